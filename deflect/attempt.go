@@ -1,0 +1,148 @@
+package deflect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+)
+
+const (
+	maxAttempts = 3
+	// An attempt with less time than this left could hardly end in anything but
+	// doubt.
+	minAttempt = 200 * time.Millisecond
+	// The vendor: "retry after at least 1 s".
+	minRetryAfter = time.Second
+)
+
+// attempts tries until an attempt may not be repeated or the next one would not
+// fit the deadline.
+func (c *Client) attempts(ctx context.Context, body []byte) (verdict, int) {
+	nonceRefused := false
+	for n := 1; ; n++ {
+		v := c.attempt(ctx, body)
+		var wait time.Duration
+		switch v.reason {
+		case ReasonUnreachable:
+			wait = time.Duration(n*n)*100*time.Millisecond + rand.N(50*time.Millisecond)
+		case ReasonInvalidNonce:
+			if nonceRefused {
+				return v, n
+			}
+			nonceRefused = true
+		case ReasonRateLimited:
+			if v.retryAfter < 0 {
+				return v, n
+			}
+			wait = max(v.retryAfter, minRetryAfter)
+		default:
+			return v, n
+		}
+		if n == maxAttempts || !pause(ctx, wait) {
+			return v, n
+		}
+	}
+}
+
+// pause waits, unless ctx would then have too little time left.
+func pause(ctx context.Context, wait time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait+minAttempt {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(wait):
+		return true
+	}
+}
+
+// attempt sends one freshly signed request.
+func (c *Client) attempt(ctx context.Context, body []byte) verdict {
+	start := time.Now()
+	c.metrics.inFlight.Inc()
+	v := c.roundTrip(ctx, body)
+	took := time.Since(start)
+	c.metrics.inFlight.Dec()
+	c.metrics.duration.Observe(took.Seconds())
+	c.metrics.requests[v.reason].Inc()
+	c.log.LogAttrs(ctx, slog.LevelDebug, "request ended",
+		slog.String("outcome", string(v.outcome)), slog.String("reason", string(v.reason)),
+		slog.Int("status", v.status), slog.Duration("duration", took), slog.Any("err", v.err))
+	return v
+}
+
+func (c *Client) roundTrip(ctx context.Context, body []byte) verdict {
+	w := &wire{}
+	if err := ctx.Err(); err != nil {
+		return broken(ctx, w, err)
+	}
+	reqCtx := httptrace.WithClientTrace(context.WithValue(ctx, wireKey{}, w), w.trace())
+	req, err := http.NewRequestWithContext(reqCtx, http.MethodPost, c.root+contextAndInvite, nil)
+	if err != nil {
+		return verdict{outcome: Failed, reason: ReasonUnreachable, err: err}
+	}
+	// No GetBody: the transport must not replay a request that it has begun to
+	// write. It would be a second text, with the same nonce.
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	req.ContentLength = int64(len(body))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "ivrdeflect")
+
+	// RoundTrip, not http.Client: it follows no redirect, and a redirect would
+	// replay the nonce at an address of the answer's choice.
+	resp, err := c.rt.RoundTrip(req)
+	if err != nil {
+		return broken(ctx, w, err)
+	}
+	defer resp.Body.Close()
+	answer, err := readAnswer(resp.Body)
+	v := judge(resp.StatusCode, resp.Header, answer, err)
+	if v.reason == ReasonBadResponse && ctx.Err() != nil {
+		v.reason = waiting(ctx)
+	}
+	return v
+}
+
+// broken is the verdict of an attempt without an answer.
+func broken(ctx context.Context, w *wire, err error) verdict {
+	v := verdict{err: err}
+	switch left := w.left(err); {
+	case !left && ctx.Err() != nil:
+		v.outcome, v.reason = Failed, waiting(ctx)
+		if v.reason == ReasonTimeout {
+			v.reason = ReasonDeadline
+		}
+	case !w.handedOver():
+		v.outcome, v.reason = Failed, ReasonUnauthorized
+		v.err = fmt.Errorf("the request could not be signed: %w", err)
+	case !left:
+		v.outcome, v.reason = Failed, ReasonUnreachable
+	case ctx.Err() != nil:
+		v.outcome, v.reason = Uncertain, waiting(ctx)
+	default:
+		v.outcome, v.reason = Uncertain, ReasonConnectionLost
+		var ne net.Error
+		if errors.As(err, &ne) && ne.Timeout() {
+			v.reason = ReasonTimeout
+		}
+	}
+	return v
+}
+
+// waiting says why a context that ended stopped the wait for an answer.
+func waiting(ctx context.Context) Reason {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ReasonTimeout
+	}
+	return ReasonCanceled
+}

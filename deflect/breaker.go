@@ -1,0 +1,162 @@
+package deflect
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// breaker is the state that calls share about the API's health.
+type breaker interface {
+	// run calls fn unless the breaker is open. It reports whether fn ran; fn
+	// returns the reason that its call ended with.
+	run(fn func() Reason) bool
+	// state is "closed", "open" or "half_open".
+	state() string
+}
+
+var breakerStates = []string{"closed", "half_open", "open"}
+
+// health says what a reason tells about the API.
+type health int
+
+const (
+	healthy health = iota // it is alive
+	sick                  // callers should not be offered a text
+	silent                // it tells nothing
+)
+
+func (r Reason) health() health {
+	switch r {
+	case ReasonServerError, ReasonRateLimited, ReasonTimeout, ReasonConnectionLost, ReasonBadResponse,
+		ReasonUnreachable, ReasonDeadline, ReasonUnauthorized, ReasonRedirected:
+		return sick
+	case ReasonOK, ReasonRejected:
+		return healthy
+	}
+	return silent
+}
+
+// localBreaker is the breaker of one process.
+type localBreaker struct {
+	cb  *gobreaker.CircuitBreaker[struct{}]
+	log *slog.Logger
+
+	mu    sync.Mutex
+	moves []string // states moved to, not logged yet
+}
+
+// reasonError carries a reason through gobreaker, which judges errors.
+type reasonError Reason
+
+func (e reasonError) Error() string { return string(e) }
+
+func newLocalBreaker(cfg BreakerConfig, log *slog.Logger, moved func(to string)) *localBreaker {
+	b := &localBreaker{log: log}
+	healthOf := func(err error) health {
+		var r reasonError
+		if errors.As(err, &r) {
+			return Reason(r).health()
+		}
+		return sick // a panic of fn
+	}
+	b.cb = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		Timeout:      cfg.OpenFor,
+		ReadyToTrip:  func(c gobreaker.Counts) bool { return int64(c.ConsecutiveFailures) >= int64(cfg.Failures) },
+		IsSuccessful: func(err error) bool { return healthOf(err) == healthy },
+		IsExcluded:   func(err error) bool { return healthOf(err) == silent },
+		// Runs under the lock of gobreaker: it may not log, nor ask for the state.
+		OnStateChange: func(_ string, _, to gobreaker.State) {
+			moved(stateName(to))
+			b.mu.Lock()
+			b.moves = append(b.moves, stateName(to))
+			b.mu.Unlock()
+		},
+	})
+	return b
+}
+
+func (b *localBreaker) run(fn func() Reason) (ran bool) {
+	defer b.logMoves()
+	b.cb.Execute(func() (struct{}, error) { //nolint:errcheck // fn has its own result
+		ran = true
+		return struct{}{}, reasonError(fn())
+	})
+	return ran
+}
+
+func (b *localBreaker) state() string {
+	defer b.logMoves()
+	return stateName(b.cb.State())
+}
+
+func (b *localBreaker) logMoves() {
+	b.mu.Lock()
+	moves := b.moves
+	b.moves = nil
+	b.mu.Unlock()
+	for _, to := range moves {
+		level := slog.LevelInfo
+		if to == "open" {
+			level = slog.LevelWarn
+		}
+		b.log.Log(context.Background(), level, "breaker moved", "to", to)
+	}
+}
+
+func stateName(s gobreaker.State) string {
+	switch s {
+	case gobreaker.StateOpen:
+		return "open"
+	case gobreaker.StateHalfOpen:
+		return "half_open"
+	}
+	return "closed"
+}
+
+// offers lets one caller at a time be offered a text while the breaker is half
+// open: the others would be promised what nobody has seen work yet.
+type offers struct {
+	mu     sync.Mutex
+	ticket uint64
+	until  time.Time // the offer that is out counts until then
+}
+
+func (o *offers) take(lasts time.Duration) (release func(), ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	if now.Before(o.until) {
+		return nil, false
+	}
+	o.ticket++
+	mine := o.ticket
+	o.until = now.Add(lasts)
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.ticket == mine {
+			o.until = time.Time{}
+		}
+	}, true
+}
+
+// Offer asks whether a caller may be offered a text now, and should be asked
+// before one is. While the breaker is open the answer is an error that is
+// [ErrBreakerOpen]; while it is half open, one caller at a time is offered a
+// text. Call release, once or more, when that caller has decided or is gone.
+func (c *Client) Offer() (release func(), err error) {
+	switch c.breaker.state() {
+	case "closed":
+		return func() {}, nil
+	case "half_open":
+		if release, ok := c.offers.take(c.cfg.Breaker.OpenFor); ok {
+			return release, nil
+		}
+	}
+	return nil, &Error{Outcome: Ineligible, Reason: ReasonBreakerOpen}
+}

@@ -1,0 +1,58 @@
+package deflect
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Call is one caller who wants a text: what the phone system knows about the
+// call. It is plain data; build it by hand or from whatever phone system there is.
+type Call struct {
+	ANI            PhoneNumber // the caller's number; required unless NumberOverride is set
+	DNIS           PhoneNumber // the number that the caller dialled; required
+	NumberOverride PhoneNumber // text this number instead of ANI; optional
+	Digits         string      // DTMF keyed in before the offer: 0-9, *, #, A-D; at most 64; optional
+	Start          time.Time   // when the call began; required
+	Accepted       time.Time   // when the caller asked for the text; zero means now
+	ExternalCallID string      // the phone system's id of this call, the key of the report; required, at most 255 characters
+
+	Skill   string // skill that serves the conversation, by name; required
+	Text    string // the text to send, at most Config.MaxTextLength characters; empty for LiveDeflect's standard welcome
+	TextTag string // tag of the text; optional
+
+	FirstName, LastName  string // optional
+	CustomerID           string // the brand's id of the customer; only together with CustomerIDDescriptor
+	CustomerIDDescriptor string // what kind of id CustomerID is
+
+	// CallerInfo is shown to the agent: names with any JSON value. Optional, at
+	// most 16 KiB as JSON.
+	CallerInfo map[string]any
+}
+
+// customer returns the number to text, and the field it came from.
+func (c Call) customer() (PhoneNumber, string) {
+	if c.NumberOverride != "" {
+		return c.NumberOverride, "NumberOverride"
+	}
+	return c.ANI, "ANI"
+}
+
+// LogValue shows what may be logged of a call: its id and masked numbers. Names,
+// digits, texts and caller info stay out of logs.
+func (c Call) LogValue() slog.Value {
+	n, _ := c.customer()
+	return slog.GroupValue(
+		slog.String("call_id", c.ExternalCallID),
+		slog.String("ani", n.String()),
+		slog.String("dnis", c.DNIS.String()),
+	)
+}
+
+// String shows what LogValue shows.
+func (c Call) String() string {
+	n, _ := c.customer()
+	return "call " + c.ExternalCallID + " from " + n.String() + " to " + c.DNIS.String()
+}
+
+// GoString is String for %#v.
+func (c Call) GoString() string { return "deflect.Call{" + c.String() + "}" }

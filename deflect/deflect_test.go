@@ -1,0 +1,420 @@
+package deflect_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+var keys = deflecttest.Config{
+	SiteID: "38856538", ConsumerKey: "consumer", ConsumerSecret: "consumer-s3cret",
+	Token: "token", TokenSecret: "token-s3cret",
+}
+
+func auth() deflect.OAuth1 {
+	return deflect.OAuth1{
+		ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.Secret(keys.ConsumerSecret),
+		Token: keys.Token, TokenSecret: deflect.Secret(keys.TokenSecret),
+	}
+}
+
+// newClient returns a client of the double, without sockets.
+func newClient(t testing.TB, api *deflecttest.Server, change func(*deflect.Config)) *deflect.Client {
+	t.Helper()
+	cfg := deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: auth(), Transport: api}
+	if change != nil {
+		change(&cfg)
+	}
+	c, err := deflect.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func call() deflect.Call {
+	return deflect.Call{
+		ANI: "+14043438646", DNIS: "+18005550100", Digits: "1234",
+		Start: time.Now().Add(-time.Minute), ExternalCallID: "3e0068c6-dcda-4c96-a87d-305d62b539f6",
+		Skill: "sales", Text: "Thanks for calling.",
+	}
+}
+
+func TestDeflectSends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.UnixMilli(1528932953300)))
+		api := deflecttest.New(keys)
+		client := newClient(t, api, nil)
+		k := deflect.Call{
+			ANI: "+14043438646", DNIS: "4029742345", Digits: "1234", ExternalCallID: "1231",
+			Start: time.UnixMilli(1528932953100), Skill: "sales", Text: "Welcome to our IVR Deflection solution",
+			TextTag: "template-1", FirstName: "John", LastName: "Doe",
+			CustomerID: "123456", CustomerIDDescriptor: "CustomerId",
+			CallerInfo: map[string]any{"userdefinedvar": 50, "newtestvariable": "variablevalue1", "tshirtsize": "Large"},
+		}
+		res, err := client.Deflect(t.Context(), k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := deflect.Result{Outcome: deflect.Sent, Reason: deflect.ReasonOK, CallID: "473513", Attempts: 1, Status: 200}
+		if diff := cmp.Diff(want, res); diff != "" {
+			t.Errorf("result (-want +got):\n%s", diff)
+		}
+		// The vendor's example, field by field, plus the tag's other name.
+		wantSent := deflecttest.Deflection{
+			CallID: "473513", Time: time.Now(), SiteID: "38856538", Skill: "sales",
+			CustomerCountryCode: "1", CustomerPhoneNumber: "4043438646", IsMobile: "true",
+			DeflectionAcceptTime: "1528932953300", CallBeginTime: "1528932953100", ExternalCallID: "1231",
+			DialedCountryCode: "1", DialedPhoneNumber: "4029742345", DeflectionChannel: "sms",
+			DeflectionText: "Welcome to our IVR Deflection solution", DeflectionHandle: "14043438646",
+			CallerInfo:          []byte(`{"newtestvariable":"variablevalue1","tshirtsize":"Large","userdefinedvar":50}`),
+			CallerEnteredDigits: "1234", FirstName: "John", LastName: "Doe",
+			DeflectionTextTag: "template-1", DeflectionTagText: "template-1",
+			ExternalCustomerIDDescriptor: "CustomerId", ExternalCustomerID: "123456",
+		}
+		if diff := cmp.Diff([]deflecttest.Deflection{wantSent}, api.Sent()); diff != "" {
+			t.Errorf("sent (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Unix(1528932953, 0)))
+		tests := []struct {
+			name   string
+			api    deflecttest.Config
+			change func(*deflect.Config)
+			call   func(*deflect.Call)
+			check  func(*deflecttest.Deflection) [2]string // got, want
+		}{
+			{"seconds", deflecttest.Config{TimeUnit: deflecttest.Seconds}, func(c *deflect.Config) { c.TimeUnit = deflect.Seconds }, nil,
+				func(d *deflecttest.Deflection) [2]string { return [2]string{d.DeflectionAcceptTime, "1528932953"} }},
+			{"table's tag", deflecttest.Config{}, func(c *deflect.Config) { c.TextTagField = deflect.TagTextTag }, func(k *deflect.Call) { k.TextTag = "x" },
+				func(d *deflecttest.Deflection) [2]string {
+					return [2]string{d.DeflectionTextTag + "," + d.DeflectionTagText, "x,"}
+				}},
+			{"example's tag", deflecttest.Config{}, func(c *deflect.Config) { c.TextTagField = deflect.TagTagText }, func(k *deflect.Call) { k.TextTag = "x" },
+				func(d *deflecttest.Deflection) [2]string {
+					return [2]string{d.DeflectionTextTag + "," + d.DeflectionTagText, ",x"}
+				}},
+			{"trunk prefix", deflecttest.Config{}, func(c *deflect.Config) { c.TrunkPrefix, c.DefaultRegion = true, "AU" }, func(k *deflect.Call) { k.ANI = "0400111222" },
+				func(d *deflecttest.Deflection) [2]string {
+					return [2]string{d.CustomerCountryCode + "," + d.CustomerPhoneNumber + "," + d.DeflectionHandle, "61,0400111222,61400111222"}
+				}},
+			{"override", deflecttest.Config{}, nil, func(k *deflect.Call) { k.NumberOverride = "+4915112345678" },
+				func(d *deflecttest.Deflection) [2]string { return [2]string{d.DeflectionHandle, "4915112345678"} }},
+		}
+		for _, tt := range tests {
+			cfg := keys
+			cfg.TimeUnit = tt.api.TimeUnit
+			api := deflecttest.New(cfg)
+			client := newClient(t, api, tt.change)
+			k := call()
+			if tt.call != nil {
+				tt.call(&k)
+			}
+			if _, err := client.Deflect(t.Context(), k); err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+				continue
+			}
+			sent := api.Sent()[0]
+			if got := tt.check(&sent); got[0] != got[1] {
+				t.Errorf("%s: sent %s, want %s", tt.name, got[0], got[1])
+			}
+		}
+	})
+}
+
+func TestDomain(t *testing.T) {
+	for domain, want := range map[string]string{
+		"lo":              "https://lo.ivrdeflect.liveperson.net/api/contextAndInvite",
+		"api.example.net": "https://api.example.net/api/contextAndInvite",
+	} {
+		client := newClient(t, deflecttest.New(keys), func(c *deflect.Config) { c.Domain = domain })
+		if got, _, err := client.Preview(call()); err != nil || got != want {
+			t.Errorf("domain %s gives %s, %v", domain, got, err)
+		}
+	}
+}
+
+// What the API and the network can do, and what it means: the outcome, how many
+// requests the API may have processed, and how long the caller waited at most.
+func TestFaults(t *testing.T) {
+	tests := []struct {
+		faults   string // one a request, with spaces between
+		outcome  deflect.Outcome
+		reason   deflect.Reason
+		attempts int
+		texts    int
+		class    error
+	}{
+		{"", deflect.Sent, deflect.ReasonOK, 1, 1, nil},
+		{"success-bool", deflect.Sent, deflect.ReasonOK, 1, 1, nil},
+		{"delay=3s", deflect.Sent, deflect.ReasonOK, 1, 1, nil},
+		{"delay=5s", deflect.Uncertain, deflect.ReasonTimeout, 1, 1, deflect.ErrUnavailable},
+		{"hang", deflect.Uncertain, deflect.ReasonTimeout, 1, 0, deflect.ErrUnavailable},
+		{"hang-after", deflect.Uncertain, deflect.ReasonTimeout, 1, 1, deflect.ErrUnavailable},
+		{"reset-before", deflect.Uncertain, deflect.ReasonConnectionLost, 1, 0, deflect.ErrUnavailable},
+		{"reset-after", deflect.Uncertain, deflect.ReasonConnectionLost, 1, 1, deflect.ErrUnavailable},
+		{"status=500", deflect.Uncertain, deflect.ReasonServerError, 1, 0, deflect.ErrUnavailable},
+		{"status-after=503", deflect.Uncertain, deflect.ReasonServerError, 1, 1, deflect.ErrUnavailable},
+		{"garbage", deflect.Uncertain, deflect.ReasonBadResponse, 1, 1, deflect.ErrBadResponse},
+		{"truncate", deflect.Uncertain, deflect.ReasonBadResponse, 1, 1, deflect.ErrBadResponse},
+		{"hang-after,truncate", deflect.Uncertain, deflect.ReasonTimeout, 1, 1, deflect.ErrUnavailable},
+		{"success-false", deflect.Failed, deflect.ReasonRejected, 1, 0, deflect.ErrRejected},
+		{"status=400", deflect.Failed, deflect.ReasonRejected, 1, 0, deflect.ErrRejected},
+		{"status=404", deflect.Failed, deflect.ReasonRejected, 1, 0, deflect.ErrRejected},
+		{"status=403", deflect.Failed, deflect.ReasonUnauthorized, 1, 0, deflect.ErrUnauthorized},
+		{"redirect=https://example.net/", deflect.Failed, deflect.ReasonRedirected, 1, 0, deflect.ErrRejected},
+		{"status=429", deflect.Failed, deflect.ReasonRateLimited, 1, 0, deflect.ErrRateLimited},
+		{"status=429,retry-after=60", deflect.Failed, deflect.ReasonRateLimited, 1, 0, deflect.ErrRateLimited},
+		{"status=429,retry-after=1", deflect.Sent, deflect.ReasonOK, 2, 1, nil},
+		{"status=429,retry-after=0", deflect.Sent, deflect.ReasonOK, 2, 1, nil},
+		{"status=429,retry-after=1 status=429,retry-after=1 status=429,retry-after=1", deflect.Failed, deflect.ReasonRateLimited, 3, 0, deflect.ErrRateLimited},
+		{"status=429,retry-after=3 status=429,retry-after=3", deflect.Failed, deflect.ReasonRateLimited, 2, 0, deflect.ErrRateLimited},
+		{"status=429,retry-after=1 reset-after", deflect.Uncertain, deflect.ReasonConnectionLost, 2, 1, deflect.ErrUnavailable},
+		{"invalid-nonce", deflect.Sent, deflect.ReasonOK, 2, 1, nil},
+		{"invalid-nonce invalid-nonce", deflect.Failed, deflect.ReasonInvalidNonce, 2, 0, deflect.ErrUnauthorized},
+		{"invalid-nonce hang-after", deflect.Uncertain, deflect.ReasonTimeout, 2, 1, deflect.ErrUnavailable},
+		{"conn-refused", deflect.Sent, deflect.ReasonOK, 2, 1, nil},
+		{"conn-refused conn-refused", deflect.Sent, deflect.ReasonOK, 3, 1, nil},
+		{"conn-refused conn-refused conn-refused", deflect.Failed, deflect.ReasonUnreachable, 3, 0, deflect.ErrUnavailable},
+		{"conn-refused reset-after", deflect.Uncertain, deflect.ReasonConnectionLost, 2, 1, deflect.ErrUnavailable},
+	}
+	for _, tt := range tests {
+		t.Run(tt.faults, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := deflecttest.New(keys)
+				for _, s := range strings.Fields(tt.faults) {
+					f, err := deflecttest.ParseFault(s)
+					if err != nil {
+						t.Fatal(err)
+					}
+					api.Inject(f)
+				}
+				reg := prometheus.NewRegistry()
+				client := newClient(t, api, func(c *deflect.Config) { c.Registerer = reg })
+				start := time.Now()
+				res, err := client.Deflect(t.Context(), call())
+				if res.Outcome != tt.outcome || res.Reason != tt.reason || res.Attempts != tt.attempts {
+					t.Errorf("result = %+v, want %s %s after %d", res, tt.outcome, tt.reason, tt.attempts)
+				}
+				if took := time.Since(start); took > 4*time.Second || took != res.Duration {
+					t.Errorf("took %s, result says %s", took, res.Duration)
+				}
+				if got := len(api.Sent()); got != tt.texts {
+					t.Errorf("%d texts were sent, want %d", got, tt.texts)
+				}
+				if tt.class == nil && err != nil || tt.class != nil && !errors.Is(err, tt.class) {
+					t.Errorf("error = %v, want %v", err, tt.class)
+				}
+				if got := deflect.ReasonOf(err); got != tt.reason {
+					t.Errorf("ReasonOf = %s", got)
+				}
+				if got, want := deflect.NotSent(err), tt.outcome == deflect.Failed; got != want {
+					t.Errorf("NotSent = %v, want %v", got, want)
+				}
+				if deflect.NotSent(err) && len(api.Sent()) > 0 {
+					t.Error("NotSent, but a text was sent")
+				}
+				// Signed anew for every attempt: no header twice.
+				seen := map[string]bool{}
+				for _, r := range api.Requests() {
+					if seen[r.Authorization] {
+						t.Error("two attempts had one signature")
+					}
+					seen[r.Authorization] = true
+				}
+				wantCount(t, reg, tt.outcome, tt.reason, 1)
+			})
+		})
+	}
+}
+
+func wantCount(t *testing.T, reg prometheus.Gatherer, o deflect.Outcome, r deflect.Reason, want float64) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, f := range families {
+		if f.GetName() != "deflect_outcomes_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			sum += m.GetCounter().GetValue()
+			if m.GetLabel()[0].GetValue() == string(o) && m.GetLabel()[1].GetValue() == string(r) && m.GetCounter().GetValue() != want {
+				t.Errorf("%s %s counted %v times, want %v", o, r, m.GetCounter().GetValue(), want)
+			}
+		}
+	}
+	if sum != want {
+		t.Errorf("%v outcomes counted, want %v", sum, want)
+	}
+}
+
+// The caller of Deflect gives up: the outcome says whether a text may have left.
+func TestCancel(t *testing.T) {
+	tests := []struct {
+		name    string
+		fault   deflecttest.Fault
+		outcome deflect.Outcome
+	}{
+		{"in flight", deflecttest.Fault{HangAfterProcessing: true}, deflect.Uncertain},
+		{"waiting to try again", deflecttest.Fault{Status: 429, RetryAfter: "2"}, deflect.Failed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := deflecttest.New(keys)
+				api.SetFault(&tt.fault)
+				client := newClient(t, api, nil)
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, cancel)
+				start := time.Now()
+				res, err := client.Deflect(ctx, call())
+				if res.Outcome != tt.outcome || err == nil || time.Since(start) != time.Second {
+					t.Errorf("after %s: %+v, %v", time.Since(start), res, err)
+				}
+			})
+		})
+	}
+	t.Run("before", func(t *testing.T) {
+		api := deflecttest.New(keys)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		client := newClient(t, nil, func(c *deflect.Config) { c.Transport = nil; c.Domain = ""; c.BaseURL = "http://127.0.0.1:1" })
+		res, err := client.Deflect(ctx, call())
+		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonCanceled || !deflect.NotSent(err) || len(api.Requests()) > 0 {
+			t.Errorf("%+v, %v", res, err)
+		}
+	})
+}
+
+func TestInvalidCallIsNotSent(t *testing.T) {
+	api := deflecttest.New(keys)
+	client := newClient(t, api, nil)
+	k := call()
+	k.Skill, k.Text = "", "\x00"
+	res, err := client.Deflect(t.Context(), k)
+	if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonInvalidCall || res.Attempts != 0 || !errors.Is(err, deflect.ErrInvalidCall) {
+		t.Errorf("%+v, %v", res, err)
+	}
+	k.ANI = "anonymous"
+	res, _ = client.Deflect(t.Context(), k)
+	if res.Outcome != deflect.Ineligible || res.Reason != deflect.ReasonNumberHidden {
+		t.Errorf("%+v", res)
+	}
+	if n := len(api.Requests()); n != 0 {
+		t.Errorf("%d requests were made", n)
+	}
+}
+
+// An error of another package is never taken for proof that nothing was sent.
+func TestForeignErrors(t *testing.T) {
+	for _, err := range []error{errors.New("x"), context.Canceled, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}} {
+		if deflect.NotSent(err) || deflect.ReasonOf(err) != deflect.ReasonInternal {
+			t.Errorf("%v: NotSent %v, reason %s", err, deflect.NotSent(err), deflect.ReasonOf(err))
+		}
+	}
+	if deflect.NotSent(nil) || deflect.ReasonOf(nil) != deflect.ReasonOK {
+		t.Error("nil is not ok")
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A transport of an embedder, without trace hooks: what is no proof is doubt.
+func TestForeignTransport(t *testing.T) {
+	tests := []struct {
+		err     error
+		outcome deflect.Outcome
+		reason  deflect.Reason
+	}{
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, deflect.Failed, deflect.ReasonUnreachable},
+		{&net.DNSError{Err: "no such host", Name: "x"}, deflect.Failed, deflect.ReasonUnreachable},
+		{&net.OpError{Op: "write", Err: syscall.EPIPE}, deflect.Uncertain, deflect.ReasonConnectionLost},
+		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, deflect.Uncertain, deflect.ReasonConnectionLost},
+		{errors.New("anything"), deflect.Uncertain, deflect.ReasonConnectionLost},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			client := newClient(t, nil, func(c *deflect.Config) {
+				c.Transport = roundTrip(func(*http.Request) (*http.Response, error) { return nil, tt.err })
+			})
+			res, _ := client.Deflect(t.Context(), call())
+			if res.Outcome != tt.outcome || res.Reason != tt.reason {
+				t.Errorf("%v: %s %s, want %s %s", tt.err, res.Outcome, res.Reason, tt.outcome, tt.reason)
+			}
+		})
+	}
+}
+
+func TestMetricsAreClean(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		api := deflecttest.New(keys)
+		client := newClient(t, api, func(c *deflect.Config) { c.Registerer = reg })
+		problems, err := testutil.GatherAndLint(reg)
+		if err != nil || len(problems) > 0 {
+			t.Errorf("promlint: %v, %v", problems, err)
+		}
+		before, err := testutil.GatherAndCount(reg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 12 {
+			api.Inject(deflecttest.Fault{Status: 500})
+			client.Deflect(t.Context(), call()) //nolint:errcheck // the series are looked at
+		}
+		client.CountOutcome(deflect.Declined, deflect.ReasonDeclineKey)
+		client.CountOutcome("nonsense", "nonsense")
+		after, err := testutil.GatherAndCount(reg)
+		if err != nil || before != after {
+			t.Errorf("%d series at the start, %d later (%v)", before, after, err)
+		}
+		if _, err := deflect.New(deflect.Config{SiteID: "1", Domain: "va", Auth: auth(), Registerer: reg}); !errors.Is(err, deflect.ErrInvalidConfig) {
+			t.Errorf("a second client on the registerer: %v", err)
+		}
+	})
+}
+
+func TestOutcomesAndReasons(t *testing.T) {
+	want := []deflect.Outcome{"sent", "declined", "no_input", "ineligible", "failed", "uncertain", "abandoned"}
+	if diff := cmp.Diff(want, deflect.Outcomes()); diff != "" {
+		t.Error(diff)
+	}
+	for _, o := range want {
+		if len(deflect.Reasons(o)) == 0 {
+			t.Errorf("%s has no reason", o)
+		}
+		for _, r := range deflect.Reasons(o) {
+			for _, c := range string(r) {
+				if c != '_' && (c < 'a' || c > 'z') {
+					t.Errorf("reason %q is not one word", r)
+				}
+			}
+		}
+	}
+	if deflect.Reasons("nonsense") != nil {
+		t.Error("an unknown outcome has reasons")
+	}
+}

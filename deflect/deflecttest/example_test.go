@@ -1,0 +1,108 @@
+package deflecttest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/dghubble/oauth1"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+const invitation = `{
+	"siteId": "38856538", "skill": "sales", "externalCallId": "1231",
+	"customerCountryCode": "1", "customerPhoneNumber": "4043438646", "deflectionHandle": "14043438646",
+	"dialedCountryCode": "1", "dialedPhoneNumber": "4029742345",
+	"callBeginTime": "1528932953100", "deflectionAcceptTime": "1528932953300",
+	"isMobile": "true", "deflectionChannel": "sms", "deflectionText": "Reply here."
+}`
+
+// invite stands for the code under test.
+func invite(client *http.Client, baseURL string) error {
+	req, err := http.NewRequest(http.MethodPost, baseURL+"/api/contextAndInvite", strings.NewReader(invitation))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	fmt.Println(resp.StatusCode, string(body))
+	return err
+}
+
+// signing gives a client that signs with another implementation of OAuth.
+func signing(transport http.RoundTripper) *http.Client {
+	ctx := context.WithValue(context.Background(), oauth1.HTTPClient, &http.Client{Transport: transport})
+	return oauth1.NewClient(ctx, oauth1.NewConfig("key", "secret"), oauth1.NewToken("token", "token secret"))
+}
+
+func Example() {
+	api := deflecttest.New(deflecttest.Config{
+		ConsumerKey: "key", ConsumerSecret: "secret",
+		Token: "token", TokenSecret: "token secret",
+	})
+	unsigned := &http.Client{Transport: api}
+	if err := invite(unsigned, api.URL()); err != nil {
+		fmt.Println(err)
+	}
+	if err := invite(signing(api), api.URL()); err != nil {
+		fmt.Println(err)
+	}
+	for _, d := range api.Sent() {
+		fmt.Println(d.CallID, d.ExternalCallID, d.DeflectionText)
+	}
+	// Output:
+	// 401 {"error":"No Authorization Header"}
+	// 200 {"callId":"473513","success":"true"}
+	// 473513 1231 Reply here.
+}
+
+// The answer is lost, but the text was sent: whoever tries again now sends two.
+func ExampleServer_Inject() {
+	api := deflecttest.New(deflecttest.Config{
+		ConsumerKey: "key", ConsumerSecret: "secret",
+		Token: "token", TokenSecret: "token secret",
+	})
+	api.Inject(deflecttest.Fault{ResetAfter: true})
+	err := invite(signing(api), api.URL())
+	fmt.Println("failed:", err != nil)
+	fmt.Println("texts:", len(api.Sent()))
+	// Output:
+	// failed: true
+	// texts: 1
+}
+
+// A socket, for code that cannot be given a transport.
+func ExampleServer_Start() {
+	api := deflecttest.New(deflecttest.Config{
+		ConsumerKey: "key", ConsumerSecret: "secret",
+		Token: "token", TokenSecret: "token secret",
+	})
+	if err := api.Start(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer api.Close()
+	fault, err := deflecttest.ParseFault("status=429,retry-after=1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	api.Inject(fault)
+	for range 2 {
+		if err := invite(signing(http.DefaultTransport), api.URL()); err != nil {
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// 429 {"error":"Too Many Requests"}
+	// 200 {"callId":"473513","success":"true"}
+}

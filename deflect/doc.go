@@ -1,0 +1,47 @@
+// Package deflect moves a phone call to messaging through LivePerson's
+// LiveDeflect API: typed call context in, a signed contextAndInvite request
+// behind a circuit breaker, a classified outcome out.
+//
+//	client, err := deflect.New(deflect.Config{
+//		SiteID: "38856538",
+//		Domain: "va",
+//		Auth:   deflect.OAuth1{ConsumerKey: key, ConsumerSecret: secret, Token: token, TokenSecret: tokenSecret},
+//	})
+//	...
+//	result, err := client.Deflect(ctx, deflect.Call{
+//		ANI: "+14043438646", DNIS: "+18005550100",
+//		Start: callStart, ExternalCallID: uuid, Skill: "sales",
+//	})
+//
+// # What an answer means
+//
+//	outcome     when                                                       the text
+//	sent        a 2xx whose success is true                                is on its way
+//	failed      4xx, 3xx, success false, or nothing left this machine      was certainly not sent
+//	uncertain   5xx, a lost connection, no answer in time, a cut 2xx       may have been sent
+//	ineligible  the number to text is withheld, invalid or a landline      was not asked for
+//
+// Every outcome comes with a [Reason] of a closed list, and every error of
+// [Client.Deflect] is an [*Error] that matches one of these with errors.Is:
+//
+//	ErrInvalidCall   the call is refused before anything is sent; every problem is a *ValidationError
+//	ErrBreakerOpen   the API failed repeatedly and is left alone for a while
+//	ErrUnauthorized  401, 403, a refused nonce, or a request that could not be signed
+//	ErrRateLimited   429
+//	ErrRejected      another 4xx, a redirect, or an answer that says no
+//	ErrUnavailable   unreachable, lost, too slow, or 5xx
+//	ErrBadResponse   a 2xx that cannot be read
+//
+// [NotSent] tells whether an error proves that no text was sent.
+//
+// # Offering
+//
+// Before a caller is offered a text, ask [Client.Check] whether the call can be
+// texted at all and [Client.Offer] whether the API is healthy, so that nobody is
+// promised what cannot be kept. Report calls that end without Deflect with
+// [Client.CountOutcome].
+//
+// A [Client] is safe for concurrent use. Facts about the API are from LivePerson's
+// LiveDeflect pages (contextAndInvite); where those contradict themselves, Config
+// has a setting.
+package deflect

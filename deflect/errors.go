@@ -1,0 +1,171 @@
+package deflect
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Classes of errors, for errors.Is.
+var (
+	ErrInvalidConfig = errors.New("invalid configuration")
+	ErrInvalidCall   = errors.New("invalid call")
+	ErrBreakerOpen   = errors.New("the breaker is open: the API failed repeatedly and is left alone for a while")
+	ErrUnauthorized  = errors.New("the API refused the keys")
+	ErrRateLimited   = errors.New("the API is rate limiting")
+	ErrRejected      = errors.New("the API refused the request")
+	ErrUnavailable   = errors.New("the API did not answer")
+	ErrBadResponse   = errors.New("the API's answer cannot be read")
+)
+
+// ConfigError is one problem of a configuration.
+type ConfigError struct {
+	Field string // path of the field in Config, such as "Breaker.OpenFor"
+	Err   error
+}
+
+func (e *ConfigError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap returns the problem.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Is makes every ConfigError an [ErrInvalidConfig].
+func (e *ConfigError) Is(target error) bool { return target == ErrInvalidConfig }
+
+// Code names what is wrong with a field of a call.
+type Code string
+
+// The codes of a [ValidationError].
+const (
+	CodeMissing     Code = "missing"      // required and empty
+	CodeHalfPair    Code = "half_pair"    // one half of the customer id pair
+	CodeHidden      Code = "hidden"       // a withheld caller id
+	CodeNotANumber  Code = "not_a_number" // cannot be a telephone number
+	CodeFixedLine   Code = "fixed_line"   // a landline
+	CodeNotTextable Code = "not_textable" // premium rate, toll-free and the like
+	CodeTimeOrder   Code = "time_order"   // accepted before the call began
+	CodeTooLong     Code = "too_long"     // over a length limit
+	CodeCharacters  Code = "characters"   // invalid UTF-8 or control characters
+	CodeNotJSON     Code = "not_json"     // caller info that cannot be encoded as JSON
+)
+
+// ValidationError is one problem of a call.
+type ValidationError struct {
+	Field  string // field of Call, such as "DNIS"
+	Code   Code
+	Detail string // what is wrong, without the value itself
+}
+
+func (e *ValidationError) Error() string { return e.Field + " " + e.Detail }
+
+// Is makes every ValidationError an [ErrInvalidCall].
+func (e *ValidationError) Is(target error) bool { return target == ErrInvalidCall }
+
+// problems is every problem of one call.
+type problems []*ValidationError
+
+func (p problems) Error() string {
+	parts := make([]string, len(p))
+	for i, e := range p {
+		parts[i] = e.Error()
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (p problems) Unwrap() []error {
+	errs := make([]error, len(p))
+	for i, e := range p {
+		errs[i] = e
+	}
+	return errs
+}
+
+// APIError is an answer of the API that is not a success.
+type APIError struct {
+	Status  int    // HTTP status
+	Message string // the answer's error or message, cleaned, cut to 256 bytes, digits masked; may be empty
+	Err     error  // why the answer could not be read, or nil
+}
+
+func (e *APIError) Error() string {
+	s := fmt.Sprintf("HTTP %d", e.Status)
+	if e.Message != "" {
+		s += fmt.Sprintf(" %q", e.Message)
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns why the answer could not be read.
+func (e *APIError) Unwrap() error { return e.Err }
+
+// Error is what [Client.Deflect] returns when no text was certainly sent. Its
+// text says what failed and what it means; it holds no number and no secret.
+type Error struct {
+	Outcome Outcome // Failed, Uncertain or Ineligible
+	Reason  Reason
+	Err     error // the cause; *APIError, *ValidationError (one or more) or a network error in its chain
+}
+
+func (e *Error) Error() string {
+	var means string
+	switch e.Outcome {
+	case Uncertain:
+		means = "a text may have been sent, do not send again"
+	default:
+		means = "no text was sent"
+	}
+	if e.Err == nil {
+		return fmt.Sprintf("deflect: %s: %s", e.Reason, means)
+	}
+	return fmt.Sprintf("deflect: %s: %s: %v", e.Reason, means, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is matches the class of the reason.
+func (e *Error) Is(target error) bool { return target != nil && classOf(e.Reason) == target }
+
+func classOf(r Reason) error {
+	switch r {
+	case ReasonInvalidCall, ReasonNumberHidden, ReasonNumberInvalid, ReasonNumberFixedLine, ReasonNumberNotTextable:
+		return ErrInvalidCall
+	case ReasonBreakerOpen:
+		return ErrBreakerOpen
+	case ReasonUnauthorized, ReasonInvalidNonce:
+		return ErrUnauthorized
+	case ReasonRateLimited:
+		return ErrRateLimited
+	case ReasonRejected, ReasonRedirected:
+		return ErrRejected
+	case ReasonUnreachable, ReasonDeadline, ReasonServerError, ReasonTimeout, ReasonConnectionLost:
+		return ErrUnavailable
+	case ReasonBadResponse:
+		return ErrBadResponse
+	}
+	return nil
+}
+
+// ReasonOf returns the reason that an error of this package carries:
+// [ReasonOK] for nil, [ReasonInternal] for an error that is not ours.
+func ReasonOf(err error) Reason {
+	var e *Error
+	switch {
+	case err == nil:
+		return ReasonOK
+	case errors.As(err, &e):
+		return e.Reason
+	}
+	return ReasonInternal
+}
+
+// NotSent reports whether err proves that no text was sent, so that the request
+// may be made again. It is false for nil, for an uncertain outcome, and for an
+// error that is not ours: not knowing is not a proof.
+func NotSent(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Outcome == Failed || e.Outcome == Ineligible)
+}

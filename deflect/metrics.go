@@ -1,0 +1,118 @@
+package deflect
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// requestResults are the reasons that one request can end with.
+var requestResults = []Reason{
+	ReasonOK, ReasonUnauthorized, ReasonInvalidNonce, ReasonRateLimited, ReasonRejected, ReasonRedirected,
+	ReasonUnreachable, ReasonDeadline, ReasonServerError, ReasonTimeout, ReasonConnectionLost,
+	ReasonBadResponse, ReasonCanceled,
+}
+
+// metrics are the series of one Client, all present from the start and with
+// their handles resolved.
+type metrics struct {
+	outcomes    map[Outcome]map[Reason]prometheus.Counter
+	requests    map[Reason]prometheus.Counter
+	duration    prometheus.Histogram
+	inFlight    prometheus.Gauge
+	transitions map[string]prometheus.Counter
+}
+
+func newMetrics() (*metrics, []prometheus.Collector) {
+	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_outcomes_total",
+		Help: "Calls by their final outcome and its reason, also of calls that were not offered a text.",
+	}, []string{"outcome", "reason"})
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_requests_total",
+		Help: "Requests to LiveDeflect by what became of them; a call may need more than one.",
+	}, []string{"result"})
+	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_breaker_transitions_total",
+		Help: "Moves of the breaker by the state it moved to.",
+	}, []string{"to"})
+	m := &metrics{
+		outcomes:    map[Outcome]map[Reason]prometheus.Counter{},
+		requests:    map[Reason]prometheus.Counter{},
+		transitions: map[string]prometheus.Counter{},
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "deflect_request_duration_seconds",
+			Help:    "Time from handing a request to the network to its answer read, or to giving up.",
+			Buckets: []float64{.025, .05, .1, .2, .3, .5, .75, 1, 1.5, 2, 3, 4, 6, 10},
+		}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "deflect_requests_in_flight",
+			Help: "Requests to LiveDeflect that wait for their answer.",
+		}),
+	}
+	for _, p := range pairs {
+		m.outcomes[p.outcome] = map[Reason]prometheus.Counter{}
+		for _, r := range p.reasons {
+			m.outcomes[p.outcome][r] = outcomes.WithLabelValues(string(p.outcome), string(r))
+		}
+	}
+	for _, r := range requestResults {
+		m.requests[r] = requests.WithLabelValues(string(r))
+	}
+	for _, s := range breakerStates {
+		m.transitions[s] = transitions.WithLabelValues(s)
+	}
+	return m, []prometheus.Collector{outcomes, requests, transitions, m.duration, m.inFlight}
+}
+
+// breakerGauge shows the state at the time of the scrape: an open breaker
+// becomes half open by the clock, without any call.
+type breakerGauge struct{ b breaker }
+
+var breakerDesc = prometheus.NewDesc("deflect_breaker_state",
+	"1 for the state that the breaker is in, 0 for the others.", []string{"state"}, nil)
+
+func (g breakerGauge) Describe(ch chan<- *prometheus.Desc) { ch <- breakerDesc }
+
+func (g breakerGauge) Collect(ch chan<- prometheus.Metric) {
+	now := g.b.state()
+	for _, s := range breakerStates {
+		v := 0.0
+		if s == now {
+			v = 1
+		}
+		ch <- prometheus.MustNewConstMetric(breakerDesc, prometheus.GaugeValue, v, s)
+	}
+}
+
+func register(reg prometheus.Registerer, cs []prometheus.Collector) error {
+	if reg == nil {
+		reg = prometheus.NewRegistry()
+	}
+	for i, c := range cs {
+		if err := reg.Register(c); err != nil {
+			for _, done := range cs[:i] {
+				reg.Unregister(done)
+			}
+			var dup prometheus.AlreadyRegisteredError
+			if errors.As(err, &dup) {
+				err = errors.New("already holds the metrics of another Client; give each its own")
+			}
+			return &ConfigError{Field: "Registerer", Err: fmt.Errorf("%w", err)}
+		}
+	}
+	return nil
+}
+
+// CountOutcome counts a call that ended without [Client.Deflect]: not offered,
+// declined, abandoned and so on. Deflect counts its own calls; a call must be
+// counted once. A pair that is not on the closed list counts as failed,
+// internal, so that no call is lost from the sum.
+func (c *Client) CountOutcome(o Outcome, r Reason) {
+	counter, ok := c.metrics.outcomes[o][r]
+	if !ok {
+		counter = c.metrics.outcomes[Failed][ReasonInternal]
+	}
+	counter.Inc()
+}

@@ -1,0 +1,165 @@
+package deflect
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+func TestJudgeBodies(t *testing.T) {
+	tests := []struct {
+		name    string
+		status  int
+		body    string
+		readErr error
+		outcome Outcome
+		reason  Reason
+		callID  string
+		message string
+	}{
+		{"vendor's success", 200, `{"callId" : "473513","success" : "true"}`, nil, Sent, ReasonOK, "473513", ""},
+		{"boolean success", 200, `{"success":true,"response":{"name":"x"}}`, nil, Sent, ReasonOK, "", ""},
+		{"spelling of true", 200, `{"success":" TRUE "}`, nil, Sent, ReasonOK, "", ""},
+		{"number as callId", 200, `{"callId":473513,"success":true}`, nil, Sent, ReasonOK, "473513", ""},
+		{"created", 201, `{"callId":"1","success":"true"}`, nil, Sent, ReasonOK, "1", ""},
+		{"hostile callId", 200, `{"callId":"1~x=${system(id)}","success":"true"}`, nil, Sent, ReasonOK, "", ""},
+		{"callId of lines", 200, `{"callId":"1\nexit","success":"true"}`, nil, Sent, ReasonOK, "", ""},
+		{"long callId", 200, `{"callId":"` + strings.Repeat("1", 65) + `","success":"true"}`, nil, Sent, ReasonOK, "", ""},
+		{"callId as object", 200, `{"callId":{},"success":"true"}`, nil, Sent, ReasonOK, "", ""},
+		{"string false", 200, `{"success":"false","message":"{}"}`, nil, Failed, ReasonRejected, "", "{}"},
+		{"boolean false", 200, `{"success":false}`, nil, Failed, ReasonRejected, "", ""},
+		{"error without success", 200, `{"error":"no such skill"}`, nil, Failed, ReasonRejected, "", "no such skill"},
+		{"nonce with 200", 200, `{"error":"Invalid Nonce - Nonce has been previously used"}`, nil, Failed, ReasonInvalidNonce, "", "Invalid Nonce - Nonce has been previously used"},
+		{"says nothing", 200, `{}`, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"callId only", 200, `{"callId":"1"}`, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"null success", 200, `{"success":null}`, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"odd success", 200, `{"success":"maybe"}`, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"other spelling of success", 200, `{"SUCCESS":"true"}`, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"empty", 200, ``, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"page", 200, `<html>ok</html>`, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"array", 200, `[{"success":"true"}]`, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"null", 200, `null`, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"trailing comma of the vendor's page", 200, `{"success":"false","message":"{}",}`, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"rest after the object", 200, `{"success":"true"} x`, nil, Uncertain, ReasonBadResponse, "", ""},
+		{"cut", 200, `{"callId":"473513","succ`, io.ErrUnexpectedEOF, Uncertain, ReasonBadResponse, "", ""},
+		{"complete but cut", 200, `{"callId":"473513","success":"true"}`, io.ErrUnexpectedEOF, Uncertain, ReasonBadResponse, "", ""},
+		{"no header", 401, `{"error" : "No Authorization Header"}`, nil, Failed, ReasonUnauthorized, "", "No Authorization Header"},
+		{"nonce", 401, `{"error":"Invalid Nonce - Nonce has been previously used"}`, nil, Failed, ReasonInvalidNonce, "", "Invalid Nonce - Nonce has been previously used"},
+		{"nonce, em dash", 400, "{\"error\":\"invalid nonce \u2014 used\"}", nil, Failed, ReasonInvalidNonce, "", "invalid nonce \u2014 used"},
+		{"nonce with a cut body", 401, `{"error":"Invalid Non`, io.ErrUnexpectedEOF, Failed, ReasonUnauthorized, "", ""},
+		{"message with a number", 400, `{"error":"(404) 343-8646 is no mobile"}`, nil, Failed, ReasonRejected, "", "(***46 is no mobile"},
+		{"success of an error", 400, `{"success":"true"}`, nil, Failed, ReasonRejected, "", ""},
+		{"success of a crash", 500, `{"success":"true"}`, nil, Uncertain, ReasonServerError, "", ""},
+		{"crash that names a nonce", 500, `{"error":"Invalid Nonce"}`, nil, Uncertain, ReasonServerError, "", "Invalid Nonce"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v := judge(tt.status, http.Header{}, []byte(tt.body), tt.readErr)
+			if v.outcome != tt.outcome || v.reason != tt.reason || v.callID != tt.callID || v.status != tt.status {
+				t.Errorf("judge = %s %s callId %q, want %s %s %q", v.outcome, v.reason, v.callID, tt.outcome, tt.reason, tt.callID)
+			}
+			var api *APIError
+			if errors.As(v.err, &api) != (tt.outcome != Sent) {
+				t.Fatalf("error = %v", v.err)
+			}
+			if api != nil && (api.Message != tt.message || api.Status != tt.status) {
+				t.Errorf("error = %v, want message %q", api, tt.message)
+			}
+		})
+	}
+}
+
+// Every status has a verdict, and it is the safe one.
+func TestJudgeEveryStatus(t *testing.T) {
+	for status := 100; status <= 999; status++ {
+		v := judge(status, http.Header{}, []byte(`{"x":1}`), nil)
+		want, reasons := Uncertain, []Reason{ReasonServerError}
+		switch {
+		case status >= 200 && status < 300:
+			reasons = []Reason{ReasonBadResponse}
+		case status >= 300 && status < 400:
+			want, reasons = Failed, []Reason{ReasonRedirected}
+		case status >= 400 && status < 500:
+			want, reasons = Failed, []Reason{ReasonRejected, ReasonUnauthorized, ReasonRateLimited}
+		}
+		if v.outcome != want || !slices.Contains(reasons, v.reason) {
+			t.Errorf("status %d is %s %s", status, v.outcome, v.reason)
+		}
+		if !slices.Contains(Reasons(v.outcome), v.reason) || !slices.Contains(requestResults, v.reason) {
+			t.Errorf("status %d: %s %s is not on the closed lists", status, v.outcome, v.reason)
+		}
+	}
+	for status, want := range map[int]Reason{401: ReasonUnauthorized, 403: ReasonUnauthorized, 429: ReasonRateLimited, 404: ReasonRejected} {
+		if got := judge(status, http.Header{}, nil, nil).reason; got != want {
+			t.Errorf("status %d is %s, want %s", status, got, want)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tests := map[string]time.Duration{
+			"":      -1,
+			"1":     time.Second,
+			" 120 ": 2 * time.Minute,
+			"0":     0,
+			"-5":    -1,
+			"1.5":   -1,
+			"soon":  -1,
+			"1e3":   -1,
+			time.Now().UTC().Add(90 * time.Second).Format(http.TimeFormat): 90 * time.Second,
+			time.Now().UTC().Add(-time.Hour).Format(http.TimeFormat):       0,
+			"99999999999999999999": -1,
+		}
+		for in, want := range tests {
+			if got := retryAfter(in); got != want {
+				t.Errorf("retryAfter(%q) = %s, want %s", in, got, want)
+			}
+		}
+	})
+}
+
+func FuzzJudge(f *testing.F) {
+	f.Add(200, []byte(`{"callId":"473513","success":"true"}`), false)
+	f.Add(200, []byte(`{"success":false,"error":"Failed +1 404-343-8646"}`), false)
+	f.Add(401, []byte(`{"error":"Invalid Nonce"}`), true)
+	f.Add(200, []byte("{\"message\":\"\\u202e\x80\"}"), false)
+	f.Fuzz(func(t *testing.T, status int, body []byte, cut bool) {
+		var readErr error
+		if cut {
+			readErr = io.ErrUnexpectedEOF
+		}
+		v := judge(status, http.Header{}, body, readErr)
+		if !slices.Contains(Reasons(v.outcome), v.reason) {
+			t.Fatalf("%s %s is not on the closed list", v.outcome, v.reason)
+		}
+		if v.outcome == Sent && (cut || status < 200 || status > 299) {
+			t.Fatalf("status %d, cut %v: sent", status, cut)
+		}
+		if v.callID != "" && !callIDForm.MatchString(v.callID) {
+			t.Fatalf("callId %q", v.callID)
+		}
+		var api *APIError
+		if !errors.As(v.err, &api) {
+			return
+		}
+		m := api.Message
+		if len(m) > maxMessageBytes || !utf8.ValidString(m) || strings.IndexFunc(m, unicode.IsControl) >= 0 {
+			t.Fatalf("message %q", m)
+		}
+		for _, run := range numberish.FindAllString(m, -1) {
+			if len(onlyDigits(run)) >= 7 {
+				t.Fatalf("message %q shows a number", m)
+			}
+		}
+		_ = fmt.Sprint(v.err)
+	})
+}

@@ -1,0 +1,147 @@
+package deflect
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func newTransport(dial dialFunc) *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dial(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &countingConn{Conn: conn}, nil
+		},
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:     true,
+		TLSHandshakeTimeout:   2 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConns:          256,
+		MaxIdleConnsPerHost:   256,
+		// An answer is a hundred bytes; not asking for gzip leaves nothing to inflate.
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// countingConn counts the bytes written to a connection, below TLS. A count
+// that did not move while a request had the connection proves that nothing of
+// the request left.
+type countingConn struct {
+	net.Conn
+	written atomic.Int64
+}
+
+// Write counts before it writes: a request that is given up while the system
+// call runs must not look as if nothing had left.
+func (c *countingConn) Write(p []byte) (int, error) {
+	c.written.Add(int64(len(p)))
+	n, err := c.Conn.Write(p)
+	if n < len(p) {
+		c.written.Add(int64(n - len(p)))
+	}
+	return n, err
+}
+
+// wire watches where one attempt got to. The hooks run on goroutines of the
+// transport, some of them after RoundTrip returned.
+type wire struct {
+	mu      sync.Mutex
+	handed  bool // signed and given to the transport
+	asked   bool // the transport looked for a connection
+	got     bool // the transport had a connection
+	moved   bool // bytes left on a connection that it had before
+	counter *countingConn
+	base    int64
+}
+
+func (w *wire) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.asked = true
+		},
+		GotConn: func(info httptrace.GotConnInfo) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.moved = w.moved || w.movedNow()
+			w.got = true
+			w.counter = counterOf(info.Conn)
+			if w.counter != nil {
+				w.base = w.counter.written.Load()
+			}
+		},
+	}
+}
+
+// counterOf returns the counter under an HTTP/1 connection. HTTP/2 has none: its
+// connections are shared, and a request that is given up there may be written
+// after RoundTrip returned.
+func counterOf(conn net.Conn) *countingConn {
+	if t, ok := conn.(*tls.Conn); ok {
+		if p := t.ConnectionState().NegotiatedProtocol; p != "" && p != "http/1.1" {
+			return nil
+		}
+		conn = t.NetConn()
+	}
+	c, _ := conn.(*countingConn)
+	return c
+}
+
+func (w *wire) movedNow() bool {
+	return w.got && (w.counter == nil || w.counter.written.Load() != w.base)
+}
+
+// left reports whether the request may have left this machine, given the error
+// of RoundTrip. It is false only on proof.
+func (w *wire) left(err error) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case !w.handed:
+		return false
+	case w.got:
+		return w.moved || w.movedNow()
+	case w.asked:
+		return false
+	}
+	// A transport without trace hooks: only a failed dial is proof.
+	var op *net.OpError
+	var dns *net.DNSError
+	return !(errors.As(err, &op) && op.Op == "dial") && !errors.As(err, &dns)
+}
+
+func (w *wire) handedOver() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.handed
+}
+
+type wireKey struct{}
+
+// handoff marks the point below the authenticator: what fails above it never
+// reached a transport.
+type handoff struct{ base http.RoundTripper }
+
+func (h handoff) RoundTrip(req *http.Request) (*http.Response, error) {
+	if w, ok := req.Context().Value(wireKey{}).(*wire); ok {
+		w.mu.Lock()
+		w.handed = true
+		w.mu.Unlock()
+	}
+	return h.base.RoundTrip(req)
+}

@@ -1,0 +1,239 @@
+package deflect
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of what a call may hold, beside Config.MaxTextLength. The vendor
+// documents none; these keep a request small.
+const (
+	maxDigits     = 64
+	maxFieldRunes = 255
+	maxInfoBytes  = 16 << 10
+)
+
+// checked is a call that passed validation.
+type checked struct {
+	call     Call
+	customer number
+	dialed   number
+	info     json.RawMessage
+}
+
+// validate returns every problem of a call at once.
+func (c *Client) validate(call Call) (checked, problems) {
+	v := validator{}
+	out := checked{call: call}
+
+	customer, field := call.customer()
+	out.customer = v.customer(field, customer, c.cfg.DefaultRegion)
+	out.dialed = v.number("DNIS", call.DNIS, c.cfg.DefaultRegion)
+	v.digits("Digits", call.Digits)
+
+	if call.Accepted.IsZero() {
+		out.call.Accepted = time.Now()
+	}
+	switch {
+	case call.Start.IsZero():
+		v.add("Start", CodeMissing, "is missing: when the call began")
+	case call.Start.Unix() < 0:
+		v.add("Start", CodeTimeOrder, "is before 1970")
+	case out.call.Accepted.Before(call.Start):
+		v.add("Accepted", CodeTimeOrder, "is before Start: times run backwards")
+	}
+
+	v.required("ExternalCallID", call.ExternalCallID)
+	v.required("Skill", call.Skill)
+	v.text("Text", call.Text, c.cfg.MaxTextLength, "\n")
+	v.text("TextTag", call.TextTag, maxFieldRunes, "")
+	v.text("FirstName", call.FirstName, maxFieldRunes, "")
+	v.text("LastName", call.LastName, maxFieldRunes, "")
+	v.text("CustomerID", call.CustomerID, maxFieldRunes, "")
+	v.text("CustomerIDDescriptor", call.CustomerIDDescriptor, maxFieldRunes, "")
+	if (call.CustomerID == "") != (call.CustomerIDDescriptor == "") {
+		missing := "CustomerID"
+		if call.CustomerID != "" {
+			missing = "CustomerIDDescriptor"
+		}
+		v.add(missing, CodeHalfPair, "is missing: customer id and descriptor go together")
+	}
+	out.info = v.info(call.CallerInfo)
+	return out, v.problems
+}
+
+type validator struct{ problems problems }
+
+func (v *validator) add(field string, code Code, format string, args ...any) {
+	v.problems = append(v.problems, &ValidationError{Field: field, Code: code, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (v *validator) customer(field string, n PhoneNumber, region string) number {
+	if n != "" && n.Hidden() {
+		v.add(field, CodeHidden, "is withheld by the caller")
+		return number{}
+	}
+	p := v.number(field, n, region)
+	if p == (number{}) {
+		return p
+	}
+	switch code, _ := p.textable(); code {
+	case CodeFixedLine:
+		v.add(field, code, "is a landline, which cannot get a text")
+	case CodeNotTextable:
+		v.add(field, code, "is a premium-rate, toll-free or similar number, which cannot get a text")
+	}
+	return p
+}
+
+func (v *validator) number(field string, n PhoneNumber, region string) number {
+	if n == "" {
+		v.add(field, CodeMissing, "is missing")
+		return number{}
+	}
+	p, ok := n.parse(region)
+	if !ok {
+		v.add(field, CodeNotANumber, "cannot be a telephone number (region %s; give numbers of other countries with + and country code)", region)
+		return number{}
+	}
+	return p
+}
+
+func (v *validator) digits(field, s string) {
+	if len(s) > maxDigits {
+		v.add(field, CodeTooLong, "holds %d digits; at most %d", len(s), maxDigits)
+		return
+	}
+	for i := range len(s) {
+		if strings.IndexByte("0123456789*#ABCD", s[i]) < 0 {
+			v.add(field, CodeCharacters, "holds something that is not DTMF (0-9, *, #, A-D)")
+			return
+		}
+	}
+}
+
+func (v *validator) required(field, s string) {
+	if strings.TrimSpace(s) == "" {
+		v.add(field, CodeMissing, "is missing")
+		return
+	}
+	v.text(field, s, maxFieldRunes, "")
+}
+
+// text checks length and characters; allowed are control characters that may occur.
+func (v *validator) text(field, s string, limit int, allowed string) {
+	if !printable(s, allowed) {
+		v.add(field, CodeCharacters, "holds invalid UTF-8 or control characters")
+	}
+	if n := utf8.RuneCountInString(s); n > limit {
+		v.add(field, CodeTooLong, "has %d characters; at most %d", n, limit)
+	}
+}
+
+func printable(s, allowed string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	return strings.IndexFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) && !strings.ContainsRune(allowed, r)
+	}) < 0
+}
+
+// info encodes the caller info. Texts in it may hold line breaks and tabs.
+func (v *validator) info(info map[string]any) json.RawMessage {
+	if len(info) == 0 {
+		return nil
+	}
+	if !printableValue(reflect.ValueOf(info), 0) {
+		v.add("CallerInfo", CodeCharacters, "holds invalid UTF-8 or control characters, or is nested too deeply")
+		return nil
+	}
+	b, err := marshal(info)
+	if err != nil {
+		v.add("CallerInfo", CodeNotJSON, "cannot be encoded as JSON: %v", err)
+		return nil
+	}
+	if len(b) > maxInfoBytes {
+		v.add("CallerInfo", CodeTooLong, "is %d bytes as JSON; at most %d", len(b), maxInfoBytes)
+		return nil
+	}
+	return b
+}
+
+// printableValue looks at the texts of maps, slices and pointers; what is left
+// (structs, marshalers) is the encoder's business.
+func printableValue(v reflect.Value, depth int) bool {
+	if depth > 32 {
+		return false
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return printable(v.String(), "\n\r\t")
+	case reflect.Interface, reflect.Pointer:
+		return v.IsNil() || printableValue(v.Elem(), depth+1)
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return true // encoded as base64, or JSON already
+		}
+		for i := range v.Len() {
+			if !printableValue(v.Index(i), depth+1) {
+				return false
+			}
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			if !printableValue(it.Key(), depth+1) || !printableValue(it.Value(), depth+1) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// marshal encodes without the HTML escapes of json.Marshal: what is sent is
+// what a dry run shows.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+// refusal is the error of a call that is not sent. A customer who cannot be
+// texted is ineligible whatever else is wrong: that is the usual case, and no
+// defect. Otherwise the outcome is the one given.
+func (p problems) refusal(otherwise Outcome) *Error {
+	for _, e := range p {
+		if r := e.reason(); r != ReasonInvalidCall {
+			return &Error{Outcome: Ineligible, Reason: r, Err: p}
+		}
+	}
+	return &Error{Outcome: otherwise, Reason: ReasonInvalidCall, Err: p}
+}
+
+// reason is the number reason of a problem with the customer's number.
+func (e *ValidationError) reason() Reason {
+	if e.Field != "ANI" && e.Field != "NumberOverride" {
+		return ReasonInvalidCall
+	}
+	switch e.Code {
+	case CodeMissing, CodeHidden:
+		return ReasonNumberHidden
+	case CodeNotANumber:
+		return ReasonNumberInvalid
+	case CodeFixedLine:
+		return ReasonNumberFixedLine
+	case CodeNotTextable:
+		return ReasonNumberNotTextable
+	}
+	return ReasonInvalidCall
+}
