@@ -1,0 +1,163 @@
+package esl
+
+import (
+	"bytes"
+	"io"
+	"testing"
+)
+
+// frameOf returns the bytes of the first recorded frame that want accepts.
+func frameOf(b *testing.B, want func(Frame) bool) []byte {
+	b.Helper()
+	frames, err := decodeAll(bytes.NewReader(recorded(b, "accept").received), Limits{})
+	if err != io.EOF {
+		b.Fatal(err)
+	}
+	for _, f := range frames {
+		if want(f) {
+			return f.Append(nil)
+		}
+	}
+	b.Fatal("no such frame")
+	return nil
+}
+
+// again gives out the same bytes for ever.
+type again struct {
+	data []byte
+	at   int
+}
+
+func (r *again) Read(p []byte) (int, error) {
+	n := copy(p, r.data[r.at:])
+	r.at = (r.at + n) % len(r.data)
+	return n, nil
+}
+
+// BenchmarkDecodeEvent reads a CHANNEL_EXECUTE_COMPLETE event, as the reader
+// of a connection does, and asks it for what a session asks.
+func BenchmarkDecodeEvent(b *testing.B) {
+	raw := frameOf(b, func(f Frame) bool { return len(f.Body()) > 6800 })
+	d := NewDecoder(&again{data: raw}, Limits{})
+	b.ReportAllocs()
+	b.SetBytes(int64(len(raw)))
+	for b.Loop() {
+		f, err := d.Decode()
+		if err != nil {
+			b.Fatal(err)
+		}
+		e, err := newEvent(f.Body(), DefaultHeaderLines)
+		if err != nil || e.Get("Application-UUID") == "" || e.Get("Application-Response") == "" {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodeFrame(b *testing.B) {
+	raw := frameOf(b, func(f Frame) bool { return len(f.Body()) > 6800 })
+	d := NewDecoder(&again{data: raw}, Limits{})
+	b.ReportAllocs()
+	b.SetBytes(int64(len(raw)))
+	for b.Loop() {
+		if _, err := d.Decode(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodeChannelData(b *testing.B) {
+	raw := frameOf(b, func(f Frame) bool { return f.ContentType() == typeCommandReply })
+	d := NewDecoder(&again{data: raw}, Limits{})
+	b.ReportAllocs()
+	b.SetBytes(int64(len(raw)))
+	for b.Loop() {
+		f, err := d.Decode()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := newReply(Connect(), f); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEventGet(b *testing.B) {
+	raw := frameOf(b, func(f Frame) bool { return f.ContentType() == typeCommandReply })
+	f, _ := NewDecoder(bytes.NewReader(raw), Limits{}).Decode()
+	e, err := channelData(f)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range []string{"Unique-ID", "Caller-Caller-ID-Number", "variable_deflect_skill", "variable_absent"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				e.Get(name)
+			}
+		})
+	}
+	b.Run("Each", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			e.Each("variable_deflect_info_", func(string, string) bool { return true })
+		}
+	})
+}
+
+func BenchmarkAppendCommand(b *testing.B) {
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if buf, err = AppendCommand(buf[:0], Execute("offer-1", "playback", "ivr/offer.wav")); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkConnCall is what one call costs both ends of a loopback connection:
+// the recorded bytes of a caller who accepts, in as many writes.
+func BenchmarkConnCall(b *testing.B) {
+	tr := recorded(b, "accept")
+	var cmds []Command
+	for _, wire := range tr.sent {
+		cmd, _ := parseCommand(wire)
+		cmds = append(cmds, cmd)
+	}
+	frames, err := decodeAll(bytes.NewReader(tr.received), Limits{})
+	if err != io.EOF {
+		b.Fatal(err)
+	}
+	ours, theirs := tcpPipe(b)
+	c := NewConn(ours, Config{EventQueue: 1 << 10})
+	defer c.Close()
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			// One command a read, since each waits for its reply.
+			for _, f := range frames {
+				if f.ContentType() == typeCommandReply {
+					if _, err := theirs.Read(buf); err != nil {
+						return
+					}
+				}
+				if _, err := theirs.Write(f.raw); err != nil {
+					return
+				}
+			}
+		}
+	}()
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, cmd := range cmds {
+			if _, err := c.Do(b.Context(), cmd); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for e := range c.Events() {
+			if e.Name() == DisconnectNotice {
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package esl
+
+import "bytes"
+
+// Names of what the switch does not send as events.
+const (
+	// DisconnectNotice is the switch's word that the call or our control of
+	// it ended. Its headers are those of the notice, such as
+	// Content-Disposition: "linger" means that more events may follow.
+	DisconnectNotice = "DISCONNECT_NOTICE"
+	// CommandError is the switch's refusal of a command sent with Post. Its
+	// headers are Command (the first word), Reply-Text and, for an Execute,
+	// Application and Application-UUID.
+	CommandError = "COMMAND_ERROR"
+	// ChannelData is the reply to Connect: everything that the switch knows
+	// about the call.
+	ChannelData = "CHANNEL_DATA"
+)
+
+// Event is an event from the switch, or one of DisconnectNotice and
+// CommandError, or the channel data in the reply to Connect. It is small, to
+// be passed by value, and safe for concurrent use. Values are decoded when
+// they are asked for; the strings it returns do not keep the event in memory.
+type Event struct{ d *eventData }
+
+type eventData struct {
+	name  string
+	lines lineIndex // a copy, as large as needed
+	plain bool      // the values are not percent-encoded
+}
+
+// Name returns the event's name, such as "DTMF".
+func (e Event) Name() string {
+	if e.d == nil {
+		return ""
+	}
+	return e.d.name
+}
+
+// Get returns the value of a header, decoded, or "" if there is none. Names
+// compare in any case; of several headers with one name the first one counts.
+func (e Event) Get(name string) string {
+	v, _ := e.Lookup(name)
+	return v
+}
+
+// Lookup is Get that also says whether there is such a header.
+func (e Event) Lookup(name string) (string, bool) {
+	if e.d == nil {
+		return "", false
+	}
+	v, ok := e.d.lines.find(name)
+	if !ok {
+		return "", false
+	}
+	return e.d.value(v), true
+}
+
+// Each calls fn for the headers whose name starts with prefix, in any case, in
+// the order they came, with the name as it was sent and the decoded value. Of
+// several headers with one name it shows the first. It stops when fn returns
+// false.
+func (e Event) Each(prefix string, fn func(name, value string) bool) {
+	if e.d == nil {
+		return
+	}
+	for i := range e.d.lines.len() {
+		line := e.d.lines.at(i)
+		if len(line) < len(prefix) || !equalFold(line[:len(prefix)], prefix) {
+			continue
+		}
+		colon := bytes.IndexByte(line, ':')
+		if colon < len(prefix) {
+			continue
+		}
+		name := string(line[:colon])
+		if e.d.lines.number(name) < i {
+			continue
+		}
+		if !fn(name, e.d.value(headerValue(line[colon+1:]))) {
+			return
+		}
+	}
+}
+
+func (d *eventData) value(raw []byte) string {
+	if d.plain {
+		return string(raw)
+	}
+	return unescape(raw)
+}
+
+// newEvent makes an event of the body of a text/event-plain frame: header
+// lines up to an empty line. A body of its own after that is not kept.
+func newEvent(body []byte, maxLines int) (Event, error) {
+	lines, err := indexLines(body, maxLines)
+	if err != nil {
+		return Event{}, err
+	}
+	name := eventName(lines)
+	switch name {
+	case "":
+		return Event{}, fault(KindMalformed, "event: no name")
+	case DisconnectNotice, CommandError, ChannelData:
+		return Event{}, fault(KindMalformed, "event: reserved name")
+	}
+	return Event{&eventData{name: name, lines: lines}}, nil
+}
+
+// channelData makes an event of the reply to connect.
+func channelData(f Frame) (Event, error) {
+	lines, err := indexLines(f.raw[:f.head], mostLimit)
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{&eventData{name: ChannelData, lines: lines}}, nil
+}
+
+// disconnectNotice makes an event of a notice, whose headers are not encoded.
+func disconnectNotice(f Frame) (Event, error) {
+	lines, err := indexLines(f.raw[:f.head], mostLimit)
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{&eventData{name: DisconnectNotice, lines: lines, plain: true}}, nil
+}
+
+// commandError makes an event of a refusal that nobody waits for.
+func commandError(c Command, reply string) (Event, error) {
+	var b []byte
+	add := func(name, value string) {
+		b = append(append(b, name...), ": "...)
+		b = append(appendEscaped(b, value), '\n')
+	}
+	add("Command", c.word)
+	if c.app != "" {
+		add("Application", c.app)
+	}
+	if c.uuid != "" {
+		add("Application-UUID", c.uuid)
+	}
+	add("Reply-Text", reply)
+	lines, err := indexLines(append(b, '\n'), mostLimit)
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{&eventData{name: CommandError, lines: lines}}, nil
+}
+
+// eventName returns the name without taking memory for the usual ones.
+func eventName(lines lineIndex) string {
+	v, _ := lines.find("Event-Name")
+	switch string(v) {
+	case "DTMF":
+		return "DTMF"
+	case "CHANNEL_EXECUTE_COMPLETE":
+		return "CHANNEL_EXECUTE_COMPLETE"
+	case "CHANNEL_HANGUP":
+		return "CHANNEL_HANGUP"
+	case "CHANNEL_DATA":
+		return "CHANNEL_DATA"
+	}
+	return unescape(v)
+}
