@@ -1,0 +1,56 @@
+package freeswitchtest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+)
+
+func ExampleCall_Run() {
+	call := freeswitchtest.Call{
+		ANI:          "+14045550123",
+		DNIS:         "18005550100",
+		SocketResume: true,
+		Vars:         map[string]string{"deflect_skill": "sales"},
+	}
+	program, conn := net.Pipe()
+	go func() {
+		// The smallest program: it marks the call and lets it go on.
+		go func() { _, _ = io.Copy(io.Discard, program) }()
+		_, _ = io.WriteString(program, "connect\n\n"+
+			"sendmsg\ncall-command: execute\nexecute-app-name: set\nexecute-app-arg: seen=yes\n\n"+
+			"resume\n\nexit\n\n")
+	}()
+	result, err := call.Run(context.Background(), conn)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("goes on:", result.Continued)
+	fmt.Println("seen:", result.Vars["seen"])
+	fmt.Println("violations:", len(result.Violations))
+	for _, e := range result.Timeline {
+		fmt.Println("-", e.Text)
+	}
+	// Output:
+	// goes on: true
+	// seen: yes
+	// violations: 0
+	// - the call reaches the socket
+	// - asked to let the dialplan go on
+	// - control was given up
+	// - sets seen=yes
+	// - the dialplan goes on
+}
+
+func ExampleCheck() {
+	for _, problem := range freeswitchtest.Check("sendmsg\ncall-command: execute\n" +
+		"execute-app-name: playback\nexecute-app-arg: ${system(id)}.wav") {
+		fmt.Println(problem)
+	}
+	// Output:
+	// the switch would expand ${system(id)}
+}

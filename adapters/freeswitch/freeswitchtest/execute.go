@@ -1,0 +1,268 @@
+package freeswitchtest
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An execution is one application that was or will be run.
+type execution struct {
+	app, arg, uuid string
+	fromDialplan   bool
+
+	began  time.Time
+	prompt int // which prompt it is, from 1
+
+	ends   time.Time     // by itself
+	waits  time.Time     // since when, for an application inside it
+	left   time.Duration // when it is done waiting
+	waited time.Duration // in all
+}
+
+// message takes a sendmsg. The switch says yes to nearly everything.
+func (l *leg) message(c command) string {
+	if c.rest != "" && c.rest != l.ch.uuid {
+		return l.reply("-ERR invalid session id [%s]", c.rest)
+	}
+	reply := l.reply("+OK")
+	if !l.ch.up() || l.result.Transferred {
+		return reply
+	}
+	switch c.get("call-command") {
+	case "hangup":
+		l.at(frameTime, func() { l.endedByPeer(c.get("hangup-cause"), nil) })
+	case "execute":
+		app, arg := c.application()
+		l.execute(&execution{app: app, arg: l.expand(arg), uuid: c.get("event-uuid")})
+	}
+	return reply
+}
+
+// execute puts an application in the queue.
+func (l *leg) execute(e *execution) {
+	if e.uuid == "" {
+		e.uuid = newUUID()
+	}
+	l.queue = append(l.queue, e)
+	l.pickUp()
+}
+
+func (l *leg) perform(e *execution) {
+	if !slices.Contains(applications, e.app) {
+		l.loops(true)
+		l.note("the switch does not know the application %s and hangs up", e.app)
+		l.endedByPeer("DESTINATION_OUT_OF_ORDER", nil)
+		return
+	}
+	l.begin(e)
+	switch e.app {
+	case "playback":
+		l.playPrompt(e)
+	case "sleep":
+		ms, _ := strconv.ParseUint(e.arg, 10, 31)
+		l.takeTime(e, time.Duration(ms)*time.Millisecond)
+	case "answer":
+		if !l.ch.answered.IsZero() {
+			l.complete(e, "")
+			return
+		}
+		l.takeTime(e, frameTime)
+	case "break":
+		l.breakIn(e)
+	case "hangup":
+		l.endedByPeer(e.arg, e)
+	default:
+		l.complete(e, "")
+	}
+}
+
+// takeTime runs an application that takes time. It has none when the dialplan
+// is to go on.
+func (l *leg) takeTime(e *execution, d time.Duration) {
+	switch {
+	case l.cut:
+		l.finished(e, "PLAYBACK ERROR")
+	case d == 0:
+		l.finished(e, "FILE PLAYED")
+	default:
+		l.enter(e, d)
+	}
+}
+
+// begin starts an application, and does what takes no time.
+func (l *leg) begin(e *execution) {
+	v := &l.ch.vars
+	e.began = time.Now()
+	l.ch.appName, l.ch.appArg = e.app, e.arg
+	if !e.fromDialplan {
+		l.loops(true)
+	}
+	v.unset("current_application_response")
+	v.set("current_application", e.app)
+	v.unset("current_application_data")
+	if e.arg != "" {
+		v.set("current_application_data", e.arg)
+	}
+	l.emit(event{name: eventExecute, source: fromExecute, extra: l.application(e, false)})
+	if e.arg != "" {
+		v.set("current_application_data", e.arg)
+	}
+	v.set("current_application", e.app)
+
+	switch e.app {
+	case "set", "multiset":
+		for _, a := range assignments(e.app, e.arg) {
+			name, value, _ := strings.Cut(a, "=")
+			l.setVar(strings.TrimSpace(name), strings.TrimSpace(value))
+		}
+	case "unset":
+		l.setVar(e.arg, "")
+	}
+}
+
+func (l *leg) setVar(name, value string) {
+	if !goodName(name) {
+		return
+	}
+	if value == "" {
+		l.ch.vars.unset(name)
+		delete(l.result.Vars, name)
+		l.note("unsets %s", name)
+		return
+	}
+	l.ch.vars.set(name, value)
+	l.result.Vars[name] = value
+	l.note("sets %s=%s", name, value)
+}
+
+// pickedUp answers the call if it is not.
+func (l *leg) pickedUp() {
+	if !l.ch.answered.IsZero() {
+		return
+	}
+	l.note("answered")
+	l.markAnswered()
+	l.ch.callState = "RINGING" // the event comes before the state
+	l.emit(event{name: "CHANNEL_ANSWER", source: fromAnswer})
+	l.ch.callState = "ACTIVE"
+	l.ch.vars.set("endpoint_disposition", "ANSWER")
+	l.reached(atAnswer, 0)
+}
+
+func (l *leg) markAnswered() {
+	l.ch.answered, l.ch.callState = time.Now(), "ACTIVE"
+	l.ch.vars.appear(groupAnswer)
+	l.result.Answered = true
+}
+
+// playPrompt plays one prompt.
+func (l *leg) playPrompt(e *execution) {
+	l.prompts++
+	e.prompt = l.prompts
+	l.result.Played = append(l.result.Played, Played{File: e.arg, At: e.began.Sub(l.start)})
+	l.reached(atPromptStart, e.prompt)
+	switch outer := l.top(); {
+	case l.cut:
+		l.note("has no time to play %s", e.arg)
+	case slices.Contains(l.spec.Missing, e.arg):
+		l.note("cannot find %s", e.arg)
+		l.complete(e, "FILE NOT FOUND")
+		return
+	case outer != nil && outer.app == "playback":
+		l.note("plays %s while %s waits", e.arg, outer.arg)
+	default:
+		l.note("plays %s", e.arg)
+	}
+	l.takeTime(e, l.promptLength(e.arg))
+}
+
+func (l *leg) promptLength(file string) time.Duration {
+	if d, ok := l.spec.Prompts[file]; ok {
+		return d
+	}
+	return defaultPrompt
+}
+
+// complete tells that an application has ended.
+func (l *leg) complete(e *execution, response string) {
+	v := &l.ch.vars
+	if e.prompt > 0 {
+		l.promptEnded(e, response)
+	}
+	if response != "" {
+		v.set("current_application_response", response)
+	}
+	l.emit(event{name: eventComplete, source: fromComplete, extra: l.application(e, true)})
+	l.loops(false)
+	if e.app == "answer" && !e.fromDialplan {
+		v.appear(groupAck)
+	}
+}
+
+func (l *leg) promptEnded(e *execution, response string) {
+	full := l.promptLength(e.arg)
+	heard := min(time.Since(e.began)-e.waited, full)
+	p := &l.result.Played[e.prompt-1]
+	p.For, p.Response = heard, response
+	defer l.reached(atPromptEnd, e.prompt)
+	if heard == 0 {
+		return
+	}
+	if heard < full {
+		l.note("%s ends after %v", e.arg, heard.Round(time.Millisecond))
+	}
+	// The switch reads a file ahead, in pieces of about two seconds.
+	const piece = 2048 * time.Millisecond
+	read := min((heard+piece-1)/piece*piece, full)
+	set := func(name string, n int64) { l.ch.vars.set(name, strconv.FormatInt(n, 10)) }
+	set("playback_last_offset_pos", heard.Milliseconds()*8)
+	set("playback_seconds", int64(read/time.Second))
+	set("playback_ms", read.Milliseconds())
+	set("playback_samples", read.Milliseconds()*8)
+}
+
+// loops sets or removes the variables of an application of a sendmsg.
+func (l *leg) loops(set bool) {
+	for _, name := range []string{"current_loop", "total_loops"} {
+		if set {
+			l.ch.vars.set(name, "1")
+		} else {
+			l.ch.vars.unset(name)
+		}
+	}
+}
+
+// application gives the last headers of an event about an application.
+func (l *leg) application(e *execution, done bool) []line {
+	lines := []line{{"Application", e.app}}
+	if e.arg != "" {
+		lines = append(lines, line{"Application-Data", e.arg})
+	}
+	if done {
+		response, ok := l.ch.vars.get("current_application_response", l.ch.fill)
+		lines = append(lines, line{"Application-Response", pick(ok, response, "_none_")})
+	}
+	return append(lines, line{"Application-UUID", e.uuid})
+}
+
+// expand replaces ${name} by the variable, as the switch does with every
+// argument. Functions are not run: they become nothing.
+func (l *leg) expand(arg string) string {
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(arg, "${")
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		value, _ := l.ch.vars.get(name, l.ch.fill)
+		b.WriteString(value)
+		arg = after
+	}
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,73 @@
+package freeswitchtest
+
+import (
+	"strings"
+	"time"
+)
+
+// keyGap is how fast a caller presses several keys.
+const keyGap = 300 * time.Millisecond
+
+// reached plans what the script wants after a moment of the call.
+func (l *leg) reached(where anchor, n int) {
+	for _, a := range l.spec.Script {
+		if a.anchor == where && a.n == n {
+			l.at(a.delay, func() { l.act(a) })
+		}
+	}
+}
+
+func (l *leg) act(a Action) {
+	if !l.ch.up() {
+		return
+	}
+	switch a.verb {
+	case press:
+		for i := range len(a.arg) {
+			l.at(time.Duration(i)*keyGap, func() { l.pressed(a.arg[i : i+1]) })
+		}
+	case hangUp:
+		l.callerHangsUp()
+	case kill:
+		l.note("somebody ends the call")
+		l.killed()
+	case transfer:
+		l.transferTo(a.arg)
+	}
+}
+
+// pressed is one key.
+func (l *leg) pressed(digit string) {
+	e := l.top()
+	prompt := e != nil && e.app == "playback"
+	switch {
+	case !l.ch.up():
+		return
+	case l.ch.answered.IsZero() && !prompt:
+		l.note("caller presses %s, and nobody hears it: the call is not answered", digit)
+		return
+	}
+	l.note("caller presses %s", digit)
+	l.emit(event{name: "DTMF", source: fromDTMF, bare: true, extra: []line{
+		{"DTMF-Digit", digit}, {"DTMF-Duration", "1600"}, {"DTMF-Source", "RTP"},
+	}})
+	if prompt && l.terminates(digit) {
+		l.ch.vars.set("playback_terminator_used", digit)
+		l.ended("FILE PLAYED")
+	}
+}
+
+// terminates tells whether a key ends a prompt by itself: * does, unless the
+// variable playback_terminators says otherwise.
+func (l *leg) terminates(digit string) bool {
+	switch list, ok := l.ch.vars.get("playback_terminators", l.ch.fill); {
+	case !ok:
+		return digit == "*"
+	case list == "any":
+		return true
+	case list == "none":
+		return false
+	default:
+		return strings.Contains(list, digit)
+	}
+}

@@ -1,0 +1,257 @@
+package freeswitchtest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A socket is the switch's side of the event socket of one call.
+type socket struct {
+	open      bool
+	connected time.Time // when the first command came
+	exited    bool
+	myEvents  bool
+	events    []string // of other subscriptions
+	filters   []filter
+	linger    *time.Duration // negative means without end
+}
+
+type filter struct{ header, value string }
+
+const goodbye = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n"
+
+// receive takes one command and answers it.
+func (l *leg) receive(text string) {
+	if !l.socket.open || l.over {
+		l.late(text)
+		return
+	}
+	l.result.Commands = append(l.result.Commands, text)
+	if l.socket.connected.IsZero() {
+		l.socket.connected = time.Now()
+	}
+	problems := Check(text)
+	l.result.Expansions = append(l.result.Expansions, expansions(text)...)
+	for _, p := range problems {
+		l.violation(p, text)
+	}
+	c := parseCommand(text)
+	reply := l.answer(c)
+	if strings.HasPrefix(reply, "-ERR") && len(problems) == 0 {
+		l.violation("refused with "+reply, text)
+	}
+}
+
+// late is for commands that nobody reads any more.
+func (l *leg) late(text string) {
+	if l.socket.exited {
+		l.result.Commands = append(l.result.Commands, text)
+		l.violation("a command after exit", text)
+	}
+}
+
+// answer does a command and gives the text of the reply.
+func (l *leg) answer(c command) string {
+	switch c.verb {
+	case "connect":
+		l.wire.send(l.ch.data())
+		return ""
+	case "api":
+		answer := l.api(c.rest)
+		l.wire.send(fmt.Appendf(nil, "Content-Type: api/response\nContent-Length: %d\n\n%s", len(answer), answer))
+		return answer
+	case "bgapi":
+		l.api(c.rest)
+		job := newUUID()
+		return l.reply("+OK Job-UUID: %s\nJob-UUID: %s", job, job)
+	case "exit":
+		reply := l.reply("+OK bye")
+		l.exit()
+		return reply
+	case "sendmsg":
+		return l.message(c)
+	case "resume":
+		l.result.Resumed = true
+		l.note("asked to let the dialplan go on")
+		if l.ch.up() {
+			l.ch.vars.set("socket_resume", "true")
+		}
+		return l.reply("+OK")
+	case "getvar":
+		if value, ok := l.ch.vars.get(c.rest, l.ch.fill); ok {
+			return l.reply("%s", value)
+		}
+	case "log":
+		return l.reply("+OK log level %s [%s]", c.rest, c.rest)
+	case "nolog":
+		return l.reply("+OK no longer logging")
+	case "divert_events":
+		return l.reply("+OK")
+	default:
+		if reply, ok := l.subscribe(c); ok {
+			return reply
+		}
+	}
+	return l.reply("-ERR command not found")
+}
+
+// subscribe answers the commands that say which events are wanted.
+func (l *leg) subscribe(c command) (string, bool) {
+	s := &l.socket
+	words := strings.Fields(c.rest)
+	switch c.verb {
+	case "linger":
+		d := time.Duration(-1)
+		if n, err := strconv.ParseUint(c.rest, 10, 31); err == nil {
+			d = time.Duration(n) * time.Second
+			s.linger = &d
+			return l.reply("+OK will linger %d seconds", n), true
+		}
+		s.linger = &d
+		return l.reply("+OK will linger"), true
+	case "nolinger":
+		s.linger = nil
+		return l.reply("+OK will not linger"), true
+	case "myevents":
+		if s.myEvents {
+			return l.reply("-ERR aready enabled."), true // spelled like this
+		}
+		s.myEvents = true
+		return l.reply("+OK Events Enabled"), true
+	case "noevents":
+		s.myEvents, s.events = false, nil
+		return l.reply("+OK no longer listening for events"), true
+	case "event":
+		format := "plain"
+		if len(words) > 0 && slices.Contains([]string{"plain", "json", "xml"}, words[0]) {
+			format, words = words[0], words[1:]
+		}
+		s.events = append(s.events, words...)
+		return l.reply("+OK event listener enabled %s", format), true
+	case "filter":
+		return l.filter(words), true
+	}
+	return "", false
+}
+
+func (l *leg) filter(words []string) string {
+	s := &l.socket
+	remove := len(words) > 0 && words[0] == "delete"
+	if remove {
+		words = words[1:]
+	}
+	if len(words) == 0 || len(words) == 1 && !remove {
+		return l.reply("-ERR invalid syntax")
+	}
+	f := filter{header: words[0], value: strings.Join(words[1:], " ")}
+	if !remove {
+		s.filters = append(s.filters, f)
+		return l.reply("+OK filter added. [%s]=[%s]", f.header, f.value)
+	}
+	s.filters = slices.DeleteFunc(s.filters, func(o filter) bool {
+		return f.header == "all" || strings.EqualFold(o.header, f.header) && (f.value == "" || o.value == f.value)
+	})
+	return l.reply("+OK filter deleted. [%s][%s]", f.header, f.value)
+}
+
+func (l *leg) reply(format string, args ...any) string {
+	text := fmt.Sprintf(format, args...)
+	l.wire.send([]byte("Content-Type: command/reply\nReply-Text: " + text + "\n\n"))
+	return text
+}
+
+// emit sends an event if it is wanted.
+func (l *leg) emit(e event) {
+	l.ch.sequence++
+	s := &l.socket
+	if !s.open || !s.myEvents && !slices.Contains(s.events, e.name) && !slices.Contains(s.events, "ALL") {
+		return
+	}
+	if len(s.filters) > 0 && !l.passes(e) {
+		return
+	}
+	l.wire.send(l.ch.frame(e))
+}
+
+// passes tells whether any filter lets the event through.
+func (l *leg) passes(e event) bool {
+	var text string
+	for _, f := range l.socket.filters {
+		if f.header == "Event-Name" {
+			if strings.EqualFold(f.value, e.name) {
+				return true
+			}
+			continue
+		}
+		if text == "" {
+			text = "\n" + string(l.ch.append(nil, e))
+		}
+		if strings.Contains(text, "\n"+f.header+": "+encoded(f.value)+"\n") {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *leg) exit() {
+	l.note("control was given up")
+	l.socket.exited = true
+	l.sayGoodbye()
+	l.released("control was given up")
+}
+
+// socketBroke is for a peer that has closed the connection, or died.
+func (l *leg) socketBroke(why error) {
+	if !l.socket.open || l.over {
+		return
+	}
+	l.note("the connection broke")
+	if errors.Is(why, errSlowReader) || errors.Is(why, errCommandTooLong) {
+		l.result.Violations = append(l.result.Violations, why.Error())
+	}
+	l.socket.open = false
+	l.wire.hangUp()
+	l.released("the connection broke")
+}
+
+// parkTime is how long the switch takes from the first command to parking the
+// call. Until then it does not see that nobody controls it.
+const parkTime = 2 * time.Millisecond
+
+// released decides what becomes of a call that nobody controls any more. The
+// dialplan goes on, with socket_resume at once, without it when everything
+// that was sent is done.
+func (l *leg) released(why string) {
+	resume, _ := l.ch.vars.get("socket_resume", l.ch.fill)
+	parked := !l.socket.connected.IsZero() && time.Since(l.socket.connected) >= parkTime
+	// The switch looks at the queue twice: where the call is parked, and once
+	// more before the dialplan goes on. A break ends a look.
+	l.leaving, l.looks = true, 2
+	if l.breaking {
+		l.looks--
+	}
+	switch {
+	case !l.ch.up() || l.result.Transferred:
+		l.over = true
+	case resume == "true":
+		l.cut = true
+		l.unwind(frameTime, "PLAYBACK ERROR", l.look)
+	case !parked:
+		l.lose("%s before the call was parked: it is stuck", why)
+		l.over = true
+	case len(l.stack) == 0:
+		l.at(frameTime, l.look)
+	}
+}
+
+// sayGoodbye closes the socket from the switch's side.
+func (l *leg) sayGoodbye() {
+	l.wire.send(fmt.Appendf(nil, "Content-Type: text/disconnect-notice\nControlled-Session-UUID: %s\n"+
+		"Content-Disposition: disconnect\nContent-Length: %d\n\n%s", l.ch.uuid, len(goodbye), goodbye))
+	l.socket.open = false
+	l.wire.hangUp()
+}
