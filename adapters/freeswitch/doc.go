@@ -1,0 +1,38 @@
+// Package freeswitch offers a text to the callers of a FreeSWITCH and asks
+// LiveDeflect to send it.
+//
+// FreeSWITCH's dialplan hands the call over with its socket application:
+//
+//	<action application="set" data="socket_resume=true"/>
+//	<action application="socket" data="127.0.0.1:8084 async full"/>
+//
+// A [Server] answers on that address:
+//
+//	server, err := freeswitch.New(freeswitch.Config{
+//		Client: client, // *deflect.Client
+//		Profiles: []freeswitch.Profile{{
+//			Name: "sales", Dialed: []string{"+18005550100"}, Skill: "sales",
+//			Prompts: freeswitch.Prompts{Offer: "ivr/offer.wav", Sent: "ivr/sent.wav"},
+//		}},
+//	})
+//	...
+//	err = server.Serve(ctx, listener) // until ctx ends and the last call is over
+//
+// The call is answered, hears the offer, and its caller presses the accept digit,
+// the decline digit or nothing. An accepted offer becomes a request to
+// LiveDeflect; then the channel variables deflect_outcome, deflect_reason,
+// deflect_call_id and deflect_digits are set and the dialplan goes on. A caller
+// who cannot get a text is not even answered: the dialplan goes on at once.
+//
+// # Strangers
+//
+// The event socket's outbound port has no authentication, and callers choose
+// their names and numbers. Connections are limited by address, number, time and
+// frame size (package esl); what breaks a limit is closed and counted, and the
+// switch goes on with the call. Nothing that came from a caller, a channel
+// variable or the API gets into a command unless it matches a strict form, and
+// nothing with ${ gets into one at all.
+//
+// A [Server] is safe for concurrent use. Package freeswitchtest has the switch as
+// a double, for tests.
+package freeswitch

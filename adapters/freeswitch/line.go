@@ -1,0 +1,243 @@
+package freeswitch
+
+import (
+	"strings"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// conn is what a session needs of an event socket; *esl.Conn is one.
+type conn interface {
+	// Post writes commands in one write. A refused one comes back as an
+	// esl.CommandError event, the channel data of connect as an event too.
+	Post(...esl.Command) error
+	Events() <-chan esl.Event
+	Err() error
+}
+
+// gone says why a call is no longer ours to speak to.
+type gone string
+
+const (
+	here        gone = ""
+	hungUp      gone = "hangup"
+	transferred gone = "transferred"
+	broken      gone = "switch" // the connection ended, or the switch refused a command
+)
+
+// What playback answers.
+const (
+	played   = "FILE PLAYED"
+	notFound = "FILE NOT FOUND"
+)
+
+// line is the call as the event socket shows it: what was pressed, what is
+// playing, whether the caller is still there. One goroutine uses it.
+type line struct {
+	conn   conn
+	events <-chan esl.Event
+	cut    <-chan struct{}
+
+	keys     []byte // pressed and not looked at yet
+	playing  string // Event-UUID of the playback that has not completed
+	stopped  bool   // it was told to stop
+	response string // what the last prompt came to
+	gone     gone
+}
+
+func newLine(c conn, cut <-chan struct{}) *line {
+	return &line{conn: c, events: c.Events(), cut: cut}
+}
+
+// signal is what next came back for.
+type signal int
+
+const (
+	sawEvent signal = iota // an event changed the line
+	sawTimer
+	sawDone
+	sawCut
+)
+
+// next waits for one thing to happen. It must not be called without a timer or
+// done once the line is gone: nothing else might ever happen.
+func (l *line) next(timer <-chan time.Time, done <-chan struct{}) signal {
+	select {
+	case e, ok := <-l.events:
+		if !ok {
+			l.events = nil
+			l.leave(broken)
+			break
+		}
+		l.see(e)
+	case <-timer:
+		return sawTimer
+	case <-done:
+		return sawDone
+	case <-l.cut:
+		l.cut = nil // said once
+		return sawCut
+	}
+	return sawEvent
+}
+
+// see takes in one event.
+func (l *line) see(e esl.Event) {
+	switch e.Name() {
+	case "DTMF":
+		// A bound: nobody presses this often between two looks.
+		if d := e.Get("DTMF-Digit"); len(d) == 1 && isDigit(d[0]) && len(l.keys) < maxDigits {
+			l.keys = append(l.keys, d[0])
+		}
+	case "CHANNEL_EXECUTE_COMPLETE":
+		switch id := e.Get("Application-UUID"); {
+		case id != "" && id == l.playing:
+			l.playing, l.response = "", e.Get("Application-Response")
+		case e.Get("Application") == "socket":
+			// The end of our control. On a hang-up that event came first.
+			l.leave(transferred)
+		}
+	case "CHANNEL_HANGUP":
+		l.leave(hungUp)
+	case esl.DisconnectNotice:
+		if e.Get("Content-Disposition") == "linger" {
+			l.leave(hungUp)
+		} else {
+			l.leave(broken) // the switch took the control away
+		}
+	case esl.CommandError:
+		l.leave(broken)
+	}
+}
+
+// leave keeps the first reason.
+func (l *line) leave(why gone) {
+	if l.gone == here {
+		l.gone = why
+	}
+	l.playing = ""
+}
+
+// key returns the oldest key that was not looked at, 0 without one.
+func (l *line) key() byte {
+	if len(l.keys) == 0 {
+		return 0
+	}
+	k := l.keys[0]
+	l.keys = l.keys[1:]
+	return k
+}
+
+// post writes commands to a call that is still there. A failed write shows as
+// the end of the connection's events.
+func (l *line) post(cmds ...esl.Command) {
+	if l.gone == here {
+		_ = l.conn.Post(cmds...)
+	}
+}
+
+// open says hello and returns the channel data with sawEvent. Without them it
+// returns sawCut, or sawDone when the connection ended.
+func (l *line) open() (esl.Event, signal) {
+	l.post(esl.Connect(), esl.Linger(lingerSeconds), esl.MyEvents(),
+		esl.Filter("Event-Name", "DTMF"),
+		esl.Filter("Event-Name", "CHANNEL_EXECUTE_COMPLETE"),
+		esl.Filter("Event-Name", "CHANNEL_HANGUP"))
+	for {
+		select {
+		case e, ok := <-l.events:
+			if !ok {
+				return esl.Event{}, sawDone
+			}
+			if e.Name() == esl.ChannelData {
+				return e, sawEvent
+			}
+			l.see(e)
+		case <-l.cut:
+			l.cut = nil
+			return esl.Event{}, sawCut
+		}
+	}
+}
+
+// answer answers the call unless it is.
+func (l *line) answer(already bool) {
+	if !already {
+		l.post(esl.Execute("ans-1", "answer", ""))
+	}
+}
+
+// play starts a prompt of the configuration; "" plays nothing.
+func (l *line) play(id, prompt string) {
+	if prompt == "" || l.gone != here {
+		return
+	}
+	l.playing, l.response, l.stopped = id, "", false
+	l.post(esl.Execute(id, "playback", prompt))
+}
+
+// stop ends the prompt that is playing; its completion comes later.
+func (l *line) stop() {
+	if l.playing != "" && !l.stopped {
+		l.stopped = true
+		l.post(esl.Execute("", "break", ""))
+	}
+}
+
+// hush ends the prompt that is playing and waits until it has. A break that
+// comes before the switch began to play has no effect, so it is said again.
+func (l *line) hush() {
+	for range 4 {
+		if l.playing == "" {
+			return
+		}
+		l.stop()
+		timer := time.NewTimer(250 * time.Millisecond)
+		for l.playing != "" && l.next(timer.C, nil) == sawEvent {
+		}
+		timer.Stop()
+		l.stopped = false
+	}
+	l.playing = ""
+}
+
+// part tells the dialplan how the call ended and gives the call back, in one
+// write, then waits for the switch to close.
+func (l *line) part(o deflect.Outcome, r deflect.Reason, callID, digits string) {
+	var err error
+	switch l.gone {
+	case here:
+		// No break, even during a prompt: the switch runs multiset inside of
+		// it, and resume ends it. With breaks in its queue the switch may set
+		// the variables after the dialplan has looked at them.
+		err = l.conn.Post(esl.Execute("set-1", "multiset", outVariables(o, r, callID, digits)), esl.Resume(), esl.Exit())
+	case broken:
+		// After a refused command the call may well live.
+		err = l.conn.Post(esl.Resume(), esl.Exit())
+	default:
+		err = l.conn.Post(esl.Exit()) // ends the linger
+	}
+	if err != nil {
+		return // the connection is gone, and the dialplan goes on by socket_resume
+	}
+	timer := time.NewTimer(partTimeout)
+	defer timer.Stop()
+	for l.events != nil && l.next(timer.C, nil) != sawTimer {
+	}
+}
+
+// outVariables is the argument of multiset. The values are of closed lists or
+// match a strict form; what does not is left out.
+func outVariables(o deflect.Outcome, r deflect.Reason, callID, digits string) string {
+	var b strings.Builder
+	b.WriteString("^^~deflect_outcome=" + string(o) + "~deflect_reason=" + string(r))
+	if callIDForm.MatchString(callID) {
+		b.WriteString("~deflect_call_id=" + callID)
+	}
+	if digits != "" && digitsForm.MatchString(digits) {
+		b.WriteString("~deflect_digits=" + digits)
+	}
+	return b.String()
+}

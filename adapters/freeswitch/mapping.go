@@ -1,0 +1,235 @@
+package freeswitch
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// Modes of a call, from the channel variable deflect_mode.
+const (
+	modeOffer    = "offer"    // the caller is offered a text by us
+	modeAccepted = "accepted" // a menu before us collected the key
+)
+
+// Limits of what is taken from the channel. A text or an id over its limit is
+// the business of the call's validation; these only bound what is kept.
+const (
+	maxName      = 100
+	maxValue     = 2048
+	maxInfoKeys  = 64
+	maxInfoValue = 1024
+)
+
+// channel is what the channel data say, decoded once and cleaned. Nothing of it
+// gets into a command.
+type channel struct {
+	uuid     string // for logs
+	mode     string
+	profile  string // name asked for by the channel, "" without
+	answered bool
+	outcome  string // deflect_outcome of an earlier pass of this call
+	dialed   []deflect.PhoneNumber
+	call     deflect.Call // DNIS, Skill, Text and TextTag lack the profile's
+}
+
+// readChannel maps channel data to a call. Caller id before ANI: the dialplan
+// may have put the caller id into shape (set_profile_var), and ANI can be the
+// number that a trunk is billed to.
+func readChannel(e esl.Event, now time.Time) channel {
+	v := func(name string) string { return clean(e.Get("variable_"+name), maxValue, "") }
+	ch := channel{
+		uuid:     e.Get("Unique-ID"),
+		mode:     v("deflect_mode"),
+		profile:  v("deflect_profile"),
+		answered: e.Get("Answer-State") == "answered",
+		outcome:  v("deflect_outcome"),
+	}
+	if ch.mode == "" {
+		ch.mode = modeOffer
+	}
+	// After a transfer the destination is an extension; RDNIS and the SIP
+	// headers still have what the caller dialled.
+	for _, h := range []string{"Caller-Destination-Number", "Caller-RDNIS", "variable_sip_to_user", "variable_sip_req_user"} {
+		if n := e.Get(h); n != "" {
+			ch.dialed = append(ch.dialed, deflect.PhoneNumber(n))
+		}
+	}
+	ch.call = deflect.Call{
+		ANI:                  callerNumber(e),
+		NumberOverride:       deflect.PhoneNumber(v("deflect_number")),
+		Digits:               keepDigits(e.Get("variable_deflect_digits")),
+		Start:                startTime(e.Get("Caller-Channel-Created-Time"), now),
+		ExternalCallID:       v("deflect_external_id"),
+		Skill:                v("deflect_skill"),
+		Text:                 clean(e.Get("variable_deflect_text"), maxValue*2, "\n"),
+		TextTag:              v("deflect_text_tag"),
+		FirstName:            clean(e.Get("variable_deflect_first_name"), maxName, ""),
+		LastName:             clean(e.Get("variable_deflect_last_name"), maxName, ""),
+		CustomerID:           v("deflect_customer_id"),
+		CustomerIDDescriptor: v("deflect_customer_id_descriptor"),
+		CallerInfo:           callerInfo(e),
+	}
+	if ch.call.ExternalCallID == "" {
+		ch.call.ExternalCallID = clean(ch.uuid, maxName, "")
+	}
+	if !wordForm.MatchString(ch.uuid) {
+		ch.uuid = "?"
+	}
+	return ch
+}
+
+// callerNumber is the number to text unless deflect_number says otherwise; a
+// caller who asked for privacy has none, whatever the network knows.
+func callerNumber(e esl.Event) deflect.PhoneNumber {
+	if e.Get("Caller-Privacy-Hide-Number") == "true" {
+		return "anonymous"
+	}
+	for _, h := range []string{"Caller-Caller-ID-Number", "Caller-ANI"} {
+		if n := e.Get(h); n != "" {
+			return deflect.PhoneNumber(n)
+		}
+	}
+	return "anonymous"
+}
+
+// startTime reads FreeSWITCH's microseconds. A switch whose clock is ahead of
+// ours must not make the call end before it began.
+func startTime(micros string, now time.Time) time.Time {
+	us, err := strconv.ParseInt(micros, 10, 64)
+	if t := time.UnixMicro(us); err == nil && us > 0 && t.Before(now) {
+		return t
+	}
+	return now
+}
+
+func callerInfo(e esl.Event) map[string]any {
+	const prefix = "variable_deflect_info_"
+	var info map[string]any
+	e.Each(prefix, func(name, value string) bool {
+		key := clean(name[len(prefix):], maxName, "")
+		if key == "" {
+			return true
+		}
+		if info == nil {
+			info = map[string]any{}
+		}
+		info[key] = clean(value, maxInfoValue, "\n")
+		return len(info) < maxInfoKeys
+	})
+	return info
+}
+
+// clean makes a stranger's text fit to be sent: valid UTF-8, no control
+// characters but those allowed, at most limit bytes, no space around it.
+func clean(s string, limit int, allowed string) string {
+	s = strings.ToValidUTF8(s, "")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !strings.ContainsRune(allowed, r) {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "")
+	}
+	return strings.TrimSpace(s)
+}
+
+// maxDigits is how many keys are kept of one call.
+const maxDigits = 64
+
+func isDigit(c byte) bool { return strings.IndexByte("0123456789*#ABCD", c) >= 0 }
+
+// keepDigits keeps what is DTMF.
+func keepDigits(s string) string {
+	kept := make([]byte, 0, min(len(s), maxDigits))
+	for i := 0; i < len(s) && len(kept) < maxDigits; i++ {
+		if isDigit(s[i]) {
+			kept = append(kept, s[i])
+		}
+	}
+	return string(kept)
+}
+
+// profiles finds the profile of a call.
+type profiles struct {
+	region  string
+	byName  map[string]*Profile
+	byNum   map[string]*Profile // E.164
+	theRest *Profile
+}
+
+func newProfiles(list []Profile, region string) *profiles {
+	p := &profiles{region: region, byName: map[string]*Profile{}, byNum: map[string]*Profile{}}
+	for i := range list {
+		it := &list[i]
+		p.byName[it.Name] = it
+		for _, d := range it.Dialed {
+			if n, ok := deflect.PhoneNumber(d).E164(region); ok {
+				p.byNum[n] = it
+			}
+		}
+		if len(it.Dialed) == 0 {
+			p.theRest = it
+		}
+	}
+	return p
+}
+
+// dialed returns the number that the caller dialled, E.164 if it is a number,
+// and the profile that serves it: the first candidate that a profile names, else
+// the first that is a number, else what is there.
+func (p *profiles) dialed(candidates []deflect.PhoneNumber) (string, *Profile) {
+	first := ""
+	for _, d := range candidates {
+		n, ok := d.E164(p.region)
+		if !ok {
+			continue
+		}
+		if it := p.byNum[n]; it != nil {
+			return n, it
+		}
+		if first == "" {
+			first = n
+		}
+	}
+	if first == "" && len(candidates) > 0 {
+		first = string(candidates[0])
+	}
+	return first, p.theRest
+}
+
+// find returns the profile, nil if none serves the call, and completes the call
+// with the number dialled and what the channel left unset.
+func (p *profiles) find(ch *channel) *Profile {
+	dialed, prof := p.dialed(ch.dialed)
+	ch.call.DNIS = deflect.PhoneNumber(dialed)
+	if ch.profile != "" {
+		prof = p.byName[ch.profile]
+	}
+	if prof == nil {
+		return nil
+	}
+	if _, ok := ch.call.DNIS.E164(p.region); !ok && len(prof.Dialed) > 0 {
+		ch.call.DNIS = deflect.PhoneNumber(prof.Dialed[0])
+	}
+	def(&ch.call.Skill, prof.Skill)
+	def(&ch.call.Text, prof.Text)
+	def(&ch.call.TextTag, prof.TextTag)
+	return prof
+}
+
+// FindProfile returns the profile that callers of a number get, as the server
+// chooses it, and reports whether there is one.
+func FindProfile(list []Profile, dialed deflect.PhoneNumber, region string) (Profile, bool) {
+	_, prof := newProfiles(list, region).dialed([]deflect.PhoneNumber{dialed})
+	if prof == nil {
+		return Profile{}, false
+	}
+	return *prof, true
+}

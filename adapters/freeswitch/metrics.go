@@ -1,0 +1,69 @@
+package freeswitch
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// Why a connection is closed before a word is spoken.
+const (
+	rejectedNotAllowed = "not_allowed" // its address is not on the allow-list
+	rejectedMaxCalls   = "max_calls"   // as many calls as allowed are in progress
+	rejectedShutdown   = "shutdown"    // it came while the server was stopping
+)
+
+type metrics struct {
+	active   prometheus.Gauge
+	rejected map[string]prometheus.Counter
+	protocol map[esl.Kind]prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	rejected := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_freeswitch_rejected_connections_total",
+		Help: "Connections closed at once; their calls went on in the dialplan.",
+	}, []string{"reason"})
+	protocol := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_freeswitch_protocol_errors_total",
+		Help: "Connections ended because the peer broke a rule of the event socket or a limit.",
+	}, []string{"kind"})
+	m := &metrics{
+		active: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "deflect_freeswitch_calls_active",
+			Help: "Calls whose connection is open.",
+		}),
+		rejected: map[string]prometheus.Counter{},
+		protocol: map[esl.Kind]prometheus.Counter{},
+	}
+	for _, r := range []string{rejectedNotAllowed, rejectedMaxCalls, rejectedShutdown} {
+		m.rejected[r] = rejected.WithLabelValues(r)
+	}
+	for _, k := range esl.Kinds() {
+		m.protocol[k] = protocol.WithLabelValues(string(k))
+	}
+	if reg == nil {
+		reg = prometheus.NewRegistry()
+	}
+	for _, c := range []prometheus.Collector{m.active, rejected, protocol} {
+		if err := reg.Register(c); err != nil {
+			return nil, &deflect.ConfigError{Field: "Registerer", Err: fmt.Errorf("give each Server its own: %w", err)}
+		}
+	}
+	return m, nil
+}
+
+// ended counts how a connection ended, if the peer broke a rule.
+func (m *metrics) ended(err error) {
+	var broken *esl.ProtocolError
+	if !errors.As(err, &broken) {
+		return
+	}
+	if c, ok := m.protocol[broken.Kind]; ok {
+		c.Inc()
+	}
+}

@@ -1,0 +1,49 @@
+package freeswitch
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// record writes the call's one log line: numbers masked, and nothing of what the
+// caller said, keyed in or is called.
+func (s *session) record(e ending) {
+	level := slog.LevelInfo
+	if e.Outcome == deflect.Failed || e.Outcome == deflect.Uncertain || e.Reason == deflect.ReasonInvalidCall ||
+		e.Reason == deflect.ReasonNoProfile {
+		level = slog.LevelWarn
+	}
+	if !s.srv.log.Enabled(context.Background(), level) {
+		return
+	}
+	number := s.ch.call.ANI
+	if s.ch.call.NumberOverride != "" {
+		number = s.ch.call.NumberOverride
+	}
+	profile := ""
+	if s.profile != nil {
+		profile = s.profile.Name
+	}
+	attrs := []slog.Attr{
+		slog.String("call_id", s.ch.uuid),
+		slog.String("profile", profile),
+		slog.Any("number", number),
+		slog.Any("dialed", s.ch.call.DNIS),
+		slog.String("outcome", string(e.Outcome)),
+		slog.String("reason", string(e.Reason)),
+		slog.Duration("duration", time.Since(s.began)),
+	}
+	if e.Attempts > 0 {
+		attrs = append(attrs, slog.Int("attempts", e.Attempts), slog.Duration("request", e.Duration))
+	}
+	if e.CallID != "" {
+		attrs = append(attrs, slog.String("deflect_call_id", e.CallID))
+	}
+	if e.err != nil {
+		attrs = append(attrs, slog.Any("err", e.err))
+	}
+	s.srv.log.LogAttrs(context.Background(), level, "call ended", attrs...)
+}

@@ -1,0 +1,237 @@
+package freeswitch_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+// pipeListener accepts net.Pipe ends, so that a server runs in a bubble.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipeListener() *pipeListener {
+	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (l *pipeListener) dial(t testing.TB) net.Conn {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+	case <-l.closed:
+		theirs.Close()
+	}
+	return ours
+}
+
+// rig is a server with its two doubles, in a bubble.
+type rig struct {
+	t    testing.TB
+	api  *deflecttest.Server
+	srv  *freeswitch.Server
+	ln   *pipeListener
+	reg  *prometheus.Registry
+	log  *syncBuffer
+	stop context.CancelFunc // begins the shutdown
+	done chan error         // what Serve returned
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+var keys = deflecttest.Config{
+	ConsumerKey: "consumer", ConsumerSecret: "consumer-s3cret", Token: "token", TokenSecret: "token-s3cret",
+}
+
+func sales() freeswitch.Profile {
+	return freeswitch.Profile{
+		Name: "sales", Dialed: []string{"+18005550100"}, Skill: "sales", Text: "Thanks for calling.",
+		AcceptDigit: "1", DeclineDigit: "2", Repeat: 2, Gap: 3 * time.Second,
+		Prompts: freeswitch.Prompts{Offer: "offer.wav", Sent: "sent.wav", Failed: "failed.wav", Uncertain: "uncertain.wav"},
+	}
+}
+
+// testConfig is a server configuration with its API double.
+func testConfig(t testing.TB, change func(*deflect.Config, *freeswitch.Config)) (freeswitch.Config, *deflecttest.Server, *syncBuffer) {
+	t.Helper()
+	api := deflecttest.New(keys)
+	log := &syncBuffer{}
+	reg := prometheus.NewRegistry()
+	dc := deflect.Config{
+		SiteID: "38856538", Domain: "va", Transport: api, Registerer: reg,
+		Auth: deflect.OAuth1{
+			ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.Secret(keys.ConsumerSecret),
+			Token: keys.Token, TokenSecret: deflect.Secret(keys.TokenSecret),
+		},
+		Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	fc := freeswitch.Config{Profiles: []freeswitch.Profile{sales()}, Registerer: reg, Logger: dc.Logger}
+	if change != nil {
+		change(&dc, &fc)
+	}
+	client, err := deflect.New(dc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	fc.Client = client
+	return fc, api, log
+}
+
+// newRig starts a server inside the bubble that the test runs in.
+func newRig(t testing.TB, change func(*deflect.Config, *freeswitch.Config)) *rig {
+	t.Helper()
+	fc, api, log := testConfig(t, change)
+	srv, err := freeswitch.New(fc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	reg, _ := fc.Registerer.(*prometheus.Registry)
+	r := &rig{t: t, api: api, srv: srv, ln: newPipeListener(), reg: reg, log: log, stop: stop, done: make(chan error, 1)}
+	go func() { r.done <- srv.Serve(ctx, r.ln) }()
+	t.Cleanup(func() {
+		stop()
+		srv.Cut()
+		if err := <-r.done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if n := srv.Calls(); n != 0 {
+			t.Errorf("%d calls are left", n)
+		}
+	})
+	return r
+}
+
+// caller is a call that hears every prompt to its end and does nothing.
+func caller(script ...freeswitchtest.Action) freeswitchtest.Call {
+	return freeswitchtest.Call{
+		UUID: "3e0068c6-dcda-4c96-a87d-305d62b539f6",
+		ANI:  "+14043438646", DNIS: "18005550100", CallerName: "Jane Doe",
+		SocketResume: true, Script: script,
+	}
+}
+
+// run plays one call. What a real switch would not take is an error in any test.
+func (r *rig) run(c freeswitchtest.Call) freeswitchtest.Result {
+	r.t.Helper()
+	res, err := c.Run(context.Background(), r.ln.dial(r.t))
+	if err != nil {
+		r.t.Errorf("run: %v", err)
+	}
+	r.clean(res)
+	return res
+}
+
+func (r *rig) clean(res freeswitchtest.Result) {
+	r.t.Helper()
+	if len(res.Violations)+len(res.Expansions) > 0 {
+		r.t.Errorf("violations %q, expansions %q", res.Violations, res.Expansions)
+	}
+	if res.Lost {
+		r.t.Errorf("the caller was lost: %v", res.Timeline)
+	}
+	if !res.Continued && !res.HungUp && !res.Transferred {
+		r.t.Errorf("the call ended nowhere: %v", res.Timeline)
+	}
+}
+
+// wantOutcome checks variables, counter and log line of the only call.
+func (r *rig) wantOutcome(res freeswitchtest.Result, o deflect.Outcome, reason deflect.Reason) {
+	r.t.Helper()
+	if res.Continued && (res.Vars["deflect_outcome"] != string(o) || res.Vars["deflect_reason"] != string(reason)) {
+		r.t.Errorf("variables = %v, want %s %s", res.Vars, o, reason)
+	}
+	if got := outcomes(r.t, r.reg); len(got) != 1 || got[string(o)+" "+string(reason)] != 1 {
+		r.t.Errorf("counted %v, want one %s %s", got, o, reason)
+	}
+	line := `"outcome":"` + string(o) + `","reason":"` + string(reason) + `"`
+	if n := strings.Count(r.log.String(), `"msg":"call ended"`); n != 1 || !strings.Contains(r.log.String(), line) {
+		r.t.Errorf("%d lines of the call in the log, want one with %s:\n%s", n, line, r.log.String())
+	}
+}
+
+func (r *rig) wantTexts(n int) {
+	r.t.Helper()
+	if got := len(r.api.Sent()); got != n {
+		r.t.Errorf("%d texts were sent, want %d", got, n)
+	}
+}
+
+// outcomes returns the non-zero series of deflect_outcomes_total.
+func outcomes(t testing.TB, g prometheus.Gatherer) map[string]int {
+	return series(t, g, "deflect_outcomes_total")
+}
+
+// series returns the non-zero series of a counter or gauge, by their label values.
+func series(t testing.TB, g prometheus.Gatherer, name string) map[string]int {
+	t.Helper()
+	families, err := g.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetValue())
+			}
+			if v := int(m.GetCounter().GetValue() + m.GetGauge().GetValue()); v != 0 {
+				got[strings.Join(labels, " ")] = v
+			}
+		}
+	}
+	return got
+}
+
+// inBubble runs a test with a rig of its own in a synctest bubble.
+func inBubble(t *testing.T, change func(*deflect.Config, *freeswitch.Config), test func(*testing.T, *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, newRig(t, change)) })
+}

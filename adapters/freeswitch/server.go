@@ -1,0 +1,183 @@
+package freeswitch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// Server serves the calls that FreeSWITCH's socket application hands over. It
+// is safe for concurrent use.
+type Server struct {
+	cfg      Config
+	profiles *profiles
+	metrics  *metrics
+	log      *slog.Logger
+
+	// cut ends when calls in progress have to end now.
+	cut    context.Context
+	cutNow context.CancelFunc
+
+	mu    sync.Mutex
+	calls int
+}
+
+// New returns a Server. The error lists every problem of the configuration, see
+// [Config.Validate].
+func New(cfg Config) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	m, err := newMetrics(cfg.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg:      cfg,
+		profiles: newProfiles(cfg.Profiles, cfg.Client.DefaultRegion()),
+		metrics:  m,
+		log:      cfg.Logger,
+	}
+	s.cut, s.cutNow = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Serve accepts calls until ctx ends. Then it closes ln, lets the calls in
+// progress go on for at most Config.DrainTimeout, ends the rest so that their
+// callers go on in the dialplan, and returns nil when the last call is over. It
+// returns an error only when ln breaks.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	defer ln.Close()
+	var sessions sync.WaitGroup
+	err := s.accept(ctx, ln, &sessions)
+
+	drain := time.AfterFunc(s.cfg.DrainTimeout, s.Cut)
+	defer drain.Stop()
+	sessions.Wait()
+	return err
+}
+
+// Cut ends the calls in progress now: their callers go on in the dialplan. The
+// server cannot be used again.
+func (s *Server) Cut() { s.cutNow() }
+
+// Calls returns the number of calls in progress.
+func (s *Server) Calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+func (s *Server) accept(ctx context.Context, ln net.Listener, sessions *sync.WaitGroup) error {
+	backoff := time.Duration(0)
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				s.reject(nc, rejectedShutdown)
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			// Out of descriptors, most likely: calls that end free some.
+			backoff = min(max(2*backoff, 5*time.Millisecond), time.Second)
+			s.log.Warn("accept failed, trying again", "err", err, "pause", backoff)
+			select {
+			case <-time.After(backoff):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		backoff = 0
+		if !s.allowed(nc.RemoteAddr()) {
+			s.reject(nc, rejectedNotAllowed)
+			continue
+		}
+		if !s.enter() {
+			s.reject(nc, rejectedMaxCalls)
+			continue
+		}
+		sessions.Go(func() {
+			defer s.leave()
+			s.serve(nc)
+		})
+	}
+}
+
+// allowed looks an address up in the allow-list. What has no IP address came
+// through a listener of another kind, which guards itself.
+func (s *Server) allowed(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return true
+	}
+	ip, ok := netip.AddrFromSlice(tcp.IP)
+	if !ok {
+		return false
+	}
+	ip = ip.Unmap()
+	for _, p := range s.cfg.Allow {
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) reject(nc net.Conn, reason string) {
+	s.metrics.rejected[reason].Inc()
+	s.log.Debug("connection rejected", "reason", reason, "peer", nc.RemoteAddr().String())
+	nc.Close()
+}
+
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.calls >= s.cfg.MaxCalls {
+		return false
+	}
+	s.calls++
+	s.metrics.active.Inc()
+	return true
+}
+
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls--
+	s.metrics.active.Dec()
+}
+
+// serve runs one call over a connection. Whatever happens, the connection gets
+// closed, and a FreeSWITCH with socket_resume=true goes on with its dialplan.
+func (s *Server) serve(nc net.Conn) {
+	conn := esl.NewConn(nc, esl.Config{
+		FirstFrameTimeout: s.cfg.FirstFrameTimeout,
+		IdleTimeout:       s.cfg.IdleTimeout,
+	})
+	defer func() {
+		s.metrics.ended(conn.Err())
+		conn.Close()
+	}()
+	ses := newSession(s, conn)
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("defect: a call's session panicked", "panic", p, "stack", string(debug.Stack()))
+			ses.count(end(deflect.Failed, deflect.ReasonInternal))
+		}
+	}()
+	ses.run()
+}

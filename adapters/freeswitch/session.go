@@ -1,0 +1,281 @@
+package freeswitch
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+const (
+	// lingerSeconds is how long the switch keeps the socket after a hang-up, so
+	// that the last events arrive.
+	lingerSeconds = 5
+	// waitGrace is how long an API may take before the wait prompt is worth playing.
+	waitGrace = 250 * time.Millisecond
+	// partTimeout is how long the switch may take to close after exit.
+	partTimeout = 2 * time.Second
+)
+
+// session is one call. One goroutine runs it; only the request to LiveDeflect
+// runs beside it, because the call goes on meanwhile.
+type session struct {
+	srv     *Server
+	line    *line
+	began   time.Time
+	ch      channel
+	profile *Profile
+	counted bool
+}
+
+// ending is how a call ended.
+type ending struct {
+	deflect.Result
+	err error
+}
+
+func end(o deflect.Outcome, r deflect.Reason) ending {
+	return ending{Result: deflect.Result{Outcome: o, Reason: r}}
+}
+
+func newSession(s *Server, c conn) *session {
+	return &session{srv: s, line: newLine(c, s.cut.Done()), began: time.Now()}
+}
+
+// run takes the call from the first command to exit.
+func (s *session) run() {
+	data, sig := s.line.open()
+	var e ending
+	switch sig {
+	case sawEvent:
+		s.ch = readChannel(data, s.began)
+		e = s.decide()
+		s.keepKeys()
+	case sawCut:
+		e = end(deflect.Failed, deflect.ReasonShutdown)
+	default:
+		// Not a call: a port scan, a health check, a peer that breaks the rules.
+		s.srv.log.Debug("connection ended before its channel data", "err", s.line.conn.Err())
+		return
+	}
+	s.count(e)
+	s.record(e)
+	s.line.part(e.Outcome, e.Reason, e.CallID, s.ch.call.Digits)
+}
+
+// decide runs the call up to its outcome.
+func (s *session) decide() ending {
+	s.profile = s.srv.profiles.find(&s.ch)
+	switch {
+	case s.ch.mode != modeOffer && s.ch.mode != modeAccepted:
+		e := end(deflect.Ineligible, deflect.ReasonInvalidCall)
+		e.err = errors.New("channel variable deflect_mode is neither offer nor accepted")
+		return e
+	case s.profile == nil:
+		return end(deflect.Ineligible, deflect.ReasonNoProfile)
+	case s.asked():
+		return end(deflect.Ineligible, deflect.ReasonAlreadyAsked)
+	}
+	client := s.srv.cfg.Client
+	if err := client.Check(s.ch.call); err != nil {
+		e := end(deflect.Ineligible, deflect.ReasonOf(err))
+		e.err = err
+		return e
+	}
+	if s.ch.mode == modeOffer {
+		release, err := client.Offer()
+		if err != nil {
+			return end(deflect.Ineligible, deflect.ReasonOf(err))
+		}
+		defer release()
+		s.line.answer(s.ch.answered)
+		if e, yes := s.offer(); !yes {
+			return e
+		}
+	} else {
+		s.line.answer(s.ch.answered)
+	}
+	return s.accepted()
+}
+
+// asked reports whether the call may not be asked again, after an earlier pass
+// through us: no and silence are final for an offer, and a text that was or may
+// have been sent is final for everything.
+func (s *session) asked() bool {
+	switch deflect.Outcome(s.ch.outcome) {
+	case deflect.Sent, deflect.Uncertain:
+		return true
+	case deflect.Declined, deflect.NoInput:
+		return s.ch.mode == modeOffer
+	}
+	return false
+}
+
+// choice is what listening came to.
+type choice int
+
+const (
+	nothing choice = iota // the prompt or the time is over
+	yes
+	no
+	left // the caller, or the switch
+	cut  // this process has to stop
+)
+
+// offer plays the offer and listens. It reports true when the caller accepted,
+// else how the call ended.
+func (s *session) offer() (ending, bool) {
+	l := s.line
+	for n := 1; n <= s.profile.Repeat; n++ {
+		l.play(fmt.Sprintf("offer-%d", n), s.profile.Prompts.Offer)
+		c := s.listen(nil)
+		if c == nothing && l.response != notFound {
+			// A prompt that ended in an error gets its gap as well: it is how a
+			// hang-up and a transfer look before their own events arrive.
+			gap := time.NewTimer(s.profile.Gap)
+			c = s.listen(gap.C)
+			gap.Stop()
+		}
+		switch {
+		case c == yes:
+			return ending{}, true
+		case c == no:
+			return end(deflect.Declined, deflect.ReasonDeclineKey), false
+		case c == left:
+			return s.left(), false
+		case c == cut:
+			return end(deflect.Failed, deflect.ReasonShutdown), false
+		case l.response != played:
+			e := end(deflect.Failed, deflect.ReasonPrompt)
+			e.err = fmt.Errorf("the switch could not play the offer: %q", clean(l.response, maxName, ""))
+			return e, false
+		}
+	}
+	return end(deflect.NoInput, deflect.ReasonNoKey), false
+}
+
+// listen looks at keys until the prompt has ended, or until the timer if there
+// is one. A key that came before a hang-up counts.
+func (s *session) listen(timer <-chan time.Time) choice {
+	l := s.line
+	for {
+		for k := l.key(); k != 0; k = l.key() {
+			switch string(k) {
+			case s.profile.AcceptDigit:
+				return yes
+			case s.profile.DeclineDigit:
+				return no
+			}
+			s.keep(k)
+		}
+		if l.gone != here {
+			return left
+		}
+		if timer == nil && l.playing == "" {
+			return nothing
+		}
+		switch l.next(timer, nil) {
+		case sawTimer:
+			return nothing
+		case sawCut:
+			return cut
+		}
+	}
+}
+
+// left is the ending of a call that ended before the caller accepted.
+func (s *session) left() ending {
+	switch s.line.gone {
+	case hungUp:
+		return end(deflect.Abandoned, deflect.ReasonHangup)
+	case transferred:
+		return end(deflect.Abandoned, deflect.ReasonTransferred)
+	}
+	e := end(deflect.Failed, deflect.ReasonSwitch)
+	e.err = s.line.conn.Err()
+	return e
+}
+
+// accepted asks for the text while the caller hears the wait prompt, then plays
+// what came of it. A caller who hangs up meanwhile has asked for the text
+// already: the request goes on.
+func (s *session) accepted() ending {
+	call := s.ch.call
+	call.Accepted = time.Now()
+	var e ending
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e = s.request(call)
+	}()
+
+	l := s.line
+	l.stop()
+	// Not before the offer has ended, inside of which the switch would play it,
+	// and not for an API that answers at once.
+	soon := time.NewTimer(waitGrace)
+	defer soon.Stop()
+	waiting, waited := s.profile.Prompts.Wait != "", false
+	for sig := sawEvent; sig != sawDone; sig = l.next(soon.C, done) {
+		waited = waited || sig == sawTimer
+		if waiting && waited && l.playing == "" {
+			l.play("wait-1", s.profile.Prompts.Wait)
+			waiting = false
+		}
+	}
+	l.hush()
+	if s.srv.cut.Err() == nil {
+		l.play("bye-1", s.resultPrompt(e.Outcome))
+	}
+	for l.playing != "" && l.next(nil, nil) != sawCut {
+	}
+	return e
+}
+
+// request runs beside the session. It ends within the live deadline.
+func (s *session) request(call deflect.Call) (e ending) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.srv.log.Error("defect: a request panicked", "panic", p, "stack", string(debug.Stack()))
+			e = end(deflect.Uncertain, deflect.ReasonInternal)
+		}
+	}()
+	res, err := s.srv.cfg.Client.Deflect(s.srv.cut, call)
+	s.counted = true
+	return ending{Result: res, err: err}
+}
+
+func (s *session) resultPrompt(o deflect.Outcome) string {
+	switch o {
+	case deflect.Sent:
+		return s.profile.Prompts.Sent
+	case deflect.Uncertain:
+		return s.profile.Prompts.Uncertain
+	}
+	return s.profile.Prompts.Failed
+}
+
+// keepKeys keeps what was pressed while nobody listened.
+func (s *session) keepKeys() {
+	for k := s.line.key(); k != 0; k = s.line.key() {
+		if p := s.profile; p == nil || string(k) != p.AcceptDigit && string(k) != p.DeclineDigit {
+			s.keep(k)
+		}
+	}
+}
+
+func (s *session) keep(k byte) {
+	if len(s.ch.call.Digits) < maxDigits {
+		s.ch.call.Digits += string(k)
+	}
+}
+
+// count counts the call once; Deflect counts its own.
+func (s *session) count(e ending) {
+	if !s.counted {
+		s.counted = true
+		s.srv.cfg.Client.CountOutcome(e.Outcome, e.Reason)
+	}
+}

@@ -1,0 +1,24 @@
+package deflect_test
+
+import (
+	"testing"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+// One deflection against the double, without sockets: validation, signing,
+// breaker, metrics, and the double's own strict check. BenchmarkDouble in the
+// double's package shows what part of it is the double's.
+func BenchmarkDeflect(b *testing.B) {
+	cfg := keys
+	cfg.KeepLast = 1
+	client := newClient(b, deflecttest.New(cfg), nil)
+	k := call()
+	k.CallerInfo = map[string]any{"plan": "Gold", "wait": 120}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := client.Deflect(b.Context(), k); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

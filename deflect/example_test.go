@@ -1,0 +1,43 @@
+package deflect_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+func ExampleClient_Deflect() {
+	client, err := deflect.New(deflect.Config{
+		SiteID:    "38856538",
+		Domain:    "va",
+		Auth:      deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: "secret"},
+		Transport: deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"}),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	result, err := client.Deflect(context.Background(), deflect.Call{
+		ANI: "+14043438646", DNIS: "+18005550100",
+		Start: time.Now().Add(-time.Minute), ExternalCallID: "call-1", Skill: "sales",
+	})
+	fmt.Println(result.Outcome, result.CallID, err)
+	// Output: sent 473513 <nil>
+}
+
+// Every problem of a call comes at once, before anything is sent.
+func ExampleClient_Check() {
+	client, err := deflect.New(deflect.Config{
+		SiteID: "38856538", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: "secret"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(client.Check(deflect.Call{ANI: "anonymous", DNIS: "+18005550100", Start: time.Now(), ExternalCallID: "call-1"}))
+	// Output: deflect: number_hidden: no text was sent: ANI is withheld by the caller; Skill is missing
+}
