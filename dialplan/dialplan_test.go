@@ -1,0 +1,160 @@
+package dialplan_test
+
+import (
+	"encoding/xml"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+type file struct {
+	Settings []struct {
+		Cmd  string `xml:"cmd,attr"`
+		Data string `xml:"data,attr"`
+	} `xml:"X-PRE-PROCESS"`
+	Extensions []extension `xml:"extension"`
+}
+
+type extension struct {
+	Name       string `xml:"name,attr"`
+	Conditions []struct {
+		Field      string   `xml:"field,attr"`
+		Expression string   `xml:"expression,attr"`
+		Actions    []action `xml:"action"`
+	} `xml:"condition"`
+}
+
+type action struct {
+	Application string `xml:"application,attr"`
+	Data        string `xml:"data,attr"`
+}
+
+func read(t *testing.T, name string) file {
+	t.Helper()
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The switch's preprocessor works line by line: <include> stands alone.
+	for _, tag := range []string{"<include>", "</include>"} {
+		if !slices.Contains(strings.Split(string(raw), "\n"), tag) {
+			t.Errorf("%s has no %s on a line of its own", name, tag)
+		}
+	}
+	var f file
+	if err := xml.Unmarshal(raw, &f); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return f
+}
+
+// walk runs a call through the extensions as the XML dialplan does: the first
+// extension whose conditions all match, then again at every transfer. It returns
+// the applications that ran.
+func walk(t *testing.T, files []file, destination string, vars map[string]string) []action {
+	t.Helper()
+	globals := map[string]string{}
+	var all []extension
+	for _, f := range files {
+		for _, s := range f.Settings {
+			name, value, _ := strings.Cut(s.Data, "=")
+			globals[name] = value
+		}
+		all = append(all, f.Extensions...)
+	}
+	expand := func(s string) string {
+		for name, value := range globals {
+			s = strings.ReplaceAll(s, "$${"+name+"}", value)
+		}
+		if strings.Contains(s, "$${") {
+			t.Errorf("%q names an unknown setting", s)
+		}
+		return s
+	}
+	var ran []action
+	for range 5 { // transfers
+		next := ""
+		for _, e := range all {
+			var actions []action
+			matches := true
+			for _, c := range e.Conditions {
+				value := destination
+				if c.Field != "destination_number" {
+					value = vars[strings.TrimSuffix(strings.TrimPrefix(c.Field, "${"), "}")]
+				}
+				matches = matches && regexp.MustCompile(expand(c.Expression)).MatchString(value)
+				actions = append(actions, c.Actions...)
+			}
+			if !matches {
+				continue
+			}
+			for _, a := range actions {
+				a.Data = expand(a.Data)
+				ran = append(ran, a)
+				if a.Application == "transfer" {
+					next = strings.Fields(a.Data)[0]
+					break
+				}
+			}
+			break
+		}
+		if next == "" {
+			return ran
+		}
+		destination = next
+	}
+	t.Errorf("the call goes round in circles: %v", ran)
+	return ran
+}
+
+// Whatever the outcome, also none at all, the caller reaches the queue; only a
+// sent text ends the call.
+func TestOutcomes(t *testing.T) {
+	files := []file{read(t, "deflect_offer.xml"), read(t, "deflect_accepted.xml")}
+	outcomes := append(deflect.Outcomes(), "", "nonsense")
+	for _, start := range []string{"18005550100", "+18005550100", "deflect_accepted"} {
+		for _, o := range outcomes {
+			ran := walk(t, files, start, map[string]string{"deflect_outcome": string(o)})
+			socket := slices.IndexFunc(ran, func(a action) bool { return a.Application == "socket" })
+			if socket < 0 || ran[socket].Data != "127.0.0.1:8084 async full" {
+				t.Fatalf("%s: socket in %v", start, ran)
+			}
+			if !slices.Contains(ran[:socket], action{"set", "socket_resume=true"}) {
+				t.Errorf("%s: socket_resume is not set before the socket: %v", start, ran)
+			}
+			if accepted := slices.Contains(ran[:socket], action{"set", "deflect_mode=accepted"}); accepted != (start == "deflect_accepted") {
+				t.Errorf("%s: mode accepted is %v", start, accepted)
+			}
+			want := action{"transfer", "5900 XML default"}
+			if o == deflect.Sent {
+				want = action{"hangup", "NORMAL_CLEARING"}
+			}
+			if last := ran[len(ran)-1]; last != want {
+				t.Errorf("%s, outcome %q ends with %v, want %v", start, o, last, want)
+			}
+		}
+	}
+	if ran := walk(t, files, "18005550199", nil); len(ran) > 0 {
+		t.Errorf("another number runs %v", ran)
+	}
+}
+
+// Only applications that every FreeSWITCH has: an unknown one hangs the caller up.
+func TestApplications(t *testing.T) {
+	known := []string{"set", "socket", "transfer", "hangup"}
+	for _, name := range []string{"deflect_offer.xml", "deflect_accepted.xml"} {
+		for _, e := range read(t, name).Extensions {
+			for _, c := range e.Conditions {
+				for _, a := range c.Actions {
+					if !slices.Contains(known, a.Application) {
+						t.Errorf("%s: %s runs %s", name, e.Name, a.Application)
+					}
+				}
+			}
+		}
+	}
+}

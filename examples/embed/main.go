@@ -1,0 +1,78 @@
+// Command embed is the smallest program that embeds package deflect: it asks
+// LiveDeflect to text one caller and prints what came of it.
+//
+//	DEFLECT_KEY=... DEFLECT_SECRET=... DEFLECT_TOKEN=... DEFLECT_TOKEN_SECRET=... \
+//		go run ./examples/embed +14043438646 +18005550100
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: embed FROM TO")
+		os.Exit(2)
+	}
+	cfg := deflect.Config{
+		SiteID: "38856538",
+		Domain: "va",
+		Auth: deflect.OAuth1{
+			ConsumerKey:    os.Getenv("DEFLECT_KEY"),
+			ConsumerSecret: deflect.Secret(os.Getenv("DEFLECT_SECRET")),
+			Token:          os.Getenv("DEFLECT_TOKEN"),
+			TokenSecret:    deflect.Secret(os.Getenv("DEFLECT_TOKEN_SECRET")),
+		},
+	}
+	if err := run(context.Background(), os.Stdout, cfg, os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, w io.Writer, cfg deflect.Config, from, to string) error {
+	client, err := deflect.New(cfg) // once, at start
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	call := deflect.Call{
+		ANI:            deflect.PhoneNumber(from),
+		DNIS:           deflect.PhoneNumber(to),
+		Start:          time.Now(),
+		ExternalCallID: "call-1",
+		Skill:          "sales",
+		CallerInfo:     map[string]any{"plan": "Gold"},
+	}
+	// Before the caller is asked: can this number be texted, and is the API well?
+	if err := client.Check(call); err != nil {
+		return err
+	}
+	release, err := client.Offer()
+	if err != nil {
+		return err
+	}
+	defer release()
+
+	// ... the caller presses 1 ...
+	result, err := client.Deflect(ctx, call)
+	switch {
+	case err == nil:
+		fmt.Fprintf(w, "%s: text sent, callId %s\n", result.Outcome, result.CallID)
+	case errors.Is(err, deflect.ErrUnauthorized):
+		return fmt.Errorf("check the keys: %w", err)
+	case deflect.NotSent(err):
+		fmt.Fprintf(w, "%s: no text; the caller waits in the queue: %v\n", result.Outcome, err)
+	default:
+		fmt.Fprintf(w, "%s: a text may be on its way; do not send again: %v\n", result.Outcome, err)
+	}
+	return nil
+}
