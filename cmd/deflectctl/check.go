@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+)
+
+type checkCmd struct {
+	File string `arg:"" help:"Configuration of deflectd."`
+}
+
+// Help is shown below the usage.
+func (checkCmd) Help() string {
+	return `Prints every problem with its line and key on standard error and exits with 2. A configuration without problems is
+printed with every default filled in; it can be loaded again. Secrets are read, but not shown. Nothing is contacted.`
+}
+
+// Run checks a configuration.
+func (c *checkCmd) Run(a *app) error {
+	file, err := loadConfig(a, c.File)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "# %s is in order. With every default filled in:\n%s", c.File, file.Effective())
+	return nil
+}
+
+// loadConfig reads a configuration; problems and warnings go to stderr.
+func loadConfig(a *app, name string) (config.File, error) {
+	file, err := config.Load(name, a.getenv)
+	for _, w := range file.Warnings {
+		fmt.Fprintln(a.stderr, "warning:", config.Located(name, w))
+	}
+	var bad *config.Error
+	if errors.As(err, &bad) {
+		fmt.Fprintln(a.stderr, bad)
+		noun := "problems"
+		if len(bad.Problems) == 1 {
+			noun = "problem"
+		}
+		return file, usage("%d %s in the configuration", len(bad.Problems), noun)
+	}
+	return file, err
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+)
+
+func TestCheckGoodFile(t *testing.T) {
+	name := configFile(t, "https://api.example")
+	code, stdout, stderr := invokeShowing(t, "check", name)
+	if code != 0 || stderr != "" {
+		t.Fatalf("exit code %d, stderr %q", code, stderr)
+	}
+	if !strings.HasPrefix(stdout, "# "+name+" is in order.") {
+		t.Errorf("stdout begins with %.80q", stdout)
+	}
+	for _, part := range []string{"live_deadline: 4s", "accept_digit: \"1\"", "# consumer_secret: [redacted] (from DEFLECT_CONSUMER_SECRET)"} {
+		if !strings.Contains(stdout, part) {
+			t.Errorf("stdout does not have %q:\n%s", part, stdout)
+		}
+	}
+	if _, err := config.Parse("again.yaml", []byte(stdout), secretEnv); err != nil {
+		t.Errorf("what was printed does not load: %v", err)
+	}
+}
+
+func TestCheckBadFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(name, []byte("livedeflect:\n  consumer_secret: opensesame\nbreaker: {failures: 0}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := invoke(t, "check", name)
+	if code != exitUsage || stdout != "" {
+		t.Errorf("exit code %d, stdout %q", code, stdout)
+	}
+	for _, part := range []string{
+		name + ":2: livedeflect.consumer_secret: does not belong in this file", name + ":3: breaker.failures: must be",
+		"deflectctl: 7 problems in the configuration",
+	} {
+		if !strings.Contains(stderr, part) {
+			t.Errorf("stderr does not have %q:\n%s", part, stderr)
+		}
+	}
+	if code, _, stderr = invoke(t, "check", name+".none"); code != exitUsage || !strings.Contains(stderr, "1 problem in") {
+		t.Errorf("without a file: exit code %d, stderr %q", code, stderr)
+	}
+}
+
+func TestCheckWarns(t *testing.T) {
+	name := configFile(t, "https://api.example")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(strings.Replace(string(data), "skill: sales, ", "", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := invokeShowing(t, "check", name)
+	if code != 0 || !strings.HasPrefix(stderr, "warning: "+name+":5: profiles[0].skill: is missing") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
+// invokeShowing is invoke for a command that shows the brand's own numbers: they
+// are configuration.
+func invokeShowing(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errOut strings.Builder
+	code = run(args, app{t.Context(), &out, &errOut, secretEnv})
+	shows(t, strings.ReplaceAll(out.String()+errOut.String(), dialed, "***00"))
+	return code, out.String(), errOut.String()
+}

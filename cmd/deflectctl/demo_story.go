@@ -1,0 +1,115 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+// moment is one line of a story.
+type moment struct {
+	at        time.Duration
+	who, what string
+}
+
+// tell merges what the switch, the API and deflectd saw of one call.
+func tell(began time.Time, sc scene, r freeswitchtest.Result, requests []deflecttest.Received, log []slog.Record) string {
+	moments := []moment{{who: "caller", what: "dials " + demoDialed + ", from " + sc.from}}
+	for _, e := range r.Timeline {
+		if m, ok := seenBySwitch(e, r.Vars); ok {
+			moments = append(moments, m)
+		}
+	}
+	for _, p := range r.Played {
+		if !sc.press && p.File == "ivr/offer.wav" {
+			moments = append(moments, moment{p.At + p.For, "caller", "has heard it, and presses nothing"})
+		}
+	}
+	for _, q := range requests {
+		moments = append(moments, moment{q.Time.Sub(began), "deflectd", fmt.Sprintf("-> LiveDeflect %s, signed, for %s", path.Base(q.Path), sc.from)})
+	}
+	for _, record := range log {
+		if record.Message == "request ended" {
+			moments = append(moments, moment{record.Time.Sub(began), "LiveDeflect", answered(record, requests)})
+		}
+	}
+	slices.SortStableFunc(moments, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
+	var b strings.Builder
+	for _, m := range moments {
+		fmt.Fprintf(&b, "   %6.3fs  %-11s  %s\n", m.at.Seconds(), m.who, m.what)
+	}
+	return b.String()
+}
+
+// seenBySwitch turns a line of the switch into one of the story; some lines say
+// nothing to a newcomer.
+func seenBySwitch(e freeswitchtest.Entry, vars map[string]string) (moment, bool) {
+	m := moment{at: e.At, who: "FreeSWITCH", what: e.Text}
+	switch rest, byCaller := strings.CutPrefix(e.Text, "caller "); {
+	case byCaller:
+		m.who, m.what = "caller", rest
+	case strings.HasPrefix(e.Text, "plays "):
+		m.what = fmt.Sprintf("plays %q", demoWords[strings.TrimPrefix(e.Text, "plays ")])
+	case strings.HasPrefix(e.Text, "sets "), strings.Contains(e.Text, " ends after "),
+		e.Text == "asked to let the dialplan go on", e.Text == "control was given up":
+		return moment{}, false // the line that follows tells it
+	case strings.Contains(e.Text, "dialplan goes on"):
+		m.what += ": deflect_outcome=" + vars["deflect_outcome"] + " (" + vars["deflect_reason"] + ")"
+	}
+	return m, true
+}
+
+// answered says what came of a request.
+func answered(record slog.Record, requests []deflecttest.Received) string {
+	v := map[string]string{}
+	record.Attrs(func(a slog.Attr) bool { v[a.Key] = a.Value.String(); return true })
+	if len(requests) == 0 || v["outcome"] != string(deflect.Sent) {
+		return fmt.Sprintf("-> deflectd %s: %s, %s", v["status"], v["outcome"], v["reason"])
+	}
+	return fmt.Sprintf("-> deflectd %s: text sent, callId %s", v["status"], requests[len(requests)-1].CallID)
+}
+
+// notebook keeps what deflectd logs.
+type notebook struct {
+	mu    sync.Mutex
+	notes []slog.Record
+}
+
+// Enabled takes everything.
+func (*notebook) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle keeps a record.
+func (n *notebook) Handle(_ context.Context, r slog.Record) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.notes = append(n.notes, r.Clone())
+	return nil
+}
+
+// WithAttrs keeps nothing but the records.
+func (n *notebook) WithAttrs([]slog.Attr) slog.Handler { return n }
+
+// WithGroup keeps nothing but the records.
+func (n *notebook) WithGroup(string) slog.Handler { return n }
+
+func (n *notebook) clear() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.notes = nil
+}
+
+func (n *notebook) records() []slog.Record {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.notes)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+var (
+	offsets = regexp.MustCompile(`[0-9]+\.[0-9]{3}s`)
+	total   = regexp.MustCompile(`in [0-9]+\.[0-9]s`)
+	sums    = regexp.MustCompile(`(_seconds_sum) \S+`)
+)
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	code, stdout, stderr := invoke(t, "demo")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the demo took %v", took)
+	}
+	if code != 0 || stderr != "" {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+	stdout = offsets.ReplaceAllString(stdout, "_.___s")
+	stdout = total.ReplaceAllString(stdout, "in _._s")
+	golden(t, "demo.txt", sums.ReplaceAllString(stdout, "$1 _"))
+	for _, line := range strings.Split(stdout, "\n") {
+		if len(line) > 92 {
+			t.Errorf("a line is too wide for a terminal: %q", line)
+		}
+	}
+}
+
+// TestDemoNotices shows that the demo does not call a failure a success.
+func TestDemoNotices(t *testing.T) {
+	t.Parallel()
+	bad := scenes[0]
+	bad.fault = deflecttest.Fault{Status: 503}
+	var out, errOut strings.Builder
+	err := playScenes(&app{t.Context(), &out, &errOut, secretEnv}, []scene{bad})
+	if err == nil || !strings.Contains(err.Error(), "2 surprises") {
+		t.Errorf("error %v", err)
+	}
+	for _, part := range []string{
+		"NOT AS EXPECTED: the outcome is uncertain (server_error), not sent (ok)", "NOT AS EXPECTED: 0 texts were sent, not 1",
+	} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("the output does not have %q:\n%s", part, out.String())
+		}
+	}
+	shows(t, out.String())
+}
+
+func TestDemoInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var out, errOut strings.Builder
+	if code := run([]string{"demo"}, app{ctx, &out, &errOut, secretEnv}); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestMoved(t *testing.T) {
+	for line, want := range map[string]bool{
+		`deflect_outcomes_total{outcome="sent",reason="ok"} 1`:       true,
+		`deflect_outcomes_total{outcome="failed",reason="switch"} 0`: false,
+		`deflect_request_duration_seconds_bucket{le="0.1"} 2`:        false,
+		`# HELP deflect_outcomes_total Calls`:                        false,
+		`go_goroutines 9`:                                            false,
+	} {
+		if got := moved(line); got != want {
+			t.Errorf("moved(%q) = %v, want %v", line, got, want)
+		}
+	}
+}

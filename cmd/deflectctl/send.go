@@ -1,0 +1,163 @@
+package main
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+type sendCmd struct {
+	Config string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	From   string `required:"" placeholder:"NUMBER" help:"The caller's number: it gets the text."`
+	To     string `required:"" placeholder:"NUMBER" help:"The number that was dialled: it picks the profile."`
+
+	Skill   string `placeholder:"NAME" help:"Skill of the conversation (default: the profile's)."`
+	Text    string `placeholder:"TEXT" help:"Text to send (default: the profile's)."`
+	TextTag string `placeholder:"TAG" help:"Tag of the text (default: the profile's)."`
+
+	Digits               string   `placeholder:"KEYS" help:"What the caller keyed in before."`
+	FirstName            string   `placeholder:"NAME" help:"The caller's first name."`
+	LastName             string   `placeholder:"NAME" help:"The caller's last name."`
+	CustomerID           string   `name:"customer-id" placeholder:"ID" help:"The brand's id of the customer."`
+	CustomerIDDescriptor string   `name:"customer-id-descriptor" placeholder:"KIND" help:"What kind of id that is; the two go together."`
+	Info                 []string `sep:"none" placeholder:"KEY=JSON" help:"Shown to the agent; repeat it for more. What is not JSON is a text."`
+	ExternalID           string   `name:"external-id" placeholder:"ID" help:"Your id of this call (default: a new one)."`
+
+	DryRun      bool `help:"Print the request instead of sending it."`
+	ShowNumbers bool `help:"Do not mask telephone numbers in a dry run."`
+}
+
+// Help is shown below the usage.
+func (sendCmd) Help() string {
+	return `Sends what deflectd would send for such a call, and prints the result as JSON. Exit code 0: sent. 1: not sent, or
+nobody knows ("uncertain": do not simply repeat it). 2: usage or configuration.
+
+  deflectctl send --config deflectd.yaml --from +14043438646 --to +18005550100 --info 'vip=true' --dry-run`
+}
+
+// sendResult is what send prints.
+type sendResult struct {
+	Outcome    deflect.Outcome `json:"outcome"`
+	Reason     deflect.Reason  `json:"reason"`
+	CallID     string          `json:"call_id"`
+	ExternalID string          `json:"external_id"`
+	Attempts   int             `json:"attempts"`
+	Status     int             `json:"status"`
+	DurationMS int64           `json:"duration_ms"`
+	Error      string          `json:"error"`
+}
+
+// Run sends one text.
+func (c *sendCmd) Run(a *app) error {
+	file, err := loadConfig(a, c.Config)
+	if err != nil {
+		return err
+	}
+	call, err := c.call(file)
+	if err != nil {
+		return err
+	}
+	api := file.Deflect
+	api.Logger = slog.New(slog.DiscardHandler)
+	var seen *captured
+	if c.DryRun {
+		seen = &captured{}
+		api.Transport = seen
+	}
+	client, err := deflect.New(api)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	res, err := client.Deflect(a.ctx, call)
+	if c.DryRun && seen.request != nil {
+		return seen.print(a.stdout, c.ShowNumbers)
+	}
+	out := sendResult{
+		Outcome: res.Outcome, Reason: res.Reason, CallID: res.CallID, ExternalID: call.ExternalCallID,
+		Attempts: res.Attempts, Status: res.Status, DurationMS: res.Duration.Milliseconds(),
+	}
+	if err != nil {
+		out.Error = err.Error()
+	}
+	if err := printJSON(a.stdout, out); err != nil {
+		return err
+	}
+	if res.Outcome != deflect.Sent {
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+// call is the call that the flags describe, completed by the profile that
+// serves the number dialled.
+func (c *sendCmd) call(file config.File) (deflect.Call, error) {
+	info, err := parseInfo(c.Info)
+	if err != nil {
+		return deflect.Call{}, err
+	}
+	profile, served := file.Profile(deflect.PhoneNumber(c.To))
+	if !served && c.Skill == "" {
+		return deflect.Call{}, usage("no profile serves the number of --to: give --skill, or a profile")
+	}
+	now := time.Now()
+	return deflect.Call{
+		ANI: deflect.PhoneNumber(c.From), DNIS: deflect.PhoneNumber(c.To),
+		Start: now, Accepted: now, Digits: c.Digits,
+		ExternalCallID: cmp.Or(c.ExternalID, "send-"+rand.Text()),
+		Skill:          cmp.Or(c.Skill, profile.Skill), Text: cmp.Or(c.Text, profile.Text), TextTag: cmp.Or(c.TextTag, profile.TextTag),
+		FirstName: c.FirstName, LastName: c.LastName,
+		CustomerID: c.CustomerID, CustomerIDDescriptor: c.CustomerIDDescriptor,
+		CallerInfo: info,
+	}, nil
+}
+
+// parseInfo reads key=value pairs. A value that is not JSON is a text.
+func parseInfo(pairs []string) (map[string]any, error) {
+	info := map[string]any{}
+	for _, pair := range pairs {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return nil, usage("--info must be KEY=JSON, such as vip=true or 'size=\"Large\"'")
+		}
+		if _, twice := info[key]; twice {
+			return nil, usage("--info %s is given twice", key)
+		}
+		info[key] = parseValue(value)
+	}
+	return info, nil
+}
+
+// parseValue keeps numbers as they are written: an id is not a float.
+func parseValue(s string) any {
+	dec := json.NewDecoder(strings.NewReader(s))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil {
+		return s
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return s
+	}
+	return v
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+)
+
+type simulateSwitchCmd struct {
+	Daemon string `default:"127.0.0.1:8084" placeholder:"ADDR" help:"Where deflectd listens, several with | between them (default: ${default})."`
+	From   string `required:"" placeholder:"NUMBER" help:"The caller's number."`
+	To     string `required:"" placeholder:"NUMBER" help:"The number that was dialled."`
+
+	Press       string            `placeholder:"KEYS" help:"Keys that the caller presses."`
+	PressAfter  time.Duration     `default:"500ms" placeholder:"TIME" help:"When, after the first prompt began (default: ${default})."`
+	HangupAfter time.Duration     `placeholder:"TIME" help:"The caller hangs up this long after the call reached deflectd."`
+	HideNumber  bool              `help:"The caller withholds the number."`
+	Var         map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"Channel variable that the dialplan has set; repeat it for more."`
+	NoResume    bool              `help:"Leave socket_resume unset, as a dialplan should not."`
+	Calls       int               `default:"1" placeholder:"N" help:"Simultaneous callers; more than one are shown as a summary."`
+	ShowNumbers bool              `help:"Do not mask telephone numbers."`
+}
+
+// Help is shown below the usage.
+func (simulateSwitchCmd) Help() string {
+	return `Plays FreeSWITCH's socket application and a caller against a deflectd that runs, and shows what the caller goes
+through. Prompts take 2s each. Exit code 1: a caller was lost, or a command was sent that FreeSWITCH refuses.
+
+  deflectctl simulate freeswitch --from +14043438646 --to +18005550100 --press 1`
+}
+
+// Run plays the switch.
+func (c *simulateSwitchCmd) Run(a *app) error {
+	if c.Calls < 1 {
+		return usage("--calls must be 1 or more")
+	}
+	call := c.call()
+	results := make([]freeswitchtest.Result, c.Calls)
+	errs := make([]error, c.Calls)
+	var running sync.WaitGroup
+	for i := range c.Calls {
+		running.Go(func() { results[i], errs[i] = call.Dial(a.ctx, c.Daemon) })
+	}
+	running.Wait()
+	for _, err := range errs {
+		switch {
+		case err != nil && a.ctx.Err() != nil:
+			return fmt.Errorf("interrupted: %w", err)
+		case err != nil:
+			return usage("%w", err) // what the flags ask for cannot be played
+		}
+	}
+
+	mask := masker(c.From, c.To)
+	if c.ShowNumbers {
+		mask = strings.NewReplacer()
+	}
+	var text strings.Builder
+	if c.Calls == 1 {
+		showCall(&text, results[0])
+	} else {
+		showSummary(&text, results)
+	}
+	fmt.Fprint(a.stdout, mask.Replace(text.String()))
+	for _, r := range results {
+		if r.Lost || len(r.Violations) > 0 {
+			return &exit{code: exitFailed}
+		}
+	}
+	return nil
+}
+
+func (c *simulateSwitchCmd) call() freeswitchtest.Call {
+	call := freeswitchtest.Call{
+		ANI: c.From, DNIS: c.To, HideNumber: c.HideNumber, Vars: c.Var, SocketResume: !c.NoResume,
+	}
+	if c.Press != "" {
+		call.Script = append(call.Script, freeswitchtest.Press(c.Press).After(c.PressAfter))
+	}
+	if c.HangupAfter > 0 {
+		call.Script = append(call.Script, freeswitchtest.HangUp().SinceConnect(c.HangupAfter))
+	}
+	return call
+}
+
+// showCall prints what one caller went through.
+func showCall(w io.Writer, r freeswitchtest.Result) {
+	for _, e := range r.Timeline {
+		fmt.Fprintln(w, e)
+	}
+	fmt.Fprintf(w, "\n%s\n", fate(r))
+	for _, name := range slices.Sorted(maps.Keys(r.Vars)) {
+		fmt.Fprintf(w, "  %s=%s\n", name, r.Vars[name])
+	}
+	for _, v := range r.Violations {
+		fmt.Fprintln(w, "refused by FreeSWITCH:", v)
+	}
+}
+
+// showSummary prints how many callers had which fate and outcome.
+func showSummary(w io.Writer, results []freeswitchtest.Result) {
+	count := map[string]int{}
+	var slowest time.Duration
+	violations := 0
+	for _, r := range results {
+		outcome := "no outcome"
+		if o := r.Vars["deflect_outcome"]; o != "" {
+			outcome = o + " (" + r.Vars["deflect_reason"] + ")"
+		}
+		count[fate(r)+"; "+outcome]++
+		slowest = max(slowest, r.ContinuedAfter)
+		violations += len(r.Violations)
+	}
+	for _, line := range slices.Sorted(maps.Keys(count)) {
+		fmt.Fprintf(w, "%6d  %s\n", count[line], line)
+	}
+	fmt.Fprintf(w, "slowest back in the dialplan after %.3fs\n", slowest.Seconds())
+	if violations > 0 {
+		fmt.Fprintf(w, "%d commands refused by FreeSWITCH\n", violations)
+	}
+}
+
+// fate says in a few words what became of a caller.
+func fate(r freeswitchtest.Result) string {
+	switch {
+	case r.Lost:
+		return "the caller was lost"
+	case r.HungUp:
+		return "the caller hung up"
+	case r.Transferred:
+		return "the caller was sent elsewhere"
+	case r.Continued:
+		return "the dialplan goes on"
+	}
+	return "the call ended"
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+// The keys of the simulator. They open nothing.
+const (
+	simulatorKey            = "simulator-key"
+	simulatorConsumerSecret = "simulator-consumer-secret"
+	simulatorToken          = "simulator-token"
+	simulatorTokenSecret    = "simulator-token-secret"
+)
+
+type simulateAPICmd struct {
+	Listen      string   `default:"127.0.0.1:8090" placeholder:"ADDR" help:"Address to listen on (default: ${default})."`
+	AllowRemote bool     `help:"Permit an address that other machines can reach: plain HTTP, for a test network only."`
+	SiteID      string   `name:"site-id" placeholder:"ID" help:"The only account that is accepted (default: any)."`
+	ConsumerKey string   `default:"simulator-key" placeholder:"KEY" help:"App key (default: ${default})."`
+	Token       string   `default:"simulator-token" placeholder:"TOKEN" help:"Access token (default: ${default}); an empty one is for two-legged keys."`
+	Fault       string   `placeholder:"FAULT" help:"What every request meets."`
+	NextFault   []string `sep:"none" placeholder:"FAULT" help:"What the next request meets; repeat it for the ones after."`
+}
+
+// Help is shown below the usage.
+func (simulateAPICmd) Help() string {
+	return `Checks signatures, nonces and every field of a request like the real API, and prints a line for each. No text reaches
+anybody. The secrets are those of DEFLECT_CONSUMER_SECRET and DEFLECT_TOKEN_SECRET, else "` + simulatorConsumerSecret + `"
+and "` + simulatorTokenSecret + `". Ends with ctrl-C.
+
+A fault is one or more words with commas between them:
+  status=503        answers with an error; no text
+  reset-before      the connection dies; no text
+  hang              never answers; no text
+  status-after=503, reset-after, hang-after
+                    the same, after the text was sent
+  delay=3s          answers late
+  garbage, truncate an answer that cannot be read; the text was sent
+  success-false     a 200 that says no
+  success-bool      a true that is not in quotes
+  redirect=URL      answers 307
+  invalid-nonce     refuses the nonce
+  retry-after=2     goes with status=429
+  body=TEXT         another body; must come last`
+}
+
+// Run plays the API until it is interrupted.
+func (c *simulateAPICmd) Run(a *app) error {
+	if !c.AllowRemote && !loopback(c.Listen) {
+		return usage("--listen %s can be reached by other machines: use 127.0.0.1, or add --allow-remote", c.Listen)
+	}
+	cfg := deflecttest.Config{
+		SiteID: c.SiteID, ConsumerKey: c.ConsumerKey, Token: c.Token, KeepLast: 1000,
+		ConsumerSecret: cmp.Or(a.getenv("DEFLECT_CONSUMER_SECRET"), simulatorConsumerSecret),
+	}
+	if c.Token != "" {
+		cfg.TokenSecret = cmp.Or(a.getenv("DEFLECT_TOKEN_SECRET"), simulatorTokenSecret)
+	}
+	lines := &requestLines{w: a.stdout}
+	cfg.Logger = slog.New(lines)
+	api := deflecttest.New(cfg)
+	lines.api = api
+	if err := c.faults(api); err != nil {
+		return err
+	}
+	if err := api.StartAddr(c.Listen); err != nil {
+		return err
+	}
+	defer api.Close()
+	c.introduce(a.stdout, api.URL(), cfg)
+	<-a.ctx.Done()
+	return nil
+}
+
+func (c *simulateAPICmd) faults(api *deflecttest.Server) error {
+	if c.Fault != "" {
+		f, err := deflecttest.ParseFault(c.Fault)
+		if err != nil {
+			return usage("--fault: %w", err)
+		}
+		api.SetFault(&f)
+	}
+	for _, s := range c.NextFault {
+		f, err := deflecttest.ParseFault(s)
+		if err != nil {
+			return usage("--next-fault: %w", err)
+		}
+		api.Inject(f)
+	}
+	return nil
+}
+
+// introduce says what to write into a configuration.
+func (c *simulateAPICmd) introduce(w io.Writer, url string, cfg deflecttest.Config) {
+	fmt.Fprintf(w, "LiveDeflect simulator on %s, ctrl-C ends it. For deflectd's configuration:\n\n", url)
+	fmt.Fprintf(w, "  livedeflect:\n    site_id: %q\n    base_url: %s\n    consumer_key: %s\n", cmp.Or(cfg.SiteID, "38856538"), url, cfg.ConsumerKey)
+	if cfg.Token != "" {
+		fmt.Fprintf(w, "    token: %s\n", cfg.Token)
+	}
+	fmt.Fprintf(w, "\nand in its environment:\n\n  DEFLECT_CONSUMER_SECRET=%s\n", shown(cfg.ConsumerSecret, simulatorConsumerSecret))
+	if cfg.Token != "" {
+		fmt.Fprintf(w, "  DEFLECT_TOKEN_SECRET=%s\n", shown(cfg.TokenSecret, simulatorTokenSecret))
+	}
+	fmt.Fprintln(w)
+}
+
+// shown shows a secret only if it is the one of this source code.
+func shown(secret, known string) string {
+	if secret == known {
+		return secret
+	}
+	return "(the one given here)"
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || host == "localhost" {
+		return err == nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// requestLines turns the log of the double into lines for people.
+type requestLines struct {
+	api *deflecttest.Server
+	mu  sync.Mutex // guards w
+	w   io.Writer
+}
+
+// Enabled takes everything: the double logs good requests at debug level.
+func (*requestLines) Enabled(context.Context, slog.Level) bool { return true }
+
+// WithAttrs is not used by the double.
+func (l *requestLines) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+// WithGroup is not used by the double.
+func (l *requestLines) WithGroup(string) slog.Handler { return l }
+
+// Handle prints a line for a request.
+func (l *requestLines) Handle(_ context.Context, r slog.Record) error {
+	if r.Message != "request answered" {
+		return nil
+	}
+	v := map[string]string{}
+	r.Attrs(func(a slog.Attr) bool { v[a.Key] = a.Value.String(); return true })
+	var what []string
+	switch {
+	case v["call_id"] != "":
+		what = append(what, l.text(v["call_id"]))
+	case v["reason"] != "":
+		what = append(what, "refused: "+v["reason"])
+	default:
+		what = append(what, "no text")
+	}
+	if v["fault"] != "" {
+		what = append(what, "fault "+v["fault"])
+	}
+	status := v["status"]
+	if status == "0" {
+		status = "---" // the client gets no answer
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, err := fmt.Fprintf(l.w, "%s  %s  %s\n", r.Time.Format(time.TimeOnly), status, strings.Join(what, "; "))
+	return err
+}
+
+// text describes a text that was sent, without the number.
+func (l *requestLines) text(callID string) string {
+	sent := l.api.Sent()
+	for i := len(sent) - 1; i >= 0; i-- {
+		if sent[i].CallID == callID {
+			return fmt.Sprintf("text sent to %s, skill %s, callId %s", deflect.PhoneNumber(sent[i].DeflectionHandle), sent[i].Skill, callID)
+		}
+	}
+	return "text sent, callId " + callID
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
+)
+
+// TestSimulateLiveDeflect starts the simulator and sends to it.
+func TestSimulateLiveDeflect(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		var errOut strings.Builder
+		ended <- run([]string{
+			"simulate", "livedeflect", "--listen", "127.0.0.1:0", "--consumer-key", "appkey", "--token", "apptoken",
+			"--next-fault", "status=503", "--next-fault", "reset-after",
+		}, app{ctx, w, &errOut, secretEnv})
+		w.Close()
+	}()
+	lines := bufio.NewScanner(r)
+	var introduction []string
+	for lines.Scan() && !strings.Contains(lines.Text(), "DEFLECT_TOKEN_SECRET") {
+		introduction = append(introduction, lines.Text())
+	}
+	lines.Scan() // the empty line
+	said := strings.Join(introduction, "\n")
+	shows(t, said)
+	found := regexp.MustCompile(`base_url: (http://127\.0\.0\.1:[0-9]+)`).FindStringSubmatch(said)
+	if found == nil || !strings.Contains(said, "DEFLECT_CONSUMER_SECRET=(the one given here)") {
+		t.Fatalf("the introduction is\n%s", said)
+	}
+
+	clock := regexp.MustCompile(`^[0-9]{2}:[0-9]{2}:[0-9]{2}  `)
+	for _, want := range []string{
+		"503  no text; fault status=503",
+		"---  text sent to ***46, skill sales, callId 473513; fault reset-after",
+		"200  text sent to ***46, skill sales, callId 473514",
+	} {
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			invoke(t, "send", "--config", configFile(t, found[1]), "--from", caller, "--to", dialed)
+		}()
+		lines.Scan()
+		<-sent
+		if got := clock.ReplaceAllString(lines.Text(), ""); got != want {
+			t.Errorf("line %q, want %q", got, want)
+		}
+	}
+	stop()
+	if code := <-ended; code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestSimulateLiveDeflectUsage(t *testing.T) {
+	for args, want := range map[string]string{
+		"--listen 0.0.0.0:8090":                           "add --allow-remote",
+		"--listen :8090":                                  "add --allow-remote",
+		"--listen 127.0.0.1:0 --fault dance":              "--fault: ",
+		"--listen 127.0.0.1:0 --next-fault status=1":      "--next-fault: ",
+		"--listen 127.0.0.1:0 --fault status=500,garbage": "exclude each other",
+	} {
+		code, _, stderr := invoke(t, append([]string{"simulate", "livedeflect"}, strings.Fields(args)...)...)
+		if code != exitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d, stderr %q", args, code, stderr)
+		}
+	}
+}
+
+// runDaemon runs a deflectd against the API double and returns its address.
+func runDaemon(t *testing.T) string {
+	t.Helper()
+	file, err := config.Load(configFile(t, runAPI(t).URL()), secretEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := daemon.New(daemon.Options{Config: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return d.Addr()
+}
+
+func TestSimulateFreeSWITCH(t *testing.T) {
+	addr := runDaemon(t)
+	tests := []struct {
+		name, args string
+		want       []string
+	}{
+		{"presses 1", "--press 1 --press-after 1ms", []string{
+			"caller presses 1", "the dialplan goes on\n", "  deflect_call_id=473513\n", "  deflect_outcome=sent\n", "  deflect_reason=ok\n",
+		}},
+		{"hangs up", "--hangup-after 1ms", []string{"caller hangs up", "\nthe caller hung up\n"}},
+		{"hides the number", "--hide-number", []string{"  deflect_outcome=ineligible\n", "  deflect_reason=number_hidden\n"}},
+		{"variables", "--var deflect_mode=accepted --var deflect_skill=a;b=c", []string{"  deflect_outcome=sent\n"}},
+		{"many", "--press 1 --press-after 1ms --calls 20", []string{
+			"    20  the dialplan goes on; sent (ok)\n", "slowest back in the dialplan after 0.",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args := append([]string{"simulate", "freeswitch", "--daemon", addr, "--from", caller, "--to", dialed}, strings.Fields(tt.args)...)
+			code, stdout, stderr := invoke(t, args...)
+			if code != 0 || stderr != "" {
+				t.Errorf("exit code %d, stderr %q", code, stderr)
+			}
+			for _, part := range tt.want {
+				if !strings.Contains(stdout, part) {
+					t.Errorf("stdout does not have %q:\n%s", part, stdout)
+				}
+			}
+		})
+	}
+}
+
+func TestSimulateFreeSWITCHNobodyListens(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	code, stdout, _ := invoke(t, "simulate", "freeswitch", "--daemon", ln.Addr().String(), "--from", caller, "--to", dialed)
+	if code != 0 || !strings.Contains(stdout, "nobody listens: the dialplan goes on") {
+		t.Errorf("exit code %d:\n%s", code, stdout)
+	}
+}
+
+// TestSimulateFreeSWITCHLosesCaller has a deflectd that dies and a dialplan
+// without socket_resume.
+func TestSimulateFreeSWITCHLosesCaller(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			nc.Close()
+		}
+	}()
+	for args, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"":                       {0, "the dialplan goes on"},
+		"--no-resume":            {exitFailed, "the caller was lost"},
+		"--no-resume --calls 3":  {exitFailed, "     3  the caller was lost; no outcome"},
+		"--calls 0":              {exitUsage, ""},
+		"--press x":              {exitUsage, ""},
+		"--show-numbers --var a": {exitUsage, ""},
+	} {
+		code, stdout, _ := invoke(t, append([]string{
+			"simulate", "freeswitch", "--daemon", ln.Addr().String(), "--from", caller, "--to", dialed,
+		}, strings.Fields(args)...)...)
+		if code != want.code || !strings.Contains(stdout, want.text) {
+			t.Errorf("%q: exit code %d, want %d:\n%s", args, code, want.code, stdout)
+		}
+	}
+}

@@ -1,0 +1,108 @@
+// Command deflectd offers a text to callers that FreeSWITCH's dialplan hands
+// over through the event socket, and asks LivePerson's LiveDeflect to send it.
+//
+//	deflectd --config /etc/deflectd/deflectd.yaml
+//
+// SIGTERM or SIGINT stops accepting calls and lets live ones end; a second one
+// gives live calls back to the dialplan at once. Exit codes: 0 stopped as told,
+// 1 could not run, 2 usage or configuration.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
+)
+
+const (
+	exitRuntime = 1
+	exitUsage   = 2
+)
+
+type flags struct {
+	Config  string           `required:"" placeholder:"FILE" help:"Configuration to run; 'deflectctl check FILE' explains one."`
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+const description = `Offers a text to callers that FreeSWITCH hands over, and asks LiveDeflect to send it.
+
+The first SIGTERM or SIGINT drains: no new calls, live ones go on. The second gives live calls back to the dialplan at once.
+Exit codes: 0 stopped as told, 1 could not run, 2 usage or configuration.`
+
+func main() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
+}
+
+func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
+	var f flags
+	exited := -1
+	parser, err := kong.New(&f,
+		kong.Name("deflectd"), kong.Description(description),
+		kong.Vars{"version": "deflectd " + daemon.ReadBuild().String()},
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "deflectd:", err)
+		return exitRuntime
+	}
+	_, err = parser.Parse(args)
+	if exited >= 0 {
+		return exited // help or version
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "deflectd: %v (see deflectd --help)\n", err)
+		return exitUsage
+	}
+	return serve(f.Config, signals, stderr)
+}
+
+func serve(name string, signals <-chan os.Signal, stderr io.Writer) int {
+	file, err := config.Load(name, os.Getenv)
+	if err != nil {
+		fmt.Fprintf(stderr, "deflectd: not started, because of the configuration:\n%v\n", err)
+		return exitUsage
+	}
+	log := daemon.NewLogger(stderr, file.Log)
+	for _, w := range file.Warnings {
+		log.Warn("configuration", "at", config.Located(name, w))
+	}
+	d, err := daemon.New(daemon.Options{Config: file, Logger: log})
+	if err != nil {
+		fmt.Fprintln(stderr, "deflectd: not started:", err)
+		return exitRuntime
+	}
+
+	ctx, drain := context.WithCancel(context.Background())
+	defer drain()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-ended:
+				return
+			case <-signals:
+			}
+			if n == 0 {
+				drain()
+			} else {
+				d.Cut()
+			}
+		}
+	}()
+	if err := d.Run(ctx); err != nil {
+		fmt.Fprintln(stderr, "deflectd:", err)
+		return exitRuntime
+	}
+	return 0
+}

@@ -1,0 +1,276 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+// binary is deflectd, built once, with the race detector where there is one.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "deflectd")
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, "deflectd")
+	if exec.Command("go", "build", "-race", "-o", name, ".").Run() == nil {
+		return name, nil
+	}
+	out, err := exec.Command("go", "build", "-o", name, ".").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return name, err
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if name, err := binary(); err == nil {
+		os.RemoveAll(filepath.Dir(name))
+	}
+	os.Exit(code)
+}
+
+// process is a deflectd that runs.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	lines  *bufio.Scanner
+	stderr strings.Builder
+}
+
+// launch starts deflectd and reads its log up to the line that says where it
+// listens.
+func launch(t *testing.T, api, more string) (p *process, outbound, web string) {
+	t.Helper()
+	p = &process{t: t, cmd: command(t, configFile(t, api, more))}
+	pipe, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.lines = bufio.NewScanner(pipe)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.cmd.Process.Kill(); p.cmd.Wait() })
+	started := p.await("deflectd started")
+	return p, started["outbound"].(string), started["http"].(string)
+}
+
+func command(t *testing.T, config string) *exec.Cmd {
+	t.Helper()
+	name, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(name, "--config", config)
+	cmd.Env = append(os.Environ(), "DEFLECT_CONSUMER_SECRET=opensesame", "GORACE=exitcode=66")
+	return cmd
+}
+
+func configFile(t *testing.T, api, more string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "deflectd.yaml")
+	data := fmt.Sprintf(`
+livedeflect: {site_id: "1", base_url: %q, consumer_key: key, live_deadline: 1m}
+freeswitch: {outbound: {listen: "127.0.0.1:0"}}
+profiles: [{name: all, skill: sales, prompts: {offer: offer.wav}}]
+%s
+`, api, more)
+	if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+const freePort = `http: {listen: "127.0.0.1:0"}`
+
+// await reads the log up to a message.
+func (p *process) await(message string) map[string]any {
+	p.t.Helper()
+	for p.lines.Scan() {
+		p.stderr.WriteString(p.lines.Text() + "\n")
+		var line map[string]any
+		if json.Unmarshal(p.lines.Bytes(), &line) == nil && line["msg"] == message {
+			return line
+		}
+	}
+	p.t.Fatalf("the log ends without %q:\n%s", message, p.stderr.String())
+	return nil
+}
+
+func (p *process) signal() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// exitCode waits for the end and looks at all that was logged.
+func (p *process) exitCode() int {
+	p.t.Helper()
+	for p.lines.Scan() {
+		p.stderr.WriteString(p.lines.Text() + "\n")
+	}
+	code := exitCode(p.t, p.cmd.Wait())
+	for _, tell := range []string{"opensesame", "4043438646", "DATA RACE", "panic"} {
+		if strings.Contains(p.stderr.String(), tell) {
+			p.t.Errorf("stderr has %q:\n%s", tell, p.stderr.String())
+		}
+	}
+	return code
+}
+
+func exitCode(t *testing.T, err error) int {
+	t.Helper()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if exit == nil {
+		return 0
+	}
+	return exit.ExitCode()
+}
+
+// dial lets n callers call.
+func dial(t *testing.T, n int, addr string, call freeswitchtest.Call) <-chan freeswitchtest.Result {
+	t.Helper()
+	results := make(chan freeswitchtest.Result, n)
+	for range n {
+		go func() {
+			r, err := call.Dial(context.Background(), addr)
+			if err != nil {
+				t.Error(err)
+			}
+			results <- r
+		}()
+	}
+	return results
+}
+
+func expect(t *testing.T, n int, results <-chan freeswitchtest.Result, outcome, reason string) {
+	t.Helper()
+	for range n {
+		r := <-results
+		if r.Lost || !r.Continued || r.Vars["deflect_outcome"] != outcome || r.Vars["deflect_reason"] != reason {
+			t.Errorf("a call ended with %v, lost %v, want %s (%s)", r.Vars, r.Lost, outcome, reason)
+		}
+	}
+}
+
+var accepting = freeswitchtest.Call{
+	ANI: "+14043438646", DNIS: "+18005550100", SocketResume: true, Answered: true,
+	Script: []freeswitchtest.Action{freeswitchtest.Press("1")},
+}
+
+// TestTermDrains stops deflectd while callers wait for their texts.
+func TestTermDrains(t *testing.T) {
+	const n = 20
+	double := deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"})
+	arrived, open := make(chan struct{}, n), make(chan struct{})
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-open
+		double.ServeHTTP(w, r)
+	}))
+	defer api.Close()
+
+	p, outbound, web := launch(t, api.URL, freePort)
+	results := dial(t, n, outbound, accepting)
+	for range n {
+		<-arrived
+	}
+	p.signal()
+	p.await("deflectd draining")
+	resp, err := http.Get("http://" + web + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable || string(body) != "draining\n" {
+		t.Errorf("/readyz while draining = %d %q, %v", resp.StatusCode, body, err)
+	}
+	close(open)
+	expect(t, n, results, "sent", "ok")
+	if code := p.exitCode(); code != 0 {
+		t.Errorf("exit code %d, want 0:\n%s", code, p.stderr.String())
+	}
+	if sent := len(double.Sent()); sent != n {
+		t.Errorf("%d texts were sent, want %d", sent, n)
+	}
+}
+
+// TestSecondTermCuts stops deflectd while requests hang: the callers get back
+// to the dialplan at once.
+func TestSecondTermCuts(t *testing.T) {
+	const n = 5
+	arrived, gone := make(chan struct{}, n), make(chan struct{})
+	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		arrived <- struct{}{}
+		<-gone
+	}))
+	defer api.Close()
+	defer close(gone)
+
+	p, outbound, _ := launch(t, api.URL, freePort)
+	results := dial(t, n, outbound, accepting)
+	for range n {
+		<-arrived
+	}
+	p.signal()
+	p.await("deflectd draining")
+	p.signal()
+	expect(t, n, results, "uncertain", "canceled")
+	if code := p.exitCode(); code != 0 {
+		t.Errorf("exit code %d, want 0:\n%s", code, p.stderr.String())
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	tests := []struct {
+		name, more string
+		code       int
+		stderr     string
+	}{
+		{"bad configuration", freePort + "\ncolour: blue", exitUsage, ":6: colour: is not a known key"},
+		{"port taken", fmt.Sprintf("http: {listen: %q}", taken.Addr()), exitRuntime, "not started: daemon: listen for HTTP"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd := command(t, configFile(t, "http://127.0.0.1:1", tt.more))
+			timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+			defer timer.Stop()
+			out, err := cmd.CombinedOutput()
+			if code := exitCode(t, err); code != tt.code || !strings.Contains(string(out), tt.stderr) {
+				t.Errorf("exit code %d, want %d and %q:\n%s", code, tt.code, tt.stderr, out)
+			}
+		})
+	}
+}

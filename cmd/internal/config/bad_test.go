@@ -1,0 +1,201 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// secret is the text of every secret in the tests, so that one search finds it
+// wherever it leaks.
+const secret = "opensesame"
+
+func env(pairs ...string) func(string) string {
+	m := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	return func(key string) string { return m[key] }
+}
+
+var (
+	nothing  = env()
+	consumer = env(consumerSecretEnv, secret)
+	both     = env(consumerSecretEnv, secret, tokenSecretEnv, secret)
+	twoLines = env(consumerSecretEnv, secret+"\n"+secret)
+)
+
+// badFiles is one file per rule, in testdata/bad, and all that is said about it.
+var badFiles = []struct {
+	name   string
+	getenv func(string) string
+	want   string // line: path: text
+}{
+	{"accept_digit_form", consumer, `11: profiles[0].accept_digit: must be one of 0-9, * and #`},
+	{"alias_without_anchor", consumer, `1: is not YAML: an alias has no anchor (put text that begins with * in quotes)`},
+	{"allow_address", consumer, `7: freeswitch.outbound.allow[0]: is an address, not a network: add /32 for this address alone
+7: freeswitch.outbound.allow[1]: is an address, not a network: add /128 for this address alone`},
+	{"allow_empty", consumer, `7: freeswitch.outbound.allow: is empty: nobody could connect`},
+	{"allow_form", consumer, `7: freeswitch.outbound.allow[0]: must be a network in quotes, such as "10.0.0.0/8"`},
+	{"base_url_plain_http", consumer, `3: livedeflect.base_url: is plain http to another machine: requests carry numbers; use https`},
+	{"base_url_with_password", consumer, `3: livedeflect.base_url: may hold scheme, host, port and path only`},
+	{"base_url_without_host", consumer, `3: livedeflect.base_url: has no host; it looks like https://host`},
+	{"boolean_in_quotes", consumer, `5: livedeflect.trunk_prefix: must be true or false, without quotes`},
+	{"boolean_is_yes", consumer, `5: livedeflect.trunk_prefix: must be true or false, without quotes`},
+	{"consumer_key_missing", consumer, `1: livedeflect.consumer_key: is missing: the app key of the account's API keys`},
+	{"consumer_secret_in_file", nothing, `5: livedeflect.consumer_secret: does not belong in this file: write it to a file of its own and name that in livedeflect.consumer_secret_file, or set DEFLECT_CONSUMER_SECRET`},
+	{"consumer_secret_missing", nothing, `1: livedeflect.consumer_secret_file: is missing: name a file that holds the secret, or set DEFLECT_CONSUMER_SECRET`},
+	{"consumer_secret_twice", consumer, `5: livedeflect.consumer_secret_file: and DEFLECT_CONSUMER_SECRET in the environment are both given: keep one`},
+	{"count_in_quotes", consumer, `7: freeswitch.outbound.max_calls: must be a whole number of 1 or more, without quotes`},
+	{"count_is_fraction", consumer, `11: profiles[0].repeat: must be a whole number of 1 or more, without quotes`},
+	{"count_is_huge", consumer, `5: livedeflect.max_text_length: must be a whole number of 1 or more, without quotes`},
+	{"count_is_zero", consumer, `13: breaker.failures: must be a whole number of 1 or more, without quotes`},
+	{"default_region", consumer, `13: default_region: "USA" is not an ISO 3166 region such as US`},
+	{"default_region_empty", consumer, `13: default_region: is empty; remove the key for the default US`},
+	{"dialed_empty", consumer, `9: profiles[0].dialed: is empty: remove it to serve the numbers that no other profile names`},
+	{"dialed_form", consumer, `9: profiles[0].dialed[0]: is not a telephone number such as +18005550100`},
+	{"dialed_is_number", consumer, `9: profiles[0].dialed[0]: must be text: put it in quotes`},
+	{"dialed_twice", consumer, `13: profiles[1].dialed[0]: is served by profile "sales" already`},
+	{"digit_is_empty", consumer, `11: profiles[0].decline_digit: is empty; remove the key for the default 2`},
+	{"digit_is_number", consumer, `11: profiles[0].accept_digit: must be text: put it in quotes`},
+	{"digits_same", consumer, `11: profiles[0].decline_digit: is the accept digit too`},
+	{"domain_and_base_url", consumer, `5: livedeflect.base_url: and domain are both given: keep one`},
+	{"domain_form", consumer, `3: livedeflect.domain: is not a label such as va, nor a host name`},
+	{"domain_missing", consumer, `1: livedeflect.domain: is missing: the first label of the API's host, such as va, lo or sy (or give base_url)`},
+	{"duplicate_key", consumer, `5: livedeflect.domain: is given twice, first in line 3: keep one`},
+	{"duplicate_section", consumer, `13: livedeflect: is given twice, first in line 1: keep one`},
+	{"duration_is_bare", consumer, `5: livedeflect.live_deadline: is a bare number: give it a unit, such as 4s or 500ms`},
+	{"duration_is_list", consumer, `7: freeswitch.outbound.idle: must be a time with its unit, such as 4s, 500ms or 1m30s`},
+	{"duration_is_negative", consumer, `7: freeswitch.outbound.drain: must be longer than 0s; remove the key for the default`},
+	{"duration_is_word", consumer, `13: breaker.open_for: must be a time with its unit, such as 4s, 500ms or 1m30s`},
+	{"duration_is_zero", consumer, `11: profiles[0].gap: must be longer than 0s; remove the key for the default`},
+	{"empty", consumer, `1: is empty: copy examples/freeswitch and change it`},
+	{"gap_long", consumer, `11: profiles[0].gap: is 2m0s; must be between 1ms and 1m`},
+	{"key_not_a_word", consumer, `5: livedeflect: has a key that is not a word; its keys are: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
+	{"list_is_text", consumer, `9: profiles[0].dialed: must be a list: [..., ...] or lines that begin with -`},
+	{"listen_is_number", consumer, `13: http.listen: must be text: put it in quotes`},
+	{"listen_port_name", consumer, `13: http.listen: must be an address and a port, such as 127.0.0.1:9180`},
+	{"listen_same", consumer, `13: http.listen: is the address of freeswitch.outbound.listen too: give them different ports`},
+	{"listen_without_port", consumer, `7: freeswitch.outbound.listen: must be an address and a port, such as 127.0.0.1:8084`},
+	{"live_deadline_long", consumer, `5: livedeflect.live_deadline: is 2m0s; must be between 100ms and 1m, a caller is waiting`},
+	{"live_deadline_short", consumer, `5: livedeflect.live_deadline: is 50ms; must be between 100ms and 1m, a caller is waiting`},
+	{"livedeflect_missing", consumer, `1: livedeflect.consumer_key: is missing: the app key of the account's API keys
+1: livedeflect.domain: is missing: the first label of the API's host, such as va, lo or sy (or give base_url)
+1: livedeflect.site_id: is missing: the LivePerson account id`},
+	{"log_format", consumer, `13: log.format: must be json or text`},
+	{"log_level", consumer, `13: log.level: must be debug, info, warn or error`},
+	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, skill, text, text_tag, accept_digit, decline_digit, repeat, gap, prompts`},
+	{"not_a_mapping", consumer, `1: is not a configuration: it must hold keys such as livedeflect and profiles`},
+	{"null_document", consumer, `1: is empty: copy examples/freeswitch and change it`},
+	{"offer_missing", consumer, `8: profiles[0].prompts.offer: is missing: the caller would hear nothing`},
+	{"only_comments", consumer, `1: is empty: copy examples/freeswitch and change it`},
+	{"profile_name_form", consumer, `8: profiles[0].name: must be 1 to 64 letters, digits, '-' or '_'`},
+	{"profile_name_missing", consumer, `8: profiles[0].name: must be 1 to 64 letters, digits, '-' or '_'`},
+	{"profile_name_twice", consumer, `13: profiles[1].name: "sales" is the name of an earlier profile too`},
+	{"profiles_are_keys", consumer, `7: profiles: must be a list: [..., ...] or lines that begin with -`},
+	{"profiles_empty", consumer, `7: profiles: is empty: no caller could be offered a text`},
+	{"profiles_missing", consumer, `1: profiles: is empty: no caller could be offered a text`},
+	{"prompt_control", consumer, `12: profiles[0].prompts.offer: holds a control character`},
+	{"prompt_expands", consumer, `12: profiles[0].prompts.offer: holds ${, which the switch would expand; prompts are fixed`},
+	{"prompt_space", consumer, `12: profiles[0].prompts.sent: begins or ends with a space`},
+	{"repeat_many", consumer, `11: profiles[0].repeat: is 11; must be between 1 and 10`},
+	{"second_document", consumer, `13: begins a second document: remove the line "---" and what follows`},
+	{"secret_env_lines", twoLines, `1: livedeflect.consumer_secret_file: is not given, and DEFLECT_CONSUMER_SECRET holds more than one line of text: it must hold the secret alone`},
+	{"secret_file_empty", nothing, `5: livedeflect.consumer_secret_file: is an empty file: write the secret into it`},
+	{"secret_file_is_directory", nothing, `5: livedeflect.consumer_secret_file: cannot be read: it is a directory`},
+	{"secret_file_long", nothing, `5: livedeflect.consumer_secret_file: holds more than one line of text: it must hold the secret alone`},
+	{"secret_file_missing", nothing, `5: livedeflect.consumer_secret_file: cannot be read: no such file or directory`},
+	{"secret_file_unnamed", consumer, `5: livedeflect.consumer_secret_file: is empty; remove the key for the secret in DEFLECT_CONSUMER_SECRET`},
+	{"secret_without_token", both, `1: livedeflect.token: is missing, but there is a token secret: give both or none`},
+	{"section_is_empty", consumer, `13: breaker: must hold keys: failures, open_for`},
+	{"section_is_text", consumer, `13: breaker: must hold keys: failures, open_for`},
+	{"several", nothing, `1: livedeflect.consumer_key: is missing: the app key of the account's API keys
+2: livedeflect.site_id: must be text: put it in quotes
+4: livedeflect.live_deadline: is a bare number: give it a unit, such as 4s or 500ms
+5: livedeflect.consumer_secret: does not belong in this file: write it to a file of its own and name that in livedeflect.consumer_secret_file, or set DEFLECT_CONSUMER_SECRET
+6: breaker.failures: must be a whole number of 1 or more, without quotes
+7: default_region: "XX" is not an ISO 3166 region such as US
+9: freeswitch.outbound.allow[0]: is an address, not a network: add /32 for this address alone
+9: freeswitch.outbound.listen: must be an address and a port, such as 127.0.0.1:8084
+11: profiles[0].prompts.offer: is missing: the caller would hear nothing
+13: profiles[0].accept_digit: must be text: put it in quotes
+14: profiles[0].text: holds invalid UTF-8 or control characters
+15: profiles[0].colour: is not a known key; known here: name, dialed, skill, text, text_tag, accept_digit, decline_digit, repeat, gap, prompts
+16: profiles[1].name: "sales" is the name of an earlier profile too
+16: profiles[1].dialed: is missing: profile "sales" already serves the numbers that no profile names
+16: profiles[1].prompts.offer: is missing: the caller would hear nothing
+17: profiles[1].gap: is 5m0s; must be between 1ms and 1m
+18: profiles[1].repeat: is 20; must be between 1 and 10`},
+	{"site_id_form", consumer, `2: livedeflect.site_id: is not an account id (letters and digits)`},
+	{"site_id_missing", consumer, `1: livedeflect.site_id: is missing: the LivePerson account id`},
+	{"skill_control", consumer, `10: profiles[0].skill: holds invalid UTF-8 or control characters`},
+	{"syntax", consumer, `3: is not YAML: mapping values are not allowed in this context`},
+	{"tabs", consumer, `3: is not YAML: found character that cannot start any token (a tab? indent with spaces)`},
+	{"tag_mismatch", consumer, `2: livedeflect.site_id: must be text: put it in quotes`},
+	{"text_control", consumer, `11: profiles[0].text: holds invalid UTF-8 or control characters`},
+	{"text_is_list", consumer, `11: profiles[0].text: must be text; write "" for none`},
+	{"text_is_null", consumer, `11: profiles[0].text: must be text; write "" for none`},
+	{"text_is_number", consumer, `2: livedeflect.site_id: must be text: put it in quotes`},
+	{"text_long", consumer, `12: profiles[0].text: has 11 characters; at most 10`},
+	{"text_tag_control", consumer, `11: profiles[0].text_tag: holds invalid UTF-8 or control characters`},
+	{"text_tag_field", consumer, `5: livedeflect.text_tag_field: must be both, deflectionTextTag or deflectionTagText`},
+	{"time_unit", consumer, `5: livedeflect.time_unit: must be milliseconds or seconds`},
+	{"token_secret_in_file", consumer, `1: livedeflect.token: is missing, but there is a token secret: give both or none
+5: livedeflect.token_secret: does not belong in this file: write it to a file of its own and name that in livedeflect.token_secret_file, or set DEFLECT_TOKEN_SECRET`},
+	{"token_secret_twice", both, `6: livedeflect.token_secret_file: and DEFLECT_TOKEN_SECRET in the environment are both given: keep one`},
+	{"token_without_secret", consumer, `1: livedeflect.token_secret_file: is missing: a token needs its secret, in a file or in DEFLECT_TOKEN_SECRET (keys without a token need neither)`},
+	{"two_defaults", consumer, `14: profiles[2].dialed: is missing: profile "b" already serves the numbers that no profile names`},
+	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
+	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, accept_digit, decline_digit, repeat, gap, prompts`},
+	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, default_region, freeswitch, http, log, profiles`},
+}
+
+func TestBadFiles(t *testing.T) {
+	seen := map[string]bool{}
+	for _, tt := range badFiles {
+		seen[tt.name+".yaml"] = true
+		t.Run(tt.name, func(t *testing.T) {
+			name := filepath.Join("testdata", "bad", tt.name+".yaml")
+			f, err := Load(name, tt.getenv)
+			var problems *Error
+			if !errors.As(err, &problems) {
+				t.Fatalf("Load() error = %v, want an *Error", err)
+			}
+			want := name + ":" + strings.ReplaceAll(tt.want, "\n", "\n"+name+":")
+			if diff := cmp.Diff(want, err.Error()); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("the error shows a secret:\n%v", err)
+			}
+			if len(f.FreeSWITCH.Profiles) != 0 || f.Deflect.Auth != nil {
+				t.Error("a file with problems gave a configuration")
+			}
+		})
+	}
+	files, err := os.ReadDir(filepath.Join("testdata", "bad"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if filepath.Ext(file.Name()) == ".yaml" && !seen[file.Name()] {
+			t.Errorf("testdata/bad/%s has no test", file.Name())
+		}
+	}
+}
+
+// TestMessagesAreForPeople keeps the names of Go types and fields out of what
+// an operator reads.
+func TestMessagesAreForPeople(t *testing.T) {
+	for _, tt := range badFiles {
+		for _, word := range []string{"BaseURL", "Domain ", "SiteID", "string", "int ", "bool", "struct", "time.Duration", "unmarshal", "cannot decode", "!!", "nil"} {
+			if strings.Contains(tt.want, word) {
+				t.Errorf("%s: %q speaks Go: %q", tt.name, tt.want, word)
+			}
+		}
+	}
+}

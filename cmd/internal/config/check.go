@@ -1,0 +1,171 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// check finds what is wrong with values that could be read. The rules are those
+// of the libraries; only what they say in terms of Go is said here instead.
+func (f *File) check(d *decoder) {
+	f.checkEndpoint(d)
+	f.checkListen(d, "freeswitch.outbound.listen", f.OutboundListen, defaultOutboundListen)
+	f.checkListen(d, "http.listen", f.HTTPListen, defaultHTTPListen)
+	if f.OutboundListen == f.HTTPListen && !strings.HasSuffix(f.HTTPListen, ":0") {
+		d.badAt("http.listen", "is the address of freeswitch.outbound.listen too: give them different ports")
+	}
+	read := len(d.problems)
+	d.library(f.Deflect.Validate(), read)
+
+	client, err := f.probe()
+	if err != nil {
+		d.badAt("", "cannot be checked further: %s", err)
+		return
+	}
+	fs := f.FreeSWITCH
+	fs.Client = client
+	d.library(fs.Validate(), read)
+	for i, p := range f.FreeSWITCH.Profiles {
+		checkInvite(d, client, fmt.Sprintf("profiles[%d]", i), p)
+	}
+}
+
+func (f *File) checkEndpoint(d *decoder) {
+	api := f.Deflect
+	switch {
+	case d.blames("livedeflect.domain") || d.blames("livedeflect.base_url"):
+	case api.Domain == "" && api.BaseURL == "":
+		d.badAt("livedeflect.domain", "is missing: the first label of the API's host, such as va, lo or sy (or give base_url)")
+	case api.Domain != "" && api.BaseURL != "":
+		d.badAt("livedeflect.base_url", "and domain are both given: keep one")
+	}
+}
+
+func (f *File) checkListen(d *decoder, at, addr, example string) {
+	if d.blames(at) {
+		return
+	}
+	host, port, err := net.SplitHostPort(addr)
+	n, portErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || portErr != nil || strings.ContainsAny(host, " /%") || strconv.FormatUint(n, 10) != port {
+		d.badAt(at, "must be an address and a port, such as %s", example)
+	}
+}
+
+// probe is a client that sends nothing: the rules for calls depend on the
+// region and on the longest text. A region that is wrong was noted already.
+func (f *File) probe() (*deflect.Client, error) {
+	cfg := deflect.Config{
+		SiteID: "1", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: "s"},
+		DefaultRegion: f.Deflect.DefaultRegion, MaxTextLength: f.Deflect.MaxTextLength,
+	}
+	if cfg.Validate() != nil {
+		cfg.DefaultRegion = ""
+	}
+	return deflect.New(cfg)
+}
+
+// checkInvite asks whether a call with nothing of its own could be texted.
+func checkInvite(d *decoder, client *deflect.Client, at string, p freeswitch.Profile) {
+	err := client.Check(deflect.Call{
+		ANI: "+14043438646", DNIS: "+18005550100", Start: time.Unix(1, 0), ExternalCallID: "1",
+		Skill: p.Skill, Text: p.Text, TextTag: p.TextTag,
+	})
+	keys := map[string]string{"Skill": ".skill", "Text": ".text", "TextTag": ".text_tag"}
+	for _, e := range leaves(err) {
+		var v *deflect.ValidationError
+		if !errors.As(e, &v) || keys[v.Field] == "" || d.blames(at+keys[v.Field]) {
+			continue
+		}
+		if v.Code == deflect.CodeMissing {
+			d.warnings = append(d.warnings, Problem{
+				Line: d.lineOf(at + ".skill"), Path: at + ".skill",
+				Text: "is missing: only calls that set the channel variable deflect_skill are offered a text",
+			})
+			continue
+		}
+		d.badAt(at+keys[v.Field], "%s", v.Detail)
+	}
+}
+
+// library notes the problems that a library found, unless one of the first read
+// problems explains them: a value that could not be read is missing.
+func (d *decoder) library(err error, read int) {
+	noted := decoder{problems: d.problems[:read:read]}
+	for _, e := range leaves(err) {
+		var c *deflect.ConfigError
+		if !errors.As(e, &c) {
+			d.badAt("", "%s", e)
+			continue
+		}
+		at := keyOf(c.Field)
+		if at == "livedeflect" && noted.blamesKeys() || noted.blames(at) {
+			continue
+		}
+		d.badAt(at, "%s", c.Err)
+	}
+}
+
+// blamesKeys reports whether a problem with the API keys was noted.
+func (d *decoder) blamesKeys() bool {
+	for _, key := range []string{"consumer_key", "consumer_secret", "consumer_secret_file", "token", "token_secret", "token_secret_file"} {
+		if d.blames("livedeflect." + key) {
+			return true
+		}
+	}
+	return false
+}
+
+// leaves takes joined errors apart.
+func leaves(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []error
+		for _, e := range j.Unwrap() {
+			out = append(out, leaves(e)...)
+		}
+		return out
+	}
+	if e := (*deflect.Error)(nil); errors.As(err, &e) && e.Err != nil {
+		return leaves(e.Err)
+	}
+	return []error{err}
+}
+
+// keys are the keys that fields of the libraries' configurations are set by.
+var keys = map[string]string{
+	"SiteID": "livedeflect.site_id", "Domain": "livedeflect.domain", "BaseURL": "livedeflect.base_url",
+	"Auth": "livedeflect", "LiveDeadline": "livedeflect.live_deadline", "TimeUnit": "livedeflect.time_unit",
+	"TextTagField": "livedeflect.text_tag_field", "TrunkPrefix": "livedeflect.trunk_prefix",
+	"DefaultRegion": "default_region", "MaxTextLength": "livedeflect.max_text_length",
+	"Breaker": "breaker", "Failures": "failures", "OpenFor": "open_for",
+	"Allow": "freeswitch.outbound.allow", "MaxCalls": "freeswitch.outbound.max_calls",
+	"DrainTimeout": "freeswitch.outbound.drain", "FirstFrameTimeout": "freeswitch.outbound.first_frame",
+	"IdleTimeout": "freeswitch.outbound.idle",
+	"Profiles":    "profiles", "Name": "name", "Dialed": "dialed", "Skill": "skill", "Text": "text", "TextTag": "text_tag",
+	"AcceptDigit": "accept_digit", "DeclineDigit": "decline_digit", "Repeat": "repeat", "Gap": "gap",
+	"Prompts": "prompts", "Offer": "offer", "Wait": "wait", "Sent": "sent", "Failed": "failed", "Uncertain": "uncertain",
+}
+
+var fieldForm = regexp.MustCompile(`[A-Za-z]+`)
+
+// keyOf turns a field of a library into its key: "Profiles[0].Prompts.Offer"
+// into "profiles[0].prompts.offer".
+func keyOf(fieldPath string) string {
+	return fieldForm.ReplaceAllStringFunc(fieldPath, func(name string) string {
+		if key, ok := keys[name]; ok {
+			return key
+		}
+		return name
+	})
+}

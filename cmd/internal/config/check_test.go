@@ -1,0 +1,57 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// TestEveryFieldHasAKey fails when a library gets a setting that the file does
+// not have.
+func TestEveryFieldHasAKey(t *testing.T) {
+	collaborators := []string{"Transport", "Logger", "Registerer", "Client"}
+	full, err := Load("testdata/good/full.yaml", nothing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	effective := full.Effective()
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[deflect.Config](), reflect.TypeFor[deflect.BreakerConfig](),
+		reflect.TypeFor[freeswitch.Config](), reflect.TypeFor[freeswitch.Profile](), reflect.TypeFor[freeswitch.Prompts](),
+	} {
+		for i := range typ.NumField() {
+			name := typ.Field(i).Name
+			if slices.Contains(collaborators, name) {
+				continue
+			}
+			key, ok := keys[name]
+			if !ok {
+				t.Errorf("%s.%s has no key", typ, name)
+				continue
+			}
+			last := key[strings.LastIndex(key, ".")+1:]
+			if last != "base_url" && !strings.Contains(effective, last+":") {
+				t.Errorf("the effective configuration does not show %s", key)
+			}
+		}
+	}
+}
+
+func TestKeyOf(t *testing.T) {
+	for field, want := range map[string]string{
+		"SiteID":                    "livedeflect.site_id",
+		"Breaker.OpenFor":           "breaker.open_for",
+		"Profiles[10].Dialed[2]":    "profiles[10].dialed[2]",
+		"Profiles[0].Prompts.Offer": "profiles[0].prompts.offer",
+		"Allow[1]":                  "freeswitch.outbound.allow[1]",
+		"Something.New":             "Something.New",
+	} {
+		if got := keyOf(field); got != want {
+			t.Errorf("keyOf(%q) = %q, want %q", field, got, want)
+		}
+	}
+}

@@ -1,0 +1,15 @@
+// Package config reads the YAML file that deflectd and deflectctl share.
+//
+// The file is read strictly: an unknown key, a key given twice, a value of the
+// wrong type or a second document is a problem. Every problem is found in one go,
+// and each says where it is and what to do:
+//
+//	deflectd.yaml:14: profiles[0].accept_digit: must be text: put it in quotes
+//
+// Secrets never stand in the file. They come from the files that
+// consumer_secret_file and token_secret_file name, or from the environment
+// variables DEFLECT_CONSUMER_SECRET and DEFLECT_TOKEN_SECRET.
+//
+// A [File] is plain data. It is not changed after loading, so that it may be read
+// by several goroutines.
+package config

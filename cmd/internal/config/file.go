@@ -1,0 +1,115 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// File is a configuration file: read, checked, and with its defaults filled in.
+type File struct {
+	Name string // as it was given to Load
+
+	Deflect    deflect.Config    // Transport, Logger and Registerer are for the daemon to set
+	FreeSWITCH freeswitch.Config // Client, Logger and Registerer are for the daemon to set
+
+	OutboundListen string // where FreeSWITCH's socket application connects to
+	HTTPListen     string // metrics, health and readiness
+	Log            Log
+
+	// Warnings are what works but should not stay: a secret that every user of
+	// the machine can read, for one.
+	Warnings []Problem
+
+	secrets secrets
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string // debug, info, warn or error
+	Format string // json or text
+}
+
+// What a file without these keys listens on and logs.
+const (
+	defaultOutboundListen = "127.0.0.1:8084"
+	defaultHTTPListen     = "127.0.0.1:9180"
+	defaultLogLevel       = "info"
+	defaultLogFormat      = "json"
+)
+
+const maxFileBytes = 1 << 20
+
+// Load reads and checks a file; getenv is os.Getenv. Names of secret files are
+// relative to the directory of the file. The error is an [*Error]; the File then
+// holds nothing but its name and its warnings.
+func Load(name string, getenv func(string) string) (File, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return File{Name: name}, unreadable(name, err)
+	}
+	dir, err := filepath.Abs(filepath.Dir(name))
+	if err != nil {
+		return File{Name: name}, unreadable(name, err)
+	}
+	return parse(name, data, source{dir: dir, getenv: getenv, readFile: readSecretFile})
+}
+
+// Parse is Load for a file that is in memory. Names of secret files are relative
+// to the working directory.
+func Parse(name string, data []byte, getenv func(string) string) (File, error) {
+	return parse(name, data, source{getenv: getenv, readFile: readSecretFile})
+}
+
+func unreadable(name string, err error) error {
+	return &Error{File: name, Problems: []Problem{{Text: "cannot be read: " + cause(err)}}}
+}
+
+// cause leaves out the operation and the name that a file error repeats.
+func cause(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return err.Error()
+}
+
+func parse(name string, data []byte, src source) (File, error) {
+	f := File{
+		Name:           name,
+		Deflect:        deflect.DefaultConfig(),
+		FreeSWITCH:     freeswitch.DefaultConfig(),
+		OutboundListen: defaultOutboundListen,
+		HTTPListen:     defaultHTTPListen,
+		Log:            Log{Level: defaultLogLevel, Format: defaultLogFormat},
+	}
+	f.Deflect.Logger, f.FreeSWITCH.Logger = nil, nil
+
+	d := &decoder{lines: map[string]int{}}
+	if len(data) > maxFileBytes {
+		d.bad("", 1, "is larger than 1 MiB: this is not a configuration of deflectd")
+	} else if root := d.document(bytes.NewReader(data)); root != nil {
+		f.decode(d, root)
+		f.readSecrets(d, src)
+		f.check(d)
+		for i, p := range f.FreeSWITCH.Profiles {
+			f.FreeSWITCH.Profiles[i] = p.WithDefaults()
+		}
+		f.Warnings = inOrder(d.warnings)
+	}
+	if len(d.problems) > 0 {
+		return File{Name: name, Warnings: f.Warnings}, &Error{File: name, Problems: inOrder(d.problems)}
+	}
+	return f, nil
+}
+
+// Profile returns the profile that serves callers of a dialled number, as the
+// daemon picks it when the channel names none.
+func (f File) Profile(dialed deflect.PhoneNumber) (freeswitch.Profile, bool) {
+	return freeswitch.FindProfile(f.FreeSWITCH.Profiles, dialed, f.Deflect.DefaultRegion)
+}

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+func load(t *testing.T, name string, getenv func(string) string) File {
+	t.Helper()
+	f, err := Load(filepath.Join("testdata", "good", name), getenv)
+	if err != nil {
+		t.Fatalf("Load() error:\n%v", err)
+	}
+	return f
+}
+
+var sameAuth = cmp.Options{
+	cmpopts.IgnoreUnexported(deflect.OAuth1{}),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+}
+
+func TestLoadEveryKey(t *testing.T) {
+	f := load(t, "full.yaml", nothing)
+	wantAPI := deflect.Config{
+		SiteID: "38856538", Domain: "va",
+		Auth:         deflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: "opensesame-1", Token: "TOKEN", TokenSecret: "opensesame-2"},
+		LiveDeadline: 3 * time.Second, TimeUnit: deflect.Seconds, TextTagField: deflect.TagTagText, TrunkPrefix: true,
+		DefaultRegion: "GB", MaxTextLength: 480, Breaker: deflect.BreakerConfig{Failures: 3, OpenFor: time.Minute},
+	}
+	if diff := cmp.Diff(wantAPI, f.Deflect, sameAuth); diff != "" {
+		t.Errorf("Deflect (-want +got):\n%s", diff)
+	}
+	prompts := freeswitch.Prompts{
+		Offer: "ivr/offer.wav", Wait: "ivr/wait.wav", Sent: "ivr/sent.wav",
+		Failed: "ivr/failed.wav", Uncertain: "say:uncertain, we are",
+	}
+	wantFS := freeswitch.Config{
+		Allow:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
+		MaxCalls: 500, DrainTimeout: 45 * time.Second, FirstFrameTimeout: 2 * time.Second, IdleTimeout: 90 * time.Second,
+		Profiles: []freeswitch.Profile{
+			{
+				Name: "sales", Dialed: []string{"+448005550100", "0800 555 0101"}, Skill: "sales",
+				Text:    "Thanks for calling.\nReply here, and an agent will help you.",
+				TextTag: "template-1", AcceptDigit: "5", DeclineDigit: "*", Repeat: 2, Gap: 2500 * time.Millisecond, Prompts: prompts,
+			},
+			{
+				Name: "rest", Skill: "service", AcceptDigit: "1", DeclineDigit: "2", Repeat: 1, Gap: 3 * time.Second, Prompts: prompts,
+			},
+		},
+	}
+	if diff := cmp.Diff(wantFS, f.FreeSWITCH, sameAuth); diff != "" {
+		t.Errorf("FreeSWITCH (-want +got):\n%s", diff)
+	}
+	if f.OutboundListen != "10.0.0.1:8084" || f.HTTPListen != "0.0.0.0:9180" {
+		t.Errorf("listens on %q and %q", f.OutboundListen, f.HTTPListen)
+	}
+	if want := (Log{Level: "debug", Format: "text"}); f.Log != want {
+		t.Errorf("Log = %+v, want %+v", f.Log, want)
+	}
+}
+
+func TestLoadDefaults(t *testing.T) {
+	f := load(t, "minimal.yaml", consumer)
+	want := deflect.DefaultConfig()
+	want.Logger = nil
+	want.SiteID, want.BaseURL = "38856538", "https://api.example/live"
+	want.Auth = deflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: secret}
+	if diff := cmp.Diff(want, f.Deflect, sameAuth); diff != "" {
+		t.Errorf("Deflect (-want +got):\n%s", diff)
+	}
+	wantFS := freeswitch.DefaultConfig()
+	wantFS.Logger = nil
+	wantFS.Profiles = []freeswitch.Profile{freeswitch.Profile{
+		Name: "all", Skill: "service", Prompts: freeswitch.Prompts{Offer: "ivr/offer.wav"},
+	}.WithDefaults()}
+	if diff := cmp.Diff(wantFS, f.FreeSWITCH, sameAuth); diff != "" {
+		t.Errorf("FreeSWITCH (-want +got):\n%s", diff)
+	}
+	if f.OutboundListen != "127.0.0.1:8084" || f.HTTPListen != "127.0.0.1:9180" || f.Log != (Log{"info", "json"}) {
+		t.Errorf("got %q, %q, %+v", f.OutboundListen, f.HTTPListen, f.Log)
+	}
+}
+
+func TestLoadUnreadableFile(t *testing.T) {
+	_, err := Load("testdata/none.yaml", nothing)
+	if err == nil || !strings.HasPrefix(err.Error(), "testdata/none.yaml: cannot be read: ") {
+		t.Errorf("Load() error = %v", err)
+	}
+}
+
+func TestParseRefusesHugeFile(t *testing.T) {
+	_, err := Parse("huge.yaml", make([]byte, maxFileBytes+1), nothing)
+	if err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+		t.Errorf("Parse() error = %v", err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes of files mean something else there")
+	}
+	dir := t.TempDir()
+	keep := func(mode os.FileMode) string {
+		name := filepath.Join(dir, mode.String())
+		if err := os.WriteFile(name, []byte(secret+"\n"), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	const base = `
+livedeflect: {site_id: "1", domain: va, consumer_key: KEY, consumer_secret_file: FILE}
+profiles:
+  - {name: all, prompts: {offer: a.wav}, skill: "SKILL"}
+`
+	tests := []struct {
+		name, file, skill string
+		want              []Problem
+	}{
+		{"none", keep(0o640), "sales", nil},
+		{"readable by all", keep(0o644), "sales", []Problem{{
+			2, "livedeflect.consumer_secret_file", "can be read by every user of this machine: chmod o-rwx it",
+		}}},
+		{"no skill", keep(0o600), "", []Problem{{
+			4, "profiles[0].skill", "is missing: only calls that set the channel variable deflect_skill are offered a text",
+		}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			data := strings.NewReplacer("FILE", tt.file, "SKILL", tt.skill).Replace(base)
+			f, err := Parse("x.yaml", []byte(data), nothing)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, f.Warnings); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestProfile(t *testing.T) {
+	f := load(t, "full.yaml", nothing)
+	tests := []struct{ dialed, want string }{
+		{"+448005550100", "sales"},
+		{"0800 555 0100", "sales"},
+		{"+448005550101", "sales"},
+		{"+448005550199", "rest"},
+		{"100", "rest"},
+		{"", "rest"},
+	}
+	for _, tt := range tests {
+		p, ok := f.Profile(deflect.PhoneNumber(tt.dialed))
+		if !ok || p.Name != tt.want {
+			t.Errorf("Profile(%q) = %q, %v, want %q", tt.dialed, p.Name, ok, tt.want)
+		}
+	}
+	f.FreeSWITCH.Profiles = f.FreeSWITCH.Profiles[:1]
+	if p, ok := f.Profile("+448005550199"); ok {
+		t.Errorf("Profile() of a number that nobody serves = %q", p.Name)
+	}
+}

@@ -1,0 +1,130 @@
+package config
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestEffective(t *testing.T) {
+	tests := []struct {
+		name   string
+		getenv func(string) string
+	}{
+		{"full", nothing},
+		{"minimal", consumer},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := load(t, tt.name+".yaml", tt.getenv)
+			dir, err := filepath.Abs(filepath.Join("testdata", "good"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.ReplaceAll(f.Effective(), dir, "/etc/deflectd")
+			golden := filepath.Join("testdata", "good", tt.name+".effective")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("effective configuration (-want +got):\n%s", diff)
+			}
+			same(t, f, tt.getenv)
+		})
+	}
+}
+
+// same fails unless the effective configuration loads to the same again.
+func same(t *testing.T, f File, getenv func(string) string) {
+	t.Helper()
+	text := f.Effective()
+	again, err := Parse(f.Name, []byte(text), getenv)
+	if err != nil {
+		t.Fatalf("the effective configuration does not load:\n%v\n%s", err, text)
+	}
+	again.Warnings = f.Warnings // their lines differ
+	if !reflect.DeepEqual(f, again) {
+		t.Errorf("the effective configuration loads to something else:\n%s", text)
+	}
+	if second := again.Effective(); second != text {
+		t.Errorf("effective configurations differ:\n%s", cmp.Diff(text, second))
+	}
+}
+
+func TestNothingShowsSecrets(t *testing.T) {
+	f := load(t, "full.yaml", nothing)
+	var logged strings.Builder
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("loaded", "file", f, "api", f.Deflect)
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("loaded", "auth", f.Deflect.Auth)
+	asJSON, err := json.Marshal(f.Deflect.Auth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, text := range map[string]string{
+		"Effective": f.Effective(),
+		"%v":        fmt.Sprintf("%v", f),
+		"%+v":       fmt.Sprintf("%+v", f),
+		"%#v":       fmt.Sprintf("%#v", f),
+		"slog":      logged.String(),
+		"JSON":      string(asJSON),
+	} {
+		if strings.Contains(text, "opensesame") {
+			t.Errorf("%s shows a secret:\n%s", where, text)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	for _, pattern := range []string{"testdata/good/*.yaml", "testdata/bad/*.yaml"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil || len(names) == 0 {
+			f.Fatalf("no seeds for %s: %v", pattern, err)
+		}
+		for _, name := range names {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data, "")
+			f.Add(data, secret)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, fromEnv string) {
+		src := source{
+			getenv:   func(string) string { return fromEnv },
+			readFile: func(string) ([]byte, bool, error) { return []byte("0pensesame"), false, nil },
+		}
+		file, err := parse("x.yaml", data, src)
+		if err != nil {
+			if strings.TrimSpace(err.Error()) == "" {
+				t.Error("an error says nothing")
+			}
+			return
+		}
+		text := file.Effective()
+		again, err := parse("x.yaml", []byte(text), src)
+		if err != nil {
+			t.Fatalf("the effective configuration does not load:\n%v\n%s", err, text)
+		}
+		again.Warnings = file.Warnings
+		if !reflect.DeepEqual(file, again) {
+			t.Errorf("the effective configuration loads to something else:\n%s", text)
+		}
+	})
+}

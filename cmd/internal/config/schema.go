@@ -1,0 +1,138 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// The words for settings that the library has as numbers.
+var (
+	timeUnits     = []string{"milliseconds", "seconds"}
+	timeUnitOf    = []deflect.TimeUnit{deflect.Milliseconds, deflect.Seconds}
+	tagFields     = []string{"both", "deflectionTextTag", "deflectionTagText"}
+	tagFieldOf    = []deflect.TagField{deflect.TagBoth, deflect.TagTextTag, deflect.TagTagText}
+	logLevels     = []string{"debug", "info", "warn", "error"}
+	logFormats    = []string{"json", "text"}
+	secretRefusal = "does not belong in this file: write it to a file of its own and name that in %s_file, or set %s"
+)
+
+// decode fills f from the document: every key that a file may have.
+func (f *File) decode(d *decoder, root *yaml.Node) {
+	api, fs := &f.Deflect, &f.FreeSWITCH
+	section(
+		field{"livedeflect", section(
+			field{"site_id", text(&api.SiteID)},
+			field{"domain", text(&api.Domain)},
+			field{"base_url", text(&api.BaseURL)},
+			field{"consumer_key", text(&f.secrets.consumerKey)},
+			field{"consumer_secret_file", filled(&f.secrets.consumer.file, "the secret in "+consumerSecretEnv)},
+			field{"consumer_secret", refused("consumer_secret", consumerSecretEnv)},
+			field{"token", text(&f.secrets.token)},
+			field{"token_secret_file", filled(&f.secrets.tokenSecret.file, "the secret in "+tokenSecretEnv)},
+			field{"token_secret", refused("token_secret", tokenSecretEnv)},
+			field{"live_deadline", duration(&api.LiveDeadline)},
+			field{"time_unit", choice(&api.TimeUnit, timeUnits, timeUnitOf)},
+			field{"text_tag_field", choice(&api.TextTagField, tagFields, tagFieldOf)},
+			field{"trunk_prefix", boolean(&api.TrunkPrefix)},
+			field{"max_text_length", count(&api.MaxTextLength)},
+		)},
+		field{"breaker", section(
+			field{"failures", count(&api.Breaker.Failures)},
+			field{"open_for", duration(&api.Breaker.OpenFor)},
+		)},
+		field{"default_region", filled(&api.DefaultRegion, "the default US")},
+		field{"freeswitch", section(
+			field{"outbound", section(
+				field{"listen", text(&f.OutboundListen)},
+				field{"allow", networks(&fs.Allow)},
+				field{"max_calls", count(&fs.MaxCalls)},
+				field{"drain", duration(&fs.DrainTimeout)},
+				field{"first_frame", duration(&fs.FirstFrameTimeout)},
+				field{"idle", duration(&fs.IdleTimeout)},
+			)},
+		)},
+		field{"http", section(
+			field{"listen", text(&f.HTTPListen)},
+		)},
+		field{"log", section(
+			field{"level", choice(&f.Log.Level, logLevels, logLevels)},
+			field{"format", choice(&f.Log.Format, logFormats, logFormats)},
+		)},
+		field{"profiles", profiles(&fs.Profiles)},
+	)(d, root, "")
+}
+
+func profiles(dst *[]freeswitch.Profile) reader {
+	return list(
+		func(n int) { *dst = make([]freeswitch.Profile, n) },
+		func(i int) reader {
+			p := &(*dst)[i]
+			return section(
+				field{"name", text(&p.Name)},
+				field{"dialed", numbers(&p.Dialed)},
+				field{"skill", text(&p.Skill)},
+				field{"text", text(&p.Text)},
+				field{"text_tag", text(&p.TextTag)},
+				field{"accept_digit", filled(&p.AcceptDigit, "the default 1")},
+				field{"decline_digit", filled(&p.DeclineDigit, "the default 2")},
+				field{"repeat", count(&p.Repeat)},
+				field{"gap", duration(&p.Gap)},
+				field{"prompts", section(
+					field{"offer", text(&p.Prompts.Offer)},
+					field{"wait", text(&p.Prompts.Wait)},
+					field{"sent", text(&p.Prompts.Sent)},
+					field{"failed", text(&p.Prompts.Failed)},
+					field{"uncertain", text(&p.Prompts.Uncertain)},
+				)},
+			)
+		})
+}
+
+// numbers reads the dialled numbers of a profile. An empty list could mean no
+// number or every number, so it is refused.
+func numbers(dst *[]string) reader {
+	return func(d *decoder, n *yaml.Node, at string) {
+		if v := resolve(n); v.Kind == yaml.SequenceNode && len(v.Content) == 0 {
+			d.bad(at, n.Line, "is empty: remove it to serve the numbers that no other profile names")
+			return
+		}
+		list(
+			func(n int) { *dst = make([]string, n) },
+			func(i int) reader { return text(&(*dst)[i]) },
+		)(d, n, at)
+	}
+}
+
+func networks(dst *[]netip.Prefix) reader {
+	return list(
+		func(n int) { *dst = make([]netip.Prefix, n) },
+		func(i int) reader {
+			return func(d *decoder, n *yaml.Node, at string) {
+				s, ok := scalar(n, "!!str")
+				prefix, err := netip.ParsePrefix(s)
+				_, bare := netip.ParseAddr(s)
+				switch {
+				case ok && err == nil:
+					(*dst)[i] = prefix
+				case ok && bare == nil && strings.Contains(s, ":"):
+					d.bad(at, n.Line, "is an address, not a network: add /128 for this address alone")
+				case ok && bare == nil:
+					d.bad(at, n.Line, "is an address, not a network: add /32 for this address alone")
+				default:
+					d.bad(at, n.Line, "must be a network in quotes, such as \"10.0.0.0/8\"")
+				}
+			}
+		})
+}
+
+// refused reads a key that looks right and is not allowed.
+func refused(key, env string) reader {
+	return func(d *decoder, n *yaml.Node, at string) {
+		d.bad(at, n.Line, secretRefusal, "livedeflect."+key, env)
+	}
+}

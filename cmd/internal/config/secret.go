@@ -1,0 +1,140 @@
+package config
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// Where secrets come from when no file is named.
+const (
+	consumerSecretEnv = "DEFLECT_CONSUMER_SECRET"
+	tokenSecretEnv    = "DEFLECT_TOKEN_SECRET"
+)
+
+const maxSecretBytes = 4096
+
+// secrets are the keys of the API, and where their secret halves came from.
+type secrets struct {
+	consumerKey, token    string
+	consumer, tokenSecret origin
+}
+
+// origin is where one secret came from: a file or the environment.
+type origin struct {
+	file string // absolute, unless the configuration was not a file itself
+	env  bool
+}
+
+// source is the world outside the file.
+type source struct {
+	dir      string
+	getenv   func(string) string
+	readFile func(name string) (data []byte, open bool, err error)
+}
+
+// readSecrets reads both secrets and sets the authentication.
+func (f *File) readSecrets(d *decoder, src source) {
+	const at = "livedeflect."
+	s := &f.secrets
+	auth := deflect.OAuth1{ConsumerKey: s.consumerKey, Token: s.token}
+	var consumerSeen, tokenSeen bool
+	auth.ConsumerSecret, consumerSeen = src.secret(d, &s.consumer, at+"consumer_secret", consumerSecretEnv)
+	auth.TokenSecret, tokenSeen = src.secret(d, &s.tokenSecret, at+"token_secret", tokenSecretEnv)
+
+	if auth.ConsumerKey == "" && !d.blames(at+"consumer_key") {
+		d.badAt(at+"consumer_key", "is missing: the app key of the account's API keys")
+	}
+	if !consumerSeen {
+		d.badAt(at+"consumer_secret_file", "is missing: name a file that holds the secret, or set %s", consumerSecretEnv)
+	}
+	switch {
+	case d.blames(at + "token"):
+	case auth.Token != "" && !tokenSeen:
+		d.badAt(at+"token_secret_file", "is missing: a token needs its secret, in a file or in %s (keys without a token need neither)", tokenSecretEnv)
+	case auth.Token == "" && tokenSeen:
+		d.badAt(at+"token", "is missing, but there is a token secret: give both or none")
+	}
+	f.Deflect.Auth = auth
+}
+
+// secret reads one secret. It reports whether there is one, or a problem with
+// it that was noted already.
+func (src source) secret(d *decoder, o *origin, key, env string) (deflect.Secret, bool) {
+	at := key + "_file"
+	value := strings.TrimRight(src.getenv(env), "\r\n")
+	o.env = value != ""
+	switch {
+	case o.file != "" && o.env:
+		d.badAt(at, "and %s in the environment are both given: keep one", env)
+		return "", true
+	case o.file != "":
+		o.file = src.path(o.file)
+		data, open, err := src.readFile(o.file)
+		if err != nil {
+			d.badAt(at, "cannot be read: %s", cause(err))
+			return "", true
+		}
+		if open {
+			d.warnings = append(d.warnings, Problem{
+				Line: d.lineOf(at), Path: at, Text: "can be read by every user of this machine: chmod o-rwx it",
+			})
+		}
+		if value = strings.TrimRight(string(data), "\r\n"); value == "" {
+			d.badAt(at, "is an empty file: write the secret into it")
+			return "", true
+		}
+		if !oneLine(value) {
+			d.badAt(at, "holds more than one line of text: it must hold the secret alone")
+			return "", true
+		}
+	case o.env && !oneLine(value):
+		d.badAt(at, "is not given, and %s holds more than one line of text: it must hold the secret alone", env)
+		return "", true
+	}
+	return deflect.Secret(value), o.env || o.file != "" || d.blames(at) || d.blames(key)
+}
+
+// path makes the name of a secret file independent of where the file is read
+// from next.
+func (src source) path(name string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Clean(name)
+	}
+	return filepath.Join(src.dir, name)
+}
+
+func oneLine(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
+}
+
+// readSecretFile reads a small file and reports whether everybody may do so.
+func readSecretFile(name string) (data []byte, open bool, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	if info.IsDir() {
+		return nil, false, errors.New("it is a directory")
+	}
+	data, err = io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
+	if err == nil && len(data) > maxSecretBytes {
+		err = errors.New("it is larger than 4 KiB")
+	}
+	return data, runtime.GOOS != "windows" && worldReadable(info.Mode()), err
+}
+
+func worldReadable(mode fs.FileMode) bool { return mode.IsRegular() && mode.Perm()&0o004 != 0 }

@@ -1,0 +1,175 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// httpStop is how long a scrape in progress may take when all else is over.
+const httpStop = 5 * time.Second
+
+// Options are what a daemon is made of. Only Config is required.
+type Options struct {
+	Config config.File
+	Logger *slog.Logger // nil discards
+	Build  Build        // zero is ReadBuild
+
+	Transport http.RoundTripper    // nil is deflect.NewTransport; for tests
+	Registry  *prometheus.Registry // nil is a new one
+}
+
+// Daemon serves the calls of one configuration.
+type Daemon struct {
+	client *deflect.Client
+	server *freeswitch.Server
+	http   *http.Server
+	log    *slog.Logger
+	about  []any // what the line at the start says
+
+	calls, web net.Listener
+	stopping   atomic.Bool
+}
+
+// New listens on both addresses of the configuration, so that Addr and HTTPAddr
+// are known and a port that is taken shows here. Nothing is served before Run.
+func New(o Options) (*Daemon, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Build == (Build{}) {
+		o.Build = ReadBuild()
+	}
+	reg := o.Registry
+	if reg == nil {
+		reg = prometheus.NewRegistry()
+	}
+	for _, c := range []prometheus.Collector{
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), o.Build.collector(),
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("daemon: register metrics: %w", err)
+		}
+	}
+
+	d := &Daemon{log: o.Logger}
+	api := o.Config.Deflect
+	api.Transport, api.Logger, api.Registerer = o.Transport, o.Logger, reg
+	var err error
+	if d.client, err = deflect.New(api); err != nil {
+		return nil, fmt.Errorf("daemon: configure LiveDeflect: %w", err)
+	}
+	fs := o.Config.FreeSWITCH
+	fs.Client, fs.Logger, fs.Registerer = d.client, o.Logger, reg
+	if d.server, err = freeswitch.New(fs); err != nil {
+		return nil, fmt.Errorf("daemon: configure FreeSWITCH: %w", err)
+	}
+	d.http = newHTTPServer(reg, d.notReady, o.Logger)
+
+	if d.calls, err = net.Listen("tcp", o.Config.OutboundListen); err != nil {
+		return nil, fmt.Errorf("daemon: listen for calls: %w", err)
+	}
+	if d.web, err = net.Listen("tcp", o.Config.HTTPListen); err != nil {
+		d.calls.Close()
+		return nil, fmt.Errorf("daemon: listen for HTTP: %w", err)
+	}
+	d.about = []any{
+		"version", o.Build.Version, "outbound", d.Addr(), "http", d.HTTPAddr(), "profiles", names(fs.Profiles),
+	}
+	return d, nil
+}
+
+// Addr is where FreeSWITCH's socket application connects to.
+func (d *Daemon) Addr() string { return d.calls.Addr().String() }
+
+// HTTPAddr is where metrics, health and readiness are served.
+func (d *Daemon) HTTPAddr() string { return d.web.Addr().String() }
+
+// Run serves until ctx ends, and then until the last call is over. It returns
+// nil after such a stop, else why the daemon could not go on; calls in progress
+// are drained in both cases.
+func (d *Daemon) Run(ctx context.Context) error {
+	d.log.Info("deflectd started", d.about...)
+	began := time.Now()
+	serveCtx, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	served, webbed := make(chan error, 1), make(chan error, 1)
+	go func() { served <- d.server.Serve(serveCtx, d.calls) }()
+	go func() { webbed <- d.http.Serve(d.web) }()
+
+	var callErr, webErr error
+	calling, serving := true, true
+	select {
+	case <-ctx.Done():
+	case webErr = <-webbed:
+		serving = false
+	case callErr = <-served:
+		calling = false
+	}
+
+	d.stopping.Store(true)
+	d.log.Info("deflectd draining", "calls", d.server.Calls())
+	stopServing()
+	if calling {
+		callErr = <-served
+	}
+	if serving {
+		webErr = d.stopHTTP(webbed)
+	}
+	d.client.Close()
+	err := errors.Join(broke("calls", callErr), broke("HTTP", webErr))
+	d.log.Info("deflectd stopped", "uptime", time.Since(began).Round(time.Millisecond))
+	return err
+}
+
+// Cut ends live calls now; their callers go on in the dialplan. It is for the
+// second signal, after the end of Run's context.
+func (d *Daemon) Cut() {
+	d.log.Warn("deflectd cutting live calls", "calls", d.server.Calls())
+	d.server.Cut()
+}
+
+// stopHTTP lets requests in progress end, but not for long.
+func (d *Daemon) stopHTTP(served <-chan error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), httpStop)
+	defer cancel()
+	if d.http.Shutdown(ctx) != nil {
+		d.http.Close()
+	}
+	return <-served
+}
+
+// notReady says in one word why no call is accepted.
+func (d *Daemon) notReady() string {
+	if d.stopping.Load() {
+		return "draining"
+	}
+	return ""
+}
+
+func broke(what string, err error) error {
+	if err == nil || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("daemon: serve %s: %w", what, err)
+}
+
+func names(profiles []freeswitch.Profile) []string {
+	out := make([]string, len(profiles))
+	for i, p := range profiles {
+		out[i] = p.Name
+	}
+	return out
+}

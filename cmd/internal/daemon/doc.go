@@ -1,0 +1,15 @@
+// Package daemon is deflectd without its flags and signals: it takes a checked
+// configuration, listens, serves calls and HTTP, and drains. The command, the
+// demo and the tests run the same code:
+//
+//	d, err := daemon.New(daemon.Options{Config: file, Logger: logger})
+//	...
+//	go func() { <-secondSignal; d.Cut() }()
+//	err = d.Run(ctx) // until ctx ends and every call is over
+//
+// Stopping goes in this order: /readyz turns red, no new call is accepted, live
+// calls go on for at most freeswitch.outbound.drain, the rest is given back to
+// the dialplan, and HTTP closes last, so that the end can still be scraped.
+//
+// All methods of a [Daemon] may be called by several goroutines; Run only once.
+package daemon

@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// What the README says exists, and what exists is in the README: metrics with
+// their labels, outcomes and reasons.
+func TestREADME(t *testing.T) {
+	raw, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(raw)
+
+	reg := prometheus.NewRegistry()
+	d, err := New(Options{Config: testFile(t), Registry: reg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.calls.Close()
+	d.web.Close()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]string{} // metric row by name
+	for _, m := range regexp.MustCompile("(?m)^\\| `(deflectd?_[a-z_]+)` \\| (.*) \\|$").FindAllStringSubmatch(readme, -1) {
+		rows[m[1]] = m[2]
+	}
+	for _, f := range families {
+		name := f.GetName()
+		if !strings.HasPrefix(name, "deflect") {
+			continue
+		}
+		row, ok := rows[name]
+		if !ok {
+			t.Errorf("the README lacks %s", name)
+			continue
+		}
+		delete(rows, name)
+		if kind := strings.ToLower(f.GetType().String()); !strings.HasPrefix(row, kind+" |") {
+			t.Errorf("%s is a %s, the README says %s", name, kind, row)
+		}
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			if !strings.Contains(row, "`"+l.GetName()+"`") {
+				t.Errorf("the README lacks label %s of %s", l.GetName(), name)
+			}
+		}
+	}
+	for name := range rows {
+		if name != "deflect_outcome" && name != "deflect_reason" {
+			t.Errorf("the README names %s, which does not exist", name)
+		}
+	}
+
+	for _, o := range deflect.Outcomes() {
+		m := regexp.MustCompile("(?m)^\\| `" + string(o) + "` \\|[^|]*\\|([^|]*)\\|$").FindStringSubmatch(readme)
+		if m == nil {
+			t.Errorf("the README lacks outcome %s", o)
+			continue
+		}
+		var got []deflect.Reason
+		for _, r := range strings.Fields(m[1]) {
+			got = append(got, deflect.Reason(strings.Trim(r, "`")))
+		}
+		want := deflect.Reasons(o)
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("reasons of %s in the README: %v, want %v", o, got, want)
+		}
+	}
+}
