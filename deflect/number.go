@@ -91,6 +91,14 @@ func (n PhoneNumber) parse(region string) (number, bool) {
 		national: phonenumbers.GetNationalSignificantNumber(p),
 		kind:     phonenumbers.GetNumberType(p),
 	}
+	if parsed.national[0] == '0' {
+		// Real in a few countries (Italy). Elsewhere such a number reads as
+		// another one in E.164, and nobody's phone would get the text.
+		again, err := phonenumbers.Parse(parsed.e164(), region)
+		if err != nil || phonenumbers.GetNationalSignificantNumber(again) != parsed.national {
+			return number{}, false
+		}
+	}
 	parsed.trunk = onlyDigits(phonenumbers.Format(p, phonenumbers.NATIONAL))
 	return parsed, true
 }

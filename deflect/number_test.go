@@ -32,6 +32,7 @@ func TestParseNumber(t *testing.T) {
 		{"+15550001111", "US", "1", "5550001111", "5550001111", true},     // possible, not assigned: unknown passes
 		{"", "US", "", "", "", false},
 		{"911", "US", "", "", "", false},
+		{"0000111", "AU", "", "", "", false}, // its E.164 form is another number
 		{"1001", "US", "", "", "", false},
 		{"3438646", "US", "", "", "", false}, // local only
 		{"anonymous", "US", "", "", "", false},
@@ -104,6 +105,7 @@ func FuzzPhoneNumber(f *testing.F) {
 		f.Add(s, "US")
 	}
 	f.Add("0400111222", "AU")
+	f.Add("0000111", "AU")
 	f.Fuzz(func(t *testing.T, s, region string) {
 		n, ok := PhoneNumber(s).parse(region)
 		if !ok {
