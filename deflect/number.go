@@ -63,8 +63,10 @@ func (n PhoneNumber) E164(region string) (string, bool) {
 	return p.e164(), true
 }
 
-// maxNumberBytes bounds what the parser is given: 15 digits and separators fit.
-const maxNumberBytes = 40
+const (
+	maxE164Digits  = 15 // ITU-T E.164, 6.2.1; the number library knows longer ones
+	maxNumberBytes = 40 // bounds what the parser is given: 15 digits and separators fit
+)
 
 // parse accepts digits with visual separators only. The parser of the library
 // is more generous (letters of vanity numbers, extensions, text around the
@@ -90,6 +92,9 @@ func (n PhoneNumber) parse(region string) (number, bool) {
 		country:  strconv.Itoa(int(p.GetCountryCode())),
 		national: phonenumbers.GetNationalSignificantNumber(p),
 		kind:     phonenumbers.GetNumberType(p),
+	}
+	if len(parsed.country+parsed.national) > maxE164Digits {
+		return number{}, false
 	}
 	if parsed.national[0] == '0' {
 		// Real in a few countries (Italy). Elsewhere such a number reads as
