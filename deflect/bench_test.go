@@ -7,8 +7,8 @@ import (
 )
 
 // One deflection against the double, without sockets: validation, signing,
-// breaker, metrics, and the double's own strict check. BenchmarkDouble in the
-// double's package shows what part of it is the double's.
+// breaker, metrics, and the double's own strict check. BenchmarkRoundTrip in
+// package deflecttest shows the part that is the double's.
 func BenchmarkDeflect(b *testing.B) {
 	cfg := keys
 	cfg.KeepLast = 1
