@@ -28,6 +28,9 @@ const (
 func (c *Client) attempts(ctx context.Context, body []byte) (verdict, int) {
 	nonceRefused := false
 	for n := 1; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return broken(ctx, &wire{}, err), n - 1
+		}
 		v := c.attempt(ctx, body)
 		var wait time.Duration
 		switch v.reason {
@@ -54,7 +57,7 @@ func (c *Client) attempts(ctx context.Context, body []byte) (verdict, int) {
 
 // pause waits, unless ctx would then have too little time left.
 func pause(ctx context.Context, wait time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait+minAttempt {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline)-minAttempt < wait {
 		return false
 	}
 	select {
@@ -69,9 +72,9 @@ func pause(ctx context.Context, wait time.Duration) bool {
 func (c *Client) attempt(ctx context.Context, body []byte) verdict {
 	start := time.Now()
 	c.metrics.inFlight.Inc()
+	defer c.metrics.inFlight.Dec()
 	v := c.roundTrip(ctx, body)
 	took := time.Since(start)
-	c.metrics.inFlight.Dec()
 	c.metrics.duration.Observe(took.Seconds())
 	c.metrics.requests[v.reason].Inc()
 	c.log.LogAttrs(ctx, slog.LevelDebug, "request ended",
@@ -82,9 +85,6 @@ func (c *Client) attempt(ctx context.Context, body []byte) verdict {
 
 func (c *Client) roundTrip(ctx context.Context, body []byte) verdict {
 	w := &wire{}
-	if err := ctx.Err(); err != nil {
-		return broken(ctx, w, err)
-	}
 	reqCtx := httptrace.WithClientTrace(context.WithValue(ctx, wireKey{}, w), w.trace())
 	req, err := http.NewRequestWithContext(reqCtx, http.MethodPost, c.root+contextAndInvite, nil)
 	if err != nil {
@@ -105,6 +105,10 @@ func (c *Client) roundTrip(ctx context.Context, body []byte) verdict {
 		return broken(ctx, w, err)
 	}
 	defer resp.Body.Close()
+	// net/http forgets the context after a 101, and another transport may too:
+	// the read must end in any case.
+	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
+	defer stop()
 	answer, err := readAnswer(resp.Body)
 	v := judge(resp.StatusCode, resp.Header, answer, err)
 	if v.reason == ReasonBadResponse && ctx.Err() != nil {
@@ -115,7 +119,7 @@ func (c *Client) roundTrip(ctx context.Context, body []byte) verdict {
 
 // broken is the verdict of an attempt without an answer.
 func broken(ctx context.Context, w *wire, err error) verdict {
-	v := verdict{err: err}
+	v := verdict{err: withoutAPIText(err)}
 	switch left := w.left(err); {
 	case !left && ctx.Err() != nil:
 		v.outcome, v.reason = Failed, waiting(ctx)
@@ -124,7 +128,7 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 		}
 	case !w.handedOver():
 		v.outcome, v.reason = Failed, ReasonUnauthorized
-		v.err = fmt.Errorf("the request could not be signed: %w", err)
+		v.err = fmt.Errorf("the request could not be signed: %w", v.err)
 	case !left:
 		v.outcome, v.reason = Failed, ReasonUnreachable
 	case ctx.Err() != nil:
@@ -139,10 +143,32 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 	return v
 }
 
-// waiting says why a context that ended stopped the wait for an answer.
+// errLiveDeadline is the cause of a context that our own deadline ended.
+var errLiveDeadline = errors.New("the live deadline passed")
+
+// waiting says why a context that ended stopped the wait for an answer: our
+// deadline is the API's fault, any other end is our caller's wish.
 func waiting(ctx context.Context) Reason {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if context.Cause(ctx) == errLiveDeadline {
 		return ReasonTimeout
 	}
 	return ReasonCanceled
 }
+
+// withoutAPIText cleans errors that may quote the API: net/http puts malformed
+// status lines and headers into its errors, whole. Errors of the network hold
+// addresses only and stay as they are.
+func withoutAPIText(err error) error {
+	var op *net.OpError
+	var dns *net.DNSError
+	if errors.As(err, &op) || errors.As(err, &dns) {
+		return err
+	}
+	return cleanedError{err}
+}
+
+type cleanedError struct{ err error }
+
+func (e cleanedError) Error() string { return clean(e.err.Error()) }
+
+func (e cleanedError) Unwrap() error { return e.err }

@@ -17,6 +17,9 @@ type breaker interface {
 	run(fn func() Reason) bool
 	// state is "closed", "open" or "half_open".
 	state() string
+	// offer takes the one offer that may be out while half open, for at most so
+	// long; false when it is out already.
+	offer(lasts time.Duration) (release func(), ok bool)
 }
 
 var breakerStates = []string{"closed", "half_open", "open"}
@@ -46,8 +49,10 @@ type localBreaker struct {
 	cb  *gobreaker.CircuitBreaker[struct{}]
 	log *slog.Logger
 
-	mu    sync.Mutex
-	moves []string // states moved to, not logged yet
+	mu     sync.Mutex
+	moves  []string // states moved to, not logged yet
+	ticket uint64   // of the last offer when half open
+	until  time.Time
 }
 
 // reasonError carries a reason through gobreaker, which judges errors.
@@ -118,29 +123,23 @@ func stateName(s gobreaker.State) string {
 	return "closed"
 }
 
-// offers lets one caller at a time be offered a text while the breaker is half
+// offer lets one caller at a time be offered a text while the breaker is half
 // open: the others would be promised what nobody has seen work yet.
-type offers struct {
-	mu     sync.Mutex
-	ticket uint64
-	until  time.Time // the offer that is out counts until then
-}
-
-func (o *offers) take(lasts time.Duration) (release func(), ok bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+func (b *localBreaker) offer(lasts time.Duration) (release func(), ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	now := time.Now()
-	if now.Before(o.until) {
+	if now.Before(b.until) {
 		return nil, false
 	}
-	o.ticket++
-	mine := o.ticket
-	o.until = now.Add(lasts)
+	b.ticket++
+	mine := b.ticket
+	b.until = now.Add(lasts)
 	return func() {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		if o.ticket == mine {
-			o.until = time.Time{}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.ticket == mine {
+			b.until = time.Time{}
 		}
 	}, true
 }
@@ -154,7 +153,7 @@ func (c *Client) Offer() (release func(), err error) {
 	case "closed":
 		return func() {}, nil
 	case "half_open":
-		if release, ok := c.offers.take(c.cfg.Breaker.OpenFor); ok {
+		if release, ok := c.breaker.offer(c.cfg.Breaker.OpenFor); ok {
 			return release, nil
 		}
 	}

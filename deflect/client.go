@@ -15,7 +15,6 @@ type Client struct {
 	rt      http.RoundTripper
 	own     *http.Transport // set when the transport is ours to close
 	breaker breaker
-	offers  offers
 	metrics *metrics
 	log     *slog.Logger
 }
@@ -68,6 +67,10 @@ func (c *Client) DefaultRegion() string { return c.cfg.DefaultRegion }
 // the same key press.
 //
 // Cancelling ctx gives up the wait, not the text: what has left has left.
+//
+// A refused nonce is taken for proof that the request was not processed. That
+// holds as long as nothing on the way delivers a request twice; the transport
+// must not, see [Config].
 func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 	start := time.Now()
 	v, attempts := c.deflect(ctx, call)
@@ -96,7 +99,7 @@ func (c *Client) deflect(ctx context.Context, call Call) (v verdict, attempts in
 	if err != nil {
 		return verdict{outcome: Failed, reason: ReasonInternal, err: err}, 0
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.LiveDeadline)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.LiveDeadline, errLiveDeadline)
 	defer cancel()
 	ran := c.breaker.run(func() Reason {
 		v, attempts = c.attempts(ctx, body)

@@ -60,7 +60,8 @@ type Config struct {
 	Breaker       BreakerConfig
 
 	// Transport replaces the HTTP transport, for tests and for embedders who
-	// bring their own; nil is [NewTransport]. Only NewTransport's can prove
+	// bring their own; nil is [NewTransport]. It must deliver a request at most
+	// once: one that tries again by itself breaks the promise of one text. Only NewTransport's can prove
 	// that a broken connection carried nothing; with another one a request that
 	// failed after it got a connection counts as possibly processed.
 	Transport http.RoundTripper

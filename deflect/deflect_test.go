@@ -186,6 +186,8 @@ func TestFaults(t *testing.T) {
 		{"status=429,retry-after=1", deflect.Sent, deflect.ReasonOK, 2, 1, nil},
 		{"status=429,retry-after=0", deflect.Sent, deflect.ReasonOK, 2, 1, nil},
 		{"status=429,retry-after=1 status=429,retry-after=1 status=429,retry-after=1", deflect.Failed, deflect.ReasonRateLimited, 3, 0, deflect.ErrRateLimited},
+		{"status=429,retry-after=4", deflect.Failed, deflect.ReasonRateLimited, 1, 0, deflect.ErrRateLimited},
+		{"delay=2900ms,status=429,retry-after=1", deflect.Failed, deflect.ReasonRateLimited, 1, 0, deflect.ErrRateLimited},
 		{"status=429,retry-after=3 status=429,retry-after=3", deflect.Failed, deflect.ReasonRateLimited, 2, 0, deflect.ErrRateLimited},
 		{"status=429,retry-after=1 reset-after", deflect.Uncertain, deflect.ReasonConnectionLost, 2, 1, deflect.ErrUnavailable},
 		{"invalid-nonce", deflect.Sent, deflect.ReasonOK, 2, 1, nil},
@@ -301,7 +303,7 @@ func TestCancel(t *testing.T) {
 		cancel()
 		client := newClient(t, nil, func(c *deflect.Config) { c.Transport = nil; c.Domain = ""; c.BaseURL = "http://127.0.0.1:1" })
 		res, err := client.Deflect(ctx, call())
-		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonCanceled || !deflect.NotSent(err) || len(api.Requests()) > 0 {
+		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonCanceled || !deflect.NotSent(err) || res.Attempts != 0 || len(api.Requests()) > 0 {
 			t.Errorf("%+v, %v", res, err)
 		}
 	})
@@ -324,6 +326,38 @@ func TestInvalidCallIsNotSent(t *testing.T) {
 	if n := len(api.Requests()); n != 0 {
 		t.Errorf("%d requests were made", n)
 	}
+}
+
+// A Retry-After beyond reach is not waited for.
+func TestFarRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.Inject(deflecttest.Fault{Status: 429, RetryAfter: "Fri, 31 Dec 9999 23:59:59 GMT"})
+		res, _ := newClient(t, api, nil).Deflect(t.Context(), call())
+		if res.Reason != deflect.ReasonRateLimited || res.Duration != 0 {
+			t.Errorf("%+v", res)
+		}
+	})
+}
+
+// An embedder's own time limit is its own: it opens nobody's breaker.
+func TestForeignDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.SetFault(&deflecttest.Fault{Hang: true})
+		client := newClient(t, api, nil)
+		for range 6 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			res, _ := client.Deflect(ctx, call())
+			cancel()
+			if res.Outcome != deflect.Uncertain || res.Reason != deflect.ReasonCanceled {
+				t.Fatalf("%+v", res)
+			}
+		}
+		if _, err := client.Offer(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // An error of another package is never taken for proof that nothing was sent.

@@ -2,7 +2,6 @@ package deflect
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -99,7 +98,7 @@ func register(reg prometheus.Registerer, cs []prometheus.Collector) error {
 			if errors.As(err, &dup) {
 				err = errors.New("already holds the metrics of another Client; give each its own")
 			}
-			return &ConfigError{Field: "Registerer", Err: fmt.Errorf("%w", err)}
+			return &ConfigError{Field: "Registerer", Err: err}
 		}
 	}
 	return nil

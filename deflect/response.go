@@ -33,7 +33,8 @@ type answer struct {
 	said    bool // success was there and could be read
 	success bool
 	callID  string
-	message string
+	refused bool   // there was an error, which a success has not
+	message string // error or message, cleaned
 }
 
 var errSaysNothing = errors.New("the answer holds no success")
@@ -60,9 +61,9 @@ func judge(status int, header http.Header, body []byte, readErr error) verdict {
 		case a.success:
 			v.outcome, v.reason, v.callID, v.err = Sent, ReasonOK, a.callID, nil
 			return v
-		case isNonce(a.message):
+		case a.refused && a.callID == "" && isNonce(a.message):
 			return refuse(ReasonInvalidNonce)
-		case a.said || a.message != "":
+		case a.said || a.refused && a.callID == "":
 			return refuse(ReasonRejected)
 		}
 		return doubt(ReasonBadResponse, errSaysNothing)
@@ -105,11 +106,10 @@ func parseAnswer(body []byte) (answer, error) {
 	if id := scalar(fields["callId"]); callIDForm.MatchString(id) {
 		a.callID = id
 	}
-	for _, name := range []string{"error", "message"} {
-		if m := clean(scalar(fields[name])); m != "" {
-			a.message = m
-			break
-		}
+	a.message = clean(scalar(fields["error"]))
+	a.refused = a.message != ""
+	if !a.refused {
+		a.message = clean(scalar(fields["message"]))
 	}
 	return a, nil
 }
@@ -153,17 +153,42 @@ func clean(s string) string {
 	return s
 }
 
-var numberish = regexp.MustCompile(`[0-9][0-9 ().+/-]*[0-9]`)
-
-// maskNumbers masks what has seven digits or more, to the last two.
+// maskNumbers masks what has seven digits or more, to the last two. Digits of
+// any script belong together when at most three runes that are neither letters
+// nor digits are between them, however a number is written.
 func maskNumbers(s string) string {
-	return numberish.ReplaceAllStringFunc(s, func(m string) string {
-		d := onlyDigits(m)
-		if len(d) < 7 {
-			return m
+	var out []rune
+	var group []rune // from a digit to the last digit of the same number
+	var between []rune
+	digits := 0
+	flush := func() {
+		if digits >= 7 {
+			var last []rune
+			for _, r := range group {
+				if unicode.IsDigit(r) {
+					last = append(last, r)
+				}
+			}
+			group = append([]rune("***"), last[len(last)-2:]...)
 		}
-		return "***" + d[len(d)-2:]
-	})
+		out = append(append(out, group...), between...)
+		group, between, digits = nil, nil, 0
+	}
+	for _, r := range s {
+		switch {
+		case unicode.IsDigit(r):
+			group = append(append(group, between...), r)
+			between = nil
+			digits++
+		case digits > 0 && !unicode.IsLetter(r) && len(between) < 3:
+			between = append(between, r)
+		default:
+			flush()
+			out = append(out, r)
+		}
+	}
+	flush()
+	return string(out)
 }
 
 // retryAfter reads a Retry-After header; negative when there is none to use.

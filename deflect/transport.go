@@ -24,13 +24,14 @@ func newTransport(dial dialFunc) *http.Transport {
 			}
 			return &countingConn{Conn: conn}, nil
 		},
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-		ForceAttemptHTTP2:     true,
-		TLSHandshakeTimeout:   2 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConns:          256,
-		MaxIdleConnsPerHost:   256,
+		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2: true,
+		// A connection that died without a word would be used for ever.
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 2 * time.Second},
+		TLSHandshakeTimeout: 2 * time.Second,
+		IdleConnTimeout:     90 * time.Second,
+		MaxIdleConns:        256,
+		MaxIdleConnsPerHost: 256,
 		// An answer is a hundred bytes; not asking for gzip leaves nothing to inflate.
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,

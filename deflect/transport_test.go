@@ -9,9 +9,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // peer is a server that does to each connection what the test says.
@@ -208,12 +213,11 @@ func TestRealServer(t *testing.T) {
 	})
 	mux.HandleFunc("POST /large/api/contextAndInvite", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"success":"true","x":"`)
-		junk := make([]byte, 64<<10)
-		for i := range junk {
-			junk[i] = 'x'
+		for { // without end
+			if _, err := w.Write(make([]byte, 4096)); err != nil {
+				return
+			}
 		}
-		w.Write(junk)
-		io.WriteString(w, `"}`)
 	})
 	srv := httptest.NewUnstartedServer(mux)
 	srv.EnableHTTP2 = true
@@ -235,5 +239,147 @@ func TestRealServer(t *testing.T) {
 
 	if v := NewTransport().TLSClientConfig.MinVersion; v != tls.VersionTLS12 {
 		t.Errorf("oldest TLS version is %x", v)
+	}
+}
+
+// A server that switches protocols and falls silent: net/http hands its
+// connection over and forgets the deadline.
+func TestSwitchingProtocolsEndsInTime(t *testing.T) {
+	release := make(chan struct{})
+	url := peer(t, func(_ int, c net.Conn) {
+		readRequest(c)
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		<-release
+	})
+	defer close(release)
+	client := realClient(t, url, func(c *Config) { c.LiveDeadline = 100 * time.Millisecond })
+	wantResult(t, client, Uncertain, ReasonServerError, 1)
+}
+
+// What the API says in its status line and headers is a stranger's text too, and
+// net/http quotes it whole.
+func TestProtocolErrorsAreClean(t *testing.T) {
+	for _, answer := range []string{
+		"+14043438646 is opted out\r\n\r\n",
+		"HTTP/1.1 4043438646 x\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n14043438646 opted out\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 14043438646x\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n" + strings.Repeat("a b", 10000) + "\r\n\r\n",
+	} {
+		url := peer(t, func(_ int, c net.Conn) {
+			if readRequest(c) {
+				io.WriteString(c, answer)
+			}
+		})
+		call := validCall()
+		call.Accepted = time.Time{}
+		res, err := realClient(t, url, nil).Deflect(context.Background(), call)
+		if res.Outcome != Uncertain || strings.Contains(err.Error(), "4043438") || len(err.Error()) > 400 {
+			t.Errorf("%.40q: %+v, %d bytes of error: %.200v", answer, res, len(err.Error()), err)
+		}
+	}
+}
+
+// On HTTP/2 nothing is proof once the request had a connection: the connection
+// is shared, and a request that is given up may still be written.
+func TestHTTP2IsDoubt(t *testing.T) {
+	requests := atomic.Int32{}
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) > 1 {
+			panic(http.ErrAbortHandler) // resets the stream
+		}
+		io.WriteString(w, `{"callId":"473513","success":"true"}`)
+	}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	blocked := atomic.Bool{}
+	client := realClient(t, srv.URL, func(c *Config) {
+		c.LiveDeadline = 200 * time.Millisecond
+		tr := newTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			var d net.Dialer
+			conn, err := d.DialContext(ctx, network, addr)
+			return blockingConn{conn, &blocked}, err
+		})
+		tr.TLSClientConfig.RootCAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		c.Transport = tr
+		t.Cleanup(tr.CloseIdleConnections)
+	})
+	wantResult(t, client, Sent, ReasonOK, 1)
+	wantResult(t, client, Uncertain, ReasonConnectionLost, 1)
+	// Nothing can be written any more; the byte counter would not move.
+	blocked.Store(true)
+	wantResult(t, client, Uncertain, ReasonTimeout, 1)
+}
+
+// blockingConn swallows what is written once it is blocked.
+type blockingConn struct {
+	net.Conn
+	blocked *atomic.Bool
+}
+
+func (c blockingConn) Write(p []byte) (int, error) {
+	if c.blocked.Load() {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+// A write that is under way is no proof of nothing: it counts before it is done.
+func TestWriteUnderWayCounts(t *testing.T) {
+	probe := &probeConn{}
+	c := &countingConn{Conn: probe}
+	probe.during = func() int64 { return c.written.Load() }
+	c.Write([]byte("abc"))
+	if probe.saw != 3 || c.written.Load() != 1 {
+		t.Errorf("%d bytes counted during the write, %d after one was written", probe.saw, c.written.Load())
+	}
+}
+
+type probeConn struct {
+	net.Conn
+	during func() int64
+	saw    int64
+}
+
+func (p *probeConn) Write([]byte) (int, error) {
+	p.saw = p.during()
+	return 1, errors.New("broken pipe")
+}
+
+// Between connections of one attempt: what moved on the first one counts.
+func TestEarlierConnectionCounts(t *testing.T) {
+	first, second := &countingConn{}, &countingConn{}
+	w := &wire{handed: true}
+	trace := w.trace()
+	trace.GotConn(httptrace.GotConnInfo{Conn: first})
+	first.written.Add(1)
+	trace.GotConn(httptrace.GotConnInfo{Conn: second})
+	if !w.left(errors.New("x")) {
+		t.Error("the bytes on the first connection are forgotten")
+	}
+}
+
+type panicking struct{}
+
+func (panicking) RoundTrip(*http.Request) (*http.Response, error) { panic("defect of a transport") }
+
+func TestPanicKeepsTheGaugeRight(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	client := realClient(t, "http://127.0.0.1:1", func(c *Config) { c.Transport, c.Registerer = panicking{}, reg })
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		call := validCall()
+		call.Accepted = time.Time{}
+		client.Deflect(context.Background(), call) //nolint:errcheck // it panics
+	}()
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(
+		"# HELP deflect_requests_in_flight Requests to LiveDeflect that wait for their answer.\n# TYPE deflect_requests_in_flight gauge\ndeflect_requests_in_flight 0\n",
+	), "deflect_requests_in_flight"); err != nil {
+		t.Error(err)
 	}
 }

@@ -150,8 +150,9 @@ func (v *validator) info(info map[string]any) json.RawMessage {
 	if len(info) == 0 {
 		return nil
 	}
-	if !printableValue(reflect.ValueOf(info), 0) {
-		v.add("CallerInfo", CodeCharacters, "holds invalid UTF-8 or control characters, or is nested too deeply")
+	left := maxInfoBytes // every value is a byte at least
+	if !printableValue(reflect.ValueOf(info), 0, &left) {
+		v.add("CallerInfo", CodeCharacters, "holds invalid UTF-8 or control characters, or is nested too deeply or too large")
 		return nil
 	}
 	b, err := marshal(info)
@@ -168,27 +169,28 @@ func (v *validator) info(info map[string]any) json.RawMessage {
 
 // printableValue looks at the texts of maps, slices and pointers; what is left
 // (structs, marshalers) is the encoder's business.
-func printableValue(v reflect.Value, depth int) bool {
-	if depth > 32 {
+func printableValue(v reflect.Value, depth int, left *int) bool {
+	*left--
+	if depth > 32 || *left < 0 {
 		return false
 	}
 	switch v.Kind() {
 	case reflect.String:
 		return printable(v.String(), "\n\r\t")
 	case reflect.Interface, reflect.Pointer:
-		return v.IsNil() || printableValue(v.Elem(), depth+1)
+		return v.IsNil() || printableValue(v.Elem(), depth+1, left)
 	case reflect.Slice, reflect.Array:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			return true // encoded as base64, or JSON already
 		}
 		for i := range v.Len() {
-			if !printableValue(v.Index(i), depth+1) {
+			if !printableValue(v.Index(i), depth+1, left) {
 				return false
 			}
 		}
 	case reflect.Map:
 		for it := v.MapRange(); it.Next(); {
-			if !printableValue(it.Key(), depth+1) || !printableValue(it.Value(), depth+1) {
+			if !printableValue(it.Key(), depth+1, left) || !printableValue(it.Value(), depth+1, left) {
 				return false
 			}
 		}
