@@ -26,7 +26,7 @@ type Config struct {
 
 	DrainTimeout      time.Duration // how long live calls may go on after shutdown began; 30 s
 	FirstFrameTimeout time.Duration // from connecting to the channel data; 5 s
-	IdleTimeout       time.Duration // longest silence of the switch, longer than any prompt; 2 m
+	IdleTimeout       time.Duration // longest silence of the switch: longer than any prompt and gap; 2 m, at least 10 s
 
 	Logger     *slog.Logger          // one line a call; nil discards
 	Registerer prometheus.Registerer // nil is a private registry; one Server a Registerer
@@ -124,6 +124,14 @@ func (c Config) Validate() error {
 			v.bad(d.field, "is %s; must be positive", d.value)
 		}
 	}
+	if c.IdleTimeout > 0 && c.IdleTimeout < 10*time.Second {
+		v.bad("IdleTimeout", "is %s; must be at least 10s, a prompt is silence too", c.IdleTimeout)
+	}
+	for i, p := range c.Profiles {
+		if p.Gap <= maxGap && c.IdleTimeout > 0 && p.Gap >= c.IdleTimeout {
+			v.bad(fmt.Sprintf("Profiles[%d].Gap", i), "is %s; must be shorter than IdleTimeout (%s)", p.Gap, c.IdleTimeout)
+		}
+	}
 	region := "US"
 	if c.Client != nil {
 		region = c.Client.DefaultRegion()
@@ -139,6 +147,9 @@ func ValidateProfiles(profiles []Profile, region string) error {
 	v.profiles(Config{Profiles: profiles}.withDefaults().Profiles, region)
 	return errors.Join(v.errs...)
 }
+
+// maxGap is the longest silence after an offer that makes sense.
+const maxGap = time.Minute
 
 type checker struct{ errs []error }
 
@@ -193,7 +204,7 @@ func (v *checker) profile(at string, p Profile) {
 	if p.Repeat < 1 || p.Repeat > 10 {
 		v.bad(at+".Repeat", "is %d; must be between 1 and 10", p.Repeat)
 	}
-	if p.Gap < 0 || p.Gap > time.Minute {
+	if p.Gap < 0 || p.Gap > maxGap {
 		v.bad(at+".Gap", "is %s; must be between 1ms and 1m", p.Gap)
 	}
 	if p.Prompts.Offer == "" {

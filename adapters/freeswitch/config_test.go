@@ -29,6 +29,7 @@ func TestConfigValidate(t *testing.T) {
 		{"drain", func(c *freeswitch.Config) { c.DrainTimeout = -1 }, "DrainTimeout: is -1ns; must be positive"},
 		{"first frame", func(c *freeswitch.Config) { c.FirstFrameTimeout = -1 }, "FirstFrameTimeout: is -1ns; must be positive"},
 		{"idle", func(c *freeswitch.Config) { c.IdleTimeout = -1 }, "IdleTimeout: is -1ns; must be positive"},
+		{"short idle", func(c *freeswitch.Config) { c.IdleTimeout = time.Second }, "IdleTimeout: is 1s; must be at least 10s, a prompt is silence too\nProfiles[0].Gap: is 3s; must be shorter than IdleTimeout (1s)"},
 		{"no profile", func(c *freeswitch.Config) { c.Profiles = nil }, "Profiles: is empty: no caller could be offered a text"},
 		{"name", first(func(p *freeswitch.Profile) { p.Name = "a b" }), "Profiles[0].Name: must be 1 to 64 letters, digits, '-' or '_'"},
 		{"number", first(func(p *freeswitch.Profile) { p.Dialed = []string{"x"} }), "Profiles[0].Dialed[0]: is not a telephone number such as +18005550100"},

@@ -1,7 +1,7 @@
 package freeswitch
 
 import (
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
@@ -29,9 +29,13 @@ const (
 
 // What playback answers.
 const (
-	played   = "FILE PLAYED"
-	notFound = "FILE NOT FOUND"
+	played    = "FILE PLAYED"
+	notFound  = "FILE NOT FOUND"
+	playError = "PLAYBACK ERROR"
 )
+
+// waitID is the Event-UUID of the wait prompt.
+const waitID = "wait-1"
 
 // line is the call as the event socket shows it: what was pressed, what is
 // playing, whether the caller is still there. One goroutine uses it.
@@ -138,28 +142,35 @@ func (l *line) post(cmds ...esl.Command) {
 	}
 }
 
-// open says hello and returns the channel data with sawEvent. Without them it
-// returns sawCut, or sawDone when the connection ended.
-func (l *line) open() (esl.Event, signal) {
+// open says hello and returns the channel data; false without them, be it that
+// they did not come in time, that the switch refused, or that it went away.
+func (l *line) open(within time.Duration) (esl.Event, bool) {
 	l.post(esl.Connect(), esl.Linger(lingerSeconds), esl.MyEvents(),
 		esl.Filter("Event-Name", "DTMF"),
 		esl.Filter("Event-Name", "CHANNEL_EXECUTE_COMPLETE"),
 		esl.Filter("Event-Name", "CHANNEL_HANGUP"))
-	for {
+	const lastWait = time.Second
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	for l.gone == here {
 		select {
 		case e, ok := <-l.events:
 			if !ok {
-				return esl.Event{}, sawDone
+				return esl.Event{}, false
 			}
 			if e.Name() == esl.ChannelData {
-				return e, sawEvent
+				return e, true
 			}
 			l.see(e)
+		case <-timer.C:
+			return esl.Event{}, false
 		case <-l.cut:
+			// A call that is on its way gets its outcome, if it comes at once.
 			l.cut = nil
-			return esl.Event{}, sawCut
+			timer.Reset(lastWait)
 		}
 	}
+	return esl.Event{}, false
 }
 
 // answer answers the call unless it is.
@@ -186,40 +197,45 @@ func (l *line) stop() {
 	}
 }
 
-// hush ends the prompt that is playing and waits until it has. A break that
-// comes before the switch began to play has no effect, so it is said again.
+// stopAgain is for a prompt that plays on: a break that came before the switch
+// began to play has had no effect.
+func (l *line) stopAgain() {
+	l.stopped = false
+	l.stop()
+}
+
+// hush ends the prompt that is playing and waits until it has.
 func (l *line) hush() {
+	l.stop()
 	for range 4 {
-		if l.playing == "" {
-			return
-		}
-		l.stop()
-		timer := time.NewTimer(250 * time.Millisecond)
+		timer := time.NewTimer(breakAgain)
 		for l.playing != "" && l.next(timer.C, nil) == sawEvent {
 		}
 		timer.Stop()
-		l.stopped = false
+		if l.playing == "" {
+			return
+		}
+		l.stopAgain()
 	}
 	l.playing = ""
 }
 
-// part tells the dialplan how the call ended and gives the call back, in one
-// write, then waits for the switch to close.
-func (l *line) part(o deflect.Outcome, r deflect.Reason, callID, digits string) {
-	var err error
-	switch l.gone {
-	case here:
-		// No break, even during a prompt: the switch runs multiset inside of
-		// it, and resume ends it. With breaks in its queue the switch may set
-		// the variables after the dialplan has looked at them.
-		err = l.conn.Post(esl.Execute("set-1", "multiset", outVariables(o, r, callID, digits)), esl.Resume(), esl.Exit())
-	case broken:
-		// After a refused command the call may well live.
-		err = l.conn.Post(esl.Resume(), esl.Exit())
-	default:
-		err = l.conn.Post(esl.Exit()) // ends the linger
+// part tells the dialplan how the call ended, by the argument of multiset, and
+// gives the call back, in one write; then it waits for the switch to close. A
+// nil argument sets nothing.
+func (l *line) part(variables *string) {
+	cmds := []esl.Command{esl.Exit()} // ends the linger of a call that is gone
+	if l.gone == here || l.gone == broken {
+		// Also after a refused command: the call may well live. No break, even
+		// during a prompt: the switch runs multiset inside of it, and resume
+		// ends it. With breaks in its queue the switch may set the variables
+		// after the dialplan has looked at them.
+		cmds = []esl.Command{esl.Resume(), esl.Exit()}
+		if variables != nil {
+			cmds = slices.Insert(cmds, 0, esl.Execute("set-1", "multiset", *variables))
+		}
 	}
-	if err != nil {
+	if l.conn.Post(cmds...) != nil {
 		return // the connection is gone, and the dialplan goes on by socket_resume
 	}
 	timer := time.NewTimer(partTimeout)
@@ -229,15 +245,21 @@ func (l *line) part(o deflect.Outcome, r deflect.Reason, callID, digits string) 
 }
 
 // outVariables is the argument of multiset. The values are of closed lists or
-// match a strict form; what does not is left out.
-func outVariables(o deflect.Outcome, r deflect.Reason, callID, digits string) string {
-	var b strings.Builder
-	b.WriteString("^^~deflect_outcome=" + string(o) + "~deflect_reason=" + string(r))
-	if callIDForm.MatchString(callID) {
-		b.WriteString("~deflect_call_id=" + callID)
+// match a strict form; what does not is left empty, and so is what an earlier
+// pass of the call may have set. deflect_asked keeps the answer of the caller
+// over further passes.
+func outVariables(o deflect.Outcome, r deflect.Reason, callID, digits string) *string {
+	if !callIDForm.MatchString(callID) {
+		callID = ""
 	}
-	if digits != "" && digitsForm.MatchString(digits) {
-		b.WriteString("~deflect_digits=" + digits)
+	if !digitsForm.MatchString(digits) {
+		digits = ""
 	}
-	return b.String()
+	arg := "^^~deflect_outcome=" + string(o) + "~deflect_reason=" + string(r) +
+		"~deflect_call_id=" + callID + "~deflect_digits=" + digits
+	switch o {
+	case deflect.Sent, deflect.Uncertain, deflect.Declined, deflect.NoInput:
+		arg += "~deflect_asked=" + string(o)
+	}
+	return &arg
 }

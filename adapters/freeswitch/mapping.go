@@ -16,11 +16,13 @@ const (
 	modeAccepted = "accepted" // a menu before us collected the key
 )
 
-// Limits of what is taken from the channel. A text or an id over its limit is
-// the business of the call's validation; these only bound what is kept.
+// Limits of what is taken from the channel, in bytes. Names and caller info are
+// decoration and are cut; ids over the limit of the call's validation are refused
+// there, and so is a text, which is taken whole.
 const (
 	maxName      = 100
 	maxValue     = 2048
+	maxText      = 1 << 20
 	maxInfoKeys  = 64
 	maxInfoValue = 1024
 )
@@ -32,7 +34,7 @@ type channel struct {
 	mode     string
 	profile  string // name asked for by the channel, "" without
 	answered bool
-	outcome  string // deflect_outcome of an earlier pass of this call
+	asked    string // what the caller answered in an earlier pass of this call
 	dialed   []deflect.PhoneNumber
 	call     deflect.Call // DNIS, Skill, Text and TextTag lack the profile's
 }
@@ -47,7 +49,7 @@ func readChannel(e esl.Event, now time.Time) channel {
 		mode:     v("deflect_mode"),
 		profile:  v("deflect_profile"),
 		answered: e.Get("Answer-State") == "answered",
-		outcome:  v("deflect_outcome"),
+		asked:    v("deflect_asked"),
 	}
 	if ch.mode == "" {
 		ch.mode = modeOffer
@@ -66,7 +68,7 @@ func readChannel(e esl.Event, now time.Time) channel {
 		Start:                startTime(e.Get("Caller-Channel-Created-Time"), now),
 		ExternalCallID:       v("deflect_external_id"),
 		Skill:                v("deflect_skill"),
-		Text:                 clean(e.Get("variable_deflect_text"), maxValue*2, "\n"),
+		Text:                 clean(e.Get("variable_deflect_text"), maxText, "\n"),
 		TextTag:              v("deflect_text_tag"),
 		FirstName:            clean(e.Get("variable_deflect_first_name"), maxName, ""),
 		LastName:             clean(e.Get("variable_deflect_last_name"), maxName, ""),

@@ -49,8 +49,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		reg = prometheus.NewRegistry()
 	}
-	for _, c := range []prometheus.Collector{m.active, rejected, protocol} {
+	all := []prometheus.Collector{m.active, rejected, protocol}
+	for i, c := range all {
 		if err := reg.Register(c); err != nil {
+			for _, done := range all[:i] {
+				reg.Unregister(done)
+			}
 			return nil, &deflect.ConfigError{Field: "Registerer", Err: fmt.Errorf("give each Server its own: %w", err)}
 		}
 	}

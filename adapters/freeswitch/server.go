@@ -165,6 +165,9 @@ func (s *Server) leave() {
 // closed, and a FreeSWITCH with socket_resume=true goes on with its dialplan.
 func (s *Server) serve(nc net.Conn) {
 	conn := esl.NewConn(nc, esl.Config{
+		// Events are 6 to 9 KB; a dialplan with many variables has some more.
+		Limits:            esl.Limits{HeaderBytes: 64 << 10, BodyBytes: 64 << 10},
+		EventQueue:        32,
 		FirstFrameTimeout: s.cfg.FirstFrameTimeout,
 		IdleTimeout:       s.cfg.IdleTimeout,
 	})

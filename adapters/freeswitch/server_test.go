@@ -273,6 +273,7 @@ func TestStrangers(t *testing.T) {
 				c := r.ln.dial(t)
 				heard := make(chan struct{})
 				go func() { defer close(heard); io.Copy(io.Discard, c) }()
+				synctest.Wait() // the hello is out
 				tt.say(c)
 				if tt.kind == "" {
 					time.Sleep(time.Second)
@@ -308,7 +309,7 @@ func TestHostileValues(t *testing.T) {
 		c.Vars["deflect_digits"] = "12~deflect_outcome=sent"
 		res := r.run(c)
 		r.wantOutcome(res, deflect.Sent, deflect.ReasonOK)
-		want := map[string]string{"deflect_outcome": "sent", "deflect_reason": "ok", "deflect_digits": "12"}
+		want := map[string]string{"deflect_outcome": "sent", "deflect_reason": "ok", "deflect_digits": "12", "deflect_asked": "sent"}
 		for k, v := range res.Vars {
 			if want[k] != v && !strings.HasPrefix(k, "deflect_info") {
 				t.Errorf("variable %s = %q", k, v)

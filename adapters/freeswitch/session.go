@@ -1,6 +1,7 @@
 package freeswitch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -13,8 +14,11 @@ const (
 	// lingerSeconds is how long the switch keeps the socket after a hang-up, so
 	// that the last events arrive.
 	lingerSeconds = 5
-	// waitGrace is how long an API may take before the wait prompt is worth playing.
-	waitGrace = 250 * time.Millisecond
+	// breakAgain is after how long a prompt that did not stop is told so again.
+	breakAgain = 250 * time.Millisecond
+	// maxCall ends a call whose switch sends events for ever and no end of a
+	// prompt: many times what an offer takes.
+	maxCall = 15 * time.Minute
 	// partTimeout is how long the switch may take to close after exit.
 	partTimeout = 2 * time.Second
 )
@@ -24,6 +28,7 @@ const (
 type session struct {
 	srv     *Server
 	line    *line
+	over    context.CancelFunc // ends the timer of maxCall
 	began   time.Time
 	ch      channel
 	profile *Profile
@@ -41,28 +46,33 @@ func end(o deflect.Outcome, r deflect.Reason) ending {
 }
 
 func newSession(s *Server, c conn) *session {
-	return &session{srv: s, line: newLine(c, s.cut.Done()), began: time.Now()}
+	cut, over := context.WithTimeout(s.cut, maxCall)
+	return &session{srv: s, line: newLine(c, cut.Done()), over: over, began: time.Now()}
 }
 
 // run takes the call from the first command to exit.
 func (s *session) run() {
-	data, sig := s.line.open()
-	var e ending
-	switch sig {
-	case sawEvent:
-		s.ch = readChannel(data, s.began)
-		e = s.decide()
-		s.keepKeys()
-	case sawCut:
-		e = end(deflect.Failed, deflect.ReasonShutdown)
-	default:
+	defer s.over()
+	data, ok := s.line.open(s.srv.cfg.FirstFrameTimeout)
+	if !ok {
 		// Not a call: a port scan, a health check, a peer that breaks the rules.
+		// If it is one, the dialplan goes on.
 		s.srv.log.Debug("connection ended before its channel data", "err", s.line.conn.Err())
+		s.line.leave(broken)
+		s.line.part(nil)
 		return
 	}
+	s.ch = readChannel(data, s.began)
+	var e ending
+	if s.srv.cut.Err() != nil {
+		e = s.cut()
+	} else {
+		e = s.decide()
+	}
+	s.keepKeys()
 	s.count(e)
 	s.record(e)
-	s.line.part(e.Outcome, e.Reason, e.CallID, s.ch.call.Digits)
+	s.line.part(outVariables(e.Outcome, e.Reason, e.CallID, s.ch.call.Digits))
 }
 
 // decide runs the call up to its outcome.
@@ -104,7 +114,7 @@ func (s *session) decide() ending {
 // through us: no and silence are final for an offer, and a text that was or may
 // have been sent is final for everything.
 func (s *session) asked() bool {
-	switch deflect.Outcome(s.ch.outcome) {
+	switch deflect.Outcome(s.ch.asked) {
 	case deflect.Sent, deflect.Uncertain:
 		return true
 	case deflect.Declined, deflect.NoInput:
@@ -146,10 +156,13 @@ func (s *session) offer() (ending, bool) {
 		case c == left:
 			return s.left(), false
 		case c == cut:
-			return end(deflect.Failed, deflect.ReasonShutdown), false
+			return s.cut(), false
 		case l.response != played:
 			e := end(deflect.Failed, deflect.ReasonPrompt)
-			e.err = fmt.Errorf("the switch could not play the offer: %q", clean(l.response, maxName, ""))
+			e.err = errors.New("the switch could not play the offer")
+			if l.response == notFound || l.response == playError {
+				e.err = fmt.Errorf("%w: %s", e.err, l.response)
+			}
 			return e, false
 		}
 	}
@@ -198,6 +211,16 @@ func (s *session) left() ending {
 	return e
 }
 
+// cut is the ending of a call that had to end before the caller decided.
+func (s *session) cut() ending {
+	if s.srv.cut.Err() != nil {
+		return end(deflect.Failed, deflect.ReasonShutdown)
+	}
+	e := end(deflect.Failed, deflect.ReasonSwitch)
+	e.err = fmt.Errorf("the offer did not end within %s", maxCall)
+	return e
+}
+
 // accepted asks for the text while the caller hears the wait prompt, then plays
 // what came of it. A caller who hangs up meanwhile has asked for the text
 // already: the request goes on.
@@ -206,6 +229,7 @@ func (s *session) accepted() ending {
 	call.Accepted = time.Now()
 	var e ending
 	done := make(chan struct{})
+	defer func() { <-done }() // also when this goroutine panics
 	go func() {
 		defer close(done)
 		e = s.request(call)
@@ -213,15 +237,20 @@ func (s *session) accepted() ending {
 
 	l := s.line
 	l.stop()
-	// Not before the offer has ended, inside of which the switch would play it,
-	// and not for an API that answers at once.
-	soon := time.NewTimer(waitGrace)
-	defer soon.Stop()
+	// The wait prompt comes not before the offer has ended, inside of which the
+	// switch would play it, and not for an API that answers at once.
+	tick := time.NewTicker(breakAgain)
+	defer tick.Stop()
 	waiting, waited := s.profile.Prompts.Wait != "", false
-	for sig := sawEvent; sig != sawDone; sig = l.next(soon.C, done) {
-		waited = waited || sig == sawTimer
+	for sig := sawEvent; sig != sawDone; sig = l.next(tick.C, done) {
+		if sig == sawTimer {
+			waited = true
+			if l.playing != "" && l.playing != waitID {
+				l.stopAgain()
+			}
+		}
 		if waiting && waited && l.playing == "" {
-			l.play("wait-1", s.profile.Prompts.Wait)
+			l.play(waitID, s.profile.Prompts.Wait)
 			waiting = false
 		}
 	}

@@ -141,9 +141,9 @@ func TestCalls(t *testing.T) {
 			outcome: deflect.Ineligible, reason: deflect.ReasonInvalidCall, within: 50 * time.Millisecond},
 		{name: "has half a customer id", call: func(c *fst.Call) { c.Vars = map[string]string{"deflect_customer_id": "1"} },
 			outcome: deflect.Ineligible, reason: deflect.ReasonInvalidCall, within: 50 * time.Millisecond},
-		{name: "was silent before", call: func(c *fst.Call) { c.Vars = map[string]string{"deflect_outcome": "no_input"} },
+		{name: "was silent before", call: func(c *fst.Call) { c.Vars = map[string]string{"deflect_asked": "no_input"} },
 			outcome: deflect.Ineligible, reason: deflect.ReasonAlreadyAsked, within: 50 * time.Millisecond},
-		{name: "declined before", call: func(c *fst.Call) { c.Vars = map[string]string{"deflect_outcome": "declined"} },
+		{name: "declined before", call: func(c *fst.Call) { c.Vars = map[string]string{"deflect_asked": "declined"} },
 			outcome: deflect.Ineligible, reason: deflect.ReasonAlreadyAsked, within: 50 * time.Millisecond},
 
 		// The menu collected the key.
@@ -157,12 +157,12 @@ func TestCalls(t *testing.T) {
 			outcome: deflect.Ineligible, reason: deflect.ReasonNumberInvalid, within: 50 * time.Millisecond},
 		{name: "accepted in a menu after declining an offer",
 			call: func(c *fst.Call) {
-				c.Answered, c.Vars = true, map[string]string{"deflect_mode": "accepted", "deflect_outcome": "declined"}
+				c.Answered, c.Vars = true, map[string]string{"deflect_mode": "accepted", "deflect_asked": "declined"}
 			},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, played: []string{"sent.wav"}, texts: 1, answers: true},
 		{name: "accepted in a menu a second time",
 			call: func(c *fst.Call) {
-				c.Answered, c.Vars = true, map[string]string{"deflect_mode": "accepted", "deflect_outcome": "uncertain"}
+				c.Answered, c.Vars = true, map[string]string{"deflect_mode": "accepted", "deflect_asked": "uncertain"}
 			},
 			outcome: deflect.Ineligible, reason: deflect.ReasonAlreadyAsked, answers: true},
 	}
@@ -202,6 +202,73 @@ func TestCalls(t *testing.T) {
 					t.Errorf("deflect_call_id = %q", res.Vars["deflect_call_id"])
 				}
 			})
+		})
+	}
+}
+
+// A call that comes back again and again is asked once, and gets one text.
+func TestFurtherPasses(t *testing.T) {
+	tests := []struct {
+		key, outcome string
+		texts        int
+	}{{"1", "sent", 1}, {"2", "declined", 0}, {"", "no_input", 0}}
+	for _, tt := range tests {
+		t.Run(tt.outcome, func(t *testing.T) {
+			inBubble(t, nil, func(t *testing.T, r *rig) {
+				vars := map[string]string{}
+				for pass := range 4 {
+					c := caller()
+					if tt.key != "" {
+						c.Script = []fst.Action{fst.Press(tt.key).After(time.Second)}
+					}
+					c.Vars = vars
+					res := r.run(c)
+					want := tt.outcome
+					if pass > 0 {
+						want = "ineligible"
+					}
+					if res.Vars["deflect_outcome"] != want || res.Vars["deflect_call_id"] != "" && pass > 0 {
+						t.Errorf("pass %d: %v", pass, res.Vars)
+					}
+					next := map[string]string{}
+					for _, m := range []map[string]string{vars, res.Vars} {
+						for k, v := range m {
+							next[k] = v
+						}
+					}
+					vars = next
+				}
+				r.wantTexts(tt.texts)
+			})
+		})
+	}
+}
+
+// A slow API: the offer ends with the key press all the same.
+func TestKeyEndsThePrompt(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, r *rig) {
+		r.api.Inject(deflecttest.Fault{Delay: 3 * time.Second})
+		c := caller(fst.Press("1").After(time.Second))
+		c.Prompts = map[string]time.Duration{"offer.wav": 10 * time.Second}
+		res := r.run(c)
+		if heard := res.Played[0].For; heard > 1200*time.Millisecond {
+			t.Errorf("the offer played for %s", heard)
+		}
+	})
+}
+
+// A text is taken whole or refused, never cut.
+func TestLongText(t *testing.T) {
+	for n, want := range map[int]string{1600: "sent", 1601: "ineligible"} {
+		inBubble(t, nil, func(t *testing.T, r *rig) {
+			c := caller(fst.Press("1").After(time.Second))
+			c.Vars = map[string]string{"deflect_text": strings.Repeat("あ", n)}
+			if res := r.run(c); res.Vars["deflect_outcome"] != want {
+				t.Errorf("%d characters: %v", n, res.Vars)
+			}
+			if sent := r.api.Sent(); want == "sent" && len([]rune(sent[0].DeflectionText)) != n {
+				t.Errorf("%d characters were sent of %d", len([]rune(sent[0].DeflectionText)), n)
+			}
 		})
 	}
 }

@@ -60,7 +60,7 @@ func seenBySwitch(e freeswitchtest.Entry, vars map[string]string) (moment, bool)
 		m.who, m.what = "caller", rest
 	case strings.HasPrefix(e.Text, "plays "):
 		m.what = fmt.Sprintf("plays %q", demoWords[strings.TrimPrefix(e.Text, "plays ")])
-	case strings.HasPrefix(e.Text, "sets "), strings.Contains(e.Text, " ends after "),
+	case strings.HasPrefix(e.Text, "sets "), strings.HasPrefix(e.Text, "unsets "), strings.Contains(e.Text, " ends after "),
 		e.Text == "asked to let the dialplan go on", e.Text == "control was given up":
 		return moment{}, false // the line that follows tells it
 	case strings.Contains(e.Text, "dialplan goes on"):

@@ -188,8 +188,6 @@ func (c *Conn) take(f Frame) error {
 		return c.deliver(newEvent(f.Body(), c.cfg.Limits.HeaderLines))
 	case typeDisconnectNotice:
 		return c.deliver(disconnectNotice(f))
-	case typeLogData:
-		return nil
 	case typeAPIResponse:
 		return fault(KindUnexpectedReply, "nobody asked the api")
 	}

@@ -266,7 +266,7 @@ func TestDeadlines(t *testing.T) {
 				p.send(event("DTMF"))
 				time.Sleep(2*time.Minute - time.Nanosecond)
 			}
-			p.send("Content-Type: log/data\n\n")
+			p.send(event("DTMF"))
 		}, KindIdle, 8*time.Minute - 3*time.Nanosecond},
 	}
 	for name, tt := range tests {
@@ -381,6 +381,7 @@ func TestFaultEndsConnection(t *testing.T) {
 		"auth request":            {"Content-Type: auth/request\n\n", KindUnexpected},
 		"JSON event":              {"Content-Type: text/event-json\nContent-Length: 2\n\n{}", KindUnexpected},
 		"XML event":               {"Content-Type: text/event-xml\nContent-Length: 3\n\n<a>", KindUnexpected},
+		"log line":                {"Content-Type: log/data\nContent-Length: 2\n\nab", KindUnexpected},
 		"rude rejection":          {"Content-Type: text/rude-rejection\n\n", KindUnexpected},
 		"too many lines in event": {event("A", strings.Repeat("a:\n", 1024)+"b:"), KindHeaderLines},
 		"faked error":             {event(CommandError), KindMalformed},
