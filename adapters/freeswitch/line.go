@@ -255,8 +255,10 @@ func outVariables(o deflect.Outcome, r deflect.Reason, callID, digits string) *s
 	if !digitsForm.MatchString(digits) {
 		digits = ""
 	}
-	arg := "^^~deflect_outcome=" + string(o) + "~deflect_reason=" + string(r) +
-		"~deflect_call_id=" + callID + "~deflect_digits=" + digits
+	arg := "^^~deflect_outcome=" + string(o) + "~deflect_reason=" + string(r) + "~deflect_digits=" + digits
+	if r != deflect.ReasonAlreadyAsked { // or the id of the text would be lost
+		arg += "~deflect_call_id=" + callID
+	}
 	switch o {
 	case deflect.Sent, deflect.Uncertain, deflect.Declined, deflect.NoInput:
 		arg += "~deflect_asked=" + string(o)
