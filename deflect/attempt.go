@@ -90,8 +90,8 @@ func (c *Client) roundTrip(ctx context.Context, body []byte) verdict {
 	if err != nil {
 		return verdict{outcome: Failed, reason: ReasonUnreachable, err: err}
 	}
-	// No GetBody: the transport must not replay a request that it has begun to
-	// write. It would be a second text, with the same nonce.
+	// No GetBody: a transport that may read the body again tries a request anew
+	// by itself in some cases, with the same nonce. Repeating is our business.
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	req.ContentLength = int64(len(body))
 	req.Header.Set("Content-Type", "application/json")

@@ -96,10 +96,9 @@ func TestResetAfterTheRequestIsUncertain(t *testing.T) {
 	}
 }
 
-// The transport of net/http sends a request again on its own when a kept-alive
-// connection turns out to be dead. Ours must not once bytes were written: the
-// peer may have read them.
-func TestNoReplayOnKeptAliveConnection(t *testing.T) {
+// A kept-alive connection that dies under a request: the peer may have read it,
+// so nobody sends it again, neither we nor net/http.
+func TestKeptAliveConnectionDies(t *testing.T) {
 	requests := atomic.Int32{}
 	url := peer(t, func(n int, c net.Conn) {
 		if !readRequest(c) {

@@ -1,6 +1,7 @@
 package freeswitch
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -100,6 +101,11 @@ func TestDialedNumber(t *testing.T) {
 func FuzzReadChannel(f *testing.F) {
 	f.Add("Caller-Caller-ID-Number: %2B14043438646\nvariable_deflect_info_a: b\n", "473513", "12")
 	f.Add("variable_deflect_digits: 1~x=${system(id)}\nvariable_deflect_first_name: %0Aexit%0A%0A\n", "1~a=b", "1\n2")
+	many := ""
+	for i := range 2 * maxInfoKeys {
+		many += fmt.Sprintf("variable_deflect_info_%d: x\n", i)
+	}
+	f.Add(many, "", "")
 	f.Fuzz(func(t *testing.T, headers, callID, digits string) {
 		if strings.Contains(headers, "\n\n") || !strings.HasSuffix(headers, "\n") || strings.Contains(headers, "\r") {
 			return // more than one header block
