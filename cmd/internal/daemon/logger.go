@@ -3,6 +3,7 @@ package daemon
 import (
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 )
@@ -24,7 +25,7 @@ func NewLogger(w io.Writer, l config.Log) *slog.Logger {
 	}
 	opts.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
 		if a.Value.Kind() == slog.KindDuration {
-			a.Value = slog.Float64Value(a.Value.Duration().Seconds())
+			a.Value = slog.Float64Value(a.Value.Duration().Round(time.Microsecond).Seconds())
 		}
 		return a
 	}
