@@ -1,7 +1,9 @@
 package deflecttest
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"time"
 )
@@ -14,9 +16,14 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	cut    bool   // the body breaks off in the middle ...
-	stall  bool   // ... and what comes then is silence, not an end
-	reason string // why the double refused; for the record only
+	stream *stream // instead of body: one of unknown length
+	cut    bool    // the body breaks off in the middle ...
+	stall  bool    // ... and what comes then is silence, not an end
+
+	// For the record only: why the double refused, and how much the
+	// answer reports.
+	reason        string
+	calls, events int
 }
 
 // success has exactly the form of the vendor's example, where both values are
@@ -58,10 +65,17 @@ func jsonAnswer(status int, body string) answer {
 	return answer{status: status, header: http.Header{"Content-Type": {jsonType}}, body: []byte(body)}
 }
 
+func (ans *answer) replaceBody(body string) {
+	ans.body, ans.stream, ans.calls, ans.events = []byte(body), nil, 0, 0
+}
+
 // wire gives the part of the body that reaches the client.
-func (ans answer) wire() []byte {
-	if ans.cut {
-		return ans.body[:len(ans.body)/2]
+func (ans answer) wire() io.Reader {
+	switch {
+	case ans.stream != nil:
+		return ans.stream
+	case ans.cut:
+		return bytes.NewReader(ans.body[:len(ans.body)/2])
 	}
-	return ans.body
+	return bytes.NewReader(ans.body)
 }

@@ -23,3 +23,21 @@ func BenchmarkRoundTrip(b *testing.B) {
 		resp.Body.Close()
 	}
 }
+
+// BenchmarkBigReport shows what making up a report costs those who read it.
+func BenchmarkBigReport(b *testing.B) {
+	s := New(testConfig())
+	s.SetReport(Report{Big: 100_000})
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		req := askBig(b, s)
+		b.StartTimer()
+		resp, err := s.RoundTrip(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(mustCount(b, resp.Body))
+		resp.Body.Close()
+	}
+}

@@ -62,14 +62,7 @@ func acceptsJSON(accept []string) bool {
 func (s *Server) checkValues(d Deflection) (problems []string) {
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 
-	for _, f := range fields {
-		if f.required && *f.value(&d) == "" {
-			bad("%s is required", f.name)
-		}
-	}
-	if s.cfg.SiteID != "" && d.SiteID != "" && d.SiteID != s.cfg.SiteID {
-		bad("siteId is not the account of this key")
-	}
+	problems = append(missing(fields, &d), s.checkSite(d.SiteID)...)
 	if d.IsMobile != "" && d.IsMobile != "true" {
 		bad(`isMobile must be "true"`)
 	}
@@ -96,7 +89,8 @@ func (s *Server) checkValues(d Deflection) (problems []string) {
 	if !handleFits(d) {
 		bad("deflectionHandle must be customerCountryCode and customerPhoneNumber")
 	}
-	problems = append(problems, s.cfg.TimeUnit.check(d)...)
+	begin, accept := moment{"callBeginTime", d.CallBeginTime}, moment{"deflectionAcceptTime", d.DeflectionAcceptTime}
+	problems = append(problems, s.cfg.TimeUnit.check(begin, accept)...)
 	if (d.ExternalCustomerID == "") != (d.ExternalCustomerIDDescriptor == "") {
 		bad("externalCustomerId and externalCustomerIdDescriptor must come together")
 	}
@@ -120,32 +114,32 @@ func handleFits(d Deflection) bool {
 	return ok && (national == d.CustomerPhoneNumber || national == strings.TrimPrefix(d.CustomerPhoneNumber, "0"))
 }
 
+// moment is a time of a request.
+type moment struct{ name, value string }
+
 // check looks at the two times of a request.
-func (u TimeUnit) check(d Deflection) (problems []string) {
-	begin, accept := unitOf(d.CallBeginTime), unitOf(d.DeflectionAcceptTime)
-	for _, t := range []struct {
-		name, value string
-		unit        TimeUnit
-	}{
-		{"deflectionAcceptTime", d.DeflectionAcceptTime, accept},
-		{"callBeginTime", d.CallBeginTime, begin},
-	} {
-		if t.value == "" || t.unit == u || u == Any && t.unit != noUnit {
+func (u TimeUnit) check(first, last moment) (problems []string) {
+	for _, t := range []moment{last, first} {
+		unit := unitOf(t.value)
+		if t.value == "" || unit == u || u == Any && unit != noUnit {
 			continue
 		}
 		problems = append(problems, fmt.Sprintf("%s must be epoch %s in digits", t.name, u))
 	}
-	if len(problems) > 0 || d.CallBeginTime == "" || d.DeflectionAcceptTime == "" {
+	switch {
+	case len(problems) > 0, first.value == "", last.value == "":
 		return problems
+	case unitOf(first.value) != unitOf(last.value):
+		return []string{last.name + " and " + first.name + " must have the same unit"}
+	case milliseconds(last.value) < milliseconds(first.value):
+		return []string{last.name + " must not be before " + first.name}
 	}
-	if begin != accept {
-		return []string{"deflectionAcceptTime and callBeginTime must have the same unit"}
-	}
-	// As many digits as an epoch time has fit an int64.
-	b, _ := strconv.ParseInt(d.CallBeginTime, 10, 64)
-	a, _ := strconv.ParseInt(d.DeflectionAcceptTime, 10, 64)
-	if a < b {
-		return []string{"deflectionAcceptTime must not be before callBeginTime"}
+	return nil
+}
+
+func (s *Server) checkSite(siteID string) (problems []string) {
+	if s.cfg.SiteID != "" && siteID != "" && siteID != s.cfg.SiteID {
+		return []string{"siteId is not the account of this key"}
 	}
 	return nil
 }
@@ -177,6 +171,15 @@ func unitOf(s string) TimeUnit {
 		return Seconds
 	}
 	return noUnit
+}
+
+// milliseconds reads a time that has a unit.
+func milliseconds(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64) // as many digits as an epoch time has fit
+	if unitOf(s) == Seconds {
+		n *= 1000
+	}
+	return n
 }
 
 // digitsOnly is false for the empty string.

@@ -111,7 +111,13 @@ func freshNonce() string { return "nonce" + strconv.FormatInt(nonceCounter.Add(1
 // request makes a signed request in order.
 func request(t testing.TB, ctx context.Context, s *Server, body string) *http.Request {
 	t.Helper()
-	target := s.URL() + testPath
+	return post(t, ctx, s, testPath, body)
+}
+
+// post makes a signed request to any path.
+func post(t testing.TB, ctx context.Context, s *Server, path, body string) *http.Request {
+	t.Helper()
+	target := s.URL() + path
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)

@@ -33,12 +33,15 @@ type Config struct {
 	BaseURL string
 
 	// FirstCallID is the callId of the first text; each next one is greater by
-	// one. Default: 473513.
+	// one. A report of Report.Big starts with it too. Default: 473513.
 	FirstCallID int64
 
 	// KeepLast is how many requests and how many texts are remembered for
-	// Requests and Sent; the oldest go first. Default: 100,000.
+	// Requests, Sent and reports; the oldest go first. Default: 100,000.
 	KeepLast int
+
+	// Report says how reports answer. SetReport replaces it.
+	Report Report
 
 	// Logger gets one line for each request, without numbers of people. Nil: no
 	// log.
@@ -82,6 +85,9 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 		return c, nil, fmt.Errorf("Config.KeepLast is negative")
 	case c.TimeUnit < Milliseconds || c.TimeUnit > Any:
 		return c, nil, fmt.Errorf("Config.TimeUnit %d is unknown", c.TimeUnit)
+	}
+	if err := c.Report.validate(); err != nil {
+		return c, nil, fmt.Errorf("Config.%w", err)
 	}
 	base, err := url.Parse(c.BaseURL)
 	switch {

@@ -14,13 +14,16 @@ const (
 	callerInfo = "callerInfo"
 )
 
-// fields is the published table, without callerInfo, which alone is not a
-// string. The table and the example spell the tag differently; both are taken.
-var fields = [...]struct {
+// field is a string in the body of a request, and where it goes.
+type field[T any] struct {
 	name     string
 	required bool
-	value    func(*Deflection) *string
-}{
+	value    func(*T) *string
+}
+
+// fields is the published table, without callerInfo, which alone is not a
+// string. The table and the example spell the tag differently; both are taken.
+var fields = []field[Deflection]{
 	{"siteId", true, func(d *Deflection) *string { return &d.SiteID }},
 	{"skill", true, func(d *Deflection) *string { return &d.Skill }},
 	{"customerCountryCode", true, func(d *Deflection) *string { return &d.CustomerCountryCode }},
@@ -46,42 +49,62 @@ var fields = [...]struct {
 // decodeDeflection reads a body strictly: only known names, each once, each
 // with the JSON type of the vendor's example.
 func decodeDeflection(a *arrival) (d Deflection, problems []string) {
+	rest, problems := decodeStrings(a, fields, &d)
+	if raw, ok := rest[callerInfo]; ok {
+		if raw[0] != '{' {
+			problems = append(problems, callerInfo+" must be an object")
+		}
+		d.CallerInfo = raw
+		delete(rest, callerInfo)
+	}
+	return d, append(problems, unknown(rest)...)
+}
+
+// decodeStrings reads the fields of a body that are strings, and gives the
+// members that are none of them.
+func decodeStrings[T any](a *arrival, fields []field[T], to *T) (rest map[string]json.RawMessage, problems []string) {
 	switch {
 	case a.bodyErr != nil:
-		return d, []string{"the body could not be read"}
+		return nil, []string{"the body could not be read"}
 	case len(a.body) > maxBody:
-		return d, []string{fmt.Sprintf("the body is larger than %d bytes", maxBody)}
+		return nil, []string{fmt.Sprintf("the body is larger than %d bytes", maxBody)}
 	case !utf8.Valid(a.body):
-		return d, []string{"the body is not UTF-8"}
+		return nil, []string{"the body is not UTF-8"}
 	case !json.Valid(a.body):
-		return d, []string{"the body is not JSON"}
+		return nil, []string{"the body is not JSON"}
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(a.body, &members) != nil || members == nil {
-		return d, []string{"the body is not a JSON object"}
+	if json.Unmarshal(a.body, &rest) != nil || rest == nil {
+		return nil, []string{"the body is not a JSON object"}
 	}
 	for _, name := range duplicateKeys(a.body) {
 		problems = append(problems, fmt.Sprintf("key %s comes twice", quote(name)))
 	}
 	for _, f := range fields {
-		if raw, ok := members[f.name]; ok && raw[0] == '"' {
-			*f.value(&d) = stringValue(raw)
+		if raw, ok := rest[f.name]; ok && raw[0] == '"' {
+			*f.value(to) = stringValue(raw)
 		} else if ok {
 			problems = append(problems, f.name+" must be a string")
 		}
-		delete(members, f.name)
+		delete(rest, f.name)
 	}
-	if raw, ok := members[callerInfo]; ok {
-		if raw[0] != '{' {
-			problems = append(problems, callerInfo+" must be an object")
-		}
-		d.CallerInfo = raw
-		delete(members, callerInfo)
-	}
-	for _, name := range slices.Sorted(maps.Keys(members)) {
+	return rest, problems
+}
+
+func unknown(rest map[string]json.RawMessage) (problems []string) {
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
 		problems = append(problems, fmt.Sprintf("unknown field %s", quote(name)))
 	}
-	return d, problems
+	return problems
+}
+
+// missing finds the required fields that are absent or empty.
+func missing[T any](fields []field[T], in *T) (problems []string) {
+	for _, f := range fields {
+		if f.required && *f.value(in) == "" {
+			problems = append(problems, f.name+" is required")
+		}
+	}
+	return problems
 }
 
 // duplicateKeys finds keys that come twice in one object, at any depth, in

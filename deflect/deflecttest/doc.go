@@ -1,6 +1,7 @@
 // Package deflecttest is a double of the LiveDeflect API: the real thing's
-// contextAndInvite call, without LivePerson, without an account, and without a
-// text that reaches anybody. Use it to test a program that deflects callers.
+// contextAndInvite and getLiveDeflectData calls, without LivePerson, without an
+// account, and without a text that reaches anybody. Use it to test a program
+// that deflects callers, or one that asks what became of them.
 //
 // It is stricter than the real API is known to be. It checks the OAuth 1.0
 // signature of each request with code of its own, refuses a nonce that was
@@ -27,7 +28,8 @@
 // # Answers
 //
 //	what the request was                status  body
-//	well formed                         200     {"callId":"473513","success":"true"}
+//	a text, well formed                 200     {"callId":"473513","success":"true"}
+//	a report, well formed               200     {"success":"true","data":{"473513":[...]}}
 //	without an Authorization header     401     {"error":"No Authorization Header"}
 //	with a nonce that was used before   401     {"error":"Invalid Nonce - Nonce has been previously used"}
 //	not signed with the configured key  401     {"error":"..."}
@@ -35,20 +37,42 @@
 //	to another path                     404     {"error":"Not Found"}
 //	not a POST                          405     {"error":"Method Not Allowed"}
 //
-// The first three are the vendor's published answers. The vendor publishes
+// The first four are the vendor's published answers. The vendor publishes
 // nothing about the others; their wording is ours.
+//
+// # Report
+//
+// getLiveDeflectData reports the calls of an account in a window of time, in
+// the order in which their texts were sent, with the events that have happened
+// by now:
+//
+//	eventType       eventInfo                    eventTime
+//	callstart       Y                            callBeginTime
+//	skillchoice     the skill                    deflectionAcceptTime
+//	ovrchan         sms                          deflectionAcceptTime
+//	deflresponse    Y                            deflectionAcceptTime
+//	sendtext        the text, or a standard one  when the request was processed
+//	conversationid  the conversation's UUID      when the consumer answered
+//
+// Fields that the request did not bring are null, and so is conversationId in
+// every event of a call until its conversation is open. The vendor documents
+// the names, but not what the pairs mean, which calls are in a window, whether
+// its ends are, and how soon a call can be seen. [Report] has a setting for
+// each, lets consumers answer, and makes answers odd or big; [Server.SetReport]
+// changes it at run time.
 //
 // # Faults
 //
 // [Server.Inject] and [Server.SetFault] make the API fail in the ways that
-// networks and servers do. [Fault] lists them and says after which of them a
+// networks and servers do; [Server.InjectReport] and [Server.SetReportFault] do
+// the same to reports. [Fault] lists the ways and says after which of them a
 // text counts as sent.
 //
 // # Not covered
 //
-// The report call, the sibling calls for proactive messages, and any window for
-// the timestamp of the signature: none is documented, so every positive number
-// is taken.
+// The sibling calls for proactive messages; limits of a report's window or
+// size, and paging; any window for the timestamp of the signature: none is
+// documented, so every positive number is taken.
 //
 // All methods are safe for concurrent use.
 package deflecttest

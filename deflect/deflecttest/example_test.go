@@ -2,10 +2,12 @@ package deflecttest_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/dghubble/oauth1"
 
@@ -22,20 +24,27 @@ const invitation = `{
 
 // invite stands for the code under test.
 func invite(client *http.Client, baseURL string) error {
-	req, err := http.NewRequest(http.MethodPost, baseURL+"/api/contextAndInvite", strings.NewReader(invitation))
+	status, body, err := post(client, baseURL+"/api/contextAndInvite", invitation)
+	if err == nil {
+		fmt.Println(status, string(body))
+	}
+	return err
+}
+
+func post(client *http.Client, url, body string) (status int, answer []byte, err error) {
+	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	resp, err := client.Do(req)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	fmt.Println(resp.StatusCode, string(body))
-	return err
+	answer, err = io.ReadAll(resp.Body)
+	return resp.StatusCode, answer, err
 }
 
 // signing gives a client that signs with another implementation of OAuth.
@@ -105,4 +114,42 @@ func ExampleServer_Start() {
 	// Output:
 	// 429 {"error":"Too Many Requests"}
 	// 200 {"callId":"473513","success":"true"}
+}
+
+// The report of a call whose consumer answers the text at once.
+func ExampleServer_SetReport() {
+	api := deflecttest.New(deflecttest.Config{
+		ConsumerKey: "key", ConsumerSecret: "secret",
+		Token: "token", TokenSecret: "token secret",
+	})
+	if err := invite(signing(api), api.URL()); err != nil {
+		fmt.Println(err)
+	}
+	api.SetReport(deflecttest.Report{
+		Conversation: func(deflecttest.Deflection) (time.Duration, bool) { return 0, true },
+	})
+	status, body, err := post(signing(api), api.URL()+"/api/getLiveDeflectData/v2",
+		`{"siteId": "38856538", "startTime": "1528932950000", "endTime": "1528932960000"}`)
+	if err != nil {
+		fmt.Println(err)
+	}
+	var report struct {
+		Data map[string][]struct{ EventType, EventInfo string }
+	}
+	if err := json.Unmarshal(body, &report); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(status, len(report.Data), "call")
+	for _, e := range report.Data["473513"] {
+		fmt.Println(e.EventType, e.EventInfo)
+	}
+	// Output:
+	// 200 {"callId":"473513","success":"true"}
+	// 200 1 call
+	// callstart Y
+	// skillchoice sales
+	// ovrchan sms
+	// deflresponse Y
+	// sendtext Reply here.
+	// conversationid 75d5ae65-2684-4065-9c2a-691401994cc2
 }

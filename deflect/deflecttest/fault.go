@@ -14,6 +14,9 @@ import (
 // The request is judged first whatever the fault: a well signed request burns
 // its nonce even if the fault answers for it.
 //
+// For a report there is no text, and faults before and after processing are
+// the same. NoText does nothing there.
+//
 // Delay and RetryAfter go with any fault; Truncate and Body with those that
 // answer; SuccessBool and Truncate may stand alone. Of the others one decides,
 // the first in the order of the fields; ParseFault refuses several.
@@ -49,6 +52,10 @@ type Fault struct {
 	// SuccessFalse: a request in order is answered 200 with success "false".
 	// No text.
 	SuccessFalse bool
+
+	// NoText: a request in order is answered as always, with a callId, but no
+	// text goes out, then or later. Reports show the call without one.
+	NoText bool
 
 	// SuccessBool: success is a boolean in the answer, not a string. The text
 	// is sent, unless SuccessFalse is set too.
@@ -88,6 +95,7 @@ const (
 	statusAfter
 	invalidNonce
 	successFalse
+	noText
 	hangAfter
 	resetAfter
 	garbage
@@ -106,6 +114,7 @@ func (f Fault) kinds() (kinds []faultKind) {
 		{f.Status != 0 && f.StatusAfterProcessing, statusAfter},
 		{f.InvalidNonce, invalidNonce},
 		{f.SuccessFalse, successFalse},
+		{f.NoText, noText},
 		{f.HangAfterProcessing, hangAfter},
 		{f.ResetAfter, resetAfter},
 		{f.Garbage, garbage},
@@ -117,28 +126,36 @@ func (f Fault) kinds() (kinds []faultKind) {
 	return kinds
 }
 
-// apply makes the answer to a request with this verdict. It calls process,
-// which gives the callId, if and only if the text is sent.
-func (f Fault) apply(v verdict, process func() string) answer {
-	kind := noFault
+// kind is the one that decides.
+func (f Fault) kind() faultKind {
 	if kinds := f.kinds(); len(kinds) > 0 {
-		kind = kinds[0]
+		return kinds[0]
 	}
+	return noFault
+}
+
+// apply makes the answer to a request with this verdict. It calls respond,
+// which processes the request and answers it, if and only if it is processed.
+func (f Fault) apply(v verdict, respond func() answer) answer {
+	kind := f.kind()
 	ans, struck := f.strike(kind)
 	if !struck {
-		ans = f.spoil(kind, f.serve(kind, v, process))
+		ans = f.spoil(kind, f.serve(kind, v, respond))
 	}
 	ans.delay = f.Delay
 	if f.RetryAfter != "" && ans.header != nil {
 		ans.header.Set("Retry-After", f.RetryAfter)
 	}
 	if f.Body != "" {
-		ans.body = []byte(f.Body)
+		ans.replaceBody(f.Body)
 	}
 	if ans.status == http.StatusNoContent || ans.status == http.StatusNotModified {
 		ans.body = nil // net/http would refuse to write it
 	}
-	ans.cut = f.Truncate && len(ans.body) > 0
+	ans.cut = f.Truncate && (len(ans.body) > 0 || ans.stream != nil)
+	if ans.stream != nil {
+		ans.stream.half = ans.cut
+	}
 	return ans
 }
 
@@ -162,7 +179,7 @@ func (f Fault) strike(kind faultKind) (ans answer, struck bool) {
 }
 
 // serve makes the answer of the double itself.
-func (f Fault) serve(kind faultKind, v verdict, process func() string) answer {
+func (f Fault) serve(kind faultKind, v verdict, respond func() answer) answer {
 	switch {
 	case v.reason != "":
 		return refusal(v.status, v.reason)
@@ -171,7 +188,7 @@ func (f Fault) serve(kind faultKind, v verdict, process func() string) answer {
 	case kind == successFalse:
 		return failure(f.SuccessBool)
 	}
-	return success(process(), f.SuccessBool)
+	return respond()
 }
 
 // spoil changes an answer that the client was meant to get.
@@ -187,7 +204,7 @@ func (f Fault) spoil(kind faultKind, ans answer) answer {
 		ans.reset = true
 	case garbage:
 		ans.status = http.StatusOK
-		ans.body = []byte("<html>{\"callId\":\xff\x00 is not for you")
+		ans.replaceBody("<html>{\"callId\":\xff\x00 is not for you")
 	}
 	return ans
 }

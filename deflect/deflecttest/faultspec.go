@@ -17,6 +17,7 @@ var faultFlags = [...]struct {
 	{"hang", func(f *Fault) *bool { return &f.Hang }},
 	{"invalid-nonce", func(f *Fault) *bool { return &f.InvalidNonce }},
 	{"success-false", func(f *Fault) *bool { return &f.SuccessFalse }},
+	{"no-text", func(f *Fault) *bool { return &f.NoText }},
 	{"success-bool", func(f *Fault) *bool { return &f.SuccessBool }},
 	{"hang-after", func(f *Fault) *bool { return &f.HangAfterProcessing }},
 	{"reset-after", func(f *Fault) *bool { return &f.ResetAfter }},
@@ -27,7 +28,7 @@ var faultFlags = [...]struct {
 // ParseFault reads a fault as a person types it: words with commas between
 // them, such as "status=429,retry-after=1". The words are delay=DURATION,
 // conn-refused, reset-before, hang, redirect=URL, status=CODE,
-// status-after=CODE (the text is sent), invalid-nonce, success-false,
+// status-after=CODE (the text is sent), invalid-nonce, success-false, no-text,
 // success-bool, hang-after, reset-after, garbage, truncate, retry-after=VALUE
 // and, last because it may hold commas, body=TEXT.
 func ParseFault(s string) (Fault, error) {

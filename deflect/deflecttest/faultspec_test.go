@@ -22,6 +22,7 @@ func TestParseFault(t *testing.T) {
 		{"invalid-nonce", Fault{InvalidNonce: true}},
 		{"success-false,success-bool", Fault{SuccessFalse: true, SuccessBool: true}},
 		{"hang-after,truncate", Fault{HangAfterProcessing: true, Truncate: true}},
+		{"no-text,success-bool", Fault{NoText: true, SuccessBool: true}},
 		{"reset-after", Fault{ResetAfter: true}},
 		{"garbage", Fault{Garbage: true}},
 		{"redirect=https://example.com/a?b=c,status=302", Fault{Redirect: "https://example.com/a?b=c", Status: 302}},
@@ -59,6 +60,7 @@ func TestParseFaultRefuses(t *testing.T) {
 		{"body=", `"body" needs a value`},
 		{"hang,status=500", "several faults that exclude each other"},
 		{"status=500,status-after=500", "several faults that exclude each other"},
+		{"no-text,success-false", "several faults that exclude each other"},
 		{"reset-before,reset-after", "several faults that exclude each other"},
 	} {
 		got, err := ParseFault(tt.spec)

@@ -2,6 +2,7 @@ package deflecttest
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -12,7 +13,7 @@ import (
 // signed is taken from the Host header, and the scheme is https if the
 // connection has TLS.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f := s.takeFault()
+	f := s.takeFault(r.URL.Path)
 	ans := s.handle(r.Context(), arrivalOverHTTP(r), f)
 	if !wait(r.Context(), ans.delay) {
 		reset(w)
@@ -28,15 +29,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, values := range ans.header {
 		w.Header()[name] = values
 	}
-	// The whole length is promised even if less comes: net/http then ends the
-	// connection, and the client notices that something is missing.
-	w.Header().Set("Content-Length", strconv.Itoa(len(ans.body)))
+	if ans.stream == nil {
+		// The whole length is promised even if less comes: net/http then ends
+		// the connection, and the client notices that something is missing.
+		w.Header().Set("Content-Length", strconv.Itoa(len(ans.body)))
+	}
 	w.WriteHeader(ans.status)
-	w.Write(ans.wire()) // fails only if the client has gone
-	if ans.cut && ans.stall {
+	io.Copy(w, ans.wire()) // fails only if the client has gone
+	switch {
+	case ans.cut && ans.stall:
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 		reset(w)
+	case ans.cut && ans.stream != nil:
+		// What was written has to arrive, but no last chunk after it.
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
 	}
 }
 

@@ -51,10 +51,11 @@ type Received struct {
 	Authorization string
 
 	// ExternalCallID is the request's externalCallId, as far as it could be
-	// read; also of a request that was refused.
+	// read; also of a request that was refused. A report has none.
 	ExternalCallID string
 
 	// Processed says that the text was sent, and CallID under which callId.
+	// After Fault.NoText there is a CallID, but no text.
 	Processed bool
 	CallID    string
 

@@ -1,7 +1,6 @@
 package deflecttest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -31,7 +30,7 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !s.anyHost && !s.isHere(req) {
 		return nil, dialError(&net.DNSError{Err: "no such host", Name: req.URL.Hostname(), IsNotFound: true})
 	}
-	f := s.takeFault()
+	f := s.takeFault(req.URL.Path)
 	if f.ConnRefused {
 		if !wait(ctx, f.Delay) {
 			return nil, context.Cause(ctx)
@@ -77,13 +76,18 @@ func (ans answer) response(req *http.Request) *http.Response {
 		ContentLength: int64(len(ans.body)),
 		Request:       req,
 	}
+	body := ans.wire()
+	if ans.cut {
+		body = io.MultiReader(body, broken{req.Context(), ans.stall})
+	}
+	if ans.stream != nil { // never for HEAD
+		resp.ContentLength, resp.TransferEncoding = -1, []string{"chunked"}
+		resp.Body = &streamBody{ctx: req.Context(), src: body}
+		return resp
+	}
 	resp.Header.Set("Content-Length", strconv.Itoa(len(ans.body)))
-	switch {
-	case req.Method == http.MethodHead:
-	case !ans.cut:
-		resp.Body = io.NopCloser(bytes.NewReader(ans.body))
-	default:
-		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(ans.wire()), broken{req.Context(), ans.stall}))
+	if req.Method != http.MethodHead {
+		resp.Body = io.NopCloser(body)
 	}
 	return resp
 }

@@ -22,9 +22,11 @@ type Server struct {
 	nextCallID int64
 	sent       history[Deflection]
 	received   history[Received]
-	injected   []Fault
-	standing   Fault
+	calls      history[*call]
+	reporting  Report
 	listener   *listener
+
+	faults, reportFaults faultQueue
 }
 
 // New makes a Server that uses no socket until Start. It panics if cfg makes
@@ -43,6 +45,8 @@ func New(cfg Config) *Server {
 		log:        cfg.Logger,
 		nextCallID: cfg.FirstCallID,
 		sent:       history[Deflection]{keep: cfg.KeepLast},
+		calls:      history[*call]{keep: cfg.KeepLast},
+		reporting:  cfg.Report,
 		received:   history[Received]{keep: cfg.KeepLast},
 	}
 }
@@ -66,64 +70,30 @@ func (s *Server) Requests() []Received {
 	return append([]Received(nil), s.received.items...)
 }
 
-// Inject lets the next requests meet faults: the first request the first fault,
-// and so on, one a request. The zero Fault lets a request through unharmed.
-// Faults that were injected earlier come first, and all of them go before the
-// one of SetFault.
-func (s *Server) Inject(f ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.injected = append(s.injected, f...)
-}
-
-// SetFault lets every request meet a fault until it is replaced. Nil ends it.
-func (s *Server) SetFault(f *Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.standing = Fault{}
-	if f != nil {
-		s.standing = *f
-	}
-}
-
-// takeFault gives the fault that the next request meets.
-func (s *Server) takeFault() Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.injected) == 0 {
-		return s.standing
-	}
-	f := s.injected[0]
-	s.injected = s.injected[1:]
-	return f
-}
-
 // handle judges a request that arrived, processes it if its fault lets it, and
 // records both before the client can learn anything: who saw an answer, or
 // gave up on one, finds the request in Sent and Requests.
 func (s *Server) handle(ctx context.Context, a *arrival, f Fault) answer {
 	v := s.examine(a)
 	rec := Received{
-		Method:         a.method,
-		Path:           a.path,
-		Authorization:  a.header.Get("Authorization"),
-		ExternalCallID: a.externalCallID(),
-		Reason:         v.reason,
-		Fault:          f.String(),
+		Method:        a.method,
+		Path:          a.path,
+		Authorization: a.header.Get("Authorization"),
+		Reason:        v.reason,
+		Fault:         f.String(),
+	}
+	if !s.isReport(a.path) {
+		rec.ExternalCallID = a.externalCallID()
+	}
+	respond := func() answer { return success(s.process(v.deflection, f, &rec), f.SuccessBool) }
+	if v.window != nil {
+		report := s.report(*v.window, f.SuccessBool)
+		respond = func() answer { return report }
 	}
 
 	s.mu.Lock()
 	rec.Time = time.Now()
-	process := func() string {
-		rec.Processed = true
-		rec.CallID = strconv.FormatInt(s.nextCallID, 10)
-		s.nextCallID++
-		d := v.deflection
-		d.CallID, d.Time = rec.CallID, rec.Time
-		s.sent.add(d)
-		return rec.CallID
-	}
-	ans := f.apply(v, process)
+	ans := f.apply(v, respond)
 	if !ans.reset && !ans.hang {
 		rec.Status = ans.status
 	}
@@ -137,23 +107,43 @@ func (s *Server) handle(ctx context.Context, a *arrival, f Fault) answer {
 	if v.reason != "" {
 		level = slog.LevelWarn
 	}
-	s.log.Log(ctx, level, "request answered",
-		"status", rec.Status, "reason", rec.Reason, "fault", rec.Fault, "call_id", rec.CallID)
+	attrs := []any{
+		"status", rec.Status, "reason", rec.Reason, "fault", rec.Fault, "call_id", rec.CallID, "path", rec.Path,
+	}
+	if v.window != nil {
+		attrs = append(attrs, "calls", ans.calls, "events", ans.events)
+	}
+	s.log.Log(ctx, level, "request answered", attrs...)
 	return ans
 }
 
-// verdict is what the double thinks of a request: status 200 and a deflection,
-// or the status and the reason of a refusal.
+// process takes a call and sends its text, unless the fault keeps it back. It
+// gives the callId. The lock must be held.
+func (s *Server) process(d Deflection, f Fault, rec *Received) string {
+	d.CallID, d.Time = strconv.FormatInt(s.nextCallID, 10), rec.Time
+	s.nextCallID++
+	rec.CallID = d.CallID
+	rec.Processed = f.kind() != noText
+	if rec.Processed {
+		s.sent.add(d)
+	}
+	s.calls.add(&call{Deflection: d, noText: !rec.Processed})
+	return d.CallID
+}
+
+// verdict is what the double thinks of a request: status 200 and what it asks
+// for, or the status and the reason of a refusal.
 type verdict struct {
 	status     int
 	reason     string
 	deflection Deflection
+	window     *window // not nil: a report is asked for
 }
 
 // examine judges a request in the order of the real thing: is it for us, who
 // signed it, what does it say. It burns the nonce of a correctly signed one.
 func (s *Server) examine(a *arrival) verdict {
-	if a.path != s.base.Path+pathContextAndInvite {
+	if a.path != s.base.Path+pathContextAndInvite && !s.isReport(a.path) {
 		return verdict{status: http.StatusNotFound, reason: "Not Found"}
 	}
 	if a.method != http.MethodPost {
@@ -162,9 +152,15 @@ func (s *Server) examine(a *arrival) verdict {
 	if reason := s.verifier.verify(a); reason != "" {
 		return verdict{status: http.StatusUnauthorized, reason: reason}
 	}
-	d, reason := s.check(a)
+	ok := verdict{status: http.StatusOK}
+	var reason string
+	if s.isReport(a.path) {
+		ok.window, reason = s.checkReport(a)
+	} else {
+		ok.deflection, reason = s.check(a)
+	}
 	if reason != "" {
 		return verdict{status: http.StatusBadRequest, reason: reason}
 	}
-	return verdict{status: http.StatusOK, deflection: d}
+	return ok
 }

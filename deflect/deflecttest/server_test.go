@@ -30,6 +30,11 @@ func TestPathsAndMethods(t *testing.T) {
 		{"", "/api/contextAndInvite", 405, "Method Not Allowed"},
 		{"PUT", "/api/contextAndInvite", 405, "Method Not Allowed"},
 		{"PUT", "/", 404, "Not Found"},
+		{"POST", "/api/getLiveDeflectData/v2", 401, "No Authorization Header"},
+		{"GET", "/api/getLiveDeflectData/v2", 405, "Method Not Allowed"},
+		{"HEAD", "/api/getLiveDeflectData/v2", 405, ""},
+		{"POST", "/api/getLiveDeflectData", 404, "Not Found"},
+		{"POST", "/api/getLiveDeflectData/v2/", 404, "Not Found"},
 	} {
 		s := New(testConfig())
 		req, err := http.NewRequestWithContext(t.Context(), tt.method, s.URL()+tt.path, nil)
@@ -37,7 +42,13 @@ func TestPathsAndMethods(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := send(inMemory(s), req)
-		wantRefusal(t, got, tt.status, tt.reason)
+		if tt.method == "HEAD" {
+			if got.status != tt.status || got.body != "" {
+				t.Errorf("%s: got %+v, want no body", tt.path, got)
+			}
+		} else {
+			wantRefusal(t, got, tt.status, tt.reason)
+		}
 		if allow := got.header.Get("Allow"); (allow == "POST") != (tt.status == 405) {
 			t.Errorf("%s %s: got Allow %q", tt.method, tt.path, allow)
 		}
@@ -187,6 +198,7 @@ func TestNewPanics(t *testing.T) {
 	}{
 		{"call id", func(c *Config) { c.FirstCallID = -1 }, "deflecttest: New: Config.FirstCallID is negative"},
 		{"keep", func(c *Config) { c.KeepLast = -1 }, "deflecttest: New: Config.KeepLast is negative"},
+		{"lag", func(c *Config) { c.Report.Lag = -1 }, "deflecttest: New: Config.Report.Lag is negative"},
 		{"unit", func(c *Config) { c.TimeUnit = 3 }, "deflecttest: New: Config.TimeUnit 3 is unknown"},
 		{"base without scheme", func(c *Config) { c.BaseURL = "va.example.com" }, "deflecttest: New: Config.BaseURL must be http(s)://host[/path]"},
 		{"base with query", func(c *Config) { c.BaseURL = "https://va.example.com?a" }, "deflecttest: New: Config.BaseURL must be http(s)://host[/path]"},
