@@ -83,12 +83,13 @@ func (c *Client) attempt(ctx context.Context, body []byte) verdict {
 	return v
 }
 
-func (c *Client) roundTrip(ctx context.Context, body []byte) verdict {
+// post signs and sends one request.
+func (c *Client) post(ctx context.Context, path string, body []byte) (*http.Response, *wire, error) {
 	w := &wire{}
 	reqCtx := httptrace.WithClientTrace(context.WithValue(ctx, wireKey{}, w), w.trace())
-	req, err := http.NewRequestWithContext(reqCtx, http.MethodPost, c.root+contextAndInvite, nil)
+	req, err := http.NewRequestWithContext(reqCtx, http.MethodPost, c.root+path, nil)
 	if err != nil {
-		return verdict{outcome: Failed, reason: ReasonUnreachable, err: err}
+		return nil, w, err
 	}
 	// No GetBody: a transport that may read the body again tries a request anew
 	// by itself in some cases, with the same nonce. Repeating is our business.
@@ -101,6 +102,11 @@ func (c *Client) roundTrip(ctx context.Context, body []byte) verdict {
 	// RoundTrip, not http.Client: it follows no redirect, and a redirect would
 	// replay the nonce at an address of the answer's choice.
 	resp, err := c.rt.RoundTrip(req)
+	return resp, w, err
+}
+
+func (c *Client) roundTrip(ctx context.Context, body []byte) verdict {
+	resp, w, err := c.post(ctx, contextAndInvite, body)
 	if err != nil {
 		return broken(ctx, w, err)
 	}
@@ -147,9 +153,10 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 var errLiveDeadline = errors.New("the live deadline passed")
 
 // waiting says why a context that ended stopped the wait for an answer: our
-// deadline is the API's fault, any other end is our caller's wish.
+// limits are the API's fault, any other end is our caller's wish.
 func waiting(ctx context.Context) Reason {
-	if context.Cause(ctx) == errLiveDeadline {
+	switch context.Cause(ctx) {
+	case errLiveDeadline, errSilent:
 		return ReasonTimeout
 	}
 	return ReasonCanceled

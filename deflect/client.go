@@ -16,6 +16,8 @@ type Client struct {
 	own     *http.Transport // set when the transport is ours to close
 	breaker breaker
 	metrics *metrics
+	settler *settler
+	live    *liveFunnel // nil unless the report is polled
 	log     *slog.Logger
 }
 
@@ -39,15 +41,24 @@ func New(cfg Config) (*Client, error) {
 	m, collectors := newMetrics()
 	c.metrics = m
 	c.breaker = newLocalBreaker(cfg.Breaker, cfg.Logger, func(to string) { m.transitions[to].Inc() })
-	if err := register(cfg.Registerer, append(collectors, breakerGauge{c.breaker})); err != nil {
+	collectors = append(collectors, breakerGauge{c.breaker})
+	if cfg.Report.Every > 0 {
+		c.live = newLiveFunnel()
+		collectors = append(collectors, c.live.collectors()...)
+	}
+	if err := register(cfg.Registerer, collectors); err != nil {
 		return nil, err
 	}
+	c.settler = newSettler(c)
 	return c, nil
 }
 
-// Close closes idle connections of the client's own transport. Calls in
-// progress go on.
+// Close ends what runs in the background, waits for it, and closes idle
+// connections of the client's own transport. Calls in progress go on. Uncertain
+// deflections that are not settled yet, or end uncertain later, are settled as
+// unknown; each gets a line in the log.
 func (c *Client) Close() {
+	c.settler.close()
 	if c.own != nil {
 		c.own.CloseIdleConnections()
 	}
@@ -83,8 +94,11 @@ func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 		Duration: time.Since(start),
 	}
 	c.CountOutcome(res.Outcome, res.Reason)
-	if res.Outcome == Sent {
+	switch res.Outcome {
+	case Sent:
 		return res, nil
+	case Uncertain:
+		c.settler.add(call, start)
 	}
 	return res, &Error{Outcome: res.Outcome, Reason: res.Reason, Err: v.err}
 }

@@ -58,6 +58,8 @@ type Config struct {
 	DefaultRegion string        // ISO 3166 region of numbers without a plus sign; "US"
 	MaxTextLength int           // longest text in characters; 1600
 	Breaker       BreakerConfig
+	Report        ReportConfig
+	Settle        SettleConfig
 
 	// Transport replaces the HTTP transport, for tests and for embedders who
 	// bring their own; nil is [NewTransport]. It must deliver a request at most
@@ -67,6 +69,11 @@ type Config struct {
 	Transport http.RoundTripper
 	// Logger gets debug lines per request and the moves of the breaker; nil discards.
 	Logger *slog.Logger
+	// OnSettled hears of every [Uncertain] deflection once, when the report has told
+	// whether its text went out, or will not. It is called one at a time, from a
+	// goroutine of the Client, from Close, or (when too many are open) from Deflect;
+	// it must not call Close.
+	OnSettled func(Settlement)
 	// Registerer gets the metrics; nil is a private registry. One Client a Registerer.
 	Registerer prometheus.Registerer
 }
@@ -86,6 +93,12 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxTextLength, 1600)
 	def(&c.Breaker.Failures, 5)
 	def(&c.Breaker.OpenFor, 30*time.Second)
+	def(&c.Report.Window, time.Hour)
+	def(&c.Report.Parallel, 3)
+	def(&c.Report.Lookback, time.Hour)
+	def(&c.Settle.After, 15*time.Second)
+	def(&c.Settle.Limit, 10*time.Minute)
+	def(&c.Settle.Max, 1000)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -149,6 +162,8 @@ func (c Config) Validate() error {
 	if c.Breaker.OpenFor < 0 {
 		bad("Breaker.OpenFor", "is %s; must be positive", c.Breaker.OpenFor)
 	}
+	c.Report.validate(bad)
+	c.Settle.validate(bad)
 	return errors.Join(errs...)
 }
 

@@ -153,11 +153,16 @@ func classOf(r Reason) error {
 // [ReasonOK] for nil, [ReasonInternal] for an error that is not ours.
 func ReasonOf(err error) Reason {
 	var e *Error
+	var r *ReportError
 	switch {
 	case err == nil:
 		return ReasonOK
 	case errors.As(err, &e):
 		return e.Reason
+	case errors.As(err, &r):
+		return r.Reason
+	case errors.Is(err, ErrBadResponse):
+		return ReasonBadResponse // an EventError
 	}
 	return ReasonInternal
 }

@@ -13,11 +13,21 @@ var requestResults = []Reason{
 	ReasonBadResponse, ReasonCanceled,
 }
 
+// reportResults are the reasons that a request for the report can end with.
+var reportResults = []Reason{
+	ReasonOK, ReasonUnauthorized, ReasonInvalidNonce, ReasonRateLimited, ReasonRejected, ReasonRedirected,
+	ReasonUnreachable, ReasonServerError, ReasonTimeout, ReasonConnectionLost,
+	ReasonBadResponse, ReasonCanceled,
+}
+
 // metrics are the series of one Client, all present from the start and with
 // their handles resolved.
 type metrics struct {
 	outcomes    map[Outcome]map[Reason]prometheus.Counter
 	requests    map[Reason]prometheus.Counter
+	reports     map[Reason]prometheus.Counter
+	settled     map[SettleResult]prometheus.Counter
+	settleOpen  prometheus.Gauge
 	duration    prometheus.Histogram
 	inFlight    prometheus.Gauge
 	transitions map[string]prometheus.Counter
@@ -30,7 +40,15 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	}, []string{"outcome", "reason"})
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_requests_total",
-		Help: "Requests to LiveDeflect by what became of them; a call may need more than one.",
+		Help: "Requests to send a text by what became of them; a call may need more than one.",
+	}, []string{"result"})
+	reports := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_report_requests_total",
+		Help: "Requests for the report by what became of them.",
+	}, []string{"result"})
+	settled := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_settled_total",
+		Help: "Uncertain deflections by what the report said of their texts.",
 	}, []string{"result"})
 	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_breaker_transitions_total",
@@ -39,6 +57,8 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	m := &metrics{
 		outcomes:    map[Outcome]map[Reason]prometheus.Counter{},
 		requests:    map[Reason]prometheus.Counter{},
+		reports:     map[Reason]prometheus.Counter{},
+		settled:     map[SettleResult]prometheus.Counter{},
 		transitions: map[string]prometheus.Counter{},
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "deflect_request_duration_seconds",
@@ -47,7 +67,11 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deflect_requests_in_flight",
-			Help: "Requests to LiveDeflect that wait for their answer.",
+			Help: "Requests to send a text that wait for their answer.",
+		}),
+		settleOpen: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "deflect_settle_open",
+			Help: "Uncertain deflections that are still looked up in the report.",
 		}),
 	}
 	for _, p := range pairs {
@@ -59,10 +83,16 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	for _, r := range requestResults {
 		m.requests[r] = requests.WithLabelValues(string(r))
 	}
+	for _, r := range reportResults {
+		m.reports[r] = reports.WithLabelValues(string(r))
+	}
+	for _, r := range settleResults {
+		m.settled[r] = settled.WithLabelValues(string(r))
+	}
 	for _, s := range breakerStates {
 		m.transitions[s] = transitions.WithLabelValues(s)
 	}
-	return m, []prometheus.Collector{outcomes, requests, transitions, m.duration, m.inFlight}
+	return m, []prometheus.Collector{outcomes, requests, reports, settled, transitions, m.duration, m.inFlight, m.settleOpen}
 }
 
 // breakerGauge shows the state at the time of the scrape: an open breaker

@@ -377,7 +377,7 @@ func TestPanicKeepsTheGaugeRight(t *testing.T) {
 		client.Deflect(context.Background(), call) //nolint:errcheck // it panics
 	}()
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(
-		"# HELP deflect_requests_in_flight Requests to LiveDeflect that wait for their answer.\n# TYPE deflect_requests_in_flight gauge\ndeflect_requests_in_flight 0\n",
+		"# HELP deflect_requests_in_flight Requests to send a text that wait for their answer.\n# TYPE deflect_requests_in_flight gauge\ndeflect_requests_in_flight 0\n",
 	), "deflect_requests_in_flight"); err != nil {
 		t.Error(err)
 	}

@@ -71,18 +71,42 @@ func seenBySwitch(e freeswitchtest.Entry, vars map[string]string) (moment, bool)
 
 // answered says what came of a request.
 func answered(record slog.Record, requests []deflecttest.Received) string {
-	v := map[string]string{}
-	record.Attrs(func(a slog.Attr) bool { v[a.Key] = a.Value.String(); return true })
+	v := attrs(record)
 	if len(requests) == 0 || v["outcome"] != string(deflect.Sent) {
 		return fmt.Sprintf("-> deflectd %s: %s, %s", v["status"], v["outcome"], v["reason"])
 	}
 	return fmt.Sprintf("-> deflectd %s: text sent, callId %s", v["status"], requests[len(requests)-1].CallID)
 }
 
+func attrs(r slog.Record) map[string]string {
+	v := map[string]string{}
+	r.Attrs(func(a slog.Attr) bool { v[a.Key] = a.Value.String(); return true })
+	return v
+}
+
 // notebook keeps what deflectd logs.
 type notebook struct {
 	mu    sync.Mutex
 	notes []slog.Record
+	added chan struct{} // something was added
+}
+
+func newNotebook() *notebook { return &notebook{added: make(chan struct{}, 1)} }
+
+// await waits for a line of the log. A context that ends ends it.
+func (n *notebook) await(ctx context.Context, message string) (slog.Record, error) {
+	for {
+		for _, r := range n.records() {
+			if r.Message == message {
+				return r, nil
+			}
+		}
+		select {
+		case <-n.added:
+		case <-ctx.Done():
+			return slog.Record{}, fmt.Errorf("wait for the log line %q: %w", message, ctx.Err())
+		}
+	}
 }
 
 // Enabled takes everything.
@@ -91,8 +115,12 @@ func (*notebook) Enabled(context.Context, slog.Level) bool { return true }
 // Handle keeps a record.
 func (n *notebook) Handle(_ context.Context, r slog.Record) error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.notes = append(n.notes, r.Clone())
+	n.mu.Unlock()
+	select {
+	case n.added <- struct{}{}:
+	default:
+	}
 	return nil
 }
 

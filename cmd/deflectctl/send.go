@@ -68,6 +68,7 @@ func (c *sendCmd) Run(a *app) error {
 	}
 	api := file.Deflect
 	api.Logger = slog.New(slog.DiscardHandler)
+	api.Settle.Disabled = true // settle is a command of its own
 	var seen *captured
 	if c.DryRun {
 		seen = &captured{}

@@ -74,6 +74,7 @@ var badFiles = []struct {
 	{"duration_is_word", consumer, `13: breaker.open_for: must be a time with its unit, such as 4s, 500ms or 1m30s`},
 	{"duration_is_zero", consumer, `11: profiles[0].gap: must be longer than 0s; remove the key for the default`},
 	{"empty", consumer, `1: is empty: copy examples/freeswitch and change it`},
+	{"every_is_negative", consumer, `3: report.every: must be 0s or longer`},
 	{"gap_long", consumer, `11: profiles[0].gap: is 2m0s; must be between 1ms and 1m`},
 	{"key_not_a_word", consumer, `5: livedeflect: has a key that is not a word; its keys are: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
 	{"list_is_text", consumer, `9: profiles[0].dialed: must be a list: [..., ...] or lines that begin with -`},
@@ -103,6 +104,10 @@ var badFiles = []struct {
 	{"prompt_expands", consumer, `12: profiles[0].prompts.offer: holds ${, which the switch would expand; prompts are fixed`},
 	{"prompt_space", consumer, `12: profiles[0].prompts.sent: begins or ends with a space`},
 	{"repeat_many", consumer, `11: profiles[0].repeat: is 11; must be between 1 and 10`},
+	{"report_bounds", consumer, `4: report.window: is 500ms; must be between 1s and 744h
+5: report.parallel: is 17; must be between 1 and 16
+6: report.every: is 5s; must be 0 for never, or between 10s and 24h
+7: report.lookback: is 1s; must be between 1m and 744h`},
 	{"second_document", consumer, `13: begins a second document: remove the line "---" and what follows`},
 	{"secret_env_lines", twoLines, `1: livedeflect.consumer_secret_file: is not given, and DEFLECT_CONSUMER_SECRET holds more than one line of text: it must hold the secret alone`},
 	{"secret_file_empty", nothing, `5: livedeflect.consumer_secret_file: is an empty file: write the secret into it`},
@@ -113,6 +118,9 @@ var badFiles = []struct {
 	{"secret_without_token", both, `1: livedeflect.token: is missing, but there is a token secret: give both or none`},
 	{"section_is_empty", consumer, `13: breaker: must hold keys: failures, open_for`},
 	{"section_is_text", consumer, `13: breaker: must hold keys: failures, open_for`},
+	{"settle_bounds", consumer, `4: settle.after: is 500ms; must be at least 1s
+5: settle.limit: is 25h0m0s; must be between the first lookup and 24h
+6: settle.max: must be a whole number of 1 or more, without quotes`},
 	{"several", nothing, `1: livedeflect.consumer_key: is missing: the app key of the account's API keys
 2: livedeflect.site_id: must be text: put it in quotes
 4: livedeflect.live_deadline: is a bare number: give it a unit, such as 4s or 500ms
@@ -151,7 +159,7 @@ var badFiles = []struct {
 	{"two_defaults", consumer, `14: profiles[2].dialed: is missing: profile "b" already serves the numbers that no profile names`},
 	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
 	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, accept_digit, decline_digit, repeat, gap, prompts`},
-	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, default_region, freeswitch, http, log, profiles`},
+	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, default_region, freeswitch, http, log, profiles`},
 }
 
 func TestBadFiles(t *testing.T) {

@@ -149,6 +149,8 @@ var keys = map[string]string{
 	"TextTagField": "livedeflect.text_tag_field", "TrunkPrefix": "livedeflect.trunk_prefix",
 	"DefaultRegion": "default_region", "MaxTextLength": "livedeflect.max_text_length",
 	"Breaker": "breaker", "Failures": "failures", "OpenFor": "open_for",
+	"Report": "report", "Window": "window", "Parallel": "parallel", "Every": "every", "Lookback": "lookback",
+	"Settle": "settle", "Disabled": "disabled", "After": "after", "Limit": "limit", "Max": "max",
 	"Allow": "freeswitch.outbound.allow", "MaxCalls": "freeswitch.outbound.max_calls",
 	"DrainTimeout": "freeswitch.outbound.drain", "FirstFrameTimeout": "freeswitch.outbound.first_frame",
 	"IdleTimeout": "freeswitch.outbound.idle",

@@ -13,7 +13,7 @@ import (
 // TestEveryFieldHasAKey fails when a library gets a setting that the file does
 // not have.
 func TestEveryFieldHasAKey(t *testing.T) {
-	collaborators := []string{"Transport", "Logger", "Registerer", "Client"}
+	collaborators := []string{"Transport", "Logger", "Registerer", "Client", "OnSettled"}
 	full, err := Load("testdata/good/full.yaml", nothing)
 	if err != nil {
 		t.Fatal(err)
@@ -21,6 +21,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 	effective := full.Effective()
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[deflect.Config](), reflect.TypeFor[deflect.BreakerConfig](),
+		reflect.TypeFor[deflect.ReportConfig](), reflect.TypeFor[deflect.SettleConfig](),
 		reflect.TypeFor[freeswitch.Config](), reflect.TypeFor[freeswitch.Profile](), reflect.TypeFor[freeswitch.Prompts](),
 	} {
 		for i := range typ.NumField() {

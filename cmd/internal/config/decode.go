@@ -257,7 +257,12 @@ func count(dst *int) reader {
 }
 
 // duration reads a time such as 4s, longer than none.
-func duration(dst *time.Duration) reader {
+func duration(dst *time.Duration) reader { return atLeast(1, dst) }
+
+// durationOrNone reads a time such as 4s, or 0s.
+func durationOrNone(dst *time.Duration) reader { return atLeast(0, dst) }
+
+func atLeast(least time.Duration, dst *time.Duration) reader {
 	return func(d *decoder, n *yaml.Node, at string) {
 		if _, ok := scalar(n, "!!int", "!!float"); ok {
 			d.bad(at, n.Line, "is a bare number: give it a unit, such as 4s or 500ms")
@@ -268,7 +273,9 @@ func duration(dst *time.Duration) reader {
 		switch {
 		case !ok || err != nil:
 			d.bad(at, n.Line, "must be a time with its unit, such as 4s, 500ms or 1m30s")
-		case v <= 0:
+		case v < least && least == 0:
+			d.bad(at, n.Line, "must be 0s or longer")
+		case v < least:
 			d.bad(at, n.Line, "must be longer than 0s; remove the key for the default")
 		default:
 			*dst = v

@@ -25,6 +25,17 @@ func (f File) Effective() string {
 	root.add("breaker", mapping().
 		add("failures", number(f.Deflect.Breaker.Failures)).
 		add("open_for", span(f.Deflect.Breaker.OpenFor)).node)
+	report, settle := f.Deflect.Report, f.Deflect.Settle
+	root.add("report", mapping().
+		add("window", span(report.Window)).
+		add("parallel", number(report.Parallel)).
+		add("every", span(report.Every)).
+		add("lookback", span(report.Lookback)).node)
+	root.add("settle", mapping().
+		add("disabled", truth(settle.Disabled)).
+		add("after", span(settle.After)).
+		add("limit", span(settle.Limit)).
+		add("max", number(settle.Max)).node)
 	root.add("default_region", str(f.Deflect.DefaultRegion))
 
 	allow := sequence()
@@ -74,7 +85,7 @@ func (f File) liveDeflect() *yaml.Node {
 		add("live_deadline", span(api.LiveDeadline)).
 		add("time_unit", str(timeUnits[slices.Index(timeUnitOf, api.TimeUnit)])).
 		add("text_tag_field", str(tagFields[slices.Index(tagFieldOf, api.TextTagField)])).
-		add("trunk_prefix", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(api.TrunkPrefix)}).
+		add("trunk_prefix", truth(api.TrunkPrefix)).
 		add("max_text_length", number(api.MaxTextLength)).node
 }
 
@@ -145,6 +156,10 @@ func str(s string) *yaml.Node {
 
 func number(n int) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(n)}
+}
+
+func truth(b bool) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(b)}
 }
 
 // span writes 30s and 2m for what time.Duration calls 30s and 2m0s.

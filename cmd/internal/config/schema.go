@@ -45,6 +45,18 @@ func (f *File) decode(d *decoder, root *yaml.Node) {
 			field{"failures", count(&api.Breaker.Failures)},
 			field{"open_for", duration(&api.Breaker.OpenFor)},
 		)},
+		field{"report", section(
+			field{"window", duration(&api.Report.Window)},
+			field{"parallel", count(&api.Report.Parallel)},
+			field{"every", durationOrNone(&api.Report.Every)},
+			field{"lookback", duration(&api.Report.Lookback)},
+		)},
+		field{"settle", section(
+			field{"disabled", boolean(&api.Settle.Disabled)},
+			field{"after", duration(&api.Settle.After)},
+			field{"limit", duration(&api.Settle.Limit)},
+			field{"max", count(&api.Settle.Max)},
+		)},
 		field{"default_region", filled(&api.DefaultRegion, "the default US")},
 		field{"freeswitch", section(
 			field{"outbound", section(

@@ -106,6 +106,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	serveCtx, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	served, webbed := make(chan error, 1), make(chan error, 1)
+	polled := make(chan struct{})
+	pollCtx, stopPolling := context.WithCancel(ctx)
+	defer stopPolling()
+	go func() { defer close(polled); d.client.PollReport(pollCtx) }()
 	go func() { served <- d.server.Serve(serveCtx, d.calls) }()
 	go func() { webbed <- d.http.Serve(d.web) }()
 
@@ -128,6 +132,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if serving {
 		webErr = d.stopHTTP(webbed)
 	}
+	stopPolling()
+	<-polled
 	d.client.Close()
 	err := errors.Join(broke("calls", callErr), broke("HTTP", webErr))
 	d.log.Info("deflectd stopped", "uptime", time.Since(began).Round(time.Millisecond))

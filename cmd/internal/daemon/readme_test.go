@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,7 +23,9 @@ func TestREADME(t *testing.T) {
 	readme := string(raw)
 
 	reg := prometheus.NewRegistry()
-	d, err := New(Options{Config: testFile(t), Registry: reg})
+	file := testFile(t)
+	file.Deflect.Report.Every = time.Minute // for the metrics that are off by default
+	d, err := New(Options{Config: file, Registry: reg})
 	if err != nil {
 		t.Fatal(err)
 	}

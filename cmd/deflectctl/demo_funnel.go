@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+const demoBar = 24 // characters for every caller
+
+// stageNames say what the report's stages are taken to mean.
+var stageNames = map[deflect.EventType]string{
+	deflect.EventCallStart:    "reached LiveDeflect",
+	deflect.EventSkillChoice:  "skill chosen",
+	deflect.EventOvrChan:      "channel chosen",
+	deflect.EventDeflResponse: "accepted",
+	deflect.EventSendText:     "text sent",
+	deflect.EventConversation: "conversation opened",
+}
+
+// tellFunnel tells what became of the callers, as LiveDeflect's report has it,
+// and of the one whose text was uncertain.
+func (s *stage) tellFunnel(ctx context.Context, w io.Writer, began time.Time, scenes []scene) (complaints []string, err error) {
+	texts, doubts := 0, 0
+	for _, sc := range scenes {
+		texts += sc.texts
+		if sc.outcome == string(deflect.Uncertain) {
+			doubts++
+		}
+	}
+	settled := map[string]string{}
+	if doubts > 0 {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		record, err := s.log.await(ctx, "uncertain text settled")
+		if err != nil {
+			return nil, err
+		}
+		settled = attrs(record)
+	}
+
+	client, err := deflect.New(s.config)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	var failed error
+	calls := deflect.Journeys(func(yield func(deflect.Event) bool) {
+		for e, err := range client.Report(ctx, deflect.ReportQuery{From: began.Add(-time.Minute), To: time.Now()}) {
+			if err != nil {
+				failed = err
+			} else if !yield(e) {
+				return
+			}
+		}
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	f := deflect.FunnelOf(calls)
+	fmt.Fprintf(w, "\nWhat became of them, from LiveDeflect's report\n\n")
+	bar := func(what string, n int) {
+		fmt.Fprintf(w, "   %-36s %d  %s\n", what, n, strings.Repeat("#", n*demoBar/len(scenes)))
+	}
+	bar("called", len(scenes))
+	for _, st := range f.Stages {
+		bar(fmt.Sprintf("%-15s %s", st.Stage, stageNames[st.Stage]), st.Calls)
+	}
+	if doubts > 0 {
+		took, _ := time.ParseDuration(settled["took"])
+		fmt.Fprintf(w, "\n   The uncertain text: deflectd looked it up %.3fs later. It was %s.\n", took.Seconds(), settled["result"])
+	}
+	complain := func(ok bool, format string, args ...any) {
+		if !ok {
+			complaints = append(complaints, fmt.Sprintf(format, args...))
+		}
+	}
+	complain(f.Texts == texts, "the report shows %d texts, not %d", f.Texts, texts)
+	complain(doubts == 0 || settled["result"] == string(deflect.SettledSent), "the uncertain text is settled as %q, not as sent", settled["result"])
+	return complaints, nil
+}

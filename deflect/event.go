@@ -1,0 +1,123 @@
+package deflect
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+)
+
+// EventType is a step of a deflection, by the report's name for it. The vendor's
+// page lists six types without explaining them; the comments below say what they
+// are taken to mean. Other types occur, and are kept.
+type EventType string
+
+// The types of the vendor's page, in the order that a call goes through them.
+const (
+	EventCallStart    EventType = "callstart"      // the call reached LiveDeflect
+	EventSkillChoice  EventType = "skillchoice"    // its skill was picked
+	EventOvrChan      EventType = "ovrchan"        // its channel was picked
+	EventDeflResponse EventType = "deflresponse"   // the caller accepted
+	EventSendText     EventType = "sendtext"       // the text was sent
+	EventConversation EventType = "conversationid" // the consumer answered: a conversation is open
+)
+
+// stages are the types that the funnel counts, in its order.
+var stages = [...]EventType{
+	EventCallStart, EventSkillChoice, EventOvrChan, EventDeflResponse, EventSendText, EventConversation,
+}
+
+// Stages returns the stages of the funnel in their order.
+func Stages() []EventType { return append([]EventType(nil), stages[:]...) }
+
+// Event is one entry of the report (getLiveDeflectData/v2). Its fields hold what
+// the API sent, which is what the vendor's page promises only as a rule: check
+// before you use them in a place where a stranger's text does harm. Printing
+// and logging an Event shows no number, name, digits or text.
+type Event struct {
+	CallID         string    // LiveDeflect's id of the call: Result.CallID
+	SiteID         string    // LivePerson account id
+	ExternalCallID string    // Call.ExternalCallID
+	Skill          string    // Call.Skill
+	Begin          time.Time // beginTimeStamp; zero when absent
+
+	Type EventType // eventType
+	Info string    // eventInfo: depends on the type; the text itself for sendtext
+	Time time.Time // eventTime; zero when absent
+
+	ConversationID string // empty as long as there is no conversation
+
+	CustomerCountryCode string
+	CustomerPhoneNumber PhoneNumber // national part; the vendor shows it with a trunk prefix
+	DialedCountryCode   string
+	DialedPhoneNumber   PhoneNumber // national part
+	CallerEnteredDigits string      // Call.Digits
+
+	// ExternalCustomerID is in the page's table and ExternalConsumerID in its
+	// example; see CustomerID.
+	ExternalCustomerID           string
+	ExternalConsumerID           string
+	ExternalCustomerIDDescriptor string
+
+	// CallerInfo is Call.CallerInfo, numbers as json.Number. Events of one call
+	// share the map: do not change it.
+	CallerInfo map[string]any
+	// CallerInfoRaw is callerInfo as it came when that is no JSON object.
+	CallerInfoRaw string
+
+	// Extra are the fields that the vendor's page does not list.
+	Extra map[string]json.RawMessage
+}
+
+// CustomerID returns the brand's id of the customer under whichever of its two
+// names it came.
+func (e Event) CustomerID() string {
+	if e.ExternalCustomerID != "" {
+		return e.ExternalCustomerID
+	}
+	return e.ExternalConsumerID
+}
+
+// LogValue shows what may be logged of an event.
+func (e Event) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("livedeflect_call_id", idText(e.CallID)),
+		slog.String("call_id", clean(e.ExternalCallID)),
+		slog.String("type", clean(string(e.Type))),
+		slog.Time("time", e.Time),
+	)
+}
+
+// String shows what LogValue shows.
+func (e Event) String() string {
+	return "event " + clean(string(e.Type)) + " of callId " + idText(e.CallID) + " at " + e.Time.Format(time.RFC3339)
+}
+
+// GoString is String for %#v.
+func (e Event) GoString() string { return "deflect.Event{" + e.String() + "}" }
+
+// idText makes a callId fit for a message: an id has its form, and what has not
+// is a stranger's text.
+func idText(id string) string {
+	if callIDForm.MatchString(id) {
+		return id
+	}
+	return clean(id)
+}
+
+// EventError is an entry of the report that is none. The entries around it are
+// not affected.
+type EventError struct {
+	CallID string // the call that it belongs to
+	Index  int    // which entry of that call in its answer, from 0
+	Err    error
+}
+
+func (e *EventError) Error() string {
+	return "deflect: report: skipped a malformed entry of callId " + idText(e.CallID) + ": " + e.Err.Error()
+}
+
+// Unwrap returns what is wrong with it.
+func (e *EventError) Unwrap() error { return e.Err }
+
+// Is makes every EventError an [ErrBadResponse].
+func (e *EventError) Is(target error) bool { return target == ErrBadResponse }

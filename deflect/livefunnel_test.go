@@ -1,0 +1,173 @@
+package deflect_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+// funnelMetrics are the counters of the live funnel: stages, conversations with
+// their summed times, and polls.
+func funnelMetrics(t *testing.T, registry *prometheus.Registry) string {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, f := range families {
+		name, ours := strings.CutPrefix(f.GetName(), "deflect_funnel_")
+		if !ours {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			switch {
+			case m.GetHistogram() != nil:
+				out = append(out, fmt.Sprintf("%s %d/%gs", name, m.GetHistogram().GetSampleCount(), m.GetHistogram().GetSampleSum()))
+			case m.GetCounter() != nil:
+				out = append(out, fmt.Sprintf("%s %g", m.GetLabel()[0].GetValue(), m.GetCounter().GetValue()))
+			}
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// TestPollReport polls for two hours while calls come in, under each reading of
+// the vendor's page. Nothing is counted twice, and nothing from before.
+func TestPollReport(t *testing.T) {
+	for name, report := range map[string]deflecttest.Report{
+		"calls that began in the window":  {Filter: deflecttest.ByBegin},
+		"events in the window":            {Filter: deflecttest.ByEvent},
+		"calls with events in the window": {Filter: deflecttest.ByActivity},
+		"late and untidy": {
+			Filter: deflecttest.ByActivity, Lag: 5 * time.Minute,
+			Oddity: deflecttest.Oddity{Shuffled: true, Repeated: true, UnknownEvents: true},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := deflecttest.New(keys)
+				report.Conversation = func(d deflecttest.Deflection) (time.Duration, bool) {
+					return 10 * time.Minute, strings.HasSuffix(d.ExternalCallID, "0")
+				}
+				api.SetReport(report)
+				registry := prometheus.NewRegistry()
+				c := newClient(t, api, func(c *deflect.Config) { c.Registerer, c.Report.Every = registry, time.Minute })
+				deflectOne := func(i int) {
+					k := call()
+					k.ExternalCallID, k.Start = fmt.Sprint("call-", i), time.Now()
+					if _, err := c.Deflect(t.Context(), k); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for i := range 10 {
+					deflectOne(i) // before the polling
+				}
+				time.Sleep(20 * time.Minute)
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan struct{})
+				go func() { c.PollReport(ctx); close(ended) }()
+				time.Sleep(time.Second)
+				c.PollReport(t.Context()) // returns: there is a poller
+				for i := range 100 {
+					deflectOne(i)
+					time.Sleep(time.Minute)
+				}
+				time.Sleep(30 * time.Minute)
+				cancel()
+				<-ended
+				want := "callstart 100, conversationid 10, deflresponse 100, ovrchan 100, sendtext 100, skillchoice 100, " +
+					"complete 130, incomplete 0, time_to_conversation_seconds 10/6000s, time_to_text_seconds 100/0s"
+				if diff := cmp.Diff(want, funnelMetrics(t, registry)); diff != "" {
+					t.Errorf("metrics (-want +got):\n%s", diff)
+				}
+				problems, err := testutil.GatherAndLint(registry)
+				if err != nil || len(problems) > 0 {
+					t.Errorf("promlint: %v %v", problems, err)
+				}
+			})
+		})
+	}
+}
+
+// TestPollReportOutage shows that a poll that fails is counted, and that the
+// next one makes up for it.
+func TestPollReportOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		registry := prometheus.NewRegistry()
+		c := newClient(t, api, func(c *deflect.Config) { c.Registerer, c.Report.Every = registry, time.Minute })
+		go c.PollReport(t.Context())
+		api.SetReportFault(&deflecttest.Fault{Status: 401})
+		time.Sleep(time.Second)
+		k := call()
+		k.Start = time.Now()
+		c.Deflect(t.Context(), k)
+		time.Sleep(150 * time.Second)
+		if got := funnelMetrics(t, registry); !strings.Contains(got, "complete 0, incomplete 2") || !strings.Contains(got, "sendtext 0") {
+			t.Errorf("metrics %s", got)
+		}
+		if n := sum(t, registry, "deflect_funnel_last_complete_poll_timestamp_seconds"); n != 0 {
+			t.Errorf("the last complete poll was at %v", n)
+		}
+		api.SetReportFault(nil)
+		time.Sleep(time.Minute)
+		if got := funnelMetrics(t, registry); !strings.Contains(got, "complete 1, incomplete 2") || !strings.Contains(got, "sendtext 1") {
+			t.Errorf("metrics %s", got)
+		}
+		if n := sum(t, registry, "deflect_funnel_last_complete_poll_timestamp_seconds"); n < float64(time.Now().Add(-time.Minute).Unix()) {
+			t.Errorf("the last complete poll was at %v", n)
+		}
+	})
+}
+
+// TestPollReportForgets lets a call come back after it was forgotten.
+func TestPollReportForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var hidden atomic.Bool
+		r := &reporter{answer: func(_, _ time.Time, _ int) (int, string) {
+			if hidden.Load() {
+				return 200, told()
+			}
+			return 200, fmt.Sprintf(`{"success":"true","data":{"1":[{"eventType":"sendtext","eventTime":%d}]}}`, began.Add(time.Minute).UnixMilli())
+		}}
+		registry := prometheus.NewRegistry()
+		c := reportClient(t, r, func(c *deflect.Config) {
+			c.Registerer, c.Report.Every, c.Report.Lookback = registry, time.Minute, 10*time.Minute
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { c.PollReport(ctx); close(ended) }()
+		time.Sleep(5 * time.Minute)
+		hidden.Store(true)
+		time.Sleep(5 * time.Hour)
+		hidden.Store(false)
+		time.Sleep(5 * time.Minute)
+		cancel()
+		<-ended
+		if got := funnelMetrics(t, registry); !strings.Contains(got, "sendtext 1,") {
+			t.Errorf("metrics %s", got)
+		}
+	})
+}
+
+func TestPollReportOff(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	c := newClient(t, deflecttest.New(keys), func(c *deflect.Config) { c.Registerer = registry })
+	c.PollReport(t.Context())
+	if got := funnelMetrics(t, registry); got != "" {
+		t.Errorf("metrics %s, want none", got)
+	}
+}

@@ -1,0 +1,283 @@
+package deflect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ReportConfig says how the report is fetched.
+type ReportConfig struct {
+	// Window is the longest span of one request; longer spans are fetched in
+	// several. The vendor names no limit. 1 h
+	Window time.Duration
+	// Parallel is how many windows are fetched at once; 3, at most 16.
+	Parallel int
+	// Every lets [Client.PollReport] run, so often; 0 for never.
+	Every time.Duration
+	// Lookback is how far each poll reaches back, and so how late an event may
+	// get into the report and still be counted; 1 h.
+	Lookback time.Duration
+}
+
+func (r ReportConfig) validate(bad func(field, format string, args ...any)) {
+	if r.Window < time.Second || r.Window > 31*24*time.Hour {
+		bad("Report.Window", "is %s; must be between 1s and 744h", r.Window)
+	}
+	if r.Parallel < 1 || r.Parallel > 16 {
+		bad("Report.Parallel", "is %d; must be between 1 and 16", r.Parallel)
+	}
+	if r.Every != 0 && (r.Every < 10*time.Second || r.Every > 24*time.Hour) {
+		bad("Report.Every", "is %s; must be 0 for never, or between 10s and 24h", r.Every)
+	}
+	if r.Lookback < time.Minute || r.Lookback > 31*24*time.Hour {
+		bad("Report.Lookback", "is %s; must be between 1m and 744h", r.Lookback)
+	}
+}
+
+// ReportQuery is what [Client.Report] is asked for.
+type ReportQuery struct {
+	From, To time.Time // whole milliseconds; both are rounded outwards
+
+	// Progress, if set, is called before the first window and after each one,
+	// on the goroutine that iterates.
+	Progress func(done, total int)
+}
+
+// ReportError is a part of a report that could not be had: its events are
+// missing, the events outside of it are not affected.
+type ReportError struct {
+	From, To time.Time
+	Reason   Reason
+	Err      error // the cause; *APIError or a network error in its chain
+}
+
+func (e *ReportError) Error() string {
+	s := fmt.Sprintf("deflect: report: %s: the events from %s to %s are missing", e.Reason, e.From.UTC().Format(time.RFC3339), e.To.UTC().Format(time.RFC3339))
+	if advice := e.advice(); advice != "" {
+		s += "; " + advice
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// advice says what to do.
+func (e *ReportError) advice() string {
+	switch e.Reason {
+	case ReasonUnauthorized, ReasonInvalidNonce:
+		return "ask LivePerson whether these keys may read reports"
+	case ReasonRateLimited:
+		return "ask again later, or with longer windows"
+	case ReasonRejected:
+		return "check the account id, and whether the report still reaches back so far"
+	case ReasonRedirected, ReasonBadResponse:
+		return "what answered is no LiveDeflect API: check its address, and proxies on the way"
+	case ReasonServerError, ReasonTimeout, ReasonConnectionLost, ReasonUnreachable:
+		return "ask again later, or with shorter windows"
+	}
+	return ""
+}
+
+// Unwrap returns the cause.
+func (e *ReportError) Unwrap() error { return e.Err }
+
+// Is matches the class of the reason.
+func (e *ReportError) Is(target error) bool { return target != nil && classOf(e.Reason) == target }
+
+// hopeless reports whether every other window would meet the same.
+func (e *ReportError) hopeless() bool {
+	switch e.Reason {
+	case ReasonUnauthorized, ReasonInvalidNonce, ReasonRedirected, ReasonCanceled:
+		return true
+	}
+	return false
+}
+
+// Report returns the events of the account between two instants, as LiveDeflect
+// tells them now. It sends nothing before it is iterated over, and may be
+// iterated over again. Memory does not grow with the answer.
+//
+// Long spans are fetched in windows, a few at once; the events come window by
+// window, the newest last. The vendor does not say by which time it filters, nor
+// whether the ends of a span belong to it: events of calls that only touch the
+// span may come, and windows overlap by a millisecond. An event comes once, as
+// long as no more than 260,000 others are between its appearances.
+//
+// Each error is one of two. An [*EventError] is one malformed entry. A
+// [*ReportError] is a window whose events are missing, or are cut off; a window
+// is asked for again after 5, 10 and 15 seconds (the vendor's schedule) where
+// that can help. The iteration goes on after both, unless the rest would fail in
+// the same way; so read on, and remember that what you have is not all.
+//
+// The breaker has no say in it: reports are not live. Cancelling ctx ends the
+// iteration with a ReportError for the rest of the span.
+func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		from, to := q.From.Truncate(time.Millisecond), q.To.Add(time.Millisecond-1).Truncate(time.Millisecond)
+		if !to.After(from) || from.UnixMilli() < 0 {
+			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: ReasonInvalidCall, Err: errors.New("the span has no length: To must be after From, and From after 1970")})
+			return
+		}
+		r := &reportRun{client: c, query: q, from: from, to: to}
+		r.iterate(ctx, yield)
+	}
+}
+
+// reportRun is one iteration over a report.
+type reportRun struct {
+	client   *Client
+	query    ReportQuery
+	from, to time.Time
+	seen     recent
+
+	fetchers sync.WaitGroup
+	gaveUp   atomic.Bool // a window was given up: the others are tried once
+}
+
+const (
+	entriesPerBatch = 128
+	batchesAhead    = 32 // bounds what a window holds before its turn comes
+)
+
+// fetched is a window under way.
+type fetched struct {
+	window window
+	ahead  chan []entry
+	err    *ReportError // valid when ahead is closed
+}
+
+func (r *reportRun) iterate(ctx context.Context, yield func(Event, error) bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer r.fetchers.Wait()
+	defer cancel()
+
+	total := int((r.to.Sub(r.from) + r.client.cfg.Report.Window - 1) / r.client.cfg.Report.Window)
+	var queue []*fetched
+	next := 0
+	for done := 0; ; done++ {
+		if r.query.Progress != nil {
+			r.query.Progress(done, total)
+		}
+		if done == total {
+			return
+		}
+		for ; next < total && next < done+r.client.cfg.Report.Parallel; next++ {
+			queue = append(queue, r.start(ctx, r.window(next)))
+		}
+		f := queue[0]
+		queue = queue[1:]
+		if !r.drain(f, yield) {
+			return
+		}
+		if err := f.err; err != nil {
+			if err.hopeless() {
+				err.To = r.to
+			}
+			if !yield(Event{}, err) || err.hopeless() {
+				return
+			}
+		}
+	}
+}
+
+// window returns the nth window. All but the first begin a millisecond early,
+// in case the API leaves out both ends.
+func (r *reportRun) window(n int) window {
+	length := r.client.cfg.Report.Window
+	w := window{from: r.from.Add(time.Duration(n) * length)}
+	if w.to = w.from.Add(length); w.to.After(r.to) {
+		w.to = r.to
+	}
+	if n > 0 {
+		w.from = w.from.Add(-time.Millisecond)
+	}
+	return w
+}
+
+func (r *reportRun) start(ctx context.Context, w window) *fetched {
+	f := &fetched{window: w, ahead: make(chan []entry, batchesAhead)}
+	r.fetchers.Go(func() {
+		defer close(f.ahead)
+		batch := make([]entry, 0, entriesPerBatch)
+		flush := func() bool {
+			if len(batch) == 0 {
+				return true
+			}
+			select {
+			case f.ahead <- batch:
+				batch = make([]entry, 0, entriesPerBatch)
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		}
+		f.err = r.client.fetch(ctx, w, &r.gaveUp, func(e entry) bool {
+			batch = append(batch, e)
+			return len(batch) < entriesPerBatch || flush()
+		})
+		flush()
+	})
+	return f
+}
+
+// drain yields a window's entries that were not there before. It reports
+// whether to go on.
+func (r *reportRun) drain(f *fetched, yield func(Event, error) bool) bool {
+	for batch := range f.ahead {
+		for _, e := range batch {
+			switch {
+			case !r.seen.add(e):
+			case e.err != nil:
+				if !yield(Event{}, e.err) {
+					return false
+				}
+			case !yield(e.event, nil):
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// generation is how many entries are remembered for certain.
+const generation = 1 << 18
+
+// recent remembers which entries were there, in bounded memory: when a
+// generation is full, the one before it is forgotten.
+type recent struct {
+	hash      maphash.Hash // seeded: nobody can prepare two that are the same
+	now, past map[uint64]struct{}
+}
+
+// add reports whether the entry is new.
+func (r *recent) add(e entry) bool {
+	r.hash.Reset()
+	if e.err != nil {
+		fmt.Fprintf(&r.hash, "%s\x00%d\x00%v", e.err.CallID, e.err.Index, e.err.Err)
+	} else {
+		for _, s := range [...]string{e.event.CallID, string(e.event.Type), e.event.Info} {
+			r.hash.WriteString(s)
+			r.hash.WriteByte(0)
+		}
+		maphash.WriteComparable(&r.hash, e.event.Time.UnixMilli())
+	}
+	key := r.hash.Sum64()
+	if _, old := r.now[key]; old {
+		return false
+	}
+	if _, old := r.past[key]; old {
+		return false
+	}
+	if r.now == nil || len(r.now) == generation {
+		r.past, r.now = r.now, map[uint64]struct{}{}
+	}
+	r.now[key] = struct{}{}
+	return true
+}

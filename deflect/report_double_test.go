@@ -1,0 +1,146 @@
+package deflect_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+// TestReportOddities reads the report of the same two calls, with each oddity of
+// the vendor's page: the events are the same but for what the oddity is about.
+func TestReportOddities(t *testing.T) {
+	usual := func([]deflect.Event) {}
+	tests := []struct {
+		name   string
+		report deflecttest.Report
+		change func([]deflect.Event) // what is to be otherwise
+	}{
+		{"none", deflecttest.Report{}, usual},
+		{"numbers", deflecttest.Report{Oddity: deflecttest.Oddity{Numbers: true}}, usual},
+		{"caller info as object", deflecttest.Report{Oddity: deflecttest.Oddity{CallerInfoObject: true}}, usual},
+		{"repeated", deflecttest.Report{Oddity: deflecttest.Oddity{Repeated: true}}, usual},
+		{"shuffled", deflecttest.Report{Oddity: deflecttest.Oddity{Shuffled: true}}, usual},
+		{"success last", deflecttest.Report{Oddity: deflecttest.Oddity{SuccessLast: true}}, usual},
+		{"by event, ends left out", deflecttest.Report{Filter: deflecttest.ByEvent, Ends: deflecttest.Exclusive}, usual},
+		{"by activity", deflecttest.Report{Filter: deflecttest.ByActivity}, usual},
+		{"customer id of the table", deflecttest.Report{Oddity: deflecttest.Oddity{CustomerIDName: deflecttest.ExternalCustomerID}}, func(es []deflect.Event) {
+			for i := range es {
+				es[i].ExternalCustomerID, es[i].ExternalConsumerID = es[i].ExternalConsumerID, ""
+			}
+		}},
+		{"trunk prefix", deflecttest.Report{Oddity: deflecttest.Oddity{TrunkZero: true}}, func(es []deflect.Event) {
+			for i := range es {
+				es[i].CustomerPhoneNumber = "0" + es[i].CustomerPhoneNumber
+			}
+		}},
+		{"caller info that is no JSON", deflecttest.Report{Oddity: deflecttest.Oddity{CallerInfoBroken: true}}, func(es []deflect.Event) {
+			for i := range es {
+				es[i].CallerInfo, es[i].CallerInfoRaw = nil, `{userdefinedvar=50, "tshirtsize":`
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				api := deflecttest.New(keys)
+				c := newClient(t, api, func(c *deflect.Config) { c.Report.Window = time.Minute })
+				for i := range 2 {
+					k := call()
+					k.ExternalCallID, k.Start = fmt.Sprint("call-", i), time.Now()
+					k.CustomerID, k.CustomerIDDescriptor = "123456", "CustomerId"
+					k.CallerInfo = map[string]any{"tshirtsize": "Large"}
+					time.Sleep(30 * time.Second)
+					if _, err := c.Deflect(t.Context(), k); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(3 * time.Minute)
+				}
+				read := func(r deflecttest.Report) (events []deflect.Event) {
+					api.SetReport(r)
+					for e, err := range c.Report(t.Context(), deflect.ReportQuery{From: began.Add(-time.Second), To: time.Now()}) {
+						if err != nil {
+							t.Error(err)
+						}
+						events = append(events, e)
+					}
+					return events
+				}
+				want := read(deflecttest.Report{})
+				if len(want) != 10 || want[0].CallerInfo["tshirtsize"] != "Large" || want[0].CustomerID() != "123456" {
+					t.Fatalf("the usual report: %d events: %v", len(want), want)
+				}
+				tt.change(want)
+				got := read(tt.report)
+				anyOrder := cmpopts.SortSlices(func(a, b deflect.Event) bool {
+					return a.CallID+string(a.Type) < b.CallID+string(b.Type)
+				})
+				if diff := cmp.Diff(want, got, anyOrder); diff != "" {
+					t.Errorf("events (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestReportKeepsTheUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.SetReport(deflecttest.Report{Oddity: deflecttest.Oddity{UnknownEvents: true, UnknownFields: true}})
+		c := newClient(t, api, nil)
+		if _, err := c.Deflect(t.Context(), call()); err != nil {
+			t.Fatal(err)
+		}
+		var types []deflect.EventType
+		for e, err := range c.Report(t.Context(), deflect.ReportQuery{From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour)}) {
+			if err != nil {
+				t.Error(err)
+			}
+			types = append(types, e.Type)
+			if string(e.Extra["routing"]) != `{"node":"lo-7","hops":[1,{"conversationId":null}]}` {
+				t.Errorf("extra fields %s", e.Extra)
+			}
+		}
+		if !slices.Contains(types, "optout") || len(types) != 6 {
+			t.Errorf("types %q", types)
+		}
+	})
+}
+
+// TestReportMemory reads a big report over a socket: what is held at any moment
+// must be far from the 60 MB that it has.
+func TestReportMemory(t *testing.T) {
+	const events, limit = 100_000, 32 << 20
+	cfg := keys
+	cfg.Report.Big = events
+	api := deflecttest.RunT(t, cfg)
+	c := newClient(t, api, func(c *deflect.Config) { c.Domain, c.BaseURL, c.Transport = "", api.URL(), nil })
+	runtime.GC()
+	var before, now runtime.MemStats
+	runtime.ReadMemStats(&before)
+	grown, n := int64(0), 0
+	for _, err := range c.Report(t.Context(), deflect.ReportQuery{From: noon, To: noon.Add(time.Hour)}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; n%10_000 == 0 {
+			runtime.ReadMemStats(&now)
+			grown = max(grown, int64(now.HeapInuse)-int64(before.HeapInuse))
+		}
+	}
+	if n != events {
+		t.Errorf("%d events, want %d", n, events)
+	}
+	if grown > limit {
+		t.Errorf("the heap grew by %d MB", grown>>20)
+	}
+}

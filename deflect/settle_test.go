@@ -1,0 +1,445 @@
+package deflect_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+const pathReport = "/api/getLiveDeflectData/v2"
+
+// settled keeps what OnSettled hears.
+type settled struct {
+	mu  sync.Mutex
+	all []deflect.Settlement
+}
+
+func (s *settled) hear(v deflect.Settlement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, v)
+}
+
+func (s *settled) heard() []deflect.Settlement {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.all)
+}
+
+// reportTimes are the times of the requests for the report, since began.
+func reportTimes(api *deflecttest.Server, began time.Time) (times []time.Duration) {
+	for _, r := range api.Requests() {
+		if r.Path == pathReport {
+			times = append(times, r.Time.Sub(began))
+		}
+	}
+	return times
+}
+
+func TestSettle(t *testing.T) {
+	const sec = time.Second
+	backOff := []time.Duration{15 * sec, 45 * sec, 105 * sec, 225 * sec, 465 * sec, 600 * sec}
+	tests := []struct {
+		name    string
+		fault   deflecttest.Fault
+		report  deflecttest.Report
+		prepare func(*deflecttest.Server)
+		result  deflect.SettleResult
+		lookups int
+		after   time.Duration
+		err     error
+	}{
+		{name: "sent", fault: deflecttest.Fault{ResetAfter: true}, result: deflect.SettledSent, lookups: 1, after: 15 * sec},
+		{name: "not sent", fault: deflecttest.Fault{Status: 500}, result: deflect.SettledNotSent, lookups: 6, after: 600 * sec},
+		{name: "taken, but no text", fault: deflecttest.Fault{NoText: true, Truncate: true}, result: deflect.SettledNotSent, lookups: 6, after: 600 * sec},
+		{name: "sent, the report lags", fault: deflecttest.Fault{Garbage: true}, report: deflecttest.Report{Lag: 4 * time.Minute},
+			result: deflect.SettledSent, lookups: 5, after: 465 * sec},
+		{name: "filtered by event, open ends", fault: deflecttest.Fault{ResetAfter: true}, report: deflecttest.Report{Filter: deflecttest.ByEvent, Ends: deflecttest.Exclusive},
+			result: deflect.SettledSent, lookups: 1, after: 15 * sec},
+		{name: "sent, the report is broken at first", fault: deflecttest.Fault{ResetAfter: true},
+			prepare: func(api *deflecttest.Server) {
+				api.InjectReport(slices.Repeat([]deflecttest.Fault{{Status: 503}}, 4)...)
+			},
+			result: deflect.SettledSent, lookups: 2, after: 45 * sec},
+		{name: "the report is broken for good", fault: deflecttest.Fault{ResetAfter: true},
+			prepare: func(api *deflecttest.Server) { api.SetReportFault(&deflecttest.Fault{Status: 401}) },
+			result:  deflect.SettledUnknown, lookups: 6, after: 600 * sec, err: deflect.ErrUnauthorized},
+		{name: "the entry cannot be read", fault: deflecttest.Fault{ResetAfter: true},
+			report: deflecttest.Report{Oddity: deflecttest.Oddity{BadEvery: 1}, Filter: deflecttest.ByEvent},
+			// The text's event is the second one of the window: only the first is spoilt.
+			result: deflect.SettledSent, lookups: 1, after: 15 * sec},
+		{name: "some entry cannot be read", fault: deflecttest.Fault{NoText: true, Truncate: true},
+			report: deflecttest.Report{Oddity: deflecttest.Oddity{BadEvery: 1}},
+			result: deflect.SettledUnknown, lookups: 6, after: 600 * sec, err: deflect.ErrBadResponse},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := deflecttest.New(keys)
+				api.SetReport(tt.report)
+				if tt.prepare != nil {
+					tt.prepare(api)
+				}
+				var got settled
+				var log bytes.Buffer
+				registry := prometheus.NewRegistry()
+				c := newClient(t, api, func(c *deflect.Config) {
+					c.OnSettled, c.Registerer = got.hear, registry
+					c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				})
+				api.Inject(tt.fault)
+				k := call()
+				k.Start = time.Now().Add(-30 * time.Minute) // waited in the queue for long
+				res, _ := c.Deflect(t.Context(), k)
+				began := time.Now()
+				if res.Outcome != deflect.Uncertain {
+					t.Fatalf("outcome %s (%s)", res.Outcome, res.Reason)
+				}
+				if n := sum(t, registry, "deflect_settle_open"); n != 1 {
+					t.Errorf("%v open, want 1", n)
+				}
+				for len(got.heard()) == 0 && time.Since(began) < time.Hour {
+					time.Sleep(time.Second)
+				}
+				synctest.Wait()
+				all := got.heard()
+				if len(all) != 1 {
+					t.Fatalf("%d settlements", len(all))
+				}
+				v := all[0]
+				if v.Result != tt.result || v.Lookups != tt.lookups || v.ExternalCallID != k.ExternalCallID {
+					t.Errorf("settled %+v, want %s after %d lookups", v, tt.result, tt.lookups)
+				}
+				if !errors.Is(v.Err, tt.err) || (v.Err == nil) != (tt.err == nil) {
+					t.Errorf("Err = %v, want %v", v.Err, tt.err)
+				}
+				if v.Result == deflect.SettledSent && (v.CallID != "473513" || v.SentAt.IsZero()) {
+					t.Errorf("sent as %q at %v", v.CallID, v.SentAt)
+				}
+				if tt.prepare == nil {
+					if v.Took != tt.after {
+						t.Errorf("took %s, want %s", v.Took, tt.after)
+					}
+					times := slices.Compact(reportTimes(api, began)) // two windows at one time
+					if diff := cmp.Diff(backOff[:tt.lookups], times); diff != "" {
+						t.Errorf("lookups (-want +got):\n%s", diff)
+					}
+				}
+				if n := sum(t, registry, "deflect_settled_total"); n != 1 {
+					t.Errorf("%v settled counted, want 1", n)
+				}
+				if n := sum(t, registry, "deflect_settle_open"); n != 0 {
+					t.Errorf("%v open, want 0", n)
+				}
+				text := log.String()
+				if n := strings.Count(text, `msg="uncertain text settled" call_id=`+k.ExternalCallID+" result="+string(tt.result)); n != 1 {
+					t.Errorf("%d log lines:\n%s", n, text)
+				}
+				for _, tell := range []string{"4043438646", "8005550100", "s3cret", "Thanks"} {
+					if strings.Contains(text, tell) {
+						t.Errorf("the log shows %q:\n%s", tell, text)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestSettleEverything sends a thousand texts through every fault of the double,
+// and the report through some. What is claimed in the end is what was sent.
+func TestSettleEverything(t *testing.T) {
+	// Not among them: NoText with a whole answer. A platform that says yes and
+	// sends nothing leaves no doubt to settle.
+	faults := []deflecttest.Fault{
+		{}, {}, {}, {},
+		{ConnRefused: true}, {ResetBefore: true}, {Hang: true}, {Redirect: "https://example.com/"},
+		{Status: 400}, {Status: 401}, {Status: 404}, {Status: 429}, {Status: 429, RetryAfter: "1"}, {Status: 500}, {Status: 503},
+		{Status: 500, StatusAfterProcessing: true}, {Status: 504, StatusAfterProcessing: true},
+		{InvalidNonce: true}, {SuccessFalse: true}, {SuccessFalse: true, SuccessBool: true}, {SuccessBool: true}, {NoText: true, Truncate: true},
+		{HangAfterProcessing: true}, {HangAfterProcessing: true, Truncate: true}, {ResetAfter: true}, {Garbage: true}, {Truncate: true},
+		{Delay: 2 * time.Second}, {Delay: 10 * time.Second}, {Body: "{}"}, {Body: "<html>"}, {Body: `{"callId":"1"}`},
+	}
+	reportFaults := []deflecttest.Fault{
+		{}, {}, {}, {Status: 500}, {Status: 429}, {Truncate: true}, {ResetBefore: true}, {Hang: true}, {InvalidNonce: true}, {Garbage: true}, {Body: "<html>"},
+	}
+	for seed, n := range []int{1000, 300, 300} {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := rand.New(rand.NewPCG(uint64(seed), 7))
+				api := deflecttest.New(keys)
+				api.SetReport(deflecttest.Report{
+					Lag: 40 * time.Second, Filter: deflecttest.Filter(seed), Ends: deflecttest.Ends(seed),
+					Oddity: deflecttest.Oddity{Numbers: seed == 1, Shuffled: true, Repeated: seed == 2, UnknownEvents: true, UnknownFields: true, TrunkZero: true},
+				})
+				for range n / 35 {
+					api.InjectReport(reportFaults[r.IntN(len(reportFaults))])
+				}
+				var got settled
+				registry := prometheus.NewRegistry()
+				c := newClient(t, api, func(c *deflect.Config) {
+					c.OnSettled, c.Registerer = got.hear, registry
+					c.Breaker.Failures = 1e6 // every call is to meet its fault
+				})
+				outcomes := map[string]deflect.Outcome{}
+				var calls sync.WaitGroup
+				var mu sync.Mutex
+				for i := range n {
+					// A request more for those that are made again.
+					api.Inject(faults[r.IntN(len(faults))])
+					calls.Go(func() {
+						k := call()
+						k.ExternalCallID = fmt.Sprint("call-", i)
+						res, _ := c.Deflect(t.Context(), k)
+						mu.Lock()
+						defer mu.Unlock()
+						outcomes[k.ExternalCallID] = res.Outcome
+					})
+					time.Sleep(time.Duration(r.IntN(100)) * time.Millisecond)
+				}
+				calls.Wait()
+				uncertain := 0
+				for _, o := range outcomes {
+					if o == deflect.Uncertain {
+						uncertain++
+					}
+				}
+				for began := time.Now(); len(got.heard()) < uncertain && time.Since(began) < time.Hour; {
+					time.Sleep(time.Second)
+				}
+
+				results := map[deflect.SettleResult]int{}
+				claimed := map[string]int{}
+				for id, o := range outcomes {
+					if o == deflect.Sent {
+						claimed[id]++
+					}
+				}
+				for _, v := range got.heard() {
+					results[v.Result]++
+					if outcomes[v.ExternalCallID] != deflect.Uncertain {
+						t.Errorf("%s was settled although it was %s", v.ExternalCallID, outcomes[v.ExternalCallID])
+					}
+					if v.Result == deflect.SettledSent {
+						claimed[v.ExternalCallID]++
+					}
+				}
+				sent := map[string]int{}
+				for _, d := range api.Sent() {
+					sent[d.ExternalCallID]++
+				}
+				if diff := cmp.Diff(sent, claimed); diff != "" {
+					t.Errorf("texts by call (-sent +claimed):\n%s", diff)
+				}
+				if len(outcomes) != n || len(got.heard()) != uncertain || uncertain < n/5 {
+					t.Errorf("%d calls, %d uncertain, %d settled", len(outcomes), uncertain, len(got.heard()))
+				}
+				if results[deflect.SettledUnknown] != 0 || results[deflect.SettledSent] == 0 || results[deflect.SettledNotSent] == 0 {
+					t.Errorf("settled %v, want some sent, some not, none unknown", results)
+				}
+				if n := sum(t, registry, "deflect_settled_total"); n != float64(uncertain) {
+					t.Errorf("%v settled counted, want %d", n, uncertain)
+				}
+				t.Logf("sent %d, uncertain %d, settled %v, %d requests for the report",
+					len(api.Sent()), uncertain, results, len(reportTimes(api, time.Now())))
+			})
+		})
+	}
+}
+
+// TestSettleShares shows that calls that are uncertain together are looked up
+// together.
+func TestSettleShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.SetFault(&deflecttest.Fault{ResetAfter: true})
+		var got settled
+		c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear; c.Breaker.Failures = 1000 })
+		for i := range 100 {
+			k := call()
+			k.ExternalCallID = fmt.Sprint(i)
+			c.Deflect(t.Context(), k)
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		if n := len(got.heard()); n != 100 {
+			t.Errorf("%d settled, want 100", n)
+		}
+		if n := len(reportTimes(api, time.Now())); n > 3 {
+			t.Errorf("%d requests for 10 s of calls, want one every 5 s", n)
+		}
+	})
+}
+
+func TestSettleIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.SetFault(&deflecttest.Fault{ResetAfter: true})
+		var got settled
+		c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear; c.Settle.Max = 3 })
+		for i := range 5 {
+			k := call()
+			k.ExternalCallID = fmt.Sprint(i)
+			c.Deflect(t.Context(), k)
+		}
+		for _, v := range got.heard() {
+			if v.Result != deflect.SettledUnknown || !errors.Is(v.Err, deflect.ErrTooMany) {
+				t.Errorf("%+v", v)
+			}
+		}
+		if n := len(got.heard()); n != 2 {
+			t.Errorf("%d were refused, want 2", n)
+		}
+		time.Sleep(time.Minute)
+		if n := len(got.heard()); n != 5 {
+			t.Errorf("%d settled, want 5", n)
+		}
+	})
+}
+
+// TestSettleAtTheEnd closes a client with two deflections open, and lets a third
+// end uncertain afterwards.
+func TestSettleAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.SetFault(&deflecttest.Fault{Status: 500})
+		api.SetReportFault(&deflecttest.Fault{Hang: true})
+		var got settled
+		var log bytes.Buffer
+		c := newClient(t, api, func(c *deflect.Config) {
+			c.OnSettled = got.hear
+			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		for i := range 2 {
+			k := call()
+			k.ExternalCallID = fmt.Sprint(i)
+			c.Deflect(t.Context(), k)
+		}
+		time.Sleep(16 * time.Second) // a lookup hangs
+		began := time.Now()
+		c.Close()
+		c.Close()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("Close() took %s", took)
+		}
+		k := call()
+		k.ExternalCallID = "2"
+		c.Deflect(t.Context(), k)
+		if n := len(got.heard()); n != 3 {
+			t.Fatalf("%d settled, want 3", n)
+		}
+		for i, v := range got.heard() {
+			if v.ExternalCallID != fmt.Sprint(i) || v.Result != deflect.SettledUnknown || !errors.Is(v.Err, deflect.ErrClosed) {
+				t.Errorf("%+v", v)
+			}
+			if n := strings.Count(log.String(), fmt.Sprintf("level=WARN msg=\"uncertain text settled\" call_id=%d result=unknown", i)); n != 1 {
+				t.Errorf("%d log lines for call %d:\n%s", n, i, log.String())
+			}
+		}
+	})
+}
+
+func TestSettleOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.SetFault(&deflecttest.Fault{Status: 500})
+		var got settled
+		c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear; c.Settle.Disabled = true })
+		c.Deflect(t.Context(), call())
+		time.Sleep(time.Hour)
+		if n := len(got.heard()) + len(reportTimes(api, time.Now())); n != 0 {
+			t.Errorf("%d settlements and lookups", n)
+		}
+	})
+}
+
+// TestSettleHoldsNoCall lets the report hang while calls go on.
+func TestSettleHoldsNoCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.SetReportFault(&deflecttest.Fault{Hang: true})
+		c := newClient(t, api, nil)
+		api.Inject(deflecttest.Fault{ResetAfter: true})
+		c.Deflect(t.Context(), call())
+		time.Sleep(20 * time.Second)
+		if len(reportTimes(api, time.Now())) == 0 {
+			t.Fatal("no lookup")
+		}
+		began := time.Now()
+		for range 10 {
+			api.Inject(deflecttest.Fault{ResetAfter: true})
+			if res, _ := c.Deflect(t.Context(), call()); res.Outcome != deflect.Uncertain && res.Outcome != deflect.Failed {
+				t.Errorf("outcome %s", res.Outcome)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("ten calls took %s", took)
+		}
+	})
+}
+
+// TestSettleForgetsOldTexts looks up a call whose id was used before.
+func TestSettleForgetsOldTexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		var got settled
+		c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear })
+		k := call()
+		if _, err := c.Deflect(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		api.Inject(deflecttest.Fault{Status: 500})
+		c.Deflect(t.Context(), k)
+		time.Sleep(time.Hour)
+		if all := got.heard(); len(all) != 1 || all[0].Result != deflect.SettledNotSent {
+			t.Errorf("settled %+v, want not_sent", all)
+		}
+	})
+}
+
+func TestSettleByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		c := newClient(t, api, func(c *deflect.Config) { c.Settle.Disabled = true })
+		at := time.Now()
+		k := call()
+		api.Inject(deflecttest.Fault{ResetAfter: true})
+		c.Deflect(t.Context(), k)
+		time.Sleep(time.Minute)
+		v := c.Settle(t.Context(), k.ExternalCallID, at)
+		if v.Result != deflect.SettledSent || v.CallID != "473513" || !v.SentAt.Equal(at) || v.Lookups != 1 || v.Err != nil {
+			t.Errorf("sent: %+v", v)
+		}
+		v = c.Settle(t.Context(), "nobody", at)
+		if v.Result != deflect.SettledUnknown || !errors.Is(v.Err, deflect.ErrTooEarly) {
+			t.Errorf("too early: %+v", v)
+		}
+		time.Sleep(10 * time.Minute)
+		if v = c.Settle(t.Context(), "nobody", at); v.Result != deflect.SettledNotSent || v.Err != nil {
+			t.Errorf("not sent: %+v", v)
+		}
+		if v = c.Settle(t.Context(), k.ExternalCallID, at.Add(5*time.Minute)); v.Result != deflect.SettledSent {
+			t.Errorf("not quite remembered: %+v", v)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if v = c.Settle(ctx, "nobody", at); v.Result != deflect.SettledUnknown || deflect.ReasonOf(v.Err) != deflect.ReasonCanceled {
+			t.Errorf("cancelled: %+v", v)
+		}
+	})
+}
