@@ -66,8 +66,9 @@ var (
 const (
 	// What the clocks here and there may differ by.
 	clockSlack = time.Minute
-	// How long before its text a call may have begun, when nobody knows.
-	longCall = time.Hour
+	// How long before its text a call may have begun, when nobody knows. With
+	// the default limit it fits one window.
+	longCall = 45 * time.Minute
 )
 
 // Settle looks once into the report for the text of a call that was deflected at

@@ -1,6 +1,6 @@
 // Command deflectctl shows, tries and checks what deflectd does: a demo without
-// any account, one text from the command line, a look at a configuration, and
-// simulators of both neighbours.
+// any account, one text from the command line, reports of what became of the
+// texts, a look at a configuration, and simulators of both neighbours.
 //
 // Exit codes: 0 done, 1 it did not work out (no text sent, a caller lost), 2
 // usage or configuration.
@@ -32,9 +32,10 @@ Exit codes: 0 done, 1 it did not work out (no text sent, a caller lost), 2 usage
 
 // commands are what deflectctl can do.
 type commands struct {
-	Demo     demoCmd  `cmd:"" help:"Watch three callers go through deflectd, all on this machine."`
-	Send     sendCmd  `cmd:"" help:"Send one text, or show the request with --dry-run."`
-	Check    checkCmd `cmd:"" help:"Check a configuration and print it with all defaults."`
+	Demo     demoCmd   `cmd:"" help:"Watch three callers go through deflectd, all on this machine."`
+	Send     sendCmd   `cmd:"" help:"Send one text, or show the request with --dry-run."`
+	Settle   settleCmd `cmd:"" help:"Look up whether an uncertain text went out."`
+	Check    checkCmd  `cmd:"" help:"Check a configuration and print it with all defaults."`
 	Simulate struct {
 		LiveDeflect simulateAPICmd    `cmd:"" name:"livedeflect" help:"Answer like LivePerson's LiveDeflect API."`
 		FreeSWITCH  simulateSwitchCmd `cmd:"" name:"freeswitch" help:"Call a running deflectd like FreeSWITCH."`

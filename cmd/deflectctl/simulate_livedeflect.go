@@ -30,8 +30,12 @@ type simulateAPICmd struct {
 	SiteID      string   `name:"site-id" placeholder:"ID" help:"The only account that is accepted (default: any)."`
 	ConsumerKey string   `default:"simulator-key" placeholder:"KEY" help:"App key (default: ${default})."`
 	Token       string   `default:"simulator-token" placeholder:"TOKEN" help:"Access token (default: ${default}); an empty one is for two-legged keys."`
-	Fault       string   `placeholder:"FAULT" help:"What every request meets."`
-	NextFault   []string `sep:"none" placeholder:"FAULT" help:"What the next request meets; repeat it for the ones after."`
+	Fault       string   `placeholder:"FAULT" help:"What every request for a text meets."`
+	NextFault   []string `sep:"none" placeholder:"FAULT" help:"What the next request for a text meets; repeat it for the ones after."`
+
+	ReportFault       string        `placeholder:"FAULT" help:"What every request for the report meets."`
+	ReportLag         time.Duration `placeholder:"DURATION" help:"How late events get into the report (default: not at all)."`
+	ConversationAfter time.Duration `placeholder:"DURATION" help:"How long after its text a conversation opens (default: never)."`
 }
 
 // Help is shown below the usage.
@@ -49,6 +53,7 @@ A fault is one or more words with commas between them:
   delay=3s          answers late
   garbage, truncate an answer that cannot be read; the text was sent
   success-false     a 200 that says no
+  no-text           a 200 that says yes; no text
   success-bool      a true that is not in quotes
   redirect=URL      answers 307
   invalid-nonce     refuses the nonce
@@ -58,6 +63,9 @@ A fault is one or more words with commas between them:
 
 // Run plays the API until it is interrupted.
 func (c *simulateAPICmd) Run(a *app) error {
+	if c.ReportLag < 0 || c.ConversationAfter < 0 {
+		return usage("--report-lag and --conversation-after must not be negative")
+	}
 	if !c.AllowRemote && !loopback(c.Listen) {
 		return usage("--listen %s can be reached by other machines: use 127.0.0.1, or add --allow-remote", c.Listen)
 	}
@@ -67,6 +75,10 @@ func (c *simulateAPICmd) Run(a *app) error {
 	}
 	if c.Token != "" {
 		cfg.TokenSecret = cmp.Or(a.getenv("DEFLECT_TOKEN_SECRET"), simulatorTokenSecret)
+	}
+	cfg.Report.Lag = c.ReportLag
+	if c.ConversationAfter > 0 {
+		cfg.Report.Conversation = func(deflecttest.Deflection) (time.Duration, bool) { return c.ConversationAfter, true }
 	}
 	lines := &requestLines{w: a.stdout}
 	cfg.Logger = slog.New(lines)
@@ -85,12 +97,21 @@ func (c *simulateAPICmd) Run(a *app) error {
 }
 
 func (c *simulateAPICmd) faults(api *deflecttest.Server) error {
-	if c.Fault != "" {
-		f, err := deflecttest.ParseFault(c.Fault)
-		if err != nil {
-			return usage("--fault: %w", err)
+	for _, standing := range []struct {
+		flag, spec string
+		set        func(*deflecttest.Fault)
+	}{
+		{"--fault", c.Fault, api.SetFault},
+		{"--report-fault", c.ReportFault, api.SetReportFault},
+	} {
+		if standing.spec == "" {
+			continue
 		}
-		api.SetFault(&f)
+		f, err := deflecttest.ParseFault(standing.spec)
+		if err != nil {
+			return usage("%s: %w", standing.flag, err)
+		}
+		standing.set(&f)
 	}
 	for _, s := range c.NextFault {
 		f, err := deflecttest.ParseFault(s)
@@ -154,10 +175,11 @@ func (l *requestLines) Handle(_ context.Context, r slog.Record) error {
 	if r.Message != "request answered" {
 		return nil
 	}
-	v := map[string]string{}
-	r.Attrs(func(a slog.Attr) bool { v[a.Key] = a.Value.String(); return true })
+	v := attrs(r)
 	var what []string
 	switch {
+	case v["calls"] != "":
+		what = append(what, fmt.Sprintf("report of %s calls, %s events", v["calls"], v["events"]))
 	case v["call_id"] != "":
 		what = append(what, l.text(v["call_id"]))
 	case v["reason"] != "":
@@ -178,7 +200,8 @@ func (l *requestLines) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
-// text describes a text that was sent, without the number.
+// text describes a text that was sent, without the number. A request with a
+// callId and no text met the fault no-text.
 func (l *requestLines) text(callID string) string {
 	sent := l.api.Sent()
 	for i := len(sent) - 1; i >= 0; i-- {
@@ -186,5 +209,5 @@ func (l *requestLines) text(callID string) string {
 			return fmt.Sprintf("text sent to %s, skill %s, callId %s", deflect.PhoneNumber(sent[i].DeflectionHandle), sent[i].Skill, callID)
 		}
 	}
-	return "text sent, callId " + callID
+	return "no text, callId " + callID
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
@@ -22,7 +23,8 @@ func TestSimulateLiveDeflect(t *testing.T) {
 		var errOut strings.Builder
 		ended <- run([]string{
 			"simulate", "livedeflect", "--listen", "127.0.0.1:0", "--consumer-key", "appkey", "--token", "apptoken",
-			"--next-fault", "status=503", "--next-fault", "reset-after",
+			"--next-fault", "status=503", "--next-fault", "reset-after", "--next-fault", "no-text",
+			"--conversation-after", "1ns",
 		}, app{ctx, w, &errOut, secretEnv})
 		w.Close()
 	}()
@@ -40,15 +42,23 @@ func TestSimulateLiveDeflect(t *testing.T) {
 	}
 
 	clock := regexp.MustCompile(`^[0-9]{2}:[0-9]{2}:[0-9]{2}  `)
-	for _, want := range []string{
-		"503  no text; fault status=503",
-		"---  text sent to ***46, skill sales, callId 473513; fault reset-after",
-		"200  text sent to ***46, skill sales, callId 473514",
+	file := configFile(t, found[1])
+	send := []string{"send", "--config", file, "--from", caller, "--to", dialed}
+	settle := []string{"settle", "--config", file, "--external-id", "x", "--at", time.Now().Format(time.RFC3339)}
+	for _, step := range []struct {
+		args []string
+		want string
+	}{
+		{send, "503  no text; fault status=503"},
+		{send, "---  text sent to ***46, skill sales, callId 473513; fault reset-after"},
+		{send, "200  no text, callId 473514; fault no-text"},
+		{send, "200  text sent to ***46, skill sales, callId 473515"},
+		{settle, "200  report of 3 calls, 16 events"}, // two of them with a conversation
 	} {
-		sent := make(chan struct{})
+		sent, want := make(chan struct{}), step.want
 		go func() {
 			defer close(sent)
-			invoke(t, "send", "--config", configFile(t, found[1]), "--from", caller, "--to", dialed)
+			invoke(t, step.args...)
 		}()
 		lines.Scan()
 		<-sent

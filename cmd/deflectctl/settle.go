@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+type settleCmd struct {
+	Config     string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	ExternalID string `required:"" name:"external-id" placeholder:"ID" help:"Your id of the call: call_id in the log, external_id of 'deflectctl send'."`
+	At         string `required:"" placeholder:"TIME" help:"When the text was asked for, to some minutes: RFC 3339, or seconds or milliseconds since 1970."`
+}
+
+// Help is shown below the usage.
+func (settleCmd) Help() string {
+	return `Looks into LiveDeflect's report for a text of which nobody knew whether it went out, and prints the result as JSON.
+
+  sent      the report shows the text
+  not_sent  the report, read without a gap, shows none, and settle.limit has passed since
+  unknown   the report could not be read, or it is too early to say
+
+Exit code 0: sent or not_sent. 1: unknown. 2: usage or configuration.
+
+  deflectctl settle --config deflectd.yaml --external-id 3e0068c6-dcda-4c96 --at 2026-11-21T09:30:00Z`
+}
+
+// settleResult is what settle prints.
+type settleResult struct {
+	Result     deflect.SettleResult `json:"result"`
+	ExternalID string               `json:"external_id"`
+	CallID     string               `json:"call_id"`
+	SentAt     *time.Time           `json:"sent_at"`
+	Error      string               `json:"error"`
+}
+
+// Run looks one call up.
+func (c *settleCmd) Run(a *app) error {
+	at, err := parseInstant(c.At)
+	if err != nil {
+		return usage("--at %w", err)
+	}
+	if at.After(time.Now().Add(time.Minute)) {
+		return usage("--at %s is still to come", c.At)
+	}
+	file, err := loadConfig(a, c.Config)
+	if err != nil {
+		return err
+	}
+	api := file.Deflect
+	api.Logger = slog.New(slog.DiscardHandler)
+	client, err := deflect.New(api)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	v := client.Settle(a.ctx, c.ExternalID, at)
+	out := settleResult{Result: v.Result, ExternalID: v.ExternalCallID, CallID: v.CallID}
+	if !v.SentAt.IsZero() {
+		sent := v.SentAt.UTC()
+		out.SentAt = &sent
+	}
+	if v.Err != nil {
+		out.Error = v.Err.Error()
+	}
+	if err := printJSON(a.stdout, out); err != nil {
+		return err
+	}
+	if v.Result == deflect.SettledUnknown {
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+// parseInstant reads a time: RFC 3339, or epoch seconds or milliseconds.
+func parseInstant(s string) (time.Time, error) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n >= 0 {
+		if len(s) > 11 {
+			return time.UnixMilli(n), nil
+		}
+		return time.Unix(n, 0), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, fmt.Errorf("%q is no time: write 2026-11-21T09:30:00Z, or seconds or milliseconds since 1970", s)
+	}
+	return t, nil
+}
