@@ -41,7 +41,18 @@
 // promised what cannot be kept. Report calls that end without Deflect with
 // [Client.CountOutcome].
 //
+// # What became of a text
+//
+// [Client.Report] is an iterator over the events of the account, decoded while
+// they are read; [Journeys] folds its [Events] into calls, and [FunnelOf] and
+// [FunnelBy] count how far the calls got. Its errors are [*EventError], one malformed entry,
+// and [*ReportError], a window without events; both match the sentinels above.
+//
+// An uncertain deflection is looked up in the report in the background, from
+// Settle.After until Settle.Limit: Config.OnSettled hears what came of it.
+// [Client.Close] ends that, and must be called.
+//
 // A [Client] is safe for concurrent use. Facts about the API are from LivePerson's
-// LiveDeflect pages (contextAndInvite); where those contradict themselves, Config
+// LiveDeflect pages (contextAndInvite, getLiveDeflectData); where those contradict themselves, Config
 // has a setting.
 package deflect

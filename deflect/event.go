@@ -80,7 +80,7 @@ func (e Event) CustomerID() string {
 // LogValue shows what may be logged of an event.
 func (e Event) LogValue() slog.Value {
 	return slog.GroupValue(
-		slog.String("livedeflect_call_id", idText(e.CallID)),
+		slog.String("deflect_call_id", idText(e.CallID)),
 		slog.String("call_id", clean(e.ExternalCallID)),
 		slog.String("type", clean(string(e.Type))),
 		slog.Time("time", e.Time),

@@ -58,7 +58,7 @@ func (j *Journey) When() time.Time {
 // LogValue shows what may be logged of a journey.
 func (j Journey) LogValue() slog.Value {
 	return slog.GroupValue(
-		slog.String("livedeflect_call_id", idText(j.CallID)),
+		slog.String("deflect_call_id", idText(j.CallID)),
 		slog.String("call_id", clean(j.ExternalCallID)),
 	)
 }

@@ -2,7 +2,6 @@ package deflect
 
 import (
 	"context"
-	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -103,7 +102,7 @@ func (c *Client) PollReport(ctx context.Context) {
 func (c *Client) poll(ctx context.Context) {
 	now := time.Now()
 	var problem error
-	calls := Journeys(eventsOf(c.Report(ctx, ReportQuery{From: now.Add(-c.cfg.Report.Lookback), To: now}), func(err error) {
+	calls := Journeys(Events(c.Report(ctx, ReportQuery{From: now.Add(-c.cfg.Report.Lookback), To: now}), func(err error) {
 		if problem == nil {
 			problem = err
 		}
@@ -129,19 +128,6 @@ func (c *Client) poll(ctx context.Context) {
 	}
 	c.live.polls["complete"].Inc()
 	c.live.lastComplete.Set(float64(now.UnixMilli()) / 1e3)
-}
-
-// eventsOf passes the events of a report on, and its errors to the side.
-func eventsOf(report iter.Seq2[Event, error], failed func(error)) iter.Seq[Event] {
-	return func(yield func(Event) bool) {
-		for e, err := range report {
-			if err != nil {
-				failed(err)
-			} else if !yield(e) {
-				return
-			}
-		}
-	}
 }
 
 // count counts what is new about a call. What was reached before forgotten is

@@ -32,8 +32,8 @@ func (r ReportConfig) validate(bad func(field, format string, args ...any)) {
 	if r.Parallel < 1 || r.Parallel > 16 {
 		bad("Report.Parallel", "is %d; must be between 1 and 16", r.Parallel)
 	}
-	if r.Every != 0 && (r.Every < 10*time.Second || r.Every > 24*time.Hour) {
-		bad("Report.Every", "is %s; must be 0 for never, or between 10s and 24h", r.Every)
+	if r.Every != 0 && (r.Every < time.Second || r.Every > 24*time.Hour) {
+		bad("Report.Every", "is %s; must be 0 for never, or between 1s and 24h", r.Every)
 	}
 	if r.Lookback < time.Minute || r.Lookback > 31*24*time.Hour {
 		bad("Report.Lookback", "is %s; must be between 1m and 744h", r.Lookback)
@@ -127,6 +127,20 @@ func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[Event, err
 		}
 		r := &reportRun{client: c, query: q, from: from, to: to}
 		r.iterate(ctx, yield)
+	}
+}
+
+// Events passes the events of a report on, and its errors to failed, on the
+// iterating goroutine.
+func Events(report iter.Seq2[Event, error], failed func(error)) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for e, err := range report {
+			if err != nil {
+				failed(err)
+			} else if !yield(e) {
+				return
+			}
+		}
 	}
 }
 

@@ -49,15 +49,8 @@ func (s *stage) tellFunnel(ctx context.Context, w io.Writer, began time.Time, sc
 	}
 	defer client.Close()
 	var failed error
-	calls := deflect.Journeys(func(yield func(deflect.Event) bool) {
-		for e, err := range client.Report(ctx, deflect.ReportQuery{From: began.Add(-time.Minute), To: time.Now()}) {
-			if err != nil {
-				failed = err
-			} else if !yield(e) {
-				return
-			}
-		}
-	})
+	report := client.Report(ctx, deflect.ReportQuery{From: began.Add(-time.Minute), To: time.Now()})
+	calls := deflect.Journeys(deflect.Events(report, func(err error) { failed = err }))
 	if failed != nil {
 		return nil, failed
 	}

@@ -106,7 +106,7 @@ var badFiles = []struct {
 	{"repeat_many", consumer, `11: profiles[0].repeat: is 11; must be between 1 and 10`},
 	{"report_bounds", consumer, `4: report.window: is 500ms; must be between 1s and 744h
 5: report.parallel: is 17; must be between 1 and 16
-6: report.every: is 5s; must be 0 for never, or between 10s and 24h
+6: report.every: is 500ms; must be 0 for never, or between 1s and 24h
 7: report.lookback: is 1s; must be between 1m and 744h`},
 	{"second_document", consumer, `13: begins a second document: remove the line "---" and what follows`},
 	{"secret_env_lines", twoLines, `1: livedeflect.consumer_secret_file: is not given, and DEFLECT_CONSUMER_SECRET holds more than one line of text: it must hold the secret alone`},
