@@ -94,11 +94,8 @@ func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 		Duration: time.Since(start),
 	}
 	c.CountOutcome(res.Outcome, res.Reason)
-	switch res.Outcome {
-	case Sent:
+	if res.Outcome == Sent {
 		return res, nil
-	case Uncertain:
-		c.settler.add(call, start)
 	}
 	return res, &Error{Outcome: res.Outcome, Reason: res.Reason, Err: v.err}
 }
@@ -121,6 +118,9 @@ func (c *Client) deflect(ctx context.Context, call Call) (v verdict, attempts in
 	})
 	if !ran {
 		return verdict{outcome: Failed, reason: ReasonBreakerOpen}, 0
+	}
+	if v.outcome == Uncertain {
+		c.settler.add(k)
 	}
 	return v, attempts
 }

@@ -69,10 +69,9 @@ type Config struct {
 	Transport http.RoundTripper
 	// Logger gets debug lines per request and the moves of the breaker; nil discards.
 	Logger *slog.Logger
-	// OnSettled hears of every [Uncertain] deflection once, when the report has told
-	// whether its text went out, or will not. It is called one at a time, from a
-	// goroutine of the Client, from Close, or (when too many are open) from Deflect;
-	// it must not call Close.
+	// OnSettled hears of every [Uncertain] deflection once: when the report has told
+	// whether its text went out, or will not tell. It is called one at a time, from a
+	// goroutine of the Client; Close waits for it, so it must not call Close.
 	OnSettled func(Settlement)
 	// Registerer gets the metrics; nil is a private registry. One Client a Registerer.
 	Registerer prometheus.Registerer

@@ -47,6 +47,13 @@ func TestConfigValidate(t *testing.T) {
 		{"text length", func(c *Config) { c.MaxTextLength = -1 }, "MaxTextLength: is -1; must be positive"},
 		{"failures", func(c *Config) { c.Breaker.Failures = -1 }, "Breaker.Failures: is -1; must be positive"},
 		{"open for", func(c *Config) { c.Breaker.OpenFor = -1 }, "Breaker.OpenFor: is -1ns; must be positive"},
+		{"report window", func(c *Config) { c.Report.Window = -1 }, "Report.Window: is -1ns; must be between 1s and 744h"},
+		{"windows at once", func(c *Config) { c.Report.Parallel = 17 }, "Report.Parallel: is 17; must be between 1 and 16"},
+		{"polls", func(c *Config) { c.Report.Every = time.Millisecond }, "Report.Every: is 1ms; must be 0 for never, or between 1s and 24h"},
+		{"lookback", func(c *Config) { c.Report.Every = 2 * time.Hour }, "Report.Lookback: is 1h0m0s; must be between 1m and 744h, and not shorter than the time between two polls"},
+		{"first lookup", func(c *Config) { c.Settle.After = time.Millisecond }, "Settle.After: is 1ms; must be at least 1s"},
+		{"last lookup", func(c *Config) { c.Settle.Limit = time.Second }, "Settle.Limit: is 1s; must be between the first lookup and 24h"},
+		{"open lookups", func(c *Config) { c.Settle.Max = -1 }, "Settle.Max: is -1; must be positive"},
 		{"several", func(c *Config) { *c = Config{} },
 			"SiteID: is missing: the LivePerson account id\nDomain: is missing: a label such as va, or a BaseURL\nAuth: is missing: without keys the API refuses every request"},
 	}

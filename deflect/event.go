@@ -61,7 +61,8 @@ type Event struct {
 	// CallerInfo is Call.CallerInfo, numbers as json.Number. Events of one call
 	// share the map: do not change it.
 	CallerInfo map[string]any
-	// CallerInfoRaw is callerInfo as it came when that is no JSON object.
+	// CallerInfoRaw is callerInfo as it came when that is no JSON object, or larger
+	// than what can be sent.
 	CallerInfoRaw string
 
 	// Extra are the fields that the vendor's page does not list.

@@ -97,6 +97,10 @@ func readCallerInfo(s *reportStream, e *Event, v jsontext.Value) error {
 		return nil
 	case string(b) != s.info:
 		s.info, s.infoMap = string(b), nil
+		if len(b) > maxInfoBytes {
+			break // nobody sent that
+		}
+		s.grown += infoGrowth * len(b)
 		dec := json.NewDecoder(bytes.NewReader(b))
 		dec.UseNumber()
 		var m map[string]any

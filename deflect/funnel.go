@@ -114,13 +114,16 @@ func sumUp(all []time.Duration) Durations {
 	return Durations{Calls: len(all), Median: rank(50), P90: rank(90)}
 }
 
-// FunnelBy counts calls in groups. Hours and days are those of the zone, in
-// their order; other groups come by their number of calls, the largest first.
+// FunnelBy counts calls in groups. Hours and days are those of the zone (nil is
+// UTC), in their order; other groups come by their number of calls, the largest first.
 // Groups without calls are not there.
 func FunnelBy(calls []Journey, by Grouping, zone *time.Location) []Group {
 	type key struct {
 		text  string
 		start time.Time
+	}
+	if zone == nil {
+		zone = time.UTC
 	}
 	tallies := map[key]*tally{}
 	for i := range calls {
@@ -159,8 +162,12 @@ func (by Grouping) key(j *Journey, zone *time.Location) (text string, start time
 	}
 	t = t.In(zone)
 	if by == ByDay {
+		// Where summer time begins at midnight, the day begins at one.
 		start = time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, zone)
-		return start.Format(time.DateOnly), start
+		if start.Day() != t.Day() {
+			start = start.Add(time.Hour)
+		}
+		return t.Format(time.DateOnly), start
 	}
 	// Not Truncate: zones differ by half hours too. Nor time.Date: one hour
 	// comes twice when summer time ends.

@@ -84,6 +84,7 @@ func TestJourney(t *testing.T) {
 	events := []deflect.Event{
 		{CallID: "1", Type: deflect.EventSendText, Time: noon.Add(time.Minute)},
 		{CallID: "1", Type: deflect.EventSendText, Time: noon.Add(time.Second), Skill: "sales", ExternalCallID: "x"},
+		{CallID: "1", ConversationID: "null"},
 		{CallID: "1", Type: deflect.EventDeflResponse, ConversationID: uuid, DialedPhoneNumber: "8005550100", CustomerCountryCode: "44"},
 	}
 	journeys := deflect.Journeys(slices.Values(events))
@@ -121,6 +122,14 @@ func TestFunnelBy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	santiago, err := time.LoadLocation("America/Santiago") // summer time begins at midnight
+	if err != nil {
+		t.Fatal(err)
+	}
+	spring := deflect.FunnelBy(deflect.Journeys(slices.Values(steps("1", "sales", time.Date(2026, 9, 6, 12, 0, 0, 0, santiago), all()...))), deflect.ByDay, santiago)
+	if len(spring) != 1 || spring[0].Key != "2026-09-06" || spring[0].Start.Day() != 6 {
+		t.Errorf("a day that begins at one: %+v", spring)
+	}
 	// The night in which summer time ends: 2:30 comes twice.
 	night := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
 	events := slices.Concat(
@@ -140,6 +149,7 @@ func TestFunnelBy(t *testing.T) {
 		{"dialled number", deflect.ByDialed, time.UTC, []string{"+18005550100 3/3/1", " 1/0/0"}},
 		{"hour", deflect.ByHour, berlin, []string{" 1/0/0", "2026-10-25T02:00:00+02:00 1/1/1", "2026-10-25T02:00:00+01:00 1/1/0", "2026-10-26T01:00:00+01:00 1/1/0"}},
 		{"hour, half an hour off", deflect.ByHour, kolkata, []string{" 1/0/0", "2026-10-25T06:00:00+05:30 1/1/1", "2026-10-25T07:00:00+05:30 1/1/0", "2026-10-26T06:00:00+05:30 1/1/0"}},
+		{"hour without a zone", deflect.ByHour, nil, []string{" 1/0/0", "2026-10-25T00:00:00Z 1/1/1", "2026-10-25T01:00:00Z 1/1/0", "2026-10-26T00:00:00Z 1/1/0"}},
 		{"day", deflect.ByDay, berlin, []string{" 1/0/0", "2026-10-25 2/2/1", "2026-10-26 1/1/0"}},
 	}
 	for _, tt := range tests {

@@ -3,6 +3,7 @@ package deflect
 import (
 	"iter"
 	"log/slog"
+	"regexp"
 	"time"
 )
 
@@ -73,7 +74,7 @@ func (j Journey) GoString() string { return "deflect.Journey{" + j.String() + "}
 
 // Journeys folds events into calls, in the order of their first events. Events
 // may come in any order and more than once: a stage is reached once, at the
-// earliest of its times. A call with a conversation id has reached
+// earliest of its times. A call whose conversation id is a UUID has reached
 // [EventConversation], whether or not there is an event of that type. Types
 // that are no stage count for nothing.
 func Journeys(events iter.Seq[Event]) []Journey {
@@ -106,7 +107,9 @@ func (j *Journey) add(e Event, share func(string) string) {
 		}
 	}
 	fill(&j.ExternalCallID, e.ExternalCallID)
-	fill(&j.ConversationID, e.ConversationID)
+	if uuidForm.MatchString(e.ConversationID) {
+		fill(&j.ConversationID, e.ConversationID)
+	}
 	if j.Skill == "" {
 		j.Skill = share(e.Skill)
 	}
@@ -127,6 +130,10 @@ func (j *Journey) add(e Event, share func(string) string) {
 		j.reached[len(stages)-1] = true
 	}
 }
+
+// uuidForm is what a conversation's id looks like. Another text, such as "null",
+// is none.
+var uuidForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // earlier returns the earlier of two times; zero is none.
 func earlier(a, b time.Time) time.Time {

@@ -1,7 +1,11 @@
 package deflect
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -9,8 +13,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// maxLiveCalls bounds what the live funnel remembers.
-const maxLiveCalls = 1 << 18
+const (
+	maxLiveCalls = 1 << 17 // bounds what one poll holds, and what is remembered
+	// A poll that takes longer is given up, so that the next one can come.
+	pollWithin = 5 * time.Minute
+)
+
+var (
+	errManyCalls = fmt.Errorf("the report has more than %d calls: shorten report.lookback", maxLiveCalls)
+	errLongPoll  = errors.New("the poll took too long")
+)
 
 // liveFunnel turns a report that is polled into counters. A stage of a call is
 // counted once, and only if it was reached after the polling began: a restart
@@ -31,7 +43,8 @@ type liveFunnel struct {
 // counted is a call of which something was counted.
 type counted struct {
 	stage [len(stages)]bool
-	last  time.Time // of the stages counted
+	at    [len(stages)]time.Time // of every stage seen, for the times between
+	last  time.Time              // of the stages counted
 }
 
 func newLiveFunnel() *liveFunnel {
@@ -80,7 +93,8 @@ func (l *liveFunnel) collectors() []prometheus.Collector {
 // metrics, until ctx ends; it returns at once if Every is 0. Each poll reaches
 // Report.Lookback back, and what overlaps is counted once. Stages that were reached
 // before PollReport began are not counted, so that a restart counts nothing
-// twice. One poller a Client: a second one returns at once.
+// twice; nor are those that the report first tells of after twice the Lookback. One
+// poller a Client: a second one returns at once.
 func (c *Client) PollReport(ctx context.Context) {
 	if c.live == nil || !c.live.polling.TryLock() {
 		return
@@ -102,19 +116,17 @@ func (c *Client) PollReport(ctx context.Context) {
 func (c *Client) poll(ctx context.Context) {
 	now := time.Now()
 	var problem error
-	calls := Journeys(Events(c.Report(ctx, ReportQuery{From: now.Add(-c.cfg.Report.Lookback), To: now}), func(err error) {
-		if problem == nil {
-			problem = err
-		}
-	}))
+	limited, cancel := context.WithTimeoutCause(ctx, max(pollWithin, c.cfg.Report.Every), errLongPoll)
+	defer cancel()
+	report := c.Report(limited, ReportQuery{From: now.Add(-c.cfg.Report.Lookback), To: now})
+	calls := Journeys(slim(Events(report, func(err error) { problem = cmp.Or(problem, err) }), &problem))
 	if ctx.Err() != nil {
 		return
 	}
 	forgotten := now.Add(-2 * c.cfg.Report.Lookback)
-	full := 0
 	for i := range calls {
-		if !c.live.count(&calls[i], forgotten) {
-			full++
+		if !c.live.count(&calls[i], forgotten, now) {
+			problem = cmp.Or(problem, errManyCalls)
 		}
 	}
 	c.live.forget(forgotten)
@@ -123,17 +135,40 @@ func (c *Client) poll(ctx context.Context) {
 		c.log.LogAttrs(ctx, slog.LevelWarn, "report poll incomplete", slog.Any("err", problem))
 		return
 	}
-	if full > 0 {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "report poll incomplete: too many calls to remember", slog.Int("calls", full))
-	}
 	c.live.polls["complete"].Inc()
 	c.live.lastComplete.Set(float64(now.UnixMilli()) / 1e3)
+}
+
+// slim leaves of the events what is counted, and ends when there are too many
+// calls to hold.
+func slim(events iter.Seq[Event], problem *error) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		calls, last := 0, ""
+		for e := range events {
+			if e.CallID != last {
+				last = e.CallID
+				if calls++; calls > maxLiveCalls {
+					*problem = cmp.Or(*problem, errManyCalls)
+					return
+				}
+			}
+			if !callIDForm.MatchString(e.CallID) {
+				continue
+			}
+			if !uuidForm.MatchString(e.ConversationID) {
+				e.ConversationID = ""
+			}
+			if !yield(Event{CallID: e.CallID, Type: e.Type, Time: e.Time, Begin: e.Begin, ConversationID: e.ConversationID}) {
+				return
+			}
+		}
+	}
 }
 
 // count counts what is new about a call. What was reached before forgotten is
 // old news: it may have been counted, and forgotten. It reports false for a call
 // that there is no room to remember.
-func (l *liveFunnel) count(j *Journey, forgotten time.Time) bool {
+func (l *liveFunnel) count(j *Journey, forgotten, now time.Time) bool {
 	since := later(l.began, forgotten)
 	known := l.calls[j.CallID]
 	for i, s := range stages {
@@ -141,7 +176,9 @@ func (l *liveFunnel) count(j *Journey, forgotten time.Time) bool {
 		if at.IsZero() {
 			at = j.When()
 		}
-		if !j.reached[i] || at.Before(since) || known != nil && known.stage[i] {
+		// A time to come is counted when it has come: what is remembered is
+		// forgotten by its time.
+		if !j.reached[i] || at.Before(since) || at.After(now) || known != nil && known.stage[i] {
 			continue
 		}
 		if known == nil {
@@ -154,19 +191,35 @@ func (l *liveFunnel) count(j *Journey, forgotten time.Time) bool {
 		known.stage[i] = true
 		known.last = later(known.last, at)
 		l.stages[s].Inc()
-		switch s {
-		case EventSendText:
-			observe(l.toText, j, EventDeflResponse, EventSendText)
-		case EventConversation:
-			observe(l.toConversation, j, EventSendText, EventConversation)
-		}
+	}
+	if known != nil {
+		l.observe(known, j)
 	}
 	return true
 }
 
-func observe(h prometheus.Histogram, j *Journey, from, till EventType) {
-	for _, d := range j.between(nil, from, till) {
-		h.Observe(d.Seconds())
+// observe takes the times between stages, each once: when the report has told of
+// both ends, perhaps in different polls.
+func (l *liveFunnel) observe(known *counted, j *Journey) {
+	before := Journey{at: known.at}
+	for i := range stages {
+		known.at[i] = earlier(known.at[i], j.at[i])
+	}
+	after := Journey{at: known.at}
+	for _, span := range []struct {
+		h          prometheus.Histogram
+		from, till EventType
+		counted    bool
+	}{
+		{l.toText, EventDeflResponse, EventSendText, known.stage[len(stages)-2]},
+		{l.toConversation, EventSendText, EventConversation, known.stage[len(stages)-1]},
+	} {
+		if !span.counted || len(before.between(nil, span.from, span.till)) > 0 {
+			continue
+		}
+		for _, d := range after.between(nil, span.from, span.till) {
+			span.h.Observe(d.Seconds())
+		}
 	}
 }
 

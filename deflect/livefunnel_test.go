@@ -43,7 +43,7 @@ func funnelMetrics(t *testing.T, registry *prometheus.Registry) string {
 	return strings.Join(out, ", ")
 }
 
-// TestPollReport polls for two hours while calls come in, under each reading of
+// TestPollReport polls for an hour while calls come in, under each reading of
 // the vendor's page. Nothing is counted twice, and nothing from before.
 func TestPollReport(t *testing.T) {
 	for name, report := range map[string]deflecttest.Report{
@@ -80,15 +80,15 @@ func TestPollReport(t *testing.T) {
 				go func() { c.PollReport(ctx); close(ended) }()
 				time.Sleep(time.Second)
 				c.PollReport(t.Context()) // returns: there is a poller
-				for i := range 100 {
+				for i := range 40 {
 					deflectOne(i)
 					time.Sleep(time.Minute)
 				}
 				time.Sleep(30 * time.Minute)
 				cancel()
 				<-ended
-				want := "callstart 100, conversationid 10, deflresponse 100, ovrchan 100, sendtext 100, skillchoice 100, " +
-					"complete 130, incomplete 0, time_to_conversation_seconds 10/6000s, time_to_text_seconds 100/0s"
+				want := "callstart 40, conversationid 4, deflresponse 40, ovrchan 40, sendtext 40, skillchoice 40, " +
+					"complete 70, incomplete 0, time_to_conversation_seconds 4/2400s, time_to_text_seconds 40/0s"
 				if diff := cmp.Diff(want, funnelMetrics(t, registry)); diff != "" {
 					t.Errorf("metrics (-want +got):\n%s", diff)
 				}
@@ -159,6 +159,70 @@ func TestPollReportForgets(t *testing.T) {
 		<-ended
 		if got := funnelMetrics(t, registry); !strings.Contains(got, "sendtext 1,") {
 			t.Errorf("metrics %s", got)
+		}
+	})
+}
+
+// TestPollReportLateConversation lets the text leave the window before the
+// conversation opens.
+func TestPollReportLateConversation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.SetReport(deflecttest.Report{
+			Filter:       deflecttest.ByEvent,
+			Conversation: func(deflecttest.Deflection) (time.Duration, bool) { return 90 * time.Minute, true },
+		})
+		registry := prometheus.NewRegistry()
+		c := newClient(t, api, func(c *deflect.Config) { c.Registerer, c.Report.Every = registry, time.Minute })
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { c.PollReport(ctx); close(ended) }()
+		time.Sleep(time.Second)
+		c.Deflect(t.Context(), call())
+		time.Sleep(2 * time.Hour)
+		cancel()
+		<-ended
+		if got := funnelMetrics(t, registry); !strings.Contains(got, "conversationid 1,") || !strings.Contains(got, "time_to_conversation_seconds 1/5400s") {
+			t.Errorf("metrics %s", got)
+		}
+	})
+}
+
+// TestPollReportBounds polls an API that tells of a great many calls: they are
+// forgotten, and a new one counts again. One at a time to come does not count.
+func TestPollReportBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all strings.Builder
+		began := time.Now()
+		all.WriteString(`{"success":"true","data":{"no id":[{"eventType":"sendtext","eventTime":"999999999999999"}]`)
+		for i := range 1<<17 + 10 {
+			fmt.Fprintf(&all, `,"%d":[{"eventType":"sendtext","eventTime":"%d"}]`, i, began.Add(5*time.Minute).UnixMilli())
+		}
+		all.WriteString("}}")
+		flood := true
+		r := &reporter{answer: func(_, _ time.Time, _ int) (int, string) {
+			if flood {
+				flood = false
+				return 200, all.String()
+			}
+			return 200, fmt.Sprintf(`{"success":"true","data":{"late":[{"eventType":"sendtext","eventTime":"999999999999999"}],"real":[{"eventType":"sendtext","eventTime":"%d"}]}}`, began.Add(50*time.Minute).UnixMilli())
+		}}
+		registry := prometheus.NewRegistry()
+		c := reportClient(t, r, func(c *deflect.Config) {
+			c.Registerer, c.Report.Every, c.Report.Lookback = registry, 10*time.Minute, 10*time.Minute
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { c.PollReport(ctx); close(ended) }()
+		time.Sleep(10*time.Minute + time.Second)
+		if got := funnelMetrics(t, registry); !strings.Contains(got, "complete 0, incomplete 1") || !strings.Contains(got, "sendtext 131071,") {
+			t.Errorf("metrics after the flood %s", got)
+		}
+		time.Sleep(80 * time.Minute)
+		cancel()
+		<-ended
+		if got := funnelMetrics(t, registry); !strings.Contains(got, "sendtext 131072,") {
+			t.Errorf("metrics an hour later %s", got)
 		}
 	})
 }

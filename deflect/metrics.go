@@ -17,7 +17,7 @@ var requestResults = []Reason{
 var reportResults = []Reason{
 	ReasonOK, ReasonUnauthorized, ReasonInvalidNonce, ReasonRateLimited, ReasonRejected, ReasonRedirected,
 	ReasonUnreachable, ReasonServerError, ReasonTimeout, ReasonConnectionLost,
-	ReasonBadResponse, ReasonCanceled,
+	ReasonBadResponse, ReasonCanceled, ReasonInternal,
 }
 
 // metrics are the series of one Client, all present from the start and with

@@ -35,14 +35,14 @@ func (r ReportConfig) validate(bad func(field, format string, args ...any)) {
 	if r.Every != 0 && (r.Every < time.Second || r.Every > 24*time.Hour) {
 		bad("Report.Every", "is %s; must be 0 for never, or between 1s and 24h", r.Every)
 	}
-	if r.Lookback < time.Minute || r.Lookback > 31*24*time.Hour {
-		bad("Report.Lookback", "is %s; must be between 1m and 744h", r.Lookback)
+	if r.Lookback < time.Minute || r.Lookback > 31*24*time.Hour || r.Lookback < r.Every {
+		bad("Report.Lookback", "is %s; must be between 1m and 744h, and not shorter than the time between two polls", r.Lookback)
 	}
 }
 
 // ReportQuery is what [Client.Report] is asked for.
 type ReportQuery struct {
-	From, To time.Time // whole milliseconds; both are rounded outwards
+	From, To time.Time // cut to whole milliseconds
 
 	// Progress, if set, is called before the first window and after each one,
 	// on the goroutine that iterates.
@@ -100,6 +100,10 @@ func (e *ReportError) hopeless() bool {
 	return false
 }
 
+const longestReport = 10 * 366 * 24 * time.Hour
+
+var errBadSpan = errors.New("a span must end after it begins, begin after 1970, and be no longer than ten years")
+
 // Report returns the events of the account between two instants, as LiveDeflect
 // tells them now. It sends nothing before it is iterated over, and may be
 // iterated over again. Memory does not grow with the answer.
@@ -113,16 +117,17 @@ func (e *ReportError) hopeless() bool {
 // Each error is one of two. An [*EventError] is one malformed entry. A
 // [*ReportError] is a window whose events are missing, or are cut off; a window
 // is asked for again after 5, 10 and 15 seconds (the vendor's schedule) where
-// that can help. The iteration goes on after both, unless the rest would fail in
-// the same way; so read on, and remember that what you have is not all.
+// that can help, but only once while others of the same report are in vain. The
+// iteration goes on after both, unless the rest would fail in the same way; so read
+// on, and remember that what you have is not all.
 //
 // The breaker has no say in it: reports are not live. Cancelling ctx ends the
 // iteration with a ReportError for the rest of the span.
 func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		from, to := q.From.Truncate(time.Millisecond), q.To.Add(time.Millisecond-1).Truncate(time.Millisecond)
-		if !to.After(from) || from.UnixMilli() < 0 {
-			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: ReasonInvalidCall, Err: errors.New("the span has no length: To must be after From, and From after 1970")})
+		from, to := q.From.Truncate(time.Millisecond), q.To.Truncate(time.Millisecond)
+		if !to.After(from) || from.UnixMilli() < 0 || to.Sub(from) > longestReport {
+			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: ReasonInvalidCall, Err: errBadSpan})
 			return
 		}
 		r := &reportRun{client: c, query: q, from: from, to: to}
@@ -152,19 +157,20 @@ type reportRun struct {
 	seen     recent
 
 	fetchers sync.WaitGroup
-	gaveUp   atomic.Bool // a window was given up: the others are tried once
+	gaveUp   atomic.Bool // the API is down: windows are tried once
 }
 
+// What a window holds before its turn comes is bounded by these.
 const (
 	entriesPerBatch = 128
-	batchesAhead    = 32 // bounds what a window holds before its turn comes
+	bytesPerBatch   = 32 << 10
+	batchesAhead    = 32
 )
 
 // fetched is a window under way.
 type fetched struct {
-	window window
-	ahead  chan []entry
-	err    *ReportError // valid when ahead is closed
+	ahead chan []entry
+	err   *ReportError // valid when ahead is closed
 }
 
 func (r *reportRun) iterate(ctx context.Context, yield func(Event, error) bool) {
@@ -216,27 +222,37 @@ func (r *reportRun) window(n int) window {
 }
 
 func (r *reportRun) start(ctx context.Context, w window) *fetched {
-	f := &fetched{window: w, ahead: make(chan []entry, batchesAhead)}
+	f := &fetched{ahead: make(chan []entry, batchesAhead)}
 	r.fetchers.Go(func() {
 		defer close(f.ahead)
-		batch := make([]entry, 0, entriesPerBatch)
-		flush := func() bool {
-			if len(batch) == 0 {
-				return true
+		defer func() {
+			// A defect on this goroutine would end the process, and every call with it.
+			if p := recover(); p != nil {
+				f.err = &ReportError{From: w.from, To: w.to, Reason: ReasonInternal, Err: errors.New(clean(fmt.Sprint("defect: ", p)))}
 			}
+		}()
+		var batch []entry
+		size := 0
+		flush := func() bool {
 			select {
 			case f.ahead <- batch:
-				batch = make([]entry, 0, entriesPerBatch)
+				batch, size = nil, 0
 				return true
 			case <-ctx.Done():
 				return false
 			}
 		}
 		f.err = r.client.fetch(ctx, w, &r.gaveUp, func(e entry) bool {
+			if batch == nil {
+				batch = make([]entry, 0, entriesPerBatch)
+			}
 			batch = append(batch, e)
-			return len(batch) < entriesPerBatch || flush()
+			size += e.size
+			return len(batch) < entriesPerBatch && size < bytesPerBatch || flush()
 		})
-		flush()
+		if len(batch) > 0 && !flush() && f.err == nil {
+			f.err = &ReportError{From: w.from, To: w.to, Reason: ReasonCanceled, Err: context.Cause(ctx)}
+		}
 	})
 	return f
 }

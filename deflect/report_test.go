@@ -207,6 +207,9 @@ func TestReportTriesAgain(t *testing.T) {
 		{name: "redirect", status: []int{307}, tries: 1, reason: deflect.ReasonRedirected, says: "what answered is no LiveDeflect API: check its address, and proxies on the way: HTTP 307"},
 		{name: "success false", status: []int{200}, text: `{"success":"false","message":"no such account"}`, tries: 1, reason: deflect.ReasonRejected, says: `whether the report still reaches back so far: HTTP 200 "no such account"`},
 		{name: "HTML", status: []int{200}, text: "<html>Sorry</html>", tries: 1, reason: deflect.ReasonBadResponse, says: "check its address, and proxies on the way: HTTP 200: the answer is an HTML page, not JSON"},
+		{name: "slow first byte", status: []int{200}, bend: func(ctx context.Context, r io.Reader) io.Reader {
+			return io.MultiReader(pausing{ctx, 45 * time.Second}, r)
+		}, tries: 1, took: 45 * time.Second},
 		{name: "cut off", status: []int{200}, bend: cut, tries: 4, took: 30 * time.Second, reason: deflect.ReasonConnectionLost, says: `ask again later, or with shorter windows: HTTP 200: jsontext: unexpected EOF within "/data/1/0/eventType" after offset 60`},
 	}
 	for _, tt := range tests {
@@ -318,6 +321,51 @@ func TestReportGoesOn(t *testing.T) {
 	}
 }
 
+// TestReportRefusedWindow shows that a window that is too old takes no retries
+// from the others.
+func TestReportRefusedWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &reporter{answer: func(from, _ time.Time, try int) (int, string) {
+			switch n := int(from.Add(time.Millisecond).Sub(noon).Hours()); {
+			case n == 0:
+				return 400, ""
+			case n == 5 && try == 1:
+				return 503, ""
+			}
+			return 200, told("1")
+		}}
+		if _, errs := collect(t.Context(), reportClient(t, r, nil), 6*time.Hour); len(errs) != 1 {
+			t.Errorf("errors %q, want that of the first window", errs)
+		}
+	})
+}
+
+// TestReportCancelledAtTheEnd cancels when an answer has arrived whole: what does
+// not come then is told of.
+func TestReportCancelledAtTheEnd(t *testing.T) {
+	for range 100 {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := &reporter{answer: func(_, _ time.Time, _ int) (int, string) { return 200, told("1") }}
+		r.bend = func(_ context.Context, body io.Reader) io.Reader { return io.MultiReader(body, cancelling(cancel)) }
+		if ids, errs := collect(ctx, reportClient(t, r, nil), time.Minute); len(ids)+len(errs) == 0 {
+			t.Fatal("neither the event nor an error")
+		}
+	}
+}
+
+type cancelling func()
+
+func (c cancelling) Read([]byte) (int, error) { c(); return 0, io.EOF }
+
+// TestReportPanics lets the transport panic on a goroutine of the report's own.
+func TestReportPanics(t *testing.T) {
+	r := &reporter{answer: func(_, _ time.Time, _ int) (int, string) { panic("call +14043438646") }}
+	_, errs := collect(t.Context(), reportClient(t, r, nil), time.Minute)
+	if len(errs) != 1 || deflect.ReasonOf(errs[0]) != deflect.ReasonInternal || !strings.HasSuffix(errs[0].Error(), "defect: call +***46") {
+		t.Errorf("errors %q", errs)
+	}
+}
+
 // TestReportOutage shows that an API that is down is not asked for hours.
 func TestReportOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -358,6 +406,21 @@ func TestReportBreaksOff(t *testing.T) {
 				t.Errorf("after %v: errors %v, events (-want +got):\n%s", lost, errs, diff)
 			}
 		})
+	}
+}
+
+// pausing is nothing, after a while.
+type pausing struct {
+	ctx context.Context
+	d   time.Duration
+}
+
+func (p pausing) Read([]byte) (int, error) {
+	select {
+	case <-time.After(p.d):
+		return 0, io.EOF
+	case <-p.ctx.Done():
+		return 0, context.Cause(p.ctx)
 	}
 }
 
@@ -445,6 +508,7 @@ func TestReportOfNothing(t *testing.T) {
 		"no length": {From: noon, To: noon},
 		"backwards": {From: noon, To: noon.Add(-time.Hour)},
 		"too early": {From: time.Unix(-5, 0), To: noon},
+		"too long":  {From: noon, To: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)},
 	} {
 		n := 0
 		for _, err := range c.Report(t.Context(), q) {

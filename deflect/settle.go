@@ -3,10 +3,7 @@ package deflect
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"slices"
-	"sync"
+	"strings"
 	"time"
 )
 
@@ -43,8 +40,8 @@ const (
 
 var settleResults = []SettleResult{SettledSent, SettledNotSent, SettledUnknown}
 
-// Settlement is how an uncertain deflection was settled. Every one is settled
-// once: the results add up to the uncertain outcomes, less those that are open.
+// Settlement is how an uncertain deflection was settled. Every deflection that
+// [Client.Deflect] ends as uncertain is settled once, unless Settle.Disabled is set.
 type Settlement struct {
 	ExternalCallID string // Call.ExternalCallID
 	Result         SettleResult
@@ -60,36 +57,49 @@ var (
 	ErrClosed     = errors.New("the client was closed before the report could tell")
 	ErrTooMany    = errors.New("too many uncertain deflections are open already (Settle.Max)")
 	ErrTooEarly   = errors.New("the report shows no text yet, which may be its lag: ask again later")
+	ErrOtherText  = errors.New("the report shows an earlier text under the same id: nobody can tell whether it is this one, or the clocks differ")
 	errIncomplete = errors.New("an entry of the report could not be read, and may be the one")
+	errNameless   = errors.New("the report shows a text without an external call id, which may be the one")
+	errLongLookup = errors.New("the lookup took too long")
 )
 
 const (
-	// What the clocks here and there may differ by.
-	clockSlack = time.Minute
-	// How long before its text a call may have begun, when nobody knows. With
-	// the default limit it fits one window.
-	longCall = 45 * time.Minute
+	// What the clocks here and there may differ by, for asking ...
+	clockSlack = 10 * time.Minute
+	// ... and for believing that a text belongs to what the caller asked for.
+	textSlack = time.Minute
+	// How long one lookup may take: it holds up the others.
+	lookupWithin = 2 * time.Minute
+	// How long before its text a call may have begun, when nobody knows: as a
+	// rule, with which one window is enough, and at most.
+	longCall, longestCall = 45 * time.Minute, 24 * time.Hour
 )
 
 // Settle looks once into the report for the text of a call that was deflected at
-// about the given time. Without a sign of it the result is [SettledNotSent] only
-// when that was Settle.Limit ago: a report lags.
+// about the given time (to some minutes), and began at most a day before. Without a
+// sign of it the result is [SettledNotSent] only when that was Settle.Limit ago: a
+// report lags.
 func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time) Settlement {
 	// The time is a person's memory: a text may be older than it says.
 	d := &doubt{externalID: externalCallID, accepted: at.Add(-c.cfg.Settle.Limit), since: at}
 	now := time.Now()
-	till := at.Add(c.cfg.Settle.Limit + clockSlack)
+	till := at.Add(c.cfg.Settle.Limit + textSlack)
 	if till.After(now) {
 		till = now
 	}
 	c.settler.lookUp(ctx, []*doubt{d}, []period{{at.Add(-longCall), till}})
+	if v := d.verdict(now, c.cfg.Settle.Limit); v.Result != SettledNotSent {
+		return v
+	}
+	c.settler.lookUp(ctx, []*doubt{d}, []period{{at.Add(-longestCall), at.Add(-longCall)}})
 	return d.verdict(now, c.cfg.Settle.Limit)
 }
 
 // doubt is an uncertain deflection that is to be settled.
 type doubt struct {
 	externalID      string
-	begin, accepted time.Time
+	number          string    // national number that was to be texted; empty when nobody knows
+	begin, accepted time.Time // as they were sent; begin is zero when nobody knows
 	since           time.Time // when it ended uncertain
 	next            time.Time // when it is looked up
 	wait            time.Duration
@@ -98,7 +108,7 @@ type doubt struct {
 	shown   bool // the report shows the text
 	callID  string
 	sentAt  time.Time
-	gap     error // why the last lookup did not see everything
+	gap     error // why the last lookup does not prove that there is no text
 }
 
 // verdict is the settlement as of now.
@@ -117,249 +127,34 @@ func (d *doubt) verdict(now time.Time, limit time.Duration) Settlement {
 	return s
 }
 
-// settler settles doubts one lookup at a time. Its goroutine lives while there
-// are any.
-type settler struct {
-	client *Client
-	ctx    context.Context // ends with close
-	cancel context.CancelFunc
-	wake   chan struct{}
-	work   sync.WaitGroup
-
-	mu     sync.Mutex
-	open   []*doubt
-	pause  time.Time // no lookup before
-	busy   bool      // the goroutine runs
-	closed bool
-}
-
-func newSettler(c *Client) *settler {
-	s := &settler{client: c, wake: make(chan struct{}, 1)}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	return s
-}
-
-// add takes an uncertain deflection. It does not wait.
-func (s *settler) add(call Call, accepted time.Time) {
-	cfg := s.client.cfg.Settle
-	if cfg.Disabled {
+// see notes an event under the doubt's id. Ids come again, of other callers and
+// of the same one, so the number has to be ours, and the time. The begin that the
+// report echoes was sent by us: it is proof where a clock is not.
+func (d *doubt) see(e Event) {
+	if n := nationalDigits(string(e.CustomerPhoneNumber)); n != "" && d.number != "" && n != nationalDigits(d.number) {
 		return
 	}
-	now := time.Now()
-	d := &doubt{
-		externalID: call.ExternalCallID, begin: call.Start, accepted: accepted,
-		since: now, next: now.Add(cfg.After), wait: cfg.After,
-	}
-	if err := s.enqueue(d, cfg.Max); err != nil {
-		s.settled(Settlement{ExternalCallID: d.externalID, Result: SettledUnknown, Err: err})
-	}
-}
-
-func (s *settler) enqueue(d *doubt, max int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	late := e.Time.IsZero() || !e.Time.Before(d.accepted.Add(-textSlack))
+	same := !d.begin.IsZero() && (sameInstant(e.Begin, d.begin) || sameInstant(e.Begin, d.accepted))
 	switch {
-	case s.closed:
-		return ErrClosed
-	case len(s.open) >= max:
-		return ErrTooMany
-	}
-	s.open = append(s.open, d)
-	s.client.metrics.settleOpen.Set(float64(len(s.open)))
-	if !s.busy {
-		s.busy = true
-		s.work.Go(s.run)
-	}
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-	return nil
-}
-
-func (s *settler) run() {
-	for {
-		due, next, more := s.due(time.Now())
-		switch {
-		case !more:
-			return
-		case len(due) > 0:
-			s.try(due)
-			continue
+	case late || e.Type != EventSendText && same:
+		if callIDForm.MatchString(e.CallID) {
+			d.callID = e.CallID
 		}
-		select {
-		case <-time.After(time.Until(next)):
-		case <-s.wake:
-		case <-s.ctx.Done():
-			return
+		if e.Type == EventSendText {
+			d.shown, d.sentAt = true, e.Time
 		}
+	case e.Type == EventSendText && (same || e.Begin.IsZero()) && d.gap == nil:
+		d.gap = ErrOtherText
 	}
 }
 
-// due returns the doubts to look up now, or when the next one is. With nothing
-// open the goroutine has to end.
-func (s *settler) due(now time.Time) (due []*doubt, next time.Time, more bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, d := range s.open {
-		if !d.next.After(now) {
-			due = append(due, d)
-		}
-		next = earlier(next, d.next)
-	}
-	s.busy = len(s.open) > 0 && s.ctx.Err() == nil
-	if now.Before(s.pause) {
-		return nil, later(next, s.pause), s.busy
-	}
-	if len(due) > 0 {
-		// What becomes due until then is served by one request.
-		s.pause = now.Add(s.client.cfg.Settle.After / 3)
-	}
-	return due, next, s.busy
+// sameInstant compares a time of the report with one that was sent, which may
+// have been cut to seconds.
+func sameInstant(told, sent time.Time) bool {
+	return told.UnixMilli() == sent.UnixMilli() || told.UnixMilli() == sent.Unix()*1000
 }
 
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// try looks up and settles what can be, and says when to come back for the rest.
-func (s *settler) try(due []*doubt) {
-	asked := time.Now()
-	var spans []period
-	for _, d := range due {
-		spans = append(spans,
-			period{d.begin.Add(-clockSlack), d.begin.Add(clockSlack)},
-			period{d.accepted.Add(-clockSlack), asked})
-	}
-	s.lookUp(s.ctx, due, merge(spans))
-	if s.ctx.Err() != nil {
-		return // close settles the rest
-	}
-	limit := s.client.cfg.Settle.Limit
-	var done []Settlement
-	s.mu.Lock()
-	for _, d := range due {
-		if v := d.verdict(asked, limit); v.Result == SettledSent || asked.Sub(d.since) >= limit {
-			s.open = slices.DeleteFunc(s.open, func(o *doubt) bool { return o == d })
-			done = append(done, v)
-			continue
-		}
-		d.wait *= 2
-		d.next = asked.Add(d.wait)
-		if last := d.since.Add(limit); d.next.After(last) {
-			d.next = last
-		}
-	}
-	s.client.metrics.settleOpen.Set(float64(len(s.open)))
-	s.mu.Unlock()
-	for _, v := range done {
-		s.settled(v)
-	}
-}
-
-// lookUp reads the report and notes what it shows of the doubts.
-func (s *settler) lookUp(ctx context.Context, doubts []*doubt, spans []period) {
-	byID := map[string][]*doubt{}
-	for _, d := range doubts {
-		d.lookups++
-		d.gap = nil
-		byID[d.externalID] = append(byID[d.externalID], d)
-	}
-	for _, span := range spans {
-		var gap error
-		for e, err := range s.client.Report(ctx, ReportQuery{From: span.from, To: span.to}) {
-			var malformed *EventError
-			switch {
-			case errors.As(err, &malformed):
-				gap = fmt.Errorf("%w: %w", errIncomplete, err)
-			case err != nil:
-				gap = err
-			default:
-				for _, d := range byID[e.ExternalCallID] {
-					d.see(e)
-				}
-			}
-		}
-		if gap == nil {
-			continue
-		}
-		for _, d := range doubts {
-			d.gap = gap
-		}
-	}
-}
-
-// see notes an event of the doubt's call. A text that is older than the
-// caller's wish is not the one: ids come again.
-func (d *doubt) see(e Event) {
-	if callIDForm.MatchString(e.CallID) {
-		d.callID = e.CallID
-	}
-	if e.Type == EventSendText && (e.Time.IsZero() || !e.Time.Before(d.accepted.Add(-clockSlack))) {
-		d.shown, d.sentAt = true, e.Time
-	}
-}
-
-// settled counts, logs and tells.
-func (s *settler) settled(v Settlement) {
-	c := s.client
-	c.metrics.settled[v.Result].Inc()
-	level := slog.LevelInfo
-	if v.Result == SettledUnknown {
-		level = slog.LevelWarn
-	}
-	attrs := []slog.Attr{
-		slog.String("call_id", v.ExternalCallID), slog.String("result", string(v.Result)),
-		slog.Int("lookups", v.Lookups), slog.Duration("took", v.Took),
-	}
-	if v.Err != nil {
-		attrs = append(attrs, slog.Any("err", v.Err))
-	}
-	c.log.LogAttrs(context.Background(), level, "uncertain text settled", attrs...)
-	if c.cfg.OnSettled != nil {
-		c.cfg.OnSettled(v)
-	}
-}
-
-// close ends the lookups. What is open then is unknown for good.
-func (s *settler) close() {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.cancel()
-	s.work.Wait()
-	s.mu.Lock()
-	open := s.open
-	s.open = nil
-	s.client.metrics.settleOpen.Set(0)
-	s.mu.Unlock()
-	now := time.Now()
-	for _, d := range open {
-		s.settled(Settlement{
-			ExternalCallID: d.externalID, Result: SettledUnknown, CallID: d.callID,
-			Lookups: d.lookups, Took: now.Sub(d.since), Err: ErrClosed,
-		})
-	}
-}
-
-// period is a span of time.
-type period struct{ from, to time.Time }
-
-// merge joins periods that touch.
-func merge(all []period) []period {
-	slices.SortFunc(all, func(a, b period) int { return a.from.Compare(b.from) })
-	var out []period
-	for _, p := range all {
-		if last := len(out) - 1; last >= 0 && !p.from.After(out[last].to) {
-			if p.to.After(out[last].to) {
-				out[last].to = p.to
-			}
-			continue
-		}
-		out = append(out, p)
-	}
-	return out
-}
+// nationalDigits leaves out what national numbers are written with, trunk prefix
+// included.
+func nationalDigits(n string) string { return strings.TrimLeft(onlyDigits(n), "0") }

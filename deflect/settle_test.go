@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -79,9 +81,8 @@ func TestSettle(t *testing.T) {
 		{name: "the report is broken for good", fault: deflecttest.Fault{ResetAfter: true},
 			prepare: func(api *deflecttest.Server) { api.SetReportFault(&deflecttest.Fault{Status: 401}) },
 			result:  deflect.SettledUnknown, lookups: 6, after: 600 * sec, err: deflect.ErrUnauthorized},
-		{name: "the entry cannot be read", fault: deflecttest.Fault{ResetAfter: true},
-			report: deflecttest.Report{Oddity: deflecttest.Oddity{BadEvery: 1}, Filter: deflecttest.ByEvent},
-			// The text's event is the second one of the window: only the first is spoilt.
+		{name: "sent, another entry cannot be read", fault: deflecttest.Fault{ResetAfter: true},
+			report: deflecttest.Report{Oddity: deflecttest.Oddity{BadEvery: 1}},
 			result: deflect.SettledSent, lookups: 1, after: 15 * sec},
 		{name: "some entry cannot be read", fault: deflecttest.Fault{NoText: true, Truncate: true},
 			report: deflecttest.Report{Oddity: deflecttest.Oddity{BadEvery: 1}},
@@ -100,7 +101,7 @@ func TestSettle(t *testing.T) {
 				registry := prometheus.NewRegistry()
 				c := newClient(t, api, func(c *deflect.Config) {
 					c.OnSettled, c.Registerer = got.hear, registry
-					c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+					c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 				})
 				api.Inject(tt.fault)
 				k := call()
@@ -296,6 +297,7 @@ func TestSettleIsBounded(t *testing.T) {
 			k.ExternalCallID = fmt.Sprint(i)
 			c.Deflect(t.Context(), k)
 		}
+		synctest.Wait()
 		for _, v := range got.heard() {
 			if v.Result != deflect.SettledUnknown || !errors.Is(v.Err, deflect.ErrTooMany) {
 				t.Errorf("%+v", v)
@@ -339,6 +341,7 @@ func TestSettleAtTheEnd(t *testing.T) {
 		k := call()
 		k.ExternalCallID = "2"
 		c.Deflect(t.Context(), k)
+		synctest.Wait()
 		if n := len(got.heard()); n != 3 {
 			t.Fatalf("%d settled, want 3", n)
 		}
@@ -392,22 +395,236 @@ func TestSettleHoldsNoCall(t *testing.T) {
 	})
 }
 
-// TestSettleForgetsOldTexts looks up a call whose id was used before.
-func TestSettleForgetsOldTexts(t *testing.T) {
+// TestSettleTellsTextsApart looks up a call whose id was used before: by a call
+// of the same number, of another number, and by the same call.
+func TestSettleTellsTextsApart(t *testing.T) {
+	tests := []struct {
+		name   string
+		second func(*deflect.Call)
+		result deflect.SettleResult
+		callID string
+		err    error
+	}{
+		{"same number", func(k *deflect.Call) { k.Start = time.Now() }, deflect.SettledNotSent, "", nil},
+		{"another number", func(k *deflect.Call) { k.ANI = "+14043438655" }, deflect.SettledNotSent, "", nil},
+		{"same call", func(*deflect.Call) {}, deflect.SettledUnknown, "473513", deflect.ErrOtherText},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := deflecttest.New(keys)
+				var got settled
+				c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear })
+				k := call()
+				k.ExternalCallID = "1231"
+				if _, err := c.Deflect(t.Context(), k); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(5 * time.Minute)
+				tt.second(&k)
+				api.Inject(deflecttest.Fault{Status: 500})
+				c.Deflect(t.Context(), k)
+				time.Sleep(time.Hour)
+				all := got.heard()
+				if len(all) != 1 || all[0].Result != tt.result || all[0].CallID != tt.callID || !errors.Is(all[0].Err, tt.err) {
+					t.Errorf("settled %+v, want %s", all, tt.result)
+				}
+			})
+		})
+	}
+}
+
+// TestSettleClocks lets LivePerson's clock differ from ours.
+func TestSettleClocks(t *testing.T) {
+	for skew, want := range map[time.Duration]deflect.SettleResult{
+		0: deflect.SettledSent, 5 * time.Minute: deflect.SettledSent,
+		-30 * time.Second: deflect.SettledSent,
+		// Told apart from an earlier text of the same call it cannot be.
+		-5 * time.Minute: deflect.SettledUnknown,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			k := call()
+			accepted := time.Now()
+			api := deflecttest.New(keys)
+			report := &reporter{answer: func(_, _ time.Time, _ int) (int, string) {
+				return 200, fmt.Sprintf(`{"success":"true","data":{"473513":[{"externalCallId":%q,"beginTimeStamp":"%d","customerPhoneNumber":"04043438646","eventType":"sendtext","eventTime":"%d"}]}}`,
+					k.ExternalCallID, k.Start.UnixMilli(), accepted.Add(skew).UnixMilli())
+			}}
+			var got settled
+			c := newClient(t, nil, func(c *deflect.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
+			api.Inject(deflecttest.Fault{ResetAfter: true})
+			c.Deflect(t.Context(), k)
+			time.Sleep(time.Hour)
+			if all := got.heard(); len(all) != 1 || all[0].Result != want || (all[0].CallID == "473513") != (want == deflect.SettledSent) {
+				t.Errorf("skew %s: settled %+v, want %s", skew, all, want)
+			}
+		})
+	}
+}
+
+// byPath sends requests for the report elsewhere.
+type byPath struct{ rest, report http.RoundTripper }
+
+func (b byPath) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Path == pathReport {
+		return b.report.RoundTrip(req)
+	}
+	return b.rest.RoundTrip(req)
+}
+
+// TestSettleEnds shows that an API that never ends an answer does not stop the
+// settling.
+func TestSettleEnds(t *testing.T) {
+	for name, report := range map[string]*reporter{
+		"hangs": {answer: func(_, _ time.Time, _ int) (int, string) { return 0, "" }},
+		"trickles": {
+			answer: func(_, _ time.Time, _ int) (int, string) { return 200, told() },
+			bend:   func(ctx context.Context, _ io.Reader) io.Reader { return trickle{ctx} },
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			api := deflecttest.New(keys)
+			var got settled
+			c := newClient(t, nil, func(c *deflect.Config) {
+				c.OnSettled, c.Transport, c.Breaker.Failures = got.hear, byPath{api, report}, 100
+			})
+			for i := range 10 { // calls that began at different times
+				k := call()
+				k.ExternalCallID, k.Start = fmt.Sprint(i), time.Now().Add(-time.Duration(i+1)*30*time.Minute)
+				api.Inject(deflecttest.Fault{ResetAfter: true})
+				c.Deflect(t.Context(), k)
+			}
+			time.Sleep(15 * time.Minute)
+			if n := len(got.heard()); n != 10 {
+				t.Errorf("%s: %d settled after 15 minutes, want 10", name, n)
+			}
+			for _, v := range got.heard() {
+				if v.Result != deflect.SettledUnknown || v.Err == nil {
+					t.Errorf("%s: %+v", name, v)
+				}
+			}
+		})
+	}
+}
+
+// trickle is an answer of a space every 25 seconds.
+type trickle struct{ ctx context.Context }
+
+func (r trickle) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(25 * time.Second):
+		p[0] = ' '
+		return 1, nil
+	case <-r.ctx.Done():
+		return 0, context.Cause(r.ctx)
+	}
+}
+
+// TestOnSettled shows that a callback is called one at a time, holds up neither
+// calls nor lookups, and may panic.
+func TestOnSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := deflecttest.New(keys)
-		var got settled
-		c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear })
-		k := call()
-		if _, err := c.Deflect(t.Context(), k); err != nil {
-			t.Fatal(err)
+		api.SetFault(&deflecttest.Fault{ResetAfter: true})
+		var now, most, told int
+		var mu sync.Mutex
+		var log bytes.Buffer
+		c := newClient(t, api, func(c *deflect.Config) {
+			c.Settle.Max = 3
+			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			c.OnSettled = func(deflect.Settlement) {
+				mu.Lock()
+				now++
+				most = max(most, now)
+				told++
+				mu.Unlock()
+				time.Sleep(time.Minute)
+				mu.Lock()
+				now--
+				mu.Unlock()
+				panic("no")
+			}
+		})
+		began := time.Now()
+		for i := range 5 {
+			k := call()
+			k.ExternalCallID = fmt.Sprint(i)
+			c.Deflect(t.Context(), k)
 		}
-		time.Sleep(5 * time.Minute)
-		api.Inject(deflecttest.Fault{Status: 500})
+		if took := time.Since(began); took != 0 {
+			t.Errorf("five calls took %s", took)
+		}
+		time.Sleep(16 * time.Second)
+		if n := len(reportTimes(api, began)); n == 0 {
+			t.Error("no lookup while the callback is busy")
+		}
+		c.Close() // waits for the callback
+		if told != 5 || most != 1 {
+			t.Errorf("told %d times, %d at once", told, most)
+		}
+		if n := strings.Count(log.String(), "OnSettled panicked"); n != 5 {
+			t.Errorf("%d panics logged:\n%s", n, log.String())
+		}
+	})
+}
+
+// TestCloseKnows closes a client in the middle of a lookup that has seen the text.
+func TestCloseKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := call()
+		k.Start = time.Now().Add(-2 * time.Hour) // two spans: the second one hangs
+		api := deflecttest.New(keys)
+		report := &reporter{answer: func(from, _ time.Time, _ int) (int, string) {
+			if from.After(k.Start.Add(time.Hour)) {
+				return 0, ""
+			}
+			return 200, fmt.Sprintf(`{"success":"true","data":{"1":[{"externalCallId":%q,"eventType":"sendtext","eventTime":"%d"}]}}`, k.ExternalCallID, time.Now().UnixMilli())
+		}}
+		var got settled
+		c := newClient(t, nil, func(c *deflect.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
+		api.Inject(deflecttest.Fault{ResetAfter: true})
+		c.Deflect(t.Context(), k)
+		time.Sleep(20 * time.Second)
+		c.Close()
+		if all := got.heard(); len(all) != 1 || all[0].Result != deflect.SettledSent {
+			t.Errorf("settled %+v, want sent", all)
+		}
+	})
+}
+
+// TestSettleNameless finds a text of which the report does not say whose it is.
+func TestSettleNameless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := call()
+		api := deflecttest.New(keys)
+		report := &reporter{answer: func(_, _ time.Time, _ int) (int, string) {
+			return 200, fmt.Sprintf(`{"success":"true","data":{"1":[{"externalCallId":%q,"eventType":"deflresponse"},{"externalCallId":null,"eventType":"sendtext"}]}}`, k.ExternalCallID)
+		}}
+		var got settled
+		c := newClient(t, nil, func(c *deflect.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
+		api.Inject(deflecttest.Fault{ResetAfter: true})
 		c.Deflect(t.Context(), k)
 		time.Sleep(time.Hour)
-		if all := got.heard(); len(all) != 1 || all[0].Result != deflect.SettledNotSent {
-			t.Errorf("settled %+v, want not_sent", all)
+		if all := got.heard(); len(all) != 1 || all[0].Result != deflect.SettledUnknown || all[0].CallID != "1" {
+			t.Errorf("settled %+v, want unknown", all)
+		}
+	})
+}
+
+// TestSettleByHandLongCall looks for the text of a call that began long before.
+func TestSettleByHandLongCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(48 * time.Hour)
+		api := deflecttest.New(keys)
+		c := newClient(t, api, func(c *deflect.Config) { c.Settle.Disabled = true })
+		k := call()
+		k.Start = time.Now().Add(-5 * time.Hour)
+		api.Inject(deflecttest.Fault{ResetAfter: true})
+		at := time.Now()
+		c.Deflect(t.Context(), k)
+		time.Sleep(time.Hour)
+		if v := c.Settle(t.Context(), k.ExternalCallID, at); v.Result != deflect.SettledSent || v.Lookups != 2 {
+			t.Errorf("%+v, want sent", v)
 		}
 	})
 }

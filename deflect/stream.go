@@ -6,23 +6,33 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxEventBytes bounds what is buffered of one entry of the report, or between
-// two. Caller info is 16 KiB at most when it is sent.
-const maxEventBytes = 1 << 20
+// two. The caller info in it is 16 KiB at most when it is sent, and may come back
+// with every character escaped.
+const maxEventBytes = 128 << 10
+
+// What decoding makes of caller info and of unknown fields is larger than their
+// text, at worst about so much: many small values.
+const (
+	infoGrowth = 16  // times
+	fieldCost  = 100 // bytes
+)
 
 // entry is one entry of the report, or what is wrong with it.
 type entry struct {
 	event Event
 	err   *EventError
+	size  int // about how many bytes it holds
 }
 
 var (
 	errStopped    = errors.New("the reader wants no more")
-	errEntryLarge = errors.New("an entry of the report is larger than 1 MiB")
+	errEntryLarge = errors.New("an entry of the report is larger than 128 KiB")
 )
 
 // refusedError is an answer with status 200 whose success is not true.
@@ -45,6 +55,7 @@ type reportStream struct {
 	last    Event  // the entry before: most values of the next one are the same
 	info    string // the caller info before, as text
 	infoMap map[string]any
+	grown   int // what decoding the current entry added
 }
 
 // readReport gives every entry to emit, until that returns false.
@@ -105,6 +116,10 @@ func (s *reportStream) answer() error {
 		return err
 	case said != "true" && !data:
 		return errSaysNothing
+	case !data:
+		// Anything may say so; taken for an empty report, it would be proof that
+		// no text was sent.
+		return shapeError("the answer holds no data")
 	}
 	return nil
 }
@@ -174,16 +189,17 @@ func (s *reportStream) call(id string) error {
 		return err
 	}
 	for i := 0; s.dec.PeekKind() != ']'; i++ {
+		before := s.dec.InputOffset()
+		s.grown = 0
 		e, wrong, err := s.event(id)
-		switch {
-		case err != nil:
-			return err
-		case wrong != nil:
-			err = s.give(entry{err: &EventError{CallID: id, Index: i, Err: wrong}})
-		default:
-			err = s.give(entry{event: e})
-		}
 		if err != nil {
+			return err
+		}
+		next := entry{event: e, size: int(s.dec.InputOffset()-before) + s.grown}
+		if wrong != nil {
+			next = entry{err: &EventError{CallID: id, Index: i, Err: wrong}}
+		}
+		if err := s.give(next); err != nil {
 			return err
 		}
 		s.src.refill()
@@ -227,6 +243,7 @@ func (s *reportStream) event(callID string) (e Event, wrong, err error) {
 				e.Extra = map[string]json.RawMessage{}
 			}
 			e.Extra[extra] = json.RawMessage(v.Clone())
+			s.grown += fieldCost
 		default:
 			if err := read(s, &e, v); err != nil && wrong == nil {
 				wrong = err
@@ -264,12 +281,13 @@ func scalarOf(v jsontext.Value) ([]byte, bool) {
 	return v, true
 }
 
-// unquote returns the text of a valid JSON string; it may share its memory.
+// unquote returns the text of a valid JSON string, with invalid UTF-8 replaced;
+// it may share its memory.
 func unquote(v jsontext.Value) []byte {
-	if bytes.IndexByte(v, '\\') < 0 {
+	if bytes.IndexByte(v, '\\') < 0 && utf8.Valid(v) {
 		return v[1 : len(v)-1]
 	}
-	b, _ := jsontext.AppendUnquote(nil, v) // invalid UTF-8 is replaced
+	b, _ := jsontext.AppendUnquote(nil, v)
 	return b
 }
 

@@ -171,7 +171,7 @@ func TestAnswersWithoutEvents(t *testing.T) {
 		{"empty data", `{"success":"true","data":{}}`, ""},
 		{"data null", `{"success":"true","data":null}`, ""},
 		{"empty list", `{"success":true,"data":[]}`, ""},
-		{"no data", `{"success":"TRUE"}`, ""},
+		{"no data", `{"success":"TRUE"}`, "the answer holds no data"},
 		{"no success", `{"data":{}}`, ""},
 		{"more names", `{"success":"true","page":{"n":[1]},"data":{}}`, ""},
 		{"text after it", `{"success":"true","data":{}} ok`, ""},

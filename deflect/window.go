@@ -58,6 +58,7 @@ func (c *Client) fetch(ctx context.Context, w window, gaveUp *atomic.Bool, emit 
 		pause := v.retryAfter
 		switch {
 		case v.reason == ReasonOK:
+			gaveUp.Store(false)
 			return nil
 		case v.reason == ReasonInvalidNonce && !nonceRefused:
 			nonceRefused = true
@@ -72,7 +73,7 @@ func (c *Client) fetch(ctx context.Context, w window, gaveUp *atomic.Bool, emit 
 				v = verdict{reason: ReasonCanceled, err: context.Cause(ctx)}
 			}
 		}
-		if v.reason != ReasonCanceled {
+		if mayPass(v.reason) {
 			gaveUp.Store(true)
 		}
 		return &ReportError{From: w.from, To: w.to, Reason: v.reason, Err: v.err}
@@ -116,6 +117,7 @@ func (c *Client) fetchOnce(ctx context.Context, body []byte, emit func(entry) bo
 	var refused *refusedError
 	switch {
 	case err == nil:
+		io.CopyN(io.Discard, src, 4<<10) // up to its end, the connection can be used again
 		return verdict{status: resp.StatusCode, reason: ReasonOK}
 	case ctx.Err() != nil:
 		v.reason = waiting(ctx)
@@ -139,13 +141,21 @@ func (c *Client) fetchOnce(ctx context.Context, body []byte, emit func(entry) bo
 type watched struct {
 	r       io.Reader
 	silence *time.Timer
+	begun   bool  // the first byte was there
 	err     error // of the connection
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	w.silence.Reset(nextByteWithin)
+	if w.begun {
+		w.silence.Reset(nextByteWithin)
+	}
 	n, err := w.r.Read(p)
-	w.silence.Stop()
+	if n > 0 {
+		w.begun = true
+	}
+	if w.begun {
+		w.silence.Stop()
+	}
 	if err != nil && err != io.EOF {
 		w.err = err
 	}

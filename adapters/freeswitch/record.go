@@ -36,7 +36,7 @@ func (s *session) record(e ending) {
 		slog.String("reason", string(e.Reason)),
 		slog.Duration("duration", time.Since(s.began)),
 	}
-	if id := s.ch.call.ExternalCallID; id != s.ch.uuid && id != "" {
+	if id := s.ch.call.ExternalCallID; id != s.ch.uuid && callIDForm.MatchString(id) {
 		attrs = append(attrs, slog.String("external_id", id)) // what a settled text is logged under
 	}
 	if e.Attempts > 0 {

@@ -107,7 +107,7 @@ var badFiles = []struct {
 	{"report_bounds", consumer, `4: report.window: is 500ms; must be between 1s and 744h
 5: report.parallel: is 17; must be between 1 and 16
 6: report.every: is 500ms; must be 0 for never, or between 1s and 24h
-7: report.lookback: is 1s; must be between 1m and 744h`},
+7: report.lookback: is 1s; must be between 1m and 744h, and not shorter than the time between two polls`},
 	{"second_document", consumer, `13: begins a second document: remove the line "---" and what follows`},
 	{"secret_env_lines", twoLines, `1: livedeflect.consumer_secret_file: is not given, and DEFLECT_CONSUMER_SECRET holds more than one line of text: it must hold the secret alone`},
 	{"secret_file_empty", nothing, `5: livedeflect.consumer_secret_file: is an empty file: write the secret into it`},

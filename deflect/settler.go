@@ -1,0 +1,302 @@
+package deflect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// settler settles doubts, one lookup at a time. Its goroutine lives while there
+// are any; another one tells of results while there are any.
+type settler struct {
+	client *Client
+	ctx    context.Context // ends with close
+	cancel context.CancelFunc
+	wake   chan struct{}
+
+	mu      sync.Mutex
+	idle    *sync.Cond // busy or telling changed
+	open    []*doubt
+	pause   time.Time // no lookup before
+	busy    bool      // the goroutine runs
+	closed  bool
+	untold  []Settlement // for OnSettled
+	telling bool         // somebody tells them
+}
+
+func newSettler(c *Client) *settler {
+	s := &settler{client: c, wake: make(chan struct{}, 1)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.idle = sync.NewCond(&s.mu)
+	return s
+}
+
+// add takes an uncertain deflection. It does not wait.
+func (s *settler) add(call checked) {
+	cfg := s.client.cfg.Settle
+	if cfg.Disabled {
+		return
+	}
+	now := time.Now()
+	d := &doubt{
+		externalID: call.call.ExternalCallID, number: call.customer.national, begin: call.call.Start, accepted: call.call.Accepted,
+		since: now, next: now.Add(cfg.After), wait: cfg.After,
+	}
+	if err := s.enqueue(d, cfg.Max); err != nil {
+		s.settled(Settlement{ExternalCallID: d.externalID, Result: SettledUnknown, Err: err})
+	}
+}
+
+func (s *settler) enqueue(d *doubt, max int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrClosed
+	case len(s.open) >= max:
+		return ErrTooMany
+	}
+	s.open = append(s.open, d)
+	s.client.metrics.settleOpen.Set(float64(len(s.open)))
+	if !s.busy {
+		s.busy = true
+		go s.run()
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (s *settler) run() {
+	for {
+		due, next, more := s.due(time.Now())
+		switch {
+		case !more:
+			return
+		case len(due) > 0:
+			s.try(due)
+			continue
+		}
+		select {
+		case <-time.After(time.Until(next)):
+		case <-s.wake:
+		case <-s.ctx.Done():
+		}
+	}
+}
+
+// due returns the doubts to look up now, or when the next one is. With nothing
+// open the goroutine has to end.
+func (s *settler) due(now time.Time) (due []*doubt, next time.Time, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.open {
+		if !d.next.After(now) {
+			due = append(due, d)
+		}
+		next = earlier(next, d.next)
+	}
+	if len(s.open) == 0 || s.ctx.Err() != nil {
+		s.busy = false // together with the decision, or a new one would be forgotten
+		s.idle.Broadcast()
+		return nil, next, false
+	}
+	if now.Before(s.pause) {
+		return nil, later(next, s.pause), true
+	}
+	if len(due) > 0 {
+		// What becomes due until then is served by one request.
+		s.pause = now.Add(s.client.cfg.Settle.After / 3)
+	}
+	return due, next, true
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// try looks up and settles what can be, and says when to come back for the rest.
+func (s *settler) try(due []*doubt) {
+	asked := time.Now()
+	var spans []period
+	for _, d := range due {
+		spans = append(spans,
+			period{d.begin.Add(-clockSlack), d.begin.Add(clockSlack)},
+			period{d.accepted.Add(-clockSlack), asked})
+	}
+	ctx, cancel := context.WithTimeoutCause(s.ctx, lookupWithin, errLongLookup)
+	defer cancel()
+	s.lookUp(ctx, due, merge(spans))
+	if s.ctx.Err() != nil {
+		return // close settles the rest
+	}
+	limit := s.client.cfg.Settle.Limit
+	var done []Settlement
+	s.mu.Lock()
+	for _, d := range due {
+		if v := d.verdict(asked, limit); v.Result == SettledSent || asked.Sub(d.since) >= limit {
+			s.open = slices.DeleteFunc(s.open, func(o *doubt) bool { return o == d })
+			done = append(done, v)
+			continue
+		}
+		d.wait *= 2
+		d.next = asked.Add(d.wait)
+		if last := d.since.Add(limit); d.next.After(last) {
+			d.next = last
+		}
+	}
+	s.client.metrics.settleOpen.Set(float64(len(s.open)))
+	s.mu.Unlock()
+	for _, v := range done {
+		s.settled(v)
+	}
+}
+
+// lookUp reads the report and notes what it shows of the doubts.
+func (s *settler) lookUp(ctx context.Context, doubts []*doubt, spans []period) {
+	byID := map[string][]*doubt{}
+	for _, d := range doubts {
+		d.lookups++
+		d.gap = nil
+		byID[d.externalID] = append(byID[d.externalID], d)
+	}
+	var gap error
+	for _, span := range spans {
+		for e, err := range s.client.Report(ctx, ReportQuery{From: span.from, To: span.to}) {
+			var malformed *EventError
+			switch {
+			case errors.As(err, &malformed):
+				gap = fmt.Errorf("%w: %w", errIncomplete, err)
+			case err != nil:
+				gap = err
+			case e.ExternalCallID == "" && e.Type == EventSendText:
+				gap = errNameless
+			default:
+				for _, d := range byID[e.ExternalCallID] {
+					d.see(e)
+				}
+			}
+		}
+		var lost *ReportError
+		if errors.As(gap, &lost) && (mayPass(lost.Reason) || lost.hopeless()) {
+			break // the other spans would only cost as much time
+		}
+	}
+	for _, d := range doubts {
+		if gap != nil {
+			d.gap = gap
+		}
+	}
+}
+
+// settled counts and logs, and lets OnSettled hear of it.
+func (s *settler) settled(v Settlement) {
+	c := s.client
+	c.metrics.settled[v.Result].Inc()
+	level := slog.LevelInfo
+	if v.Result == SettledUnknown {
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("call_id", idText(v.ExternalCallID)), slog.String("result", string(v.Result)),
+		slog.Int("lookups", v.Lookups), slog.Duration("took", v.Took),
+	}
+	if v.Err != nil {
+		attrs = append(attrs, slog.Any("err", v.Err))
+	}
+	c.log.LogAttrs(context.Background(), level, "uncertain text settled", attrs...)
+	if c.cfg.OnSettled == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.untold = append(s.untold, v)
+	if !s.telling {
+		s.telling = true
+		go s.tell()
+	}
+}
+
+// tell calls OnSettled on a goroutine of its own: user code may hold up neither
+// a call nor a lookup.
+func (s *settler) tell() {
+	for {
+		s.mu.Lock()
+		if len(s.untold) == 0 {
+			s.telling = false
+			s.idle.Broadcast()
+			s.mu.Unlock()
+			return
+		}
+		v := s.untold[0]
+		s.untold = s.untold[1:]
+		s.mu.Unlock()
+		s.tellOne(v)
+	}
+}
+
+func (s *settler) tellOne(v Settlement) {
+	defer func() {
+		// On this goroutine it would end the process, and every call with it.
+		if p := recover(); p != nil {
+			s.client.log.Error("OnSettled panicked", "call_id", idText(v.ExternalCallID), "panic", clean(fmt.Sprint(p)))
+		}
+	}()
+	s.client.cfg.OnSettled(v)
+}
+
+// close ends the lookups. What is open then is unknown for good, unless the
+// last lookup has seen it.
+func (s *settler) close() {
+	s.cancel()
+	s.mu.Lock()
+	s.closed = true
+	for s.busy {
+		s.idle.Wait()
+	}
+	open := s.open
+	s.open = nil
+	s.client.metrics.settleOpen.Set(0)
+	s.mu.Unlock()
+	now := time.Now()
+	for _, d := range open {
+		v := d.verdict(now, s.client.cfg.Settle.Limit)
+		if !d.shown {
+			v.Result, v.Err = SettledUnknown, ErrClosed
+		}
+		s.settled(v)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.telling {
+		s.idle.Wait()
+	}
+}
+
+// period is a span of time.
+type period struct{ from, to time.Time }
+
+// merge joins periods that touch.
+func merge(all []period) []period {
+	slices.SortFunc(all, func(a, b period) int { return a.from.Compare(b.from) })
+	var out []period
+	for _, p := range all {
+		if last := len(out) - 1; last >= 0 && !p.from.After(out[last].to) {
+			if p.to.After(out[last].to) {
+				out[last].to = p.to
+			}
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}
