@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -56,12 +55,12 @@ func (s *stage) tellFunnel(ctx context.Context, w io.Writer, began time.Time, sc
 	}
 	f := deflect.FunnelOf(calls)
 	fmt.Fprintf(w, "\nWhat became of them, from LiveDeflect's report\n\n")
-	bar := func(what string, n int) {
-		fmt.Fprintf(w, "   %-36s %d  %s\n", what, n, strings.Repeat("#", n*demoBar/len(scenes)))
+	line := func(what string, n int) {
+		fmt.Fprintf(w, "   %-36s %d  %s\n", what, n, bar(n, len(scenes), demoBar))
 	}
-	bar("called", len(scenes))
+	line("called", len(scenes))
 	for _, st := range f.Stages {
-		bar(fmt.Sprintf("%-15s %s", st.Stage, stageNames[st.Stage]), st.Calls)
+		line(fmt.Sprintf("%-15s %s", st.Stage, stageNames[st.Stage]), st.Calls)
 	}
 	if doubts > 0 {
 		took, _ := time.ParseDuration(settled["took"])

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+type reportCmd struct {
+	Config string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	Since  string `placeholder:"DURATION" help:"From so long ago until now, such as 90m, 24h or 7d (default: 24h)."`
+	From   string `placeholder:"TIME" help:"From this time on: RFC 3339, or seconds or milliseconds since 1970."`
+	To     string `placeholder:"TIME" help:"Until this time (default: now)."`
+
+	By          string `default:"skill" enum:"skill,hour,day,dialed" help:"Group by skill, hour, day or dialed number (default: ${default})."`
+	Format      string `default:"table" enum:"table,json,ndjson,csv,html" help:"Print a table, json, ndjson, csv or html (default: ${default})."`
+	ShowNumbers bool   `help:"Do not mask telephone numbers."`
+	Zone        string `default:"Local" placeholder:"ZONE" help:"Time zone of hours, days and times, such as Europe/Berlin (default: this machine's)."`
+}
+
+// Help is shown below the usage.
+func (reportCmd) Help() string {
+	return `Tells what became of the texts: how many calls got to which stage of LiveDeflect's report, and where they were lost.
+
+  table   for people
+  json    one object: totals, stages, groups
+  ndjson  a line for each call
+  csv     a row for each group
+  html    one page that opens offline, with charts
+
+Ctrl-C prints what there is. What is not all says that it is partial. Exit code 0: all of it. 1: partial or nothing.
+2: usage or configuration.
+
+  deflectctl report --config deflectd.yaml --since 7d --by day --format html > week.html`
+}
+
+// Run reads the report and prints it.
+func (c *reportCmd) Run(a *app) error {
+	from, to, err := c.span(time.Now())
+	if err != nil {
+		return err
+	}
+	zone, err := time.LoadLocation(c.Zone)
+	if err != nil {
+		return usage("--zone %s is not known: write an IANA name such as Europe/Berlin", c.Zone)
+	}
+	file, err := loadConfig(a, c.Config)
+	if err != nil {
+		return err
+	}
+	api := file.Deflect
+	api.Logger = slog.New(slog.DiscardHandler)
+	client, err := deflect.New(api)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	r := collectReport(a, client, from, to)
+	r.By, r.Zone, r.ShowNumbers = c.By, zone, c.ShowNumbers
+	r.count()
+	if err := reportFormats[c.Format](a.stdout, r); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	r.complain(a.stderr)
+	if r.Partial() {
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+// span is what the flags ask for.
+func (c *reportCmd) span(now time.Time) (from, to time.Time, err error) {
+	to = now
+	if c.To != "" {
+		if to, err = parseInstant(c.To); err != nil {
+			return from, to, usage("--to %w", err)
+		}
+	}
+	switch {
+	case c.Since != "" && (c.From != "" || c.To != ""):
+		return from, to, usage("--since goes without --from and --to: keep one of them")
+	case c.From != "":
+		if from, err = parseInstant(c.From); err != nil {
+			return from, to, usage("--from %w", err)
+		}
+	default:
+		since := 24 * time.Hour
+		if c.Since != "" {
+			if since, err = parseSince(c.Since); err != nil {
+				return from, to, err
+			}
+		}
+		from = to.Add(-since)
+	}
+	if !to.After(from) {
+		return from, to, usage("the span ends before it begins: --from %s, --to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	return from, to, nil
+}
+
+// parseSince reads a duration, also in days.
+func parseSince(s string) (time.Duration, error) {
+	var d time.Duration
+	days, isDays := strings.CutSuffix(s, "d")
+	n, err := strconv.Atoi(days)
+	if isDays && err == nil && n < 10_000 {
+		d = time.Duration(n) * 24 * time.Hour
+	} else {
+		d, err = time.ParseDuration(s)
+	}
+	if err != nil || d <= 0 {
+		return 0, usage("--since %q is no length of time: write 90m, 24h or 7d", s)
+	}
+	return d, nil
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"html"
+	"html/template"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/go-analyze/charts"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// The charts library writes text into its SVG as it is. Only our own words, counts
+// and times may get into a chart.
+
+const (
+	chartWidth    = 960
+	funnelHeight  = 300
+	timeHeight    = 320
+	hourlyAtMost  = 3 * 24 * time.Hour // longer spans are shown by day
+	timeLineSlots = 400                // more do not fit the width
+)
+
+var chartColors = []charts.Color{
+	charts.ColorFromHex("#1f5fa8"), charts.ColorFromHex("#d97a00"), charts.ColorFromHex("#2c8a4b"),
+}
+
+func chartTheme() charts.ColorPalette {
+	return charts.MakeTheme(charts.ThemeOption{
+		AxisStrokeColor:    charts.ColorFromHex("#8a93a0"),
+		AxisSplitLineColor: charts.ColorFromHex("#e3e7ec"),
+		BackgroundColor:    charts.ColorFromHex("#ffffff"),
+		TextColor:          charts.ColorFromHex("#1c2733"),
+		SeriesColors:       chartColors,
+	})
+}
+
+// funnelChart draws how many calls reached each stage.
+func funnelChart(f deflect.Funnel) (template.HTML, error) {
+	counts := make([]float64, len(f.Stages))
+	labels := make([]string, len(f.Stages))
+	for i, s := range f.Stages {
+		// Horizontal bars are drawn from below.
+		at := len(f.Stages) - 1 - i
+		counts[at], labels[at] = float64(s.Calls), stageNames[s.Stage]
+	}
+	opt := charts.NewBarChartOptionWithData([][]float64{counts})
+	opt.Horizontal = true
+	opt.Theme = chartTheme()
+	opt.Legend.Show = charts.Ptr(false)
+	opt.CategoryAxis.Labels = labels
+	opt.CategoryAxis.LabelFontStyle = charts.NewFontStyleWithSize(12)
+	opt.ValueAxis = []charts.ValueAxisOption{{
+		Min: charts.Ptr(0.0), ValueFormatter: wholeNumbers, LabelFontStyle: charts.NewFontStyleWithSize(11),
+	}}
+	opt.SeriesList[0].Label = charts.SeriesLabel{
+		Show: charts.Ptr(true), FontStyle: charts.NewFontStyleWithSize(12),
+		ValueFormatter: func(v float64) string { return fmt.Sprintf("%.0f (%s)", v, percent(int(v), f.Calls)) },
+	}
+	opt.Padding = charts.NewBox(10, 10, 90, 10)
+	return drawn("Calls by stage", funnelHeight, func(p *charts.Painter) error { return p.BarChart(opt) })
+}
+
+// timeLine draws calls, texts and conversations over time, and says in which
+// steps.
+func timeLine(r *reportResult) (svg template.HTML, step string, err error) {
+	slots, step := timeSlots(r)
+	series := [][]float64{{}, {}, {}}
+	labels := make([]string, len(slots))
+	for i, s := range slots {
+		for n, count := range []int{s.Calls, s.Texts, s.Conversations} {
+			series[n] = append(series[n], float64(count))
+		}
+		labels[i] = s.Start.Format("Mon 15:04")
+		if step == "day" {
+			labels[i] = s.Start.Format("Jan 2")
+		}
+	}
+	opt := charts.NewLineChartOptionWithData(series)
+	opt.Theme = chartTheme()
+	opt.Legend.SeriesNames = []string{"calls", "texts", "conversations"}
+	opt.Legend.FontStyle = charts.NewFontStyleWithSize(12)
+	opt.XAxis.Labels = labels
+	opt.XAxis.LabelCount = 9
+	opt.XAxis.LabelFontStyle = charts.NewFontStyleWithSize(11)
+	opt.YAxis = []charts.YAxisOption{{
+		Min: charts.Ptr(0.0), ValueFormatter: wholeNumbers, LabelFontStyle: charts.NewFontStyleWithSize(11),
+	}}
+	opt.LineStrokeWidth = 2.5
+	opt.Padding = charts.NewBox(10, 10, 30, 10)
+	svg, err = drawn("Calls, texts and conversations by "+step, timeHeight, func(p *charts.Painter) error { return p.LineChart(opt) })
+	return svg, step, err
+}
+
+// timeSlots are the hours or days of the span, also those without calls.
+func timeSlots(r *reportResult) (slots []deflect.Group, step string) {
+	by, step := deflect.ByHour, "hour"
+	next := func(t time.Time) time.Time { return t.Add(time.Hour) }
+	from := r.From.In(r.Zone)
+	start := from.Add(-time.Duration(from.Minute())*time.Minute - time.Duration(from.Second())*time.Second - time.Duration(from.Nanosecond()))
+	if r.To.Sub(r.From) > hourlyAtMost {
+		by, step = deflect.ByDay, "day"
+		next = func(t time.Time) time.Time { return t.AddDate(0, 0, 1) }
+		start = time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, r.Zone)
+	}
+	known := map[string]deflect.Group{}
+	for _, g := range deflect.FunnelBy(r.Calls, by, r.Zone) {
+		known[g.Key] = g
+	}
+	for t := start; t.Before(r.To) && len(slots) < timeLineSlots; t = next(t) {
+		key := t.Format(time.RFC3339)
+		if by == deflect.ByDay {
+			key = t.Format(time.DateOnly)
+		}
+		g := known[key]
+		g.Start = t
+		slots = append(slots, g)
+	}
+	return slots, step
+}
+
+// wholeNumbers hides the steps between: there are no half calls.
+func wholeNumbers(v float64) string {
+	if v != math.Trunc(v) {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+// drawn returns a chart as SVG that takes the width of the page.
+func drawn(title string, height int, draw func(*charts.Painter) error) (template.HTML, error) {
+	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: height})
+	if err := draw(p); err != nil {
+		return "", fmt.Errorf("draw the chart: %w", err)
+	}
+	svg, err := p.Bytes()
+	if err != nil {
+		return "", fmt.Errorf("draw the chart: %w", err)
+	}
+	_, inside, ok := strings.Cut(string(svg), ">")
+	if !ok {
+		return "", fmt.Errorf("draw the chart: %q is no SVG", svg)
+	}
+	head := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s">`, chartWidth, height, html.EscapeString(title))
+	return template.HTML(head + inside), nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+const (
+	shownTime = "2006-01-02 15:04:05 MST"
+	barWidth  = 30
+)
+
+// writeTable writes for a person at a terminal.
+func writeTable(w io.Writer, r *reportResult) error {
+	f := r.Total
+	fmt.Fprintf(w, "LiveDeflect report, %s to %s\n", r.From.In(r.Zone).Format(shownTime), r.To.In(r.Zone).Format(shownTime))
+	if r.Partial() {
+		fmt.Fprintln(w, "\nPARTIAL: not all of this span could be read; the messages say what is missing.")
+	}
+	if len(r.Bad) > 0 {
+		fmt.Fprintf(w, "\n%d malformed entries were skipped.\n", len(r.Bad))
+	}
+	if f.Calls == 0 {
+		_, err := fmt.Fprintln(w, "\nNo calls. Check the span, and site_id in the configuration: a report is of one account.")
+		return err
+	}
+	fmt.Fprintf(w, "\n%d calls, %d texts (%s), %d conversations (%s)\n\n",
+		f.Calls, f.Texts, percent(f.Texts, f.Calls), f.Conversations, percent(f.Conversations, f.Calls))
+	if err := writeStages(w, f); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	for _, t := range []struct {
+		what string
+		d    deflect.Durations
+	}{{"from accepting to the text", f.AcceptToText}, {"from the text to the conversation", f.TextToConversation}} {
+		if t.d.Calls > 0 {
+			fmt.Fprintf(w, "%s: half within %s, 90 %% within %s\n", t.what, roughly(t.d.Median), roughly(t.d.P90))
+		}
+	}
+	fmt.Fprintln(w)
+	return writeGroups(w, r)
+}
+
+// writeStages draws the funnel.
+func writeStages(w io.Writer, f deflect.Funnel) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "stage\t\tcalls\t\tlost here\t")
+	for _, s := range f.Stages {
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%d\t%s\n", s.Stage, stageNames[s.Stage], s.Calls, percent(s.Calls, f.Calls), s.Lost, bar(s.Calls, f.Calls, barWidth))
+	}
+	return tw.Flush()
+}
+
+func bar(n, of, width int) string {
+	if of == 0 {
+		return ""
+	}
+	return strings.Repeat("#", (n*width+of-1)/of)
+}
+
+func writeGroups(w io.Writer, r *reportResult) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "%s\tcalls\ttexts\t\tconversations\t\tto text\tto conversation\n", r.By)
+	for _, g := range r.Groups {
+		key := r.key(g)
+		if key == "" {
+			key = "(not told)"
+		}
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%s\t%d\t%s\t%s\t%s\n", key, g.Calls, g.Texts, percent(g.Texts, g.Calls),
+			g.Conversations, percent(g.Conversations, g.Calls), half(g.AcceptToText), half(g.TextToConversation))
+	}
+	return tw.Flush()
+}
+
+// half is the median, if there is one.
+func half(d deflect.Durations) string {
+	if d.Calls == 0 {
+		return "-"
+	}
+	return roughly(d.Median)
+}
