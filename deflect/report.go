@@ -162,8 +162,8 @@ type reportRun struct {
 
 // What a window holds before its turn comes is bounded by these.
 const (
-	entriesPerBatch = 128
-	bytesPerBatch   = 32 << 10
+	entriesPerBatch = 64
+	bytesPerBatch   = 48 << 10
 	batchesAhead    = 32
 )
 

@@ -47,7 +47,8 @@ func collectReport(a *app, client *deflect.Client, from, to time.Time) *reportRe
 			if bar == nil {
 				bar = progressbar.NewOptions(total,
 					progressbar.OptionSetWriter(f), progressbar.OptionSetDescription("reading the report"),
-					progressbar.OptionShowCount(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
+					progressbar.OptionShowCount(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
+					progressbar.OptionThrottle(100*time.Millisecond))
 			}
 			bar.Set(done)
 		}

@@ -49,7 +49,7 @@ func writeTable(w io.Writer, r *reportResult) error {
 // writeStages draws the funnel.
 func writeStages(w io.Writer, f deflect.Funnel) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "stage\t\tcalls\t\tlost here\t")
+	fmt.Fprintln(tw, "stage\t\tcalls\t\tlost here")
 	for _, s := range f.Stages {
 		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%d\t%s\n", s.Stage, stageNames[s.Stage], s.Calls, percent(s.Calls, f.Calls), s.Lost, bar(s.Calls, f.Calls, barWidth))
 	}
