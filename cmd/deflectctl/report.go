@@ -48,13 +48,7 @@ func (c *reportCmd) Run(a *app) error {
 	if err != nil {
 		return usage("--zone %s is not known: write an IANA name such as Europe/Berlin", c.Zone)
 	}
-	file, err := loadConfig(a, c.Config)
-	if err != nil {
-		return err
-	}
-	api := file.Deflect
-	api.Logger = slog.New(slog.DiscardHandler)
-	client, err := deflect.New(api)
+	client, err := reportClient(a, c.Config)
 	if err != nil {
 		return err
 	}
@@ -71,6 +65,17 @@ func (c *reportCmd) Run(a *app) error {
 		return &exit{code: exitFailed}
 	}
 	return nil
+}
+
+// reportClient is a client that only reads reports.
+func reportClient(a *app, configFile string) (*deflect.Client, error) {
+	file, err := loadConfig(a, configFile)
+	if err != nil {
+		return nil, err
+	}
+	api := file.Deflect
+	api.Logger = slog.New(slog.DiscardHandler)
+	return deflect.New(api)
 }
 
 // span is what the flags ask for.

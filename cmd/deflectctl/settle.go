@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"strconv"
 	"time"
 
@@ -46,13 +45,7 @@ func (c *settleCmd) Run(a *app) error {
 	if at.After(time.Now().Add(time.Minute)) {
 		return usage("--at %s is still to come", c.At)
 	}
-	file, err := loadConfig(a, c.Config)
-	if err != nil {
-		return err
-	}
-	api := file.Deflect
-	api.Logger = slog.New(slog.DiscardHandler)
-	client, err := deflect.New(api)
+	client, err := reportClient(a, c.Config)
 	if err != nil {
 		return err
 	}
