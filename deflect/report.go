@@ -100,7 +100,8 @@ func (e *ReportError) hopeless() bool {
 	return false
 }
 
-const longestReport = 10 * 366 * 24 * time.Hour
+// LongestReport is the longest span of a report: ten years.
+const LongestReport = 10 * 366 * 24 * time.Hour
 
 var errBadSpan = errors.New("a span must end after it begins, begin after 1970, and be no longer than ten years")
 
@@ -126,7 +127,7 @@ var errBadSpan = errors.New("a span must end after it begins, begin after 1970, 
 func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		from, to := q.From.Truncate(time.Millisecond), q.To.Truncate(time.Millisecond)
-		if !to.After(from) || from.UnixMilli() < 0 || to.Sub(from) > longestReport {
+		if !to.After(from) || from.UnixMilli() < 0 || to.Sub(from) > LongestReport {
 			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: ReasonInvalidCall, Err: errBadSpan})
 			return
 		}

@@ -6,13 +6,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // --zone, also where the system has no zones
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
 type reportCmd struct {
 	Config string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
-	Since  string `placeholder:"DURATION" help:"From so long ago until now, such as 90m, 24h or 7d (default: 24h)."`
+	Since  string `placeholder:"DURATION" help:"From so long before the end, such as 90m, 24h or 7d (default: 24h)."`
 	From   string `placeholder:"TIME" help:"From this time on: RFC 3339, or seconds or milliseconds since 1970."`
 	To     string `placeholder:"TIME" help:"Until this time (default: now)."`
 
@@ -40,12 +41,12 @@ Ctrl-C prints what there is. What is not all says that it is partial. Exit code 
 
 // Run reads the report and prints it.
 func (c *reportCmd) Run(a *app) error {
-	from, to, err := c.span(time.Now())
+	from, to, err := c.span(time.Now().Truncate(time.Millisecond))
 	if err != nil {
 		return err
 	}
 	zone, err := time.LoadLocation(c.Zone)
-	if err != nil {
+	if err != nil || c.Zone == "" {
 		return usage("--zone %s is not known: write an IANA name such as Europe/Berlin", c.Zone)
 	}
 	client, err := reportClient(a, c.Config)
@@ -87,8 +88,8 @@ func (c *reportCmd) span(now time.Time) (from, to time.Time, err error) {
 		}
 	}
 	switch {
-	case c.Since != "" && (c.From != "" || c.To != ""):
-		return from, to, usage("--since goes without --from and --to: keep one of them")
+	case c.Since != "" && c.From != "":
+		return from, to, usage("--since goes without --from: keep one of them")
 	case c.From != "":
 		if from, err = parseInstant(c.From); err != nil {
 			return from, to, usage("--from %w", err)
@@ -102,8 +103,13 @@ func (c *reportCmd) span(now time.Time) (from, to time.Time, err error) {
 		}
 		from = to.Add(-since)
 	}
-	if !to.After(from) {
+	switch {
+	case from.After(now):
+		return from, to, usage("--from %s is still to come", c.From)
+	case !to.After(from):
 		return from, to, usage("the span ends before it begins: --from %s, --to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
+	case to.Sub(from) > deflect.LongestReport:
+		return from, to, usage("the span is longer than ten years")
 	}
 	return from, to, nil
 }

@@ -21,7 +21,7 @@ const (
 	funnelHeight  = 300
 	timeHeight    = 320
 	hourlyAtMost  = 3 * 24 * time.Hour // longer spans are shown by day
-	timeLineSlots = 400                // more do not fit the width
+	timeLineSlots = 120                // more cannot be told apart
 )
 
 var chartColors = []charts.Color{
@@ -75,7 +75,7 @@ func timeLine(r *reportResult) (svg template.HTML, step string, err error) {
 			series[n] = append(series[n], float64(count))
 		}
 		labels[i] = s.Start.Format("Mon 15:04")
-		if step == "day" {
+		if step != "hour" {
 			labels[i] = s.Start.Format("Jan 2")
 		}
 	}
@@ -95,29 +95,35 @@ func timeLine(r *reportResult) (svg template.HTML, step string, err error) {
 	return svg, step, err
 }
 
-// timeSlots are the hours or days of the span, also those without calls.
+// timeSlots are the hours or days of the span, also those without calls; several
+// days are one where a long span has too many.
 func timeSlots(r *reportResult) (slots []deflect.Group, step string) {
-	by, step := deflect.ByHour, "hour"
-	next := func(t time.Time) time.Time { return t.Add(time.Hour) }
+	by, step, days := deflect.ByHour, "hour", 0
 	from := r.From.In(r.Zone)
 	start := from.Add(-time.Duration(from.Minute())*time.Minute - time.Duration(from.Second())*time.Second - time.Duration(from.Nanosecond()))
-	if r.To.Sub(r.From) > hourlyAtMost {
+	if length := r.To.Sub(r.From); length > hourlyAtMost {
 		by, step = deflect.ByDay, "day"
-		next = func(t time.Time) time.Time { return t.AddDate(0, 0, 1) }
 		start = time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, r.Zone)
-	}
-	known := map[string]deflect.Group{}
-	for _, g := range deflect.FunnelBy(r.Calls, by, r.Zone) {
-		known[g.Key] = g
-	}
-	for t := start; t.Before(r.To) && len(slots) < timeLineSlots; t = next(t) {
-		key := t.Format(time.RFC3339)
-		if by == deflect.ByDay {
-			key = t.Format(time.DateOnly)
+		if days = int(length.Hours()/24)/timeLineSlots + 1; days > 1 {
+			step = fmt.Sprintf("%d days", days)
 		}
-		g := known[key]
-		g.Start = t
-		slots = append(slots, g)
+	}
+	groups := deflect.FunnelBy(r.Calls, by, r.Zone)
+	for t := start; t.Before(r.To); {
+		next := t.Add(time.Hour)
+		if by == deflect.ByDay {
+			next = t.AddDate(0, 0, days)
+		}
+		slot := deflect.Group{Start: t}
+		for _, g := range groups {
+			if !g.Start.IsZero() && !g.Start.Before(t) && g.Start.Before(next) {
+				slot.Calls += g.Calls
+				slot.Texts += g.Texts
+				slot.Conversations += g.Conversations
+			}
+		}
+		slots = append(slots, slot)
+		t = next
 	}
 	return slots, step
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -26,7 +25,8 @@ type reportResult struct {
 	Total  deflect.Funnel
 	Groups []deflect.Group
 	Gaps   []error // parts that are missing
-	Bad    []error // malformed entries
+	Bad    int     // malformed entries ...
+	BadOf  []error // ... and the first of them
 }
 
 // reportFormats writes each format.
@@ -61,7 +61,9 @@ func collectReport(a *app, client *deflect.Client, from, to time.Time) *reportRe
 	}
 	r.Calls = deflect.Journeys(deflect.Events(client.Report(a.ctx, q), func(err error) {
 		if malformed := (*deflect.EventError)(nil); errors.As(err, &malformed) {
-			r.Bad = append(r.Bad, err)
+			if r.Bad++; r.Bad <= maxComplaints {
+				r.BadOf = append(r.BadOf, err)
+			}
 		} else {
 			r.Gaps = append(r.Gaps, err)
 		}
@@ -83,73 +85,21 @@ const maxComplaints = 5
 
 // complain says on stderr what is missing and what was skipped.
 func (r *reportResult) complain(w io.Writer) {
-	list := func(errs []error) {
-		for i, err := range errs {
-			if i == maxComplaints {
-				fmt.Fprintf(w, "... and %d more\n", len(errs)-i)
-				return
-			}
-			fmt.Fprintln(w, "deflectctl:", strings.TrimPrefix(err.Error(), "deflect: "))
-		}
+	for _, text := range append(firstOf(r.BadOf, r.Bad), firstOf(r.Gaps, len(r.Gaps))...) {
+		fmt.Fprintln(w, "deflectctl:", strings.TrimPrefix(text, "deflect: "))
 	}
-	list(r.Bad)
-	list(r.Gaps)
 	if r.Partial() {
 		fmt.Fprintln(w, "deflectctl: this report is partial")
 	}
 }
 
-// number shows a telephone number, masked unless it may be seen.
-func (r *reportResult) number(n deflect.PhoneNumber) string {
-	if r.ShowNumbers {
-		return visible(string(n), 40)
+// firstOf returns the first errors of so many.
+func firstOf(errs []error, of int) (texts []string) {
+	for _, err := range errs[:min(len(errs), maxComplaints)] {
+		texts = append(texts, err.Error())
 	}
-	return n.String()
-}
-
-// key shows the key of a group.
-func (r *reportResult) key(g deflect.Group) string {
-	switch {
-	case g.Key == "":
-		return ""
-	case r.By == "dialed":
-		return r.number(deflect.PhoneNumber(g.Key))
+	if of > maxComplaints {
+		texts = append(texts, fmt.Sprintf("... and %d more", of-maxComplaints))
 	}
-	return visible(g.Key, 60)
-}
-
-// visible makes a stranger's text fit for a terminal and a page: no controls, no
-// invisible or turning characters, not endless.
-func visible(s string, length int) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
-			return r
-		}
-		return -1
-	}, s)
-	if runes := []rune(s); len(runes) > length {
-		return string(runes[:length-1]) + "…"
-	}
-	return s
-}
-
-// percent is a share of a whole.
-func percent(n, of int) string {
-	if of == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.0f %%", 100*float64(n)/float64(of))
-}
-
-// roughly shows a time as a person would say it.
-func roughly(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.0fs", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	return fmt.Sprintf("%dh%02dm", int(d.Round(time.Minute).Hours()), int(d.Round(time.Minute).Minutes())%60)
+	return texts
 }

@@ -73,7 +73,7 @@ func newDurationsJSON(d deflect.Durations) durationsJSON {
 func writeReportJSON(w io.Writer, r *reportResult) error {
 	out := reportJSON{
 		From: r.From.In(r.Zone), To: r.To.In(r.Zone), Partial: r.Partial(), funnelJSON: newFunnelJSON(r.Total),
-		By: r.By, Groups: []groupJSON{}, Bad: len(r.Bad),
+		By: r.By, Groups: []groupJSON{}, Bad: r.Bad,
 	}
 	for _, g := range r.Groups {
 		out.Groups = append(out.Groups, groupJSON{r.key(g), newFunnelJSON(g.Funnel)})
@@ -132,13 +132,13 @@ func writeNDJSON(w io.Writer, r *reportResult) error {
 // writeCSV writes a row a group.
 func writeCSV(w io.Writer, r *reportResult) error {
 	out := csv.NewWriter(w)
-	header := []string{r.By, "calls"}
+	header := []string{"key", "calls", "texts", "conversations"}
 	for _, s := range deflect.Stages() {
 		header = append(header, string(s))
 	}
 	out.Write(append(header, "accept_to_text_median_s", "accept_to_text_p90_s", "text_to_conversation_median_s", "text_to_conversation_p90_s"))
 	for _, g := range r.Groups {
-		row := []string{spreadsheetText(r.key(g)), strconv.Itoa(g.Calls)}
+		row := []string{spreadsheetText(visible(r.key(g), 1000)), strconv.Itoa(g.Calls), strconv.Itoa(g.Texts), strconv.Itoa(g.Conversations)}
 		for _, s := range g.Stages {
 			row = append(row, strconv.Itoa(s.Calls))
 		}

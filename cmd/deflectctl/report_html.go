@@ -49,9 +49,9 @@ type pageRow struct {
 func writeHTML(w io.Writer, r *reportResult) error {
 	f := r.Total
 	page := reportPage{
-		Headline: headline(f),
+		Headline: headline(r),
 		Span:     r.From.In(r.Zone).Format(shownTime) + " to " + r.To.In(r.Zone).Format(shownTime),
-		Partial:  r.Partial(), Bad: len(r.Bad), By: r.By,
+		Partial:  r.Partial(), Bad: r.Bad, Missing: firstOf(r.Gaps, len(r.Gaps)), By: r.By,
 		Tiles: []pageTile{
 			{fmt.Sprint(f.Calls), "calls", "asked for a text"},
 			{fmt.Sprint(f.Texts), "texts", percent(f.Texts, f.Calls) + " of the calls"},
@@ -60,28 +60,12 @@ func writeHTML(w io.Writer, r *reportResult) error {
 			{half(f.TextToConversation), "to the conversation", "half of them within"},
 		},
 	}
-	for i, err := range r.Gaps {
-		if i == maxComplaints {
-			page.Missing = append(page.Missing, fmt.Sprintf("... and %d more", len(r.Gaps)-i))
-			break
-		}
-		page.Missing = append(page.Missing, err.Error())
-	}
 	for _, s := range f.Stages {
 		page.Stages = append(page.Stages, pageStage{stageNames[s.Stage], s.Stage, s.Calls, s.Lost, percent(s.Calls, f.Calls)})
 	}
 	for _, g := range r.Groups {
-		key := r.key(g)
-		switch {
-		case key == "":
-			key = "(not told)"
-		case r.By == "hour":
-			key = g.Start.Format("Mon 2 Jan, 15:04")
-		case r.By == "day":
-			key = g.Start.Format("Mon 2 Jan 2006")
-		}
 		page.Rows = append(page.Rows, pageRow{
-			key, g.Calls, g.Texts, g.Conversations, percent(g.Texts, g.Calls), percent(g.Conversations, g.Calls),
+			r.label(g), g.Calls, g.Texts, g.Conversations, percent(g.Texts, g.Calls), percent(g.Conversations, g.Calls),
 			half(g.AcceptToText), half(g.TextToConversation),
 		})
 	}
@@ -98,9 +82,12 @@ func writeHTML(w io.Writer, r *reportResult) error {
 }
 
 // headline says it in one sentence.
-func headline(f deflect.Funnel) string {
-	if f.Calls == 0 {
-		return "No calls in this time"
+func headline(r *reportResult) string {
+	switch f := r.Total; {
+	case f.Calls > 0:
+		return fmt.Sprintf("%d of %d callers got their text, %d opened a conversation", f.Texts, f.Calls, f.Conversations)
+	case r.Partial():
+		return "No calls in what could be read"
 	}
-	return fmt.Sprintf("%d of %d callers got their text, %d opened a conversation", f.Texts, f.Calls, f.Conversations)
+	return "No calls in this time"
 }

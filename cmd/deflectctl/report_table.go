@@ -17,12 +17,16 @@ const (
 // writeTable writes for a person at a terminal.
 func writeTable(w io.Writer, r *reportResult) error {
 	f := r.Total
-	fmt.Fprintf(w, "LiveDeflect report, %s to %s\n", r.From.In(r.Zone).Format(shownTime), r.To.In(r.Zone).Format(shownTime))
 	if r.Partial() {
-		fmt.Fprintln(w, "\nPARTIAL: not all of this span could be read; the messages say what is missing.")
+		fmt.Fprint(w, "PARTIAL: not all of this span could be read; the messages say what is missing.\n\n")
 	}
-	if len(r.Bad) > 0 {
-		fmt.Fprintf(w, "\n%d malformed entries were skipped.\n", len(r.Bad))
+	fmt.Fprintf(w, "LiveDeflect report, %s to %s\n", r.From.In(r.Zone).Format(shownTime), r.To.In(r.Zone).Format(shownTime))
+	if r.Bad > 0 {
+		fmt.Fprintf(w, "\n%d malformed entries were skipped.\n", r.Bad)
+	}
+	if f.Calls == 0 && r.Partial() {
+		_, err := fmt.Fprintln(w, "\nNo calls in what could be read.")
+		return err
 	}
 	if f.Calls == 0 {
 		_, err := fmt.Fprintln(w, "\nNo calls. Check the span, and site_id in the configuration: a report is of one account.")
@@ -49,9 +53,9 @@ func writeTable(w io.Writer, r *reportResult) error {
 // writeStages draws the funnel.
 func writeStages(w io.Writer, f deflect.Funnel) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "stage\t\tcalls\t\tlost here")
+	fmt.Fprintln(tw, "stage\t\t calls\t\t  lost")
 	for _, s := range f.Stages {
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%d\t%s\n", s.Stage, stageNames[s.Stage], s.Calls, percent(s.Calls, f.Calls), s.Lost, bar(s.Calls, f.Calls, barWidth))
+		fmt.Fprintf(tw, "%s\t%s\t%6d\t%5s\t%6d\t%s\n", s.Stage, stageNames[s.Stage], s.Calls, percent(s.Calls, f.Calls), s.Lost, bar(s.Calls, f.Calls, barWidth))
 	}
 	return tw.Flush()
 }
@@ -65,22 +69,10 @@ func bar(n, of, width int) string {
 
 func writeGroups(w io.Writer, r *reportResult) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "%s\tcalls\ttexts\t\tconversations\t\tto text\tto conversation\n", r.By)
+	fmt.Fprintf(tw, "%s\t calls\t texts\t\tconversations\t\tto text\tto conversation\n", r.By)
 	for _, g := range r.Groups {
-		key := r.key(g)
-		if key == "" {
-			key = "(not told)"
-		}
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%s\t%d\t%s\t%s\t%s\n", key, g.Calls, g.Texts, percent(g.Texts, g.Calls),
+		fmt.Fprintf(tw, "%s\t%6d\t%6d\t%5s\t%13d\t%5s\t%7s\t%15s\n", r.label(g), g.Calls, g.Texts, percent(g.Texts, g.Calls),
 			g.Conversations, percent(g.Conversations, g.Calls), half(g.AcceptToText), half(g.TextToConversation))
 	}
 	return tw.Flush()
-}
-
-// half is the median, if there is one.
-func half(d deflect.Durations) string {
-	if d.Calls == 0 {
-		return "-"
-	}
-	return roughly(d.Median)
 }

@@ -85,7 +85,7 @@ func TestReportGroups(t *testing.T) {
 		"hour":   {"", "2026-11-20T09:00:00-05:00", "2026-11-20T10:00:00-05:00"},
 		"day":    {"", "2026-11-20"},
 		"dialed": {"***00", ""},
-		"skill":  {"sales", "service", `=cmd()</svg><script>alert(1)</script>[31m"'`},
+		"skill":  {"sales", "service", evil},
 	} {
 		r := sampleReport(t)
 		r.By = by
@@ -109,7 +109,7 @@ func TestReportGroups(t *testing.T) {
 // came in: numbers, markup, controls, formulas.
 func TestReportShowsNoStranger(t *testing.T) {
 	r := sampleReport(t)
-	r.Bad = []error{errors.New("bad")}
+	r.Bad, r.BadOf = 1, []error{errors.New("bad")}
 	r.Gaps = []error{fmt.Errorf("gap <b>")}
 	for format := range reportFormats {
 		text := written(t, format, r)
@@ -191,11 +191,42 @@ func TestTimeSlots(t *testing.T) {
 	if step != "day" || len(slots) != 31 || total != 4 {
 		t.Errorf("%d slots by %s with %d calls", len(slots), step, total)
 	}
+	r.From = r.From.AddDate(-2, 0, 0)
+	slots, step = timeSlots(r)
+	total = 0
+	for _, s := range slots {
+		total += s.Calls
+	}
+	if step != "7 days" || len(slots) > timeLineSlots || total != 4 {
+		t.Errorf("two years: %d slots by %s with %d calls", len(slots), step, total)
+	}
+}
+
+func TestVisible(t *testing.T) {
+	for s, want := range map[string]string{
+		"sales": "sales", "\x1b[31;1mred\x1b[0m": "red", "a\x1b]0;title\x07b": "ab", "a\x1b": "a", "a\x1b(Bb": "aBb", "a\nb\tc\x00": "abc",
+		"\u202eevil\u2066": "evil", "\xff": "", "äöü 日本": "äöü 日本", "123456789012": "123456789…",
+	} {
+		if got := visible(s, 10); got != want {
+			t.Errorf("visible(%q) = %q, want %q", s, got, want)
+		}
+	}
+}
+
+func TestPercent(t *testing.T) {
+	for _, tt := range []struct {
+		n, of int
+		want  string
+	}{{0, 0, "-"}, {0, 5, "0 %"}, {1, 1000, "<1 %"}, {999, 1000, ">99 %"}, {1000, 1000, "100 %"}, {1, 3, "33 %"}} {
+		if got := percent(tt.n, tt.of); got != tt.want {
+			t.Errorf("percent(%d, %d) = %q, want %q", tt.n, tt.of, got, tt.want)
+		}
+	}
 }
 
 func TestRoughly(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0.0s", 1250 * time.Millisecond: "1.2s", 42 * time.Second: "42s", 130 * time.Second: "2m10s", 26*time.Hour + 5*time.Minute: "26h05m",
+		0: "0.0s", 1250 * time.Millisecond: "1.3s", 9960 * time.Millisecond: "10s", 59700 * time.Millisecond: "1m00s", 42 * time.Second: "42s", 130 * time.Second: "2m10s", 26*time.Hour + 5*time.Minute: "26h05m",
 	} {
 		if got := roughly(d); got != want {
 			t.Errorf("roughly(%s) = %s, want %s", d, got, want)
@@ -283,7 +314,10 @@ func TestReportUsage(t *testing.T) {
 		"--since tomorrow":            `--since "tomorrow" is no length of time: write 90m, 24h or 7d`,
 		"--since -1h":                 `is no length of time`,
 		"--since 0d":                  `is no length of time`,
-		"--since 24h --from 5":        `--since goes without --from and --to: keep one of them`,
+		"--since 24h --from 5":        `--since goes without --from: keep one of them`,
+		"--since 5000d":               `the span is longer than ten years`,
+		"--from 2999-01-01T00:00:00Z": `is still to come`,
+		"--zone=":                     `write an IANA name such as Europe/Berlin`,
 		"--from noon":                 `--from "noon" is no time: write 2026-11-21T09:30:00Z`,
 		"--from 1795000000 --to soon": `--to "soon" is no time`,
 		"--from 1795000000 --to 1794": `the span ends before it begins`,
@@ -309,6 +343,7 @@ func TestReportSpan(t *testing.T) {
 		{reportCmd{Since: "7d"}, now.Add(-7 * 24 * time.Hour), now},
 		{reportCmd{From: "2026-11-20T00:00:00+01:00"}, time.Date(2026, 11, 19, 23, 0, 0, 0, time.UTC), now},
 		{reportCmd{From: "1795000000", To: "1795000060000"}, time.Unix(1795000000, 0), time.Unix(1795000060, 0)},
+		{reportCmd{Since: "1h", To: "1795000000"}, time.Unix(1794996400, 0), time.Unix(1795000000, 0)},
 		{reportCmd{To: "1795000000"}, time.Unix(1795000000, 0).Add(-24 * time.Hour), time.Unix(1795000000, 0)},
 	} {
 		from, to, err := tt.cmd.span(now)
