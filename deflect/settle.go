@@ -131,7 +131,8 @@ func (d *doubt) verdict(now time.Time, limit time.Duration) Settlement {
 // of the same one, so the number has to be ours, and the time. The begin that the
 // report echoes was sent by us: it is proof where a clock is not.
 func (d *doubt) see(e Event) {
-	if n := nationalDigits(string(e.CustomerPhoneNumber)); n != "" && d.number != "" && n != nationalDigits(d.number) {
+	if theirs, ours := nationalDigits(string(e.CustomerPhoneNumber)), nationalDigits(d.number); theirs != "" &&
+		!strings.HasSuffix(theirs, ours) && !strings.HasSuffix(ours, theirs) {
 		return
 	}
 	late := e.Time.IsZero() || !e.Time.Before(d.accepted.Add(-textSlack))

@@ -130,7 +130,7 @@ func (s *settler) try(due []*doubt) {
 	var spans []period
 	for _, d := range due {
 		spans = append(spans,
-			period{d.begin.Add(-clockSlack), d.begin.Add(clockSlack)},
+			period{d.begin.Add(-clockSlack), earlier(d.begin.Add(clockSlack), asked)},
 			period{d.accepted.Add(-clockSlack), asked})
 	}
 	ctx, cancel := context.WithTimeoutCause(s.ctx, lookupWithin, errLongLookup)

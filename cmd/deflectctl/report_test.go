@@ -259,6 +259,20 @@ func TestReport(t *testing.T) {
 		t.Errorf("%+v, stderr %q", out, stderr)
 	}
 
+	// A file is no terminal: no progress bar.
+	messages, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer messages.Close()
+	var table strings.Builder
+	if code := run([]string{"report", "--config", config}, app{t.Context(), &table, messages, secretEnv}); code != 0 || !strings.Contains(table.String(), "3 calls, 3 texts") {
+		t.Errorf("exit code %d, table\n%s", code, table.String())
+	}
+	if said, err := os.ReadFile(messages.Name()); err != nil || len(said) != 0 {
+		t.Errorf("stderr %q, %v", said, err)
+	}
+
 	api.SetReport(deflecttest.Report{Oddity: deflecttest.Oddity{BadEvery: 1}})
 	if out, stderr = read(0); out.Partial || out.Bad != 3 || !strings.Contains(stderr, "skipped a malformed entry of callId 473513") {
 		t.Errorf("malformed entries: %+v, stderr %q", out, stderr)
