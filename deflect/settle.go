@@ -76,23 +76,36 @@ const (
 )
 
 // Settle looks once into the report for the text of a call that was deflected at
-// about the given time (to some minutes), and began at most a day before. Without a
-// sign of it the result is [SettledNotSent] only when that was Settle.Limit ago: a
-// report lags.
+// about the given time (to some minutes), and began at most a day before. Ids are
+// compared as they are. Without a sign of the text the result is [SettledNotSent]
+// only when that was Settle.Limit ago: a report lags.
 func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time) Settlement {
-	// The time is a person's memory: a text may be older than it says.
-	d := &doubt{externalID: externalCallID, accepted: at.Add(-c.cfg.Settle.Limit), since: at}
-	now := time.Now()
-	till := at.Add(c.cfg.Settle.Limit + textSlack)
-	if till.After(now) {
-		till = now
+	if externalCallID == "" {
+		return Settlement{Result: SettledUnknown, Err: &ValidationError{Field: "ExternalCallID", Code: CodeMissing, Detail: "is missing"}}
 	}
-	c.settler.lookUp(ctx, []*doubt{d}, []period{{at.Add(-longCall), till}})
+	// The time is a person's memory.
+	slack := max(c.cfg.Settle.Limit, clockSlack)
+	d := &doubt{externalID: externalCallID, accepted: at.Add(-slack), since: at}
+	now := time.Now()
+	near := period{at.Add(-longCall), sooner(at.Add(slack+textSlack), now)}
+	c.settler.lookUp(ctx, []*doubt{d}, []period{near})
 	if v := d.verdict(now, c.cfg.Settle.Limit); v.Result != SettledNotSent {
 		return v
 	}
-	c.settler.lookUp(ctx, []*doubt{d}, []period{{at.Add(-longestCall), at.Add(-longCall)}})
+	// Before it is said that there was none, the days around.
+	around := []period{{at.Add(-longestCall), near.from}}
+	if end := sooner(at.Add(longestCall), now); end.After(near.to) {
+		around = append(around, period{near.to, end})
+	}
+	c.settler.lookUp(ctx, []*doubt{d}, around)
 	return d.verdict(now, c.cfg.Settle.Limit)
+}
+
+func sooner(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // doubt is an uncertain deflection that is to be settled.
@@ -108,7 +121,8 @@ type doubt struct {
 	shown   bool // the report shows the text
 	callID  string
 	sentAt  time.Time
-	gap     error // why the last lookup does not prove that there is no text
+	other   bool  // the report shows a text that may be this one
+	gap     error // why the last lookup did not see everything
 }
 
 // verdict is the settlement as of now.
@@ -119,6 +133,8 @@ func (d *doubt) verdict(now time.Time, limit time.Duration) Settlement {
 		s.Result, s.SentAt = SettledSent, d.sentAt
 	case d.gap != nil:
 		s.Result, s.Err = SettledUnknown, d.gap
+	case d.other:
+		s.Result, s.Err = SettledUnknown, ErrOtherText
 	case now.Sub(d.since) < limit:
 		s.Result, s.Err = SettledUnknown, ErrTooEarly
 	default:
@@ -128,25 +144,27 @@ func (d *doubt) verdict(now time.Time, limit time.Duration) Settlement {
 }
 
 // see notes an event under the doubt's id. Ids come again, of other callers and
-// of the same one, so the number has to be ours, and the time. The begin that the
-// report echoes was sent by us: it is proof where a clock is not.
+// of the same one, so the number has to be ours, and the time. An earlier text is
+// another one only when the clocks cannot explain it and its begin, which the
+// report may echo as we sent it, is another call's.
 func (d *doubt) see(e Event) {
 	if theirs, ours := nationalDigits(string(e.CustomerPhoneNumber)), nationalDigits(d.number); theirs != "" &&
 		!strings.HasSuffix(theirs, ours) && !strings.HasSuffix(ours, theirs) {
 		return
 	}
-	late := e.Time.IsZero() || !e.Time.Before(d.accepted.Add(-textSlack))
-	same := !d.begin.IsZero() && (sameInstant(e.Begin, d.begin) || sameInstant(e.Begin, d.accepted))
+	since := func(slack time.Duration) bool { return e.Time.IsZero() || !e.Time.Before(d.accepted.Add(-slack)) }
+	same := d.begin.IsZero() || e.Begin.IsZero() || sameInstant(e.Begin, d.begin) || sameInstant(e.Begin, d.accepted)
+	text := e.Type == EventSendText
 	switch {
-	case late || e.Type != EventSendText && same:
+	case since(textSlack) || same && !text && !d.begin.IsZero():
 		if callIDForm.MatchString(e.CallID) {
 			d.callID = e.CallID
 		}
-		if e.Type == EventSendText {
+		if text {
 			d.shown, d.sentAt = true, e.Time
 		}
-	case e.Type == EventSendText && (same || e.Begin.IsZero()) && d.gap == nil:
-		d.gap = ErrOtherText
+	case text && (same || since(clockSlack)):
+		d.other = true
 	}
 }
 

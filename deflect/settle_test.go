@@ -420,7 +420,7 @@ func TestSettleTellsTextsApart(t *testing.T) {
 				if _, err := c.Deflect(t.Context(), k); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(5 * time.Minute)
+				time.Sleep(20 * time.Minute)
 				tt.second(&k)
 				api.Inject(deflecttest.Fault{Status: 500})
 				c.Deflect(t.Context(), k)
@@ -436,19 +436,29 @@ func TestSettleTellsTextsApart(t *testing.T) {
 
 // TestSettleClocks lets LivePerson's clock differ from ours.
 func TestSettleClocks(t *testing.T) {
-	for skew, want := range map[time.Duration]deflect.SettleResult{
-		0: deflect.SettledSent, 5 * time.Minute: deflect.SettledSent,
-		-30 * time.Second: deflect.SettledSent,
-		// Told apart from an earlier text of the same call it cannot be.
-		-5 * time.Minute: deflect.SettledUnknown,
+	for _, tt := range []struct {
+		skew  time.Duration
+		begin func(sent time.Time) time.Time // what the report has for it
+		want  deflect.SettleResult
+	}{
+		{0, echoed, deflect.SettledSent},
+		{5 * time.Minute, echoed, deflect.SettledSent},
+		{-30 * time.Second, echoed, deflect.SettledSent},
+		// Told apart from an earlier text it cannot be.
+		{-5 * time.Minute, echoed, deflect.SettledUnknown},
+		{-5 * time.Minute, func(sent time.Time) time.Time { return sent.Add(-5 * time.Minute) }, deflect.SettledUnknown},
+		{-20 * time.Minute, echoed, deflect.SettledUnknown},
+		// Another call's.
+		{-20 * time.Minute, func(sent time.Time) time.Time { return sent.Add(-20 * time.Minute) }, deflect.SettledNotSent},
 	} {
 		synctest.Test(t, func(t *testing.T) {
+			skew, want := tt.skew, tt.want
 			k := call()
 			accepted := time.Now()
 			api := deflecttest.New(keys)
 			report := &reporter{answer: func(_, _ time.Time, _ int) (int, string) {
 				return 200, fmt.Sprintf(`{"success":"true","data":{"473513":[{"externalCallId":%q,"beginTimeStamp":"%d","customerPhoneNumber":"04043438646","eventType":"sendtext","eventTime":"%d"}]}}`,
-					k.ExternalCallID, k.Start.UnixMilli(), accepted.Add(skew).UnixMilli())
+					k.ExternalCallID, tt.begin(k.Start).UnixMilli(), accepted.Add(skew).UnixMilli())
 			}}
 			var got settled
 			c := newClient(t, nil, func(c *deflect.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
@@ -461,6 +471,8 @@ func TestSettleClocks(t *testing.T) {
 		})
 	}
 }
+
+func echoed(sent time.Time) time.Time { return sent }
 
 // byPath sends requests for the report elsewhere.
 type byPath struct{ rest, report http.RoundTripper }
@@ -646,7 +658,19 @@ func TestSettleByHand(t *testing.T) {
 		if v.Result != deflect.SettledUnknown || !errors.Is(v.Err, deflect.ErrTooEarly) {
 			t.Errorf("too early: %+v", v)
 		}
-		time.Sleep(10 * time.Minute)
+		if v = c.Settle(t.Context(), "", at); v.Result != deflect.SettledUnknown || !errors.Is(v.Err, deflect.ErrInvalidCall) {
+			t.Errorf("no id: %+v", v)
+		}
+		time.Sleep(48 * time.Hour)
+		for off, want := range map[time.Duration]deflect.SettleResult{
+			-5 * time.Hour: deflect.SettledSent, -9 * time.Minute: deflect.SettledSent, 9 * time.Minute: deflect.SettledSent,
+			// Older than the time that was given: it may be another one.
+			20 * time.Minute: deflect.SettledUnknown, 5 * time.Hour: deflect.SettledUnknown,
+		} {
+			if v = c.Settle(t.Context(), k.ExternalCallID, at.Add(off)); v.Result != want {
+				t.Errorf("remembered %s off: %+v, want %s", off, v, want)
+			}
+		}
 		if v = c.Settle(t.Context(), "nobody", at); v.Result != deflect.SettledNotSent || v.Err != nil {
 			t.Errorf("not sent: %+v", v)
 		}

@@ -24,6 +24,7 @@ type settler struct {
 	pause   time.Time // no lookup before
 	busy    bool      // the goroutine runs
 	closed  bool
+	ending  sync.Once
 	untold  []Settlement // for OnSettled
 	telling bool         // somebody tells them
 }
@@ -130,7 +131,7 @@ func (s *settler) try(due []*doubt) {
 	var spans []period
 	for _, d := range due {
 		spans = append(spans,
-			period{d.begin.Add(-clockSlack), earlier(d.begin.Add(clockSlack), asked)},
+			period{d.begin.Add(-clockSlack), sooner(d.begin.Add(clockSlack), asked)},
 			period{d.accepted.Add(-clockSlack), asked})
 	}
 	ctx, cancel := context.WithTimeoutCause(s.ctx, lookupWithin, errLongLookup)
@@ -166,7 +167,7 @@ func (s *settler) lookUp(ctx context.Context, doubts []*doubt, spans []period) {
 	byID := map[string][]*doubt{}
 	for _, d := range doubts {
 		d.lookups++
-		d.gap = nil
+		d.gap, d.other = nil, false
 		byID[d.externalID] = append(byID[d.externalID], d)
 	}
 	var gap error
@@ -256,7 +257,9 @@ func (s *settler) tellOne(v Settlement) {
 
 // close ends the lookups. What is open then is unknown for good, unless the
 // last lookup has seen it.
-func (s *settler) close() {
+func (s *settler) close() { s.ending.Do(s.end) }
+
+func (s *settler) end() {
 	s.cancel()
 	s.mu.Lock()
 	s.closed = true

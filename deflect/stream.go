@@ -121,7 +121,14 @@ func (s *reportStream) answer() error {
 		// no text was sent.
 		return shapeError("the answer holds no data")
 	}
-	return nil
+	switch _, err := s.dec.ReadToken(); err {
+	case io.EOF:
+		return nil
+	case nil:
+		return shapeError("something follows the answer")
+	default:
+		return err
+	}
 }
 
 // object calls member for each name of the object that comes next.

@@ -117,7 +117,6 @@ func (c *Client) fetchOnce(ctx context.Context, body []byte, emit func(entry) bo
 	var refused *refusedError
 	switch {
 	case err == nil:
-		io.CopyN(io.Discard, src, 4<<10) // up to its end, the connection can be used again
 		return verdict{status: resp.StatusCode, reason: ReasonOK}
 	case ctx.Err() != nil:
 		v.reason = waiting(ctx)

@@ -33,7 +33,7 @@ func (reportCmd) Help() string {
   csv     a row for each group
   html    one page that opens offline, with charts
 
-Ctrl-C prints what there is. What is not all says that it is partial. Exit code 0: all of it. 1: partial or nothing.
+Ctrl-C prints what there is. What is not all says that it is partial (csv and ndjson: on standard error). Exit code 0: all of it. 1: partial or nothing.
 2: usage or configuration.
 
   deflectctl report --config deflectd.yaml --since 7d --by day --format html > week.html`
@@ -103,11 +103,14 @@ func (c *reportCmd) span(now time.Time) (from, to time.Time, err error) {
 		}
 		from = to.Add(-since)
 	}
+	from, to = from.Truncate(time.Millisecond), to.Truncate(time.Millisecond)
 	switch {
 	case from.After(now):
-		return from, to, usage("--from %s is still to come", c.From)
+		return from, to, usage("the span is still to come: it begins at %s", from.Format(time.RFC3339))
 	case !to.After(from):
 		return from, to, usage("the span ends before it begins: --from %s, --to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
+	case from.Unix() < 0:
+		return from, to, usage("the span begins before 1970")
 	case to.Sub(from) > deflect.LongestReport:
 		return from, to, usage("the span is longer than ten years")
 	}

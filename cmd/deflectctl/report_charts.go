@@ -5,6 +5,7 @@ import (
 	"html"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,9 +54,8 @@ func funnelChart(f deflect.Funnel) (template.HTML, error) {
 	opt.Legend.Show = charts.Ptr(false)
 	opt.CategoryAxis.Labels = labels
 	opt.CategoryAxis.LabelFontStyle = charts.NewFontStyleWithSize(12)
-	opt.ValueAxis = []charts.ValueAxisOption{{
-		Min: charts.Ptr(0.0), ValueFormatter: wholeNumbers, LabelFontStyle: charts.NewFontStyleWithSize(11),
-	}}
+	// The bars carry their numbers.
+	opt.ValueAxis = []charts.ValueAxisOption{{Show: charts.Ptr(false), Min: charts.Ptr(0.0)}}
 	opt.SeriesList[0].Label = charts.SeriesLabel{
 		Show: charts.Ptr(true), FontStyle: charts.NewFontStyleWithSize(12),
 		ValueFormatter: func(v float64) string { return fmt.Sprintf("%.0f (%s)", v, percent(int(v), f.Calls)) },
@@ -68,6 +68,9 @@ func funnelChart(f deflect.Funnel) (template.HTML, error) {
 // steps.
 func timeLine(r *reportResult) (svg template.HTML, step string, err error) {
 	slots, step := timeSlots(r)
+	if len(slots) < 2 {
+		return "", step, nil // a point is no line
+	}
 	series := [][]float64{{}, {}, {}}
 	labels := make([]string, len(slots))
 	for i, s := range slots {
@@ -86,33 +89,38 @@ func timeLine(r *reportResult) (svg template.HTML, step string, err error) {
 	opt.XAxis.Labels = labels
 	opt.XAxis.LabelCount = 9
 	opt.XAxis.LabelFontStyle = charts.NewFontStyleWithSize(11)
-	opt.YAxis = []charts.YAxisOption{{
-		Min: charts.Ptr(0.0), ValueFormatter: wholeNumbers, LabelFontStyle: charts.NewFontStyleWithSize(11),
-	}}
+	opt.YAxis = []charts.YAxisOption{countAxis(slices.Max(series[0]))}
 	opt.LineStrokeWidth = 2.5
 	opt.Padding = charts.NewBox(10, 10, 30, 10)
 	svg, err = drawn("Calls, texts and conversations by "+step, timeHeight, func(p *charts.Painter) error { return p.LineChart(opt) })
 	return svg, step, err
 }
 
-// timeSlots are the hours or days of the span, also those without calls; several
-// days are one where a long span has too many.
+// timeSlots are the hours or days of the span, also those without calls. Where a
+// long span has too many, several days are one; the first slot may be cut, but the
+// last one, which people look at, is whole.
 func timeSlots(r *reportResult) (slots []deflect.Group, step string) {
 	by, step, days := deflect.ByHour, "hour", 0
 	from := r.From.In(r.Zone)
 	start := from.Add(-time.Duration(from.Minute())*time.Minute - time.Duration(from.Second())*time.Second - time.Duration(from.Nanosecond()))
 	if length := r.To.Sub(r.From); length > hourlyAtMost {
-		by, step = deflect.ByDay, "day"
-		start = time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, r.Zone)
-		if days = int(length.Hours()/24)/timeLineSlots + 1; days > 1 {
+		by, step, days = deflect.ByDay, "day", 1
+		start = startOfDay(from, 0)
+		all := 0
+		for t := start; t.Before(r.To); t = startOfDay(t, 1) {
+			all++
+		}
+		if all > timeLineSlots {
+			days = (all + timeLineSlots - 1) / timeLineSlots
 			step = fmt.Sprintf("%d days", days)
+			start = startOfDay(from, all%days-days)
 		}
 	}
 	groups := deflect.FunnelBy(r.Calls, by, r.Zone)
 	for t := start; t.Before(r.To); {
 		next := t.Add(time.Hour)
 		if by == deflect.ByDay {
-			next = t.AddDate(0, 0, days)
+			next = startOfDay(t, days)
 		}
 		slot := deflect.Group{Start: t}
 		for _, g := range groups {
@@ -128,12 +136,34 @@ func timeSlots(r *reportResult) (slots []deflect.Group, step string) {
 	return slots, step
 }
 
-// wholeNumbers hides the steps between: there are no half calls.
-func wholeNumbers(v float64) string {
-	if v != math.Trunc(v) {
-		return ""
+// startOfDay is when the day of t begins, or the one so many days later: at one
+// where summer time begins at midnight, as in [deflect.FunnelBy].
+func startOfDay(t time.Time, later int) time.Time {
+	noon := time.Date(t.Year(), t.Month(), t.Day()+later, 12, 0, 0, 0, t.Location())
+	start := time.Date(noon.Year(), noon.Month(), noon.Day(), 0, 0, 0, 0, t.Location())
+	if start.Day() != noon.Day() {
+		start = start.Add(time.Hour)
 	}
-	return fmt.Sprintf("%.0f", v)
+	return start
+}
+
+// countAxis is an axis of whole numbers from 0: there are no half calls.
+func countAxis(most float64) charts.YAxisOption {
+	axis := charts.YAxisOption{
+		Min: charts.Ptr(0.0), LabelFontStyle: charts.NewFontStyleWithSize(11),
+		ValueFormatter: func(v float64) string {
+			if v != math.Trunc(v) {
+				return ""
+			}
+			return fmt.Sprintf("%.0f", v)
+		},
+	}
+	if most < 8 { // or most steps would be fractions
+		most = max(most, 1)
+		axis.Max, axis.LabelCount, axis.PreferNiceIntervals = charts.Ptr(most), int(most)+1, charts.Ptr(false)
+		axis.RangeValuePaddingScale = charts.Ptr(0.0)
+	}
+	return axis
 }
 
 // drawn returns a chart as SVG that takes the width of the page.

@@ -42,22 +42,9 @@ func collectReport(a *app, client *deflect.Client, from, to time.Time) *reportRe
 	r := &reportResult{From: from, To: to}
 	q := deflect.ReportQuery{From: from, To: to}
 	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		var bar *progressbar.ProgressBar
-		q.Progress = func(done, total int) {
-			if bar == nil {
-				bar = progressbar.NewOptions(total,
-					progressbar.OptionSetWriter(f), progressbar.OptionSetDescription("reading the report"),
-					progressbar.OptionShowCount(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
-					progressbar.OptionThrottle(100*time.Millisecond))
-			}
-			bar.Set(done)
-		}
-		defer func() {
-			if bar != nil {
-				bar.Exit() // leaves the line when it was interrupted
-				bar.Clear()
-			}
-		}()
+		progress, done := progressBar(f)
+		defer done()
+		q.Progress = progress
 	}
 	r.Calls = deflect.Journeys(deflect.Events(client.Report(a.ctx, q), func(err error) {
 		if malformed := (*deflect.EventError)(nil); errors.As(err, &malformed) {
@@ -69,6 +56,26 @@ func collectReport(a *app, client *deflect.Client, from, to time.Time) *reportRe
 		}
 	}))
 	return r
+}
+
+// progressBar draws on a terminal, and leaves nothing there when it is done.
+func progressBar(w io.Writer) (progress func(done, total int), done func()) {
+	var bar *progressbar.ProgressBar
+	progress = func(done, total int) {
+		if bar == nil {
+			bar = progressbar.NewOptions(total,
+				progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("reading the report"),
+				progressbar.OptionShowCount(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
+				progressbar.OptionThrottle(100*time.Millisecond))
+		}
+		bar.Set(done)
+	}
+	return progress, func() {
+		if bar != nil {
+			bar.Exit() // leaves the line when it was interrupted
+			bar.Clear()
+		}
+	}
 }
 
 var groupings = map[string]deflect.Grouping{

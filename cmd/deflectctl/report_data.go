@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
@@ -78,9 +79,7 @@ func writeReportJSON(w io.Writer, r *reportResult) error {
 	for _, g := range r.Groups {
 		out.Groups = append(out.Groups, groupJSON{r.key(g), newFunnelJSON(g.Funnel)})
 	}
-	for _, err := range r.Gaps {
-		out.Errors = append(out.Errors, err.Error())
-	}
+	out.Errors = firstOf(r.Gaps, len(r.Gaps))
 	return printJSON(w, out)
 }
 
@@ -110,7 +109,7 @@ func writeNDJSON(w io.Writer, r *reportResult) error {
 	for i := range r.Calls {
 		j := &r.Calls[i]
 		line := callJSON{
-			CallID: j.CallID, ExternalCallID: j.ExternalCallID, Skill: j.Skill,
+			CallID: r.words(j.CallID), ExternalCallID: r.words(j.ExternalCallID), Skill: r.words(j.Skill),
 			Dialed: r.number(j.Dialed), Customer: r.number(j.Customer), Begin: told(j.Begin),
 			Stages: map[deflect.EventType]*time.Time{},
 		}
@@ -159,7 +158,7 @@ func writeCSV(w io.Writer, r *reportResult) error {
 
 // spreadsheetText keeps a stranger's text from being run as a formula.
 func spreadsheetText(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@\t\r＝＋－＠", first) {
 		return "'" + s
 	}
 	return s

@@ -42,7 +42,7 @@ func steps(id, skill string, begin time.Time, seconds ...int) (events []deflect.
 }
 
 // evil is a skill that LivePerson would not have made up.
-const evil = "=cmd()</svg><script>alert(1)</script>\x1b[31m\"'"
+const evil = "=cmd()</svg><script>alert(1)</script>\x1b[31m\"' +14043438646"
 
 // sampleReport is a report of five calls in two hours.
 func sampleReport(t *testing.T) *reportResult {
@@ -54,7 +54,7 @@ func sampleReport(t *testing.T) *reportResult {
 		steps("473514", "sales", begin.Add(time.Minute), 0, 10, 10, 10, 13),
 		steps("473515", "service", begin.Add(time.Hour), 0, 10, 10, 10),
 		steps("473516", "service", begin.Add(time.Hour), 0, 10, 10, 10, 11, 4000),
-		[]deflect.Event{{CallID: "473517", Skill: evil, ConversationID: "5e6ac3a2-0f3c-4a6b-9d51-2c7c1d6f2b11"}},
+		[]deflect.Event{{CallID: "14043438646", ExternalCallID: "x +14043438646", Skill: evil, ConversationID: "5e6ac3a2-0f3c-4a6b-9d51-2c7c1d6f2b11"}},
 	)
 	r := &reportResult{
 		From: time.Date(2026, 11, 20, 8, 0, 0, 0, zone), To: time.Date(2026, 11, 20, 12, 0, 0, 0, zone),
@@ -85,7 +85,7 @@ func TestReportGroups(t *testing.T) {
 		"hour":   {"", "2026-11-20T09:00:00-05:00", "2026-11-20T10:00:00-05:00"},
 		"day":    {"", "2026-11-20"},
 		"dialed": {"***00", ""},
-		"skill":  {"sales", "service", evil},
+		"skill":  {"sales", "service", strings.Replace(evil, "+14043438646", "***46", 1)},
 	} {
 		r := sampleReport(t)
 		r.By = by
@@ -161,6 +161,10 @@ func TestReportPage(t *testing.T) {
 	if page = written(t, "html", r); !strings.Contains(page, "Partial") || !strings.Contains(page, "<li>hole</li>") || !strings.Contains(page, "and 1 more") {
 		t.Error("the page does not say what is missing")
 	}
+	r.Bad = 7
+	if page = written(t, "html", r); !strings.Contains(page, "7 malformed entries") {
+		t.Error("the page does not say what was skipped")
+	}
 	none := &reportResult{From: r.From, To: r.To, By: "skill", Zone: r.Zone}
 	none.count()
 	if page = written(t, "html", none); !strings.Contains(page, "No calls in this time") || strings.Contains(page, "<svg") {
@@ -174,9 +178,9 @@ func TestTimeSlots(t *testing.T) {
 	slots, step := timeSlots(r)
 	var got []string
 	for _, s := range slots {
-		got = append(got, fmt.Sprintf("%s %d", s.Start.Format("15:04"), s.Calls))
+		got = append(got, fmt.Sprintf("%s %d/%d/%d", s.Start.Format("15:04"), s.Calls, s.Texts, s.Conversations))
 	}
-	if want := []string{"08:00 0", "09:00 2", "10:00 2", "11:00 0"}; step != "hour" || !slices.Equal(got, want) {
+	if want := []string{"08:00 0/0/0", "09:00 2/2/1", "10:00 2/1/1", "11:00 0/0/0"}; step != "hour" || !slices.Equal(got, want) {
 		t.Errorf("slots by %s: %q, want %q", step, got, want)
 	}
 	r.From, r.To = r.From.AddDate(0, 0, -25), r.To.AddDate(0, 0, 5) // over the end of summer time
@@ -197,7 +201,7 @@ func TestTimeSlots(t *testing.T) {
 	for _, s := range slots {
 		total += s.Calls
 	}
-	if step != "7 days" || len(slots) > timeLineSlots || total != 4 {
+	if last := slots[len(slots)-1].Start; step != "7 days" || len(slots) > timeLineSlots || total != 4 || !startOfDay(last, 6).Before(r.To) || startOfDay(last, 7).Before(r.To) {
 		t.Errorf("two years: %d slots by %s with %d calls", len(slots), step, total)
 	}
 }
@@ -209,6 +213,36 @@ func TestVisible(t *testing.T) {
 	} {
 		if got := visible(s, 10); got != want {
 			t.Errorf("visible(%q) = %q, want %q", s, got, want)
+		}
+	}
+}
+
+func TestProgressBar(t *testing.T) {
+	var drawn bytes.Buffer
+	progress, done := progressBar(&drawn)
+	progress(0, 24)
+	progress(1, 24)
+	done()
+	text := drawn.String()
+	if !strings.Contains(text, "reading the report") || !strings.Contains(text, "(0/24)") {
+		t.Errorf("drawn %q", text)
+	}
+	if last := text[strings.LastIndex(strings.TrimRight(text, "\r"), "\r")+1:]; strings.TrimSpace(last) != "" {
+		t.Errorf("the line is left with %q", last)
+	}
+	_, done = progressBar(&drawn)
+	done() // nothing was drawn
+}
+
+func TestSpreadsheetText(t *testing.T) {
+	for _, formula := range []string{"=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "＝1"} {
+		if got := spreadsheetText(formula); got != "'"+formula {
+			t.Errorf("spreadsheetText(%q) = %q", formula, got)
+		}
+	}
+	for _, text := range []string{"", "sales", "a=1"} {
+		if got := spreadsheetText(text); got != text {
+			t.Errorf("spreadsheetText(%q) = %q", text, got)
 		}
 	}
 }
@@ -330,7 +364,10 @@ func TestReportUsage(t *testing.T) {
 		"--since 0d":                  `is no length of time`,
 		"--since 24h --from 5":        `--since goes without --from: keep one of them`,
 		"--since 5000d":               `the span is longer than ten years`,
-		"--from 2999-01-01T00:00:00Z": `is still to come`,
+		"--from 2999-01-01T00:00:00Z": `the span is still to come: it begins at 2999-01-01T00:00:00Z`,
+		"--to 4000000000":             `the span is still to come`,
+		"--from 1969-12-31T00:00:00Z --to 1970-02-01T00:00:00Z":        `the span begins before 1970`,
+		"--from 2026-01-01T00:00:00.5Z --to 2026-01-01T00:00:00.5009Z": `the span ends before it begins`,
 		"--zone=":                     `write an IANA name such as Europe/Berlin`,
 		"--from noon":                 `--from "noon" is no time: write 2026-11-21T09:30:00Z`,
 		"--from 1795000000 --to soon": `--to "soon" is no time`,

@@ -23,20 +23,33 @@ func (r *reportResult) key(g deflect.Group) string {
 	if r.By == "dialed" {
 		return r.number(deflect.PhoneNumber(g.Key))
 	}
-	return g.Key
+	return r.words(g.Key)
+}
+
+// numberForm is what may be a telephone number in a text or in an id: one with a
+// plus sign, or so many digits without a letter or a dash beside them.
+var numberForm = regexp.MustCompile(`\+[0-9]{7,15}|\b[0-9]{10,15}\b`)
+
+// words are a text of the report without telephone numbers.
+func (r *reportResult) words(s string) string {
+	if r.ShowNumbers {
+		return s
+	}
+	return numberForm.ReplaceAllStringFunc(s, func(n string) string { return deflect.PhoneNumber(n).String() })
 }
 
 // label is the key of a group, for people.
 func (r *reportResult) label(g deflect.Group) string {
+	shown := visible(r.key(g), 40)
 	switch {
-	case g.Key == "":
+	case shown == "":
 		return "(not told)"
 	case r.By == "hour":
 		return g.Start.Format("Mon 2 Jan 15:04 MST")
 	case r.By == "day":
 		return g.Start.Format("Mon 2 Jan 2006")
 	}
-	return visible(r.key(g), 40)
+	return shown
 }
 
 // terminalSequence is what moves a terminal's cursor or changes its colours.

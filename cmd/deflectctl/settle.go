@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -38,12 +39,18 @@ type settleResult struct {
 
 // Run looks one call up.
 func (c *settleCmd) Run(a *app) error {
+	if c.ExternalID == "" || strings.TrimSpace(c.ExternalID) != c.ExternalID {
+		return usage("--external-id %q is empty or has blanks around it: no call has such an id", c.ExternalID)
+	}
 	at, err := parseInstant(c.At)
 	if err != nil {
 		return usage("--at %w", err)
 	}
 	if at.After(time.Now().Add(time.Minute)) {
 		return usage("--at %s is still to come", c.At)
+	}
+	if at.Before(time.Unix(0, 0).AddDate(0, 0, 1)) {
+		return usage("--at %s is before there were texts", c.At)
 	}
 	client, err := reportClient(a, c.Config)
 	if err != nil {

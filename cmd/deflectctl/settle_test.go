@@ -80,10 +80,17 @@ func TestSettleUsage(t *testing.T) {
 		"":                     `is no time`,
 		"99999999999":          `is still to come`,
 		"2999-01-01T00:00:00Z": `is still to come`,
+		"0":                    `is before there were texts`,
 	} {
 		code, _, stderr := invoke(t, "settle", "--config", config, "--external-id", "x", "--at="+at)
 		if code != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("--at %s: exit code %d, stderr %q", at, code, stderr)
+		}
+	}
+	for _, id := range []string{"", " call-1", "call-1\n"} {
+		code, stdout, stderr := invoke(t, "settle", "--config", config, "--external-id="+id, "--at", "1795000000")
+		if code != exitUsage || stdout != "" || !strings.Contains(stderr, "is empty or has blanks around it") {
+			t.Errorf("--external-id %q: exit code %d, stderr %q, stdout %s", id, code, stderr, stdout)
 		}
 	}
 }
