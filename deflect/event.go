@@ -26,6 +26,9 @@ var stages = [...]EventType{
 	EventCallStart, EventSkillChoice, EventOvrChan, EventDeflResponse, EventSendText, EventConversation,
 }
 
+// The stages that more is asked of than their count.
+const acceptStage, textStage, conversationStage = 3, 4, 5
+
 // Stages returns the stages of the funnel in their order.
 func Stages() []EventType { return append([]EventType(nil), stages[:]...) }
 

@@ -76,16 +76,20 @@ func (t *tally) add(j *Journey) {
 			t.reached[i]++
 		}
 	}
-	if last := j.furthest(); last >= 0 && last < len(stages)-1 {
+	if last := j.furthest(); last >= 0 && last < conversationStage {
 		t.lost[last]++
 	}
-	t.toText = j.between(t.toText, EventDeflResponse, EventSendText)
-	t.toConversation = j.between(t.toConversation, EventSendText, EventConversation)
+	if d, ok := lapse(j.at[acceptStage], j.at[textStage]); ok {
+		t.toText = append(t.toText, d)
+	}
+	if d, ok := lapse(j.at[textStage], j.at[conversationStage]); ok {
+		t.toConversation = append(t.toConversation, d)
+	}
 }
 
 func (t *tally) funnel() Funnel {
 	f := Funnel{
-		Calls: t.calls, Texts: t.reached[len(stages)-2], Conversations: t.reached[len(stages)-1],
+		Calls: t.calls, Texts: t.reached[textStage], Conversations: t.reached[conversationStage],
 		Stages:       make([]StageCount, len(stages)),
 		AcceptToText: sumUp(t.toText), TextToConversation: sumUp(t.toConversation),
 	}
@@ -95,14 +99,12 @@ func (t *tally) funnel() Funnel {
 	return f
 }
 
-// between appends the time between two stages, if it is known.
-func (j *Journey) between(to []time.Duration, from, till EventType) []time.Duration {
-	a, _ := j.Reached(from)
-	b, _ := j.Reached(till)
-	if a.IsZero() || b.IsZero() || b.Before(a) {
-		return to
+// lapse is the time from one stage to another, if both are known and in order.
+func lapse(from, till time.Time) (time.Duration, bool) {
+	if from.IsZero() || till.IsZero() || till.Before(from) {
+		return 0, false
 	}
-	return append(to, b.Sub(a))
+	return till.Sub(from), true
 }
 
 func sumUp(all []time.Duration) Durations {
@@ -161,16 +163,28 @@ func (by Grouping) key(j *Journey, zone *time.Location) (text string, start time
 		return "", start
 	}
 	t = t.In(zone)
+	start = by.Start(t)
 	if by == ByDay {
+		return t.Format(time.DateOnly), start
+	}
+	return start.Format(time.RFC3339), start
+}
+
+// Start returns when the hour or the day began that t is in, in the zone of t:
+// the Start of its group. It is zero for other groupings.
+func (by Grouping) Start(t time.Time) time.Time {
+	switch by {
+	case ByHour:
+		// Not Truncate: zones differ by half hours too. Nor time.Date: one hour
+		// comes twice when summer time ends.
+		return t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
+	case ByDay:
+		start := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
 		// Where summer time begins at midnight, the day begins at one.
-		start = time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, zone)
 		if start.Day() != t.Day() {
 			start = start.Add(time.Hour)
 		}
-		return t.Format(time.DateOnly), start
+		return start
 	}
-	// Not Truncate: zones differ by half hours too. Nor time.Date: one hour
-	// comes twice when summer time ends.
-	start = t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
-	return start.Format(time.RFC3339), start
+	return time.Time{}
 }

@@ -107,8 +107,8 @@ func (j *Journey) add(e Event, share func(string) string) {
 		}
 	}
 	fill(&j.ExternalCallID, e.ExternalCallID)
-	if uuidForm.MatchString(e.ConversationID) {
-		fill(&j.ConversationID, e.ConversationID)
+	if j.ConversationID == "" && uuidForm.MatchString(e.ConversationID) {
+		j.ConversationID = e.ConversationID
 	}
 	if j.Skill == "" {
 		j.Skill = share(e.Skill)
@@ -127,21 +127,13 @@ func (j *Journey) add(e Event, share func(string) string) {
 		}
 	}
 	if j.ConversationID != "" {
-		j.reached[len(stages)-1] = true
+		j.reached[conversationStage] = true
 	}
 }
 
 // uuidForm is what a conversation's id looks like. Another text, such as "null",
 // is none.
 var uuidForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
-
-// earlier returns the earlier of two times; zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
 
 func international(country string, national PhoneNumber) PhoneNumber {
 	if national == "" {

@@ -155,9 +155,6 @@ func slim(events iter.Seq[Event], problem *error) iter.Seq[Event] {
 			if !callIDForm.MatchString(e.CallID) {
 				continue
 			}
-			if !uuidForm.MatchString(e.ConversationID) {
-				e.ConversationID = ""
-			}
 			if !yield(Event{CallID: e.CallID, Type: e.Type, Time: e.Time, Begin: e.Begin, ConversationID: e.ConversationID}) {
 				return
 			}
@@ -201,23 +198,19 @@ func (l *liveFunnel) count(j *Journey, forgotten, now time.Time) bool {
 // observe takes the times between stages, each once: when the report has told of
 // both ends, perhaps in different polls.
 func (l *liveFunnel) observe(known *counted, j *Journey) {
-	before := Journey{at: known.at}
+	before := known.at
 	for i := range stages {
 		known.at[i] = earlier(known.at[i], j.at[i])
 	}
-	after := Journey{at: known.at}
 	for _, span := range []struct {
 		h          prometheus.Histogram
-		from, till EventType
-		counted    bool
+		from, till int
 	}{
-		{l.toText, EventDeflResponse, EventSendText, known.stage[len(stages)-2]},
-		{l.toConversation, EventSendText, EventConversation, known.stage[len(stages)-1]},
+		{l.toText, acceptStage, textStage}, {l.toConversation, textStage, conversationStage},
 	} {
-		if !span.counted || len(before.between(nil, span.from, span.till)) > 0 {
-			continue
-		}
-		for _, d := range after.between(nil, span.from, span.till) {
+		_, done := lapse(before[span.from], before[span.till])
+		d, ok := lapse(known.at[span.from], known.at[span.till])
+		if ok && !done && known.stage[span.till] {
 			span.h.Observe(d.Seconds())
 		}
 	}

@@ -210,19 +210,17 @@ func (r *reportRun) iterate(ctx context.Context, yield func(Event, error) bool) 
 
 // window returns the nth window. All but the first begin a millisecond early,
 // in case the API leaves out both ends.
-func (r *reportRun) window(n int) window {
+func (r *reportRun) window(n int) period {
 	length := r.client.cfg.Report.Window
-	w := window{from: r.from.Add(time.Duration(n) * length)}
-	if w.to = w.from.Add(length); w.to.After(r.to) {
-		w.to = r.to
-	}
+	w := period{from: r.from.Add(time.Duration(n) * length)}
+	w.to = earlier(w.from.Add(length), r.to)
 	if n > 0 {
 		w.from = w.from.Add(-time.Millisecond)
 	}
 	return w
 }
 
-func (r *reportRun) start(ctx context.Context, w window) *fetched {
+func (r *reportRun) start(ctx context.Context, w period) *fetched {
 	f := &fetched{ahead: make(chan []entry, batchesAhead)}
 	r.fetchers.Go(func() {
 		defer close(f.ahead)

@@ -146,30 +146,39 @@ func TestReportMemory(t *testing.T) {
 	}
 }
 
-// TestReportMemoryAhead lets windows of very large entries wait for their turn.
+// TestReportMemoryAhead lets windows of very large entries, and of entries under
+// very large ids, wait for their turn.
 func TestReportMemoryAhead(t *testing.T) {
 	const limit = 64 << 20
 	entry := `{"callId":"1","eventType":"sendtext","callerInfo":{"a":[` + strings.Repeat("0,", 8000) + `0]},"x":"` + strings.Repeat("x", 80_000) + `"}`
-	whole := `{"success":"true","data":{"1":[` + strings.Repeat(entry+",", 600) + entry + `]}}`
-	synctest.Test(t, func(t *testing.T) {
-		r := &reporter{answer: func(_, _ time.Time, _ int) (int, string) { return 200, whole }}
-		c := reportClient(t, r, nil)
-		runtime.GC()
-		var before, now runtime.MemStats
-		runtime.ReadMemStats(&before)
-		for _, err := range c.Report(t.Context(), deflect.ReportQuery{From: noon, To: noon.Add(3 * time.Hour)}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait() // every window holds what it may
+	id := strings.Repeat("1", 100_000)
+	for name, data := range map[string]string{
+		"entries":  `"1":[` + strings.Repeat(entry+",", 600) + entry + `]`,
+		"ids":      strings.Repeat(`"`+id+`":[{"eventType":"sendtext"}],`, 600) + `"0":[{}]`,
+		"no list":  `"0":[{}],` + strings.Repeat(`"`+id+`":5,`, 600) + `"2":[{}]`,
+		"no event": `"0":[{}],` + strings.Repeat(`"`+id+`":[5],`, 600) + `"2":[{}]`,
+	} {
+		whole := `{"success":"true","data":{` + data + `}}`
+		synctest.Test(t, func(t *testing.T) {
+			r := &reporter{answer: func(_, _ time.Time, _ int) (int, string) { return 200, whole }}
+			c := reportClient(t, r, nil)
 			runtime.GC()
-			runtime.ReadMemStats(&now)
-			break
-		}
-		if grown := int64(now.HeapInuse) - int64(before.HeapInuse); grown > limit {
-			t.Errorf("three windows of %d MB hold %d MB", len(whole)>>20, grown>>20)
-		} else {
-			t.Logf("three windows of %d MB hold %d MB", len(whole)>>20, grown>>20)
-		}
-	})
+			var before, now runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for _, err := range c.Report(t.Context(), deflect.ReportQuery{From: noon, To: noon.Add(3 * time.Hour)}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait() // every window holds what it may
+				runtime.GC()
+				runtime.ReadMemStats(&now)
+				break
+			}
+			grown := int64(now.HeapInuse) - int64(before.HeapInuse)
+			t.Logf("%s: three windows of %d MB hold %d MB", name, len(whole)>>20, grown>>20)
+			if grown > limit {
+				t.Errorf("%s: three windows of %d MB hold %d MB", name, len(whole)>>20, grown>>20)
+			}
+		})
+	}
 }

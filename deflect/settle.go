@@ -87,25 +87,18 @@ func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time
 	slack := max(c.cfg.Settle.Limit, clockSlack)
 	d := &doubt{externalID: externalCallID, accepted: at.Add(-slack), since: at}
 	now := time.Now()
-	near := period{at.Add(-longCall), sooner(at.Add(slack+textSlack), now)}
+	near := period{at.Add(-longCall), earlier(at.Add(slack+textSlack), now)}
 	c.settler.lookUp(ctx, []*doubt{d}, []period{near})
 	if v := d.verdict(now, c.cfg.Settle.Limit); v.Result != SettledNotSent {
 		return v
 	}
 	// Before it is said that there was none, the days around.
 	around := []period{{at.Add(-longestCall), near.from}}
-	if end := sooner(at.Add(longestCall), now); end.After(near.to) {
+	if end := earlier(at.Add(longestCall), now); end.After(near.to) {
 		around = append(around, period{near.to, end})
 	}
 	c.settler.lookUp(ctx, []*doubt{d}, around)
 	return d.verdict(now, c.cfg.Settle.Limit)
-}
-
-func sooner(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 // doubt is an uncertain deflection that is to be settled.

@@ -118,20 +118,13 @@ func (s *settler) due(now time.Time) (due []*doubt, next time.Time, more bool) {
 	return due, next, true
 }
 
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
 // try looks up and settles what can be, and says when to come back for the rest.
 func (s *settler) try(due []*doubt) {
 	asked := time.Now()
 	var spans []period
 	for _, d := range due {
 		spans = append(spans,
-			period{d.begin.Add(-clockSlack), sooner(d.begin.Add(clockSlack), asked)},
+			period{d.begin.Add(-clockSlack), earlier(d.begin.Add(clockSlack), asked)},
 			period{d.accepted.Add(-clockSlack), asked})
 	}
 	ctx, cancel := context.WithTimeoutCause(s.ctx, lookupWithin, errLongLookup)
@@ -283,23 +276,4 @@ func (s *settler) end() {
 	for s.telling {
 		s.idle.Wait()
 	}
-}
-
-// period is a span of time.
-type period struct{ from, to time.Time }
-
-// merge joins periods that touch.
-func merge(all []period) []period {
-	slices.SortFunc(all, func(a, b period) int { return a.from.Compare(b.from) })
-	var out []period
-	for _, p := range all {
-		if last := len(out) - 1; last >= 0 && !p.from.After(out[last].to) {
-			if p.to.After(out[last].to) {
-				out[last].to = p.to
-			}
-			continue
-		}
-		out = append(out, p)
-	}
-	return out
 }

@@ -62,8 +62,8 @@ type reportStream struct {
 func readReport(r io.Reader, emit func(entry) bool) error {
 	src := &bounded{r: r, left: maxEventBytes}
 	s := &reportStream{src: src, emit: emit, dec: jsontext.NewDecoder(src,
-		// Remembering the names of a million calls would cost memory; readers of
-		// the same name twice are the ones who deduplicate.
+		// Remembering the names of a million calls would cost memory. What comes
+		// twice is noticed further on.
 		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
 	if k := s.dec.PeekKind(); k != '{' {
 		return s.notReport(k)
@@ -190,7 +190,7 @@ func (s *reportStream) call(id string) error {
 		if err := s.dec.SkipValue(); err != nil {
 			return err
 		}
-		return s.give(entry{err: &EventError{CallID: id, Err: errors.New("not a list of events")}})
+		return s.give(entry{err: &EventError{CallID: id, Err: errors.New("not a list of events")}, size: len(id)})
 	}
 	if _, err := s.dec.ReadToken(); err != nil {
 		return err
@@ -202,9 +202,9 @@ func (s *reportStream) call(id string) error {
 		if err != nil {
 			return err
 		}
-		next := entry{event: e, size: int(s.dec.InputOffset()-before) + s.grown}
+		next := entry{event: e, size: len(id) + int(s.dec.InputOffset()-before) + s.grown}
 		if wrong != nil {
-			next = entry{err: &EventError{CallID: id, Index: i, Err: wrong}}
+			next = entry{err: &EventError{CallID: id, Index: i, Err: wrong}, size: len(id)}
 		}
 		if err := s.give(next); err != nil {
 			return err

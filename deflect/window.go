@@ -27,9 +27,6 @@ var reportPauses = [...]time.Duration{5 * time.Second, 10 * time.Second, 15 * ti
 // errSilent is the cause of a context that ended because the API was silent.
 var errSilent = errors.New("the API fell silent")
 
-// window is one request's span.
-type window struct{ from, to time.Time }
-
 // reportBody is the body of getLiveDeflectData/v2.
 type reportBody struct {
 	SiteID    string `json:"siteId"`
@@ -39,7 +36,7 @@ type reportBody struct {
 
 // fetch gives the entries of one window to emit. Entries may come again when an
 // answer breaks off and is asked for anew.
-func (c *Client) fetch(ctx context.Context, w window, gaveUp *atomic.Bool, emit func(entry) bool) *ReportError {
+func (c *Client) fetch(ctx context.Context, w period, gaveUp *atomic.Bool, emit func(entry) bool) *ReportError {
 	body, err := marshal(reportBody{
 		SiteID:    c.cfg.SiteID,
 		StartTime: strconv.FormatInt(w.from.UnixMilli(), 10),
@@ -55,7 +52,6 @@ func (c *Client) fetch(ctx context.Context, w window, gaveUp *atomic.Bool, emit 
 		c.log.LogAttrs(ctx, slog.LevelDebug, "report request ended",
 			slog.Time("from", w.from), slog.Time("to", w.to), slog.String("reason", string(v.reason)),
 			slog.Int("status", v.status), slog.Any("err", v.err))
-		pause := v.retryAfter
 		switch {
 		case v.reason == ReasonOK:
 			gaveUp.Store(false)
@@ -64,7 +60,7 @@ func (c *Client) fetch(ctx context.Context, w window, gaveUp *atomic.Bool, emit 
 			nonceRefused = true
 			continue
 		case n < len(reportPauses) && !gaveUp.Load() && mayPass(v.reason) && v.retryAfter <= maxRetryAfter:
-			pause = max(pause, reportPauses[n])
+			pause := max(v.retryAfter, reportPauses[n])
 			n++
 			select {
 			case <-time.After(pause):

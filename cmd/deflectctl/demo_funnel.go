@@ -11,16 +11,6 @@ import (
 
 const demoBar = 24 // characters for every caller
 
-// stageNames say what the report's stages are taken to mean.
-var stageNames = map[deflect.EventType]string{
-	deflect.EventCallStart:    "reached LiveDeflect",
-	deflect.EventSkillChoice:  "skill chosen",
-	deflect.EventOvrChan:      "channel chosen",
-	deflect.EventDeflResponse: "accepted",
-	deflect.EventSendText:     "text sent",
-	deflect.EventConversation: "conversation opened",
-}
-
 // tellFunnel tells what became of the callers, as LiveDeflect's report has it,
 // and of the one whose text was uncertain.
 func (s *stage) tellFunnel(ctx context.Context, w io.Writer, began time.Time, scenes []scene) (complaints []string, err error) {

@@ -102,10 +102,11 @@ func timeLine(r *reportResult) (svg template.HTML, step string, err error) {
 func timeSlots(r *reportResult) (slots []deflect.Group, step string) {
 	by, step, days := deflect.ByHour, "hour", 0
 	from := r.From.In(r.Zone)
-	start := from.Add(-time.Duration(from.Minute())*time.Minute - time.Duration(from.Second())*time.Second - time.Duration(from.Nanosecond()))
-	if length := r.To.Sub(r.From); length > hourlyAtMost {
+	if r.To.Sub(r.From) > hourlyAtMost {
 		by, step, days = deflect.ByDay, "day", 1
-		start = startOfDay(from, 0)
+	}
+	start := by.Start(from)
+	if by == deflect.ByDay {
 		all := 0
 		for t := start; t.Before(r.To); t = startOfDay(t, 1) {
 			all++
@@ -113,7 +114,7 @@ func timeSlots(r *reportResult) (slots []deflect.Group, step string) {
 		if all > timeLineSlots {
 			days = (all + timeLineSlots - 1) / timeLineSlots
 			step = fmt.Sprintf("%d days", days)
-			start = startOfDay(from, all%days-days)
+			start = startOfDay(from, -(days-all%days)%days)
 		}
 	}
 	groups := deflect.FunnelBy(r.Calls, by, r.Zone)
@@ -136,15 +137,9 @@ func timeSlots(r *reportResult) (slots []deflect.Group, step string) {
 	return slots, step
 }
 
-// startOfDay is when the day of t begins, or the one so many days later: at one
-// where summer time begins at midnight, as in [deflect.FunnelBy].
+// startOfDay is when the day begins that comes so many days after that of t.
 func startOfDay(t time.Time, later int) time.Time {
-	noon := time.Date(t.Year(), t.Month(), t.Day()+later, 12, 0, 0, 0, t.Location())
-	start := time.Date(noon.Year(), noon.Month(), noon.Day(), 0, 0, 0, 0, t.Location())
-	if start.Day() != noon.Day() {
-		start = start.Add(time.Hour)
-	}
-	return start
+	return deflect.ByDay.Start(time.Date(t.Year(), t.Month(), t.Day()+later, 12, 0, 0, 0, t.Location()))
 }
 
 // countAxis is an axis of whole numbers from 0: there are no half calls.

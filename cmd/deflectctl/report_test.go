@@ -195,6 +195,14 @@ func TestTimeSlots(t *testing.T) {
 	if step != "day" || len(slots) != 31 || total != 4 {
 		t.Errorf("%d slots by %s with %d calls", len(slots), step, total)
 	}
+	for length := range 20 { // also where the days come out even
+		span := *r
+		span.From = r.To.AddDate(0, 0, -235-length)
+		slots, _ := timeSlots(&span)
+		if first := slots[0].Start; span.From.Before(first) || !span.From.Before(slots[1].Start) {
+			t.Errorf("%d days: the first slots begin at %s and %s, the span at %s", 235+length, first, slots[1].Start, span.From)
+		}
+	}
 	r.From = r.From.AddDate(-2, 0, 0)
 	slots, step = timeSlots(r)
 	total = 0

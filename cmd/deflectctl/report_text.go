@@ -10,6 +10,16 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
+// stageNames say what the report's stages are taken to mean.
+var stageNames = map[deflect.EventType]string{
+	deflect.EventCallStart:    "reached LiveDeflect",
+	deflect.EventSkillChoice:  "skill chosen",
+	deflect.EventOvrChan:      "channel chosen",
+	deflect.EventDeflResponse: "accepted",
+	deflect.EventSendText:     "text sent",
+	deflect.EventConversation: "conversation opened",
+}
+
 // number shows a telephone number, masked unless it may be seen.
 func (r *reportResult) number(n deflect.PhoneNumber) string {
 	if r.ShowNumbers {
