@@ -25,13 +25,13 @@ const (
 
 // attempts tries until an attempt may not be repeated or the next one would not
 // fit the deadline.
-func (c *Client) attempts(ctx context.Context, body []byte) (verdict, int) {
+func (c *Client) attempts(ctx context.Context, s *setup, body []byte) (verdict, int) {
 	nonceRefused := false
 	for n := 1; ; n++ {
 		if err := ctx.Err(); err != nil {
 			return broken(ctx, &wire{}, err), n - 1
 		}
-		v := c.attempt(ctx, body)
+		v := c.attempt(ctx, s, body)
 		var wait time.Duration
 		switch v.reason {
 		case ReasonUnreachable:
@@ -69,11 +69,11 @@ func pause(ctx context.Context, wait time.Duration) bool {
 }
 
 // attempt sends one freshly signed request.
-func (c *Client) attempt(ctx context.Context, body []byte) verdict {
+func (c *Client) attempt(ctx context.Context, s *setup, body []byte) verdict {
 	start := time.Now()
 	c.metrics.inFlight.Inc()
 	defer c.metrics.inFlight.Dec()
-	v := c.roundTrip(ctx, body)
+	v := s.roundTrip(ctx, body)
 	took := time.Since(start)
 	c.metrics.duration.Observe(took.Seconds())
 	c.metrics.requests[v.reason].Inc()
@@ -84,10 +84,10 @@ func (c *Client) attempt(ctx context.Context, body []byte) verdict {
 }
 
 // post signs and sends one request.
-func (c *Client) post(ctx context.Context, path string, body []byte) (*http.Response, *wire, error) {
+func (s *setup) post(ctx context.Context, path string, body []byte) (*http.Response, *wire, error) {
 	w := &wire{}
 	reqCtx := httptrace.WithClientTrace(context.WithValue(ctx, wireKey{}, w), w.trace())
-	req, err := http.NewRequestWithContext(reqCtx, http.MethodPost, c.root+path, nil)
+	req, err := http.NewRequestWithContext(reqCtx, http.MethodPost, s.root+path, nil)
 	if err != nil {
 		return nil, w, err
 	}
@@ -101,12 +101,12 @@ func (c *Client) post(ctx context.Context, path string, body []byte) (*http.Resp
 
 	// RoundTrip, not http.Client: it follows no redirect, and a redirect would
 	// replay the nonce at an address of the answer's choice.
-	resp, err := c.rt.RoundTrip(req)
+	resp, err := s.rt.RoundTrip(req)
 	return resp, w, err
 }
 
-func (c *Client) roundTrip(ctx context.Context, body []byte) verdict {
-	resp, w, err := c.post(ctx, contextAndInvite, body)
+func (s *setup) roundTrip(ctx context.Context, body []byte) verdict {
+	resp, w, err := s.post(ctx, contextAndInvite, body)
 	if err != nil {
 		return broken(ctx, w, err)
 	}

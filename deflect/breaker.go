@@ -143,19 +143,3 @@ func (b *localBreaker) offer(lasts time.Duration) (release func(), ok bool) {
 		}
 	}, true
 }
-
-// Offer asks whether a caller may be offered a text now, and should be asked
-// before one is. While the breaker is open the answer is an error that is
-// [ErrBreakerOpen]; while it is half open, one caller at a time is offered a
-// text. Call release, once or more, when that caller has decided or is gone.
-func (c *Client) Offer() (release func(), err error) {
-	switch c.breaker.state() {
-	case "closed":
-		return func() {}, nil
-	case "half_open":
-		if release, ok := c.breaker.offer(c.cfg.Breaker.OpenFor); ok {
-			return release, nil
-		}
-	}
-	return nil, &Error{Outcome: Ineligible, Reason: ReasonBreakerOpen}
-}

@@ -28,7 +28,7 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 		})
 		api.SetFault(&deflecttest.Fault{Status: 500})
 		for i := range 5 {
-			if _, err := client.Offer(); err != nil {
+			if _, err := client.Offer(t.Context(), call()); err != nil {
 				t.Fatalf("no offer after %d failures: %v", i, err)
 			}
 			if res, _ := client.Deflect(t.Context(), call()); res.Reason != deflect.ReasonServerError {
@@ -36,7 +36,7 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 			}
 		}
 		wantState(t, reg, "open")
-		if _, err := client.Offer(); !errors.Is(err, deflect.ErrBreakerOpen) || deflect.ReasonOf(err) != deflect.ReasonBreakerOpen {
+		if _, err := client.Offer(t.Context(), call()); !errors.Is(err, deflect.ErrBreakerOpen) || deflect.ReasonOf(err) != deflect.ReasonBreakerOpen {
 			t.Errorf("offer while open: %v", err)
 		}
 		res, err := client.Deflect(t.Context(), call())
@@ -50,16 +50,16 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 		time.Sleep(30*time.Second + time.Millisecond)
 		wantState(t, reg, "half_open")
 		// One caller at a time, until it is known how the API is.
-		release, err := client.Offer()
+		offer, err := client.Offer(t.Context(), call())
 		if err != nil {
 			t.Fatalf("no offer when half open: %v", err)
 		}
-		if _, err := client.Offer(); !errors.Is(err, deflect.ErrBreakerOpen) {
+		if _, err := client.Offer(t.Context(), call()); !errors.Is(err, deflect.ErrBreakerOpen) {
 			t.Errorf("second offer when half open: %v", err)
 		}
-		release()
-		release()
-		release, err = client.Offer()
+		offer.Release()
+		offer.Release()
+		offer, err = client.Offer(t.Context(), call())
 		if err != nil {
 			t.Errorf("no offer after the first caller went: %v", err)
 		}
@@ -67,10 +67,10 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 		if res, err := client.Deflect(t.Context(), call()); err != nil {
 			t.Errorf("the trial: %+v, %v", res, err)
 		}
-		release()
+		offer.Release()
 		wantState(t, reg, "closed")
 		for range 3 {
-			if _, err := client.Offer(); err != nil {
+			if _, err := client.Offer(t.Context(), call()); err != nil {
 				t.Errorf("offer when closed again: %v", err)
 			}
 		}
@@ -99,16 +99,16 @@ func TestHalfOpenOfferExpires(t *testing.T) {
 		api.Inject(deflecttest.Fault{Status: 500})
 		client.Deflect(t.Context(), call()) //nolint:errcheck // opens the breaker
 		time.Sleep(31 * time.Second)
-		first, err := client.Offer()
+		first, err := client.Offer(t.Context(), call())
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(30 * time.Second)
-		if _, err := client.Offer(); err != nil {
+		if _, err := client.Offer(t.Context(), call()); err != nil {
 			t.Errorf("the offer of a caller who is gone still counts: %v", err)
 		}
-		first() // late, and not the holder any more
-		if _, err := client.Offer(); err == nil {
+		first.Release() // late, and not the holder any more
+		if _, err := client.Offer(t.Context(), call()); err == nil {
 			t.Error("a late release freed somebody else's offer")
 		}
 	})
@@ -137,7 +137,7 @@ func TestWhatTheBreakerCounts(t *testing.T) {
 				for range 5 {
 					client.Deflect(t.Context(), call()) //nolint:errcheck // the breaker is looked at
 				}
-				if _, err := client.Offer(); (err != nil) != tt.opens {
+				if _, err := client.Offer(t.Context(), call()); (err != nil) != tt.opens {
 					t.Errorf("offer after five: %v", err)
 				}
 			})
@@ -153,7 +153,7 @@ func TestWhatTheBreakerCounts(t *testing.T) {
 				}
 				client.Deflect(t.Context(), call()) //nolint:errcheck // the breaker is looked at
 			}
-			if _, err := client.Offer(); err != nil {
+			if _, err := client.Offer(t.Context(), call()); err != nil {
 				t.Error(err)
 			}
 		})

@@ -24,6 +24,11 @@ type Call struct {
 	CustomerID           string // the brand's id of the customer; only together with CustomerIDDescriptor
 	CustomerIDDescriptor string // what kind of id CustomerID is
 
+	// Policy has the rules of whoever serves the call; nil leaves only those of numbers.
+	Policy  *Policy
+	Wait    *time.Duration // how long the caller is expected to wait for an agent; nil when nobody knows
+	Consent bool           // the caller agreed to be texted before the offer
+
 	// CallerInfo is shown to the agent: names with any JSON value. Optional, at
 	// most 16 KiB as JSON.
 	CallerInfo map[string]any

@@ -2,23 +2,27 @@ package deflect
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Client sends deflections to one LiveDeflect account. It is safe for
 // concurrent use; make one and keep it.
 type Client struct {
-	cfg     Config
-	root    string // URL of the API without a trailing slash
-	rt      http.RoundTripper
-	own     *http.Transport // set when the transport is ours to close
-	breaker breaker
-	metrics *metrics
-	settler *settler
-	live    *liveFunnel // nil unless the report is polled
-	log     *slog.Logger
+	setup     atomic.Pointer[setup]
+	reloading sync.Mutex
+	own       *http.Transport // set when the transport is ours to close
+	cooldowns Cooldowns
+	turns     turns
+	metrics   *metrics
+	settler   *settler
+	live      *liveFunnel // nil unless the report is polled
+	log       *slog.Logger
 }
 
 // New returns a Client. The error lists every problem of the configuration, see
@@ -28,20 +32,19 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	c := &Client{cfg: cfg, log: cfg.Logger}
-	c.root, _, _ = cfg.endpoint()
-
-	base := cfg.Transport
-	if base == nil {
-		c.own = NewTransport()
-		base = c.own
-	}
-	c.rt = cfg.Auth.Transport(handoff{base})
-
 	m, collectors := newMetrics()
-	c.metrics = m
-	c.breaker = newLocalBreaker(cfg.Breaker, cfg.Logger, func(to string) { m.transitions[to].Inc() })
-	collectors = append(collectors, breakerGauge{c.breaker})
+	c := &Client{metrics: m, cooldowns: cfg.Cooldowns, log: cfg.Logger}
+	if cfg.Transport == nil {
+		c.own = NewTransport()
+		cfg.Transport = c.own
+	}
+	if c.cooldowns == nil {
+		own := newMemoryCooldowns(cfg.MaxCooldowns, m.cooldownsEvicted.Inc)
+		c.cooldowns = own
+		collectors = append(collectors, newCooldownGauge(own))
+	}
+	c.setup.Store(c.newSetup(cfg))
+	collectors = append(collectors, breakerGauge{c})
 	if cfg.Report.Every > 0 {
 		c.live = newLiveFunnel()
 		collectors = append(collectors, c.live.collectors()...)
@@ -65,7 +68,7 @@ func (c *Client) Close() {
 }
 
 // DefaultRegion returns the region of numbers without a plus sign.
-func (c *Client) DefaultRegion() string { return c.cfg.DefaultRegion }
+func (c *Client) DefaultRegion() string { return c.setup.Load().DefaultRegion }
 
 // Deflect asks LiveDeflect to send the call's text and to hand its context to
 // the agents. It returns within the live deadline. The Result is filled in any
@@ -76,6 +79,11 @@ func (c *Client) DefaultRegion() string { return c.cfg.DefaultRegion }
 // refused, or when a 429 names a time that fits the deadline. An [Uncertain]
 // outcome means that a text may be on its way, so do not call Deflect again for
 // the same key press.
+//
+// The rules of Call.Policy that protect who is texted are asked again: number,
+// country, consent, do-not-text list and cooldown. The others are about the moment of
+// the offer, and an offer that was made is kept. While another call of the same caller
+// is being texted, this one waits for how that ends.
 //
 // Cancelling ctx gives up the wait, not the text: what has left has left.
 //
@@ -101,26 +109,67 @@ func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 }
 
 func (c *Client) deflect(ctx context.Context, call Call) (v verdict, attempts int) {
-	k, problems := c.validate(call)
-	if len(problems) > 0 {
-		e := problems.refusal(Failed)
-		return verdict{outcome: e.Outcome, reason: e.Reason, err: e.Err}, 0
+	q := c.inquire(ctx, call, time.Now())
+	q.final = true
+	if no := q.refusal(func(r rule) bool { return r.always }); no != nil {
+		v = verdict{outcome: Ineligible, reason: no.Reason, err: no.err}
+		if no.Reason == ReasonInvalidCall {
+			v.outcome = Failed
+		}
+		return v, 0
 	}
-	body, err := c.encode(k)
+	body, err := q.setup.encode(q.call)
 	if err != nil {
 		return verdict{outcome: Failed, reason: ReasonInternal, err: err}, 0
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.LiveDeadline, errLiveDeadline)
+	ctx, cancel := context.WithTimeoutCause(ctx, q.setup.LiveDeadline, errLiveDeadline)
 	defer cancel()
-	ran := c.breaker.run(func() Reason {
-		v, attempts = c.attempts(ctx, body)
-		return v.reason
+	v = c.once(ctx, q, func() (v verdict) {
+		ran := q.setup.breaker.run(func() Reason {
+			v, attempts = c.attempts(ctx, q.setup, body)
+			return v.reason
+		})
+		if !ran {
+			return verdict{outcome: Failed, reason: ReasonBreakerOpen}
+		}
+		return v
 	})
-	if !ran {
-		return verdict{outcome: Failed, reason: ReasonBreakerOpen}, 0
-	}
 	if v.outcome == Uncertain {
-		c.settler.add(k)
+		c.settler.add(q.call)
 	}
 	return v, attempts
 }
+
+// once runs send unless the caller was texted within the cooldown. The cooldown
+// begins before the request leaves, so that of several calls of one caller one gets
+// a text, and ends at once when certainly none was sent.
+func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verdict {
+	if q.policy.rules.NoCooldown {
+		return send()
+	}
+	key := q.cooldownKey()
+	done, ok := c.turns.take(ctx, key)
+	if !ok {
+		v := verdict{outcome: Failed, reason: waiting(ctx), err: errOtherCall}
+		if v.reason == ReasonTimeout {
+			v.reason = ReasonDeadline
+		}
+		return v
+	}
+	defer done()
+	release, taken, err := c.cooldowns.Take(ctx, key, q.policy.rules.Cooldown)
+	switch {
+	case err != nil:
+		return verdict{outcome: Failed, reason: ReasonCooldownUnknown, err: fmt.Errorf("the store of cooldowns does not answer: %w", err)}
+	case !taken:
+		no := q.refusedByCooldown()
+		return verdict{outcome: Ineligible, reason: no.Reason, err: no.err}
+	}
+	v := send() // a panic leaves the cooldown: nobody knows what was sent
+	if v.outcome == Failed {
+		release()
+	}
+	return v
+}
+
+var errOtherCall = errors.New("another call of the same caller was being texted all the time")

@@ -60,6 +60,7 @@ type Config struct {
 	Breaker       BreakerConfig
 	Report        ReportConfig
 	Settle        SettleConfig
+	MaxCooldowns  int // how many callers in a cooldown are remembered, some 200 bytes each; 100000
 
 	// Transport replaces the HTTP transport, for tests and for embedders who
 	// bring their own; nil is [NewTransport]. It must deliver a request at most
@@ -67,6 +68,8 @@ type Config struct {
 	// that a broken connection carried nothing; with another one a request that
 	// failed after it got a connection counts as possibly processed.
 	Transport http.RoundTripper
+	// Cooldowns remembers who was texted, for every [Policy]; nil is a store in memory.
+	Cooldowns Cooldowns
 	// Logger gets debug lines per request and the moves of the breaker; nil discards.
 	Logger *slog.Logger
 	// OnSettled hears of every [Uncertain] deflection once: when the report has told
@@ -98,6 +101,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Settle.After, 15*time.Second)
 	def(&c.Settle.Limit, 10*time.Minute)
 	def(&c.Settle.Max, 1000)
+	def(&c.MaxCooldowns, 100_000)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -160,6 +164,9 @@ func (c Config) Validate() error {
 	}
 	if c.Breaker.OpenFor < 0 {
 		bad("Breaker.OpenFor", "is %s; must be positive", c.Breaker.OpenFor)
+	}
+	if c.MaxCooldowns < 1 {
+		bad("MaxCooldowns", "is %d; must be positive", c.MaxCooldowns)
 	}
 	c.Report.validate(bad)
 	c.Settle.validate(bad)

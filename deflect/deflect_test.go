@@ -354,7 +354,7 @@ func TestForeignDeadline(t *testing.T) {
 				t.Fatalf("%+v", res)
 			}
 		}
-		if _, err := client.Offer(); err != nil {
+		if _, err := client.Offer(t.Context(), call()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -19,12 +19,13 @@
 //	sent        a 2xx whose success is true                                is on its way
 //	failed      4xx, 3xx, success false, or nothing left this machine      was certainly not sent
 //	uncertain   5xx, a lost connection, no answer in time, a cut 2xx       may have been sent
-//	ineligible  the number to text is withheld, invalid or a landline      was not asked for
+//	ineligible  the number or the policy does not let this caller be texted was not asked for
 //
 // Every outcome comes with a [Reason] of a closed list, and every error of
 // [Client.Deflect] is an [*Error] that matches one of these with errors.Is:
 //
 //	ErrInvalidCall   the call is refused before anything is sent; every problem is a *ValidationError
+//	ErrIneligible    the policy does not let this caller be texted now
 //	ErrBreakerOpen   the API failed repeatedly and is left alone for a while
 //	ErrUnauthorized  401, 403, a refused nonce, or a request that could not be signed
 //	ErrRateLimited   429
@@ -36,10 +37,16 @@
 //
 // # Offering
 //
-// Before a caller is offered a text, ask [Client.Check] whether the call can be
-// texted at all and [Client.Offer] whether the API is healthy, so that nobody is
-// promised what cannot be kept. Report calls that end without Deflect with
-// [Client.CountOutcome].
+// Whom to offer a text, and when, is said by [Rules]: countries, line types, opening
+// hours, least wait, a percentage, a do-not-text list, consent, and a cooldown, so that
+// a caller who calls again is not texted again. Make a [Policy] of them and set it in
+// [Call.Policy]. Before a caller is offered a text, ask [Client.Offer], so that nobody is
+// promised what cannot be kept; [Client.Explain] tells what each rule says. Deflect
+// asks those rules again that protect who is texted. Report calls that end without
+// Deflect with [Client.CountOutcome].
+//
+// What is shared between calls (cooldowns, the breaker) is kept by the Client, in
+// memory; [Client.Reload] goes on with another configuration and keeps it.
 //
 // # What became of a text
 //

@@ -1,13 +1,68 @@
 package deflect
 
-// Check reports whether Deflect would send a request for the call: nil, or an
-// *Error that is [ErrInvalidCall], lists every problem and has the outcome
-// [Ineligible]. Ask it before a caller is offered a text; a zero Accepted is
-// fine. A problem of the number to text decides the reason.
-func (c *Client) Check(call Call) error {
-	_, problems := c.validate(call)
-	if len(problems) == 0 {
-		return nil
+import (
+	"context"
+	"time"
+)
+
+// Offer is the leave to offer one caller a text, see [Client.Offer].
+type Offer struct {
+	// NeedsNumber says that the caller's own number cannot be texted: ask for
+	// another one, put it into Call.NumberOverride and let [Client.Check] judge it.
+	// It occurs only with Rules.AskNumber.
+	NeedsNumber bool
+
+	release func()
+}
+
+// Release ends the offer: its caller has decided or is gone. It may be called more
+// than once.
+func (o *Offer) Release() { o.release() }
+
+// Offer decides whether a caller is offered a text, and should be asked before
+// one is: every rule of the call's policy, the caller's number, and the breaker.
+// The error is an [*Error] with the outcome [Ineligible] and the reason of the first
+// rule that refuses.
+//
+// While the breaker is half open, one caller at a time is offered a text: Release
+// the offer as soon as its caller has decided.
+func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
+	q := c.inquire(ctx, call, time.Now())
+	if v := q.refusal(func(rule) bool { return true }); v != nil {
+		return nil, &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
 	}
-	return problems.refusal(Ineligible)
+	o := &Offer{NeedsNumber: q.noNumber, release: func() {}}
+	if b := q.setup.breaker; b.state() == "half_open" {
+		release, ok := b.offer(q.setup.Breaker.OpenFor)
+		if !ok {
+			return nil, &Error{Outcome: Ineligible, Reason: ReasonBreakerOpen}
+		}
+		o.release = release
+	}
+	return o, nil
+}
+
+// Check reports whether a text could be sent for the call now: nil, or an
+// [*Error] as from [Client.Offer]. It asks every rule but the breaker, and a number
+// that another one has to be asked for is refused. A zero Accepted is fine. The
+// error of a malformed call is [ErrInvalidCall] and lists every problem.
+func (c *Client) Check(ctx context.Context, call Call) error {
+	q := c.inquire(ctx, call, time.Now())
+	q.final = true
+	if v := q.refusal(func(r rule) bool { return r.name != "breaker" }); v != nil {
+		return &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
+	}
+	return nil
+}
+
+// Explain answers the question of [Client.Offer] for a moment of one's choice,
+// with the verdict of every rule, in the order in which they are asked. The first
+// one that refuses decides. Cooldowns and the breaker are those of this Client, now.
+func (c *Client) Explain(ctx context.Context, call Call, at time.Time) []Verdict {
+	q := c.inquire(ctx, call, at)
+	verdicts := make([]Verdict, len(rules))
+	for i, r := range rules {
+		verdicts[i] = q.ask(r)
+	}
+	return verdicts
 }

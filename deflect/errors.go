@@ -10,6 +10,7 @@ import (
 var (
 	ErrInvalidConfig = errors.New("invalid configuration")
 	ErrInvalidCall   = errors.New("invalid call")
+	ErrIneligible    = errors.New("the policy does not let this caller be texted now")
 	ErrBreakerOpen   = errors.New("the breaker is open: the API failed repeatedly and is left alone for a while")
 	ErrUnauthorized  = errors.New("the API refused the keys")
 	ErrRateLimited   = errors.New("the API is rate limiting")
@@ -17,6 +18,9 @@ var (
 	ErrUnavailable   = errors.New("the API did not answer")
 	ErrBadResponse   = errors.New("the API's answer cannot be read")
 )
+
+// errRestart is the problem of a setting that Reload cannot change.
+var errRestart = errors.New("was switched on or off, which needs a restart")
 
 // ConfigError is one problem of a configuration.
 type ConfigError struct {
@@ -133,6 +137,9 @@ func classOf(r Reason) error {
 	switch r {
 	case ReasonInvalidCall, ReasonNumberHidden, ReasonNumberInvalid, ReasonNumberFixedLine, ReasonNumberNotTextable:
 		return ErrInvalidCall
+	case ReasonNumberNotMobile, ReasonCountry, ReasonNoConsent, ReasonOptedOut, ReasonOutsideHours, ReasonWaitTooShort,
+		ReasonNotSampled, ReasonCooldown, ReasonCooldownUnknown:
+		return ErrIneligible
 	case ReasonBreakerOpen:
 		return ErrBreakerOpen
 	case ReasonUnauthorized, ReasonInvalidNonce:

@@ -38,7 +38,7 @@ func ExampleClient_Check() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(client.Check(deflect.Call{ANI: "anonymous", DNIS: "+18005550100", Start: time.Now(), ExternalCallID: "call-1"}))
+	fmt.Println(client.Check(context.Background(), deflect.Call{ANI: "anonymous", DNIS: "+18005550100", Start: time.Now(), ExternalCallID: "call-1"}))
 	// Output: deflect: number_hidden: no text was sent: ANI is withheld by the caller; Skill is missing
 }
 

@@ -101,9 +101,14 @@ func (c *Client) PollReport(ctx context.Context) {
 	}
 	defer c.live.polling.Unlock()
 	c.live.began = time.Now()
-	ticks := time.NewTicker(c.cfg.Report.Every)
+	every := c.setup.Load().Report.Every
+	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	for {
+		if now := c.setup.Load().Report.Every; now != every {
+			every = now
+			ticks.Reset(every)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -116,14 +121,14 @@ func (c *Client) PollReport(ctx context.Context) {
 func (c *Client) poll(ctx context.Context) {
 	now := time.Now()
 	var problem error
-	limited, cancel := context.WithTimeoutCause(ctx, max(pollWithin, c.cfg.Report.Every), errLongPoll)
+	limited, cancel := context.WithTimeoutCause(ctx, max(pollWithin, c.setup.Load().Report.Every), errLongPoll)
 	defer cancel()
-	report := c.Report(limited, ReportQuery{From: now.Add(-c.cfg.Report.Lookback), To: now})
+	report := c.Report(limited, ReportQuery{From: now.Add(-c.setup.Load().Report.Lookback), To: now})
 	calls := Journeys(slim(Events(report, func(err error) { problem = cmp.Or(problem, err) }), &problem))
 	if ctx.Err() != nil {
 		return
 	}
-	forgotten := now.Add(-2 * c.cfg.Report.Lookback)
+	forgotten := now.Add(-2 * c.setup.Load().Report.Lookback)
 	for i := range calls {
 		if !c.live.count(&calls[i], forgotten, now) {
 			problem = cmp.Or(problem, errManyCalls)

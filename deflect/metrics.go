@@ -31,6 +31,8 @@ type metrics struct {
 	duration    prometheus.Histogram
 	inFlight    prometheus.Gauge
 	transitions map[string]prometheus.Counter
+
+	cooldownsEvicted prometheus.Counter
 }
 
 func newMetrics() (*metrics, []prometheus.Collector) {
@@ -74,6 +76,10 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 			Help: "Uncertain deflections that are still looked up in the report.",
 		}),
 	}
+	m.cooldownsEvicted = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "deflect_cooldowns_evicted_total",
+		Help: "Cooldowns that ended early because there was no room for more; their callers can be texted again too soon.",
+	})
 	for _, p := range pairs {
 		m.outcomes[p.outcome] = map[Reason]prometheus.Counter{}
 		for _, r := range p.reasons {
@@ -92,12 +98,19 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	for _, s := range breakerStates {
 		m.transitions[s] = transitions.WithLabelValues(s)
 	}
-	return m, []prometheus.Collector{outcomes, requests, reports, settled, transitions, m.duration, m.inFlight, m.settleOpen}
+	return m, []prometheus.Collector{outcomes, requests, reports, settled, transitions, m.duration, m.inFlight, m.settleOpen, m.cooldownsEvicted}
+}
+
+func newCooldownGauge(m *memoryCooldowns) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "deflect_cooldowns",
+		Help: "Callers who were texted and whose cooldown is not over.",
+	}, func() float64 { return float64(m.len()) })
 }
 
 // breakerGauge shows the state at the time of the scrape: an open breaker
 // becomes half open by the clock, without any call.
-type breakerGauge struct{ b breaker }
+type breakerGauge struct{ client *Client }
 
 var breakerDesc = prometheus.NewDesc("deflect_breaker_state",
 	"1 for the state that the breaker is in, 0 for the others.", []string{"state"}, nil)
@@ -105,7 +118,7 @@ var breakerDesc = prometheus.NewDesc("deflect_breaker_state",
 func (g breakerGauge) Describe(ch chan<- *prometheus.Desc) { ch <- breakerDesc }
 
 func (g breakerGauge) Collect(ch chan<- prometheus.Metric) {
-	now := g.b.state()
+	now := g.client.setup.Load().breaker.state()
 	for _, s := range breakerStates {
 		v := 0.0
 		if s == now {

@@ -46,11 +46,19 @@ func (n PhoneNumber) MarshalText() ([]byte, error) { return []byte(n.String()), 
 type number struct {
 	country  string // country code, digits
 	national string // national significant number: no trunk prefix
-	trunk    string // the national number as dialled inside its country, trunk prefix included
-	kind     phonenumbers.PhoneNumberType
+	lib      *phonenumbers.PhoneNumber
 }
 
 func (n number) e164() string { return "+" + n.country + n.national }
+
+// trunk returns the national number as dialled inside its country, trunk prefix
+// included.
+func (n number) trunk() string { return onlyDigits(phonenumbers.Format(n.lib, phonenumbers.NATIONAL)) }
+
+func (n number) kind() phonenumbers.PhoneNumberType { return phonenumbers.GetNumberType(n.lib) }
+
+// region returns the ISO 3166 region, "" for a number of none.
+func (n number) region() string { return phonenumbers.GetRegionCodeForNumber(n.lib) }
 
 // E164 returns the number in E.164 form, "+14043438646", reading a number
 // without a plus sign as dialled inside region, an ISO 3166 code such as "US".
@@ -91,7 +99,7 @@ func (n PhoneNumber) parse(region string) (number, bool) {
 	parsed := number{
 		country:  strconv.Itoa(int(p.GetCountryCode())),
 		national: phonenumbers.GetNationalSignificantNumber(p),
-		kind:     phonenumbers.GetNumberType(p),
+		lib:      p,
 	}
 	if len(parsed.country+parsed.national) > maxE164Digits {
 		return number{}, false
@@ -104,7 +112,6 @@ func (n PhoneNumber) parse(region string) (number, bool) {
 			return number{}, false
 		}
 	}
-	parsed.trunk = onlyDigits(phonenumbers.Format(p, phonenumbers.NATIONAL))
 	return parsed, true
 }
 
@@ -112,7 +119,7 @@ func (n PhoneNumber) parse(region string) (number, bool) {
 // be something else passes, because number plans do not tell mobiles from
 // landlines in much of the world (North America among them).
 func (n number) textable() (Code, bool) {
-	switch n.kind {
+	switch n.kind() {
 	case phonenumbers.FIXED_LINE:
 		return CodeFixedLine, false
 	case phonenumbers.TOLL_FREE, phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST,

@@ -54,11 +54,14 @@ func TestParseNumber(t *testing.T) {
 			if ok != (tt.country != "") {
 				t.Fatalf("parse ok = %v", ok)
 			}
-			if n.country != tt.country || n.national != tt.national || n.trunk != tt.trunk {
-				t.Errorf("parse = %s, %s, %s, want %s, %s, %s", n.country, n.national, n.trunk, tt.country, tt.national, tt.trunk)
+			if !ok {
+				return
 			}
-			if _, textable := n.textable(); ok && textable != tt.textable {
-				t.Errorf("textable = %v, want %v (%v)", textable, tt.textable, n.kind)
+			if n.country != tt.country || n.national != tt.national || n.trunk() != tt.trunk {
+				t.Errorf("parse = %s, %s, %s, want %s, %s, %s", n.country, n.national, n.trunk(), tt.country, tt.national, tt.trunk)
+			}
+			if _, textable := n.textable(); textable != tt.textable {
+				t.Errorf("textable = %v, want %v (%v)", textable, tt.textable, n.kind())
 			}
 		})
 	}
@@ -113,7 +116,7 @@ func FuzzPhoneNumber(f *testing.F) {
 		if !ok {
 			return
 		}
-		for _, part := range []string{n.country, n.national, n.trunk} {
+		for _, part := range []string{n.country, n.national, n.trunk()} {
 			if part == "" || onlyDigits(part) != part {
 				t.Fatalf("%q gives %+v, which is not digits", s, n)
 			}

@@ -179,7 +179,7 @@ func (r *reportRun) iterate(ctx context.Context, yield func(Event, error) bool) 
 	defer r.fetchers.Wait()
 	defer cancel()
 
-	total := int((r.to.Sub(r.from) + r.client.cfg.Report.Window - 1) / r.client.cfg.Report.Window)
+	total := int((r.to.Sub(r.from) + r.client.setup.Load().Report.Window - 1) / r.client.setup.Load().Report.Window)
 	var queue []*fetched
 	next := 0
 	for done := 0; ; done++ {
@@ -189,7 +189,7 @@ func (r *reportRun) iterate(ctx context.Context, yield func(Event, error) bool) 
 		if done == total {
 			return
 		}
-		for ; next < total && next < done+r.client.cfg.Report.Parallel; next++ {
+		for ; next < total && next < done+r.client.setup.Load().Report.Parallel; next++ {
 			queue = append(queue, r.start(ctx, r.window(next)))
 		}
 		f := queue[0]
@@ -211,7 +211,7 @@ func (r *reportRun) iterate(ctx context.Context, yield func(Event, error) bool) 
 // window returns the nth window. All but the first begin a millisecond early,
 // in case the API leaves out both ends.
 func (r *reportRun) window(n int) period {
-	length := r.client.cfg.Report.Window
+	length := r.client.setup.Load().Report.Window
 	w := period{from: r.from.Add(time.Duration(n) * length)}
 	w.to = earlier(w.from.Add(length), r.to)
 	if n > 0 {

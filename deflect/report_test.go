@@ -531,13 +531,13 @@ func TestReportAndBreaker(t *testing.T) {
 		if _, errs := collect(t.Context(), c, time.Minute); len(errs) != 1 {
 			t.Fatalf("errors %q", errs)
 		}
-		if _, err := c.Offer(); err != nil {
+		if _, err := c.Offer(t.Context(), call()); err != nil {
 			t.Errorf("a failed report moved the breaker: %v", err)
 		}
 		if _, err := c.Deflect(t.Context(), call()); err == nil {
 			t.Fatal("Deflect() succeeded")
 		}
-		if _, err := c.Offer(); err == nil {
+		if _, err := c.Offer(t.Context(), call()); err == nil {
 			t.Fatal("the breaker is not open")
 		}
 		r.answer = func(_, _ time.Time, _ int) (int, string) { return 200, told("1") }

@@ -1,6 +1,7 @@
 package deflect
 
 import (
+	"context"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -36,19 +37,19 @@ type invite struct {
 }
 
 // encode builds the request body of a checked call.
-func (c *Client) encode(k checked) ([]byte, error) {
+func (s *setup) encode(k checked) ([]byte, error) {
 	call := k.call
 	in := invite{
-		SiteID:               c.cfg.SiteID,
+		SiteID:               s.SiteID,
 		Skill:                call.Skill,
 		CustomerCountryCode:  k.customer.country,
-		CustomerPhoneNumber:  c.nationalForm(k.customer),
+		CustomerPhoneNumber:  s.nationalForm(k.customer),
 		IsMobile:             "true", // the vendor: always
-		DeflectionAcceptTime: c.epoch(call.Accepted),
-		CallBeginTime:        c.epoch(call.Start),
+		DeflectionAcceptTime: s.epoch(call.Accepted),
+		CallBeginTime:        s.epoch(call.Start),
 		ExternalCallID:       call.ExternalCallID,
 		DialedCountryCode:    k.dialed.country,
-		DialedPhoneNumber:    c.nationalForm(k.dialed),
+		DialedPhoneNumber:    s.nationalForm(k.dialed),
 		DeflectionChannel:    "sms", // the vendor: always
 		DeflectionText:       call.Text,
 		// What is texted: never with a trunk prefix.
@@ -60,24 +61,24 @@ func (c *Client) encode(k checked) ([]byte, error) {
 		ExternalCustomerIDDescriptor: call.CustomerIDDescriptor,
 		ExternalCustomerID:           call.CustomerID,
 	}
-	if c.cfg.TextTagField != TagTagText {
+	if s.TextTagField != TagTagText {
 		in.DeflectionTextTag = call.TextTag
 	}
-	if c.cfg.TextTagField != TagTextTag {
+	if s.TextTagField != TagTextTag {
 		in.DeflectionTagText = call.TextTag
 	}
 	return marshal(in)
 }
 
-func (c *Client) nationalForm(n number) string {
-	if c.cfg.TrunkPrefix {
-		return n.trunk
+func (s *setup) nationalForm(n number) string {
+	if s.TrunkPrefix {
+		return n.trunk()
 	}
 	return n.national
 }
 
-func (c *Client) epoch(t time.Time) string {
-	if c.cfg.TimeUnit == Seconds {
+func (s *setup) epoch(t time.Time) string {
+	if s.TimeUnit == Seconds {
 		return strconv.FormatInt(t.Unix(), 10)
 	}
 	return strconv.FormatInt(t.UnixMilli(), 10)
@@ -87,10 +88,11 @@ func (c *Client) epoch(t time.Time) string {
 // URL and the JSON body. The body holds the caller's full number. The error is
 // that of [Client.Check].
 func (c *Client) Preview(call Call) (url string, body []byte, err error) {
-	k, problems := c.validate(call)
-	if len(problems) > 0 {
-		return "", nil, problems.refusal(Ineligible)
+	if err := c.Check(context.Background(), call); err != nil {
+		return "", nil, err
 	}
-	body, err = c.encode(k)
-	return c.root + contextAndInvite, body, err
+	s := c.setup.Load()
+	k, _ := s.validate(call, time.Now())
+	body, err = s.encode(k)
+	return s.root + contextAndInvite, body, err
 }

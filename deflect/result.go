@@ -31,6 +31,7 @@ const (
 
 	ReasonDeclineKey Reason = "decline_key" // declined: the caller pressed the decline digit
 	ReasonNoKey      Reason = "no_key"      // no_input: every offer passed without the accept digit
+	ReasonNoNumber   Reason = "no_number"   // no_input: the caller accepted, was asked for a number and gave none
 
 	ReasonHangup      Reason = "hangup"      // abandoned: the caller hung up
 	ReasonTransferred Reason = "transferred" // abandoned: somebody else moved the call away
@@ -39,6 +40,15 @@ const (
 	ReasonNumberInvalid     Reason = "number_invalid"      // ineligible: too short, too long or not a number
 	ReasonNumberFixedLine   Reason = "number_fixed_line"   // ineligible: a landline cannot get a text
 	ReasonNumberNotTextable Reason = "number_not_textable" // ineligible: a premium-rate, toll-free or similar number
+	ReasonNumberNotMobile   Reason = "number_not_mobile"   // ineligible: line types are strict, and it is not known to be a mobile
+	ReasonCountry           Reason = "country"             // ineligible: the number is of a country that is not texted
+	ReasonNoConsent         Reason = "no_consent"          // ineligible: consent is required and was not given
+	ReasonOptedOut          Reason = "opted_out"           // ineligible: the number is on the do-not-text list
+	ReasonOutsideHours      Reason = "outside_hours"       // ineligible: the messaging team is not there
+	ReasonWaitTooShort      Reason = "wait_too_short"      // ineligible: the expected wait is not worth an offer
+	ReasonNotSampled        Reason = "not_sampled"         // ineligible: only a percentage of calls is offered a text, and this is none of them
+	ReasonCooldown          Reason = "cooldown"            // ineligible: the caller was texted a short while ago
+	ReasonCooldownUnknown   Reason = "cooldown_unknown"    // ineligible or failed: the store of cooldowns did not answer
 	ReasonNoProfile         Reason = "no_profile"          // ineligible: no profile serves the dialled number
 	ReasonAlreadyAsked      Reason = "already_asked"       // ineligible: this call was asked before
 
@@ -72,13 +82,15 @@ var pairs = []struct {
 }{
 	{Sent, []Reason{ReasonOK}},
 	{Declined, []Reason{ReasonDeclineKey}},
-	{NoInput, []Reason{ReasonNoKey}},
+	{NoInput, []Reason{ReasonNoKey, ReasonNoNumber}},
 	{Ineligible, []Reason{
-		ReasonNumberHidden, ReasonNumberInvalid, ReasonNumberFixedLine, ReasonNumberNotTextable,
-		ReasonNoProfile, ReasonAlreadyAsked, ReasonBreakerOpen, ReasonInvalidCall,
+		ReasonNoProfile, ReasonAlreadyAsked,
+		ReasonNumberHidden, ReasonNumberInvalid, ReasonNumberFixedLine, ReasonNumberNotTextable, ReasonNumberNotMobile,
+		ReasonCountry, ReasonInvalidCall, ReasonNoConsent, ReasonOptedOut, ReasonOutsideHours, ReasonWaitTooShort,
+		ReasonNotSampled, ReasonCooldown, ReasonCooldownUnknown, ReasonBreakerOpen,
 	}},
 	{Failed, []Reason{
-		ReasonInvalidCall, ReasonBreakerOpen, ReasonUnauthorized, ReasonInvalidNonce, ReasonRateLimited,
+		ReasonInvalidCall, ReasonCooldownUnknown, ReasonBreakerOpen, ReasonUnauthorized, ReasonInvalidNonce, ReasonRateLimited,
 		ReasonRejected, ReasonRedirected, ReasonUnreachable, ReasonDeadline, ReasonCanceled,
 		ReasonPrompt, ReasonSwitch, ReasonShutdown, ReasonInternal,
 	}},

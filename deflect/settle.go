@@ -84,12 +84,12 @@ func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time
 		return Settlement{Result: SettledUnknown, Err: &ValidationError{Field: "ExternalCallID", Code: CodeMissing, Detail: "is missing"}}
 	}
 	// The time is a person's memory.
-	slack := max(c.cfg.Settle.Limit, clockSlack)
+	slack := max(c.setup.Load().Settle.Limit, clockSlack)
 	d := &doubt{externalID: externalCallID, accepted: at.Add(-slack), since: at}
 	now := time.Now()
 	near := period{at.Add(-longCall), earlier(at.Add(slack+textSlack), now)}
 	c.settler.lookUp(ctx, []*doubt{d}, []period{near})
-	if v := d.verdict(now, c.cfg.Settle.Limit); v.Result != SettledNotSent {
+	if v := d.verdict(now, c.setup.Load().Settle.Limit); v.Result != SettledNotSent {
 		return v
 	}
 	// Before it is said that there was none, the days around.
@@ -98,7 +98,7 @@ func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time
 		around = append(around, period{near.to, end})
 	}
 	c.settler.lookUp(ctx, []*doubt{d}, around)
-	return d.verdict(now, c.cfg.Settle.Limit)
+	return d.verdict(now, c.setup.Load().Settle.Limit)
 }
 
 // doubt is an uncertain deflection that is to be settled.

@@ -38,7 +38,7 @@ func newSettler(c *Client) *settler {
 
 // add takes an uncertain deflection. It does not wait.
 func (s *settler) add(call checked) {
-	cfg := s.client.cfg.Settle
+	cfg := s.client.setup.Load().Settle
 	if cfg.Disabled {
 		return
 	}
@@ -113,7 +113,7 @@ func (s *settler) due(now time.Time) (due []*doubt, next time.Time, more bool) {
 	}
 	if len(due) > 0 {
 		// What becomes due until then is served by one request.
-		s.pause = now.Add(s.client.cfg.Settle.After / 3)
+		s.pause = now.Add(s.client.setup.Load().Settle.After / 3)
 	}
 	return due, next, true
 }
@@ -133,7 +133,7 @@ func (s *settler) try(due []*doubt) {
 	if s.ctx.Err() != nil {
 		return // close settles the rest
 	}
-	limit := s.client.cfg.Settle.Limit
+	limit := s.client.setup.Load().Settle.Limit
 	var done []Settlement
 	s.mu.Lock()
 	for _, d := range due {
@@ -208,7 +208,7 @@ func (s *settler) settled(v Settlement) {
 		attrs = append(attrs, slog.Any("err", v.Err))
 	}
 	c.log.LogAttrs(context.Background(), level, "uncertain text settled", attrs...)
-	if c.cfg.OnSettled == nil {
+	if c.setup.Load().OnSettled == nil {
 		return
 	}
 	s.mu.Lock()
@@ -245,7 +245,7 @@ func (s *settler) tellOne(v Settlement) {
 			s.client.log.Error("OnSettled panicked", "call_id", idText(v.ExternalCallID), "panic", clean(fmt.Sprint(p)))
 		}
 	}()
-	s.client.cfg.OnSettled(v)
+	s.client.setup.Load().OnSettled(v)
 }
 
 // close ends the lookups. What is open then is unknown for good, unless the
@@ -265,7 +265,7 @@ func (s *settler) end() {
 	s.mu.Unlock()
 	now := time.Now()
 	for _, d := range open {
-		v := d.verdict(now, s.client.cfg.Settle.Limit)
+		v := d.verdict(now, s.client.setup.Load().Settle.Limit)
 		if !d.shown {
 			v.Result, v.Err = SettledUnknown, ErrClosed
 		}

@@ -28,17 +28,17 @@ type checked struct {
 }
 
 // validate returns every problem of a call at once.
-func (c *Client) validate(call Call) (checked, problems) {
+func (s *setup) validate(call Call, now time.Time) (checked, problems) {
 	v := validator{}
 	out := checked{call: call}
 
 	customer, field := call.customer()
-	out.customer = v.customer(field, customer, c.cfg.DefaultRegion)
-	out.dialed = v.number("DNIS", call.DNIS, c.cfg.DefaultRegion)
+	out.customer = v.customer(field, customer, s.DefaultRegion)
+	out.dialed = v.number("DNIS", call.DNIS, s.DefaultRegion)
 	v.digits("Digits", call.Digits)
 
 	if call.Accepted.IsZero() {
-		out.call.Accepted = time.Now()
+		out.call.Accepted = now
 	}
 	switch {
 	case call.Start.IsZero():
@@ -51,7 +51,7 @@ func (c *Client) validate(call Call) (checked, problems) {
 
 	v.required("ExternalCallID", call.ExternalCallID)
 	v.required("Skill", call.Skill)
-	v.text("Text", call.Text, c.cfg.MaxTextLength, "\n")
+	v.text("Text", call.Text, s.MaxTextLength, "\n")
 	v.text("TextTag", call.TextTag, maxFieldRunes, "")
 	v.text("FirstName", call.FirstName, maxFieldRunes, "")
 	v.text("LastName", call.LastName, maxFieldRunes, "")
@@ -208,18 +208,6 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
-}
-
-// refusal is the error of a call that is not sent. A customer who cannot be
-// texted is ineligible whatever else is wrong: that is the usual case, and no
-// defect. Otherwise the outcome is the one given.
-func (p problems) refusal(otherwise Outcome) *Error {
-	for _, e := range p {
-		if r := e.reason(); r != ReasonInvalidCall {
-			return &Error{Outcome: Ineligible, Reason: r, Err: p}
-		}
-	}
-	return &Error{Outcome: otherwise, Reason: ReasonInvalidCall, Err: p}
 }
 
 // reason is the number reason of a problem with the customer's number.

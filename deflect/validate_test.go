@@ -101,7 +101,7 @@ func TestValidate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			call := validCall()
 			tt.change(&call)
-			_, problems := c.validate(call)
+			_, problems := c.setup.Load().validate(call, time.Now())
 			var got []bad
 			for _, p := range problems {
 				got = append(got, bad{p.Field, p.Code})
@@ -109,7 +109,7 @@ func TestValidate(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
-			err := c.Check(call)
+			err := c.Check(t.Context(), call)
 			if tt.reason == "" {
 				if err != nil {
 					t.Errorf("Check = %v", err)
@@ -133,7 +133,7 @@ func TestProblemsHoldNoValues(t *testing.T) {
 	c := testClient(t, nil)
 	call := validCall()
 	call.ANI, call.DNIS, call.FirstName, call.Digits = "+4930123456789999", "1000555", "Jane\x01Secret", "99x12345"
-	err := c.Check(call)
+	err := c.Check(t.Context(), call)
 	if err == nil {
 		t.Fatal("Check accepted it")
 	}

@@ -38,7 +38,7 @@ type reportBody struct {
 // answer breaks off and is asked for anew.
 func (c *Client) fetch(ctx context.Context, w period, gaveUp *atomic.Bool, emit func(entry) bool) *ReportError {
 	body, err := marshal(reportBody{
-		SiteID:    c.cfg.SiteID,
+		SiteID:    c.setup.Load().SiteID,
 		StartTime: strconv.FormatInt(w.from.UnixMilli(), 10),
 		EndTime:   strconv.FormatInt(w.to.UnixMilli(), 10),
 	})
@@ -91,7 +91,7 @@ func (c *Client) fetchOnce(ctx context.Context, body []byte, emit func(entry) bo
 	silence := time.AfterFunc(firstByteWithin, func() { cancel(errSilent) })
 	defer silence.Stop()
 
-	resp, w, err := c.post(ctx, getLiveDeflectData, body)
+	resp, w, err := c.setup.Load().post(ctx, getLiveDeflectData, body)
 	if err != nil {
 		v := broken(ctx, w, err)
 		if v.reason == ReasonDeadline {

@@ -89,17 +89,17 @@ func (s *session) decide() ending {
 		return end(deflect.Ineligible, deflect.ReasonAlreadyAsked)
 	}
 	client := s.srv.cfg.Client
-	if err := client.Check(s.ch.call); err != nil {
+	if err := client.Check(s.srv.cut, s.ch.call); err != nil {
 		e := end(deflect.Ineligible, deflect.ReasonOf(err))
 		e.err = err
 		return e
 	}
 	if s.ch.mode == modeOffer {
-		release, err := client.Offer()
+		offer, err := client.Offer(s.srv.cut, s.ch.call)
 		if err != nil {
 			return end(deflect.Ineligible, deflect.ReasonOf(err))
 		}
-		defer release()
+		defer offer.Release()
 		s.line.answer(s.ch.answered)
 		if e, yes := s.offer(); !yes {
 			return e

@@ -44,7 +44,16 @@ func run(ctx context.Context, w io.Writer, cfg deflect.Config, from, to string) 
 	}
 	defer client.Close()
 
+	policy, err := deflect.NewPolicy("sales", deflect.Rules{ // once, at start
+		Countries: []string{"US", "CA"},
+		Cooldown:  time.Hour,
+	})
+	if err != nil {
+		return err
+	}
+
 	call := deflect.Call{
+		Policy:         policy,
 		ANI:            deflect.PhoneNumber(from),
 		DNIS:           deflect.PhoneNumber(to),
 		Start:          time.Now(),
@@ -52,15 +61,12 @@ func run(ctx context.Context, w io.Writer, cfg deflect.Config, from, to string) 
 		Skill:          "sales",
 		CallerInfo:     map[string]any{"plan": "Gold"},
 	}
-	// Before the caller is asked: can this number be texted, and is the API well?
-	if err := client.Check(call); err != nil {
-		return err
-	}
-	release, err := client.Offer()
+	// Before the caller is asked: may this one be texted, now, and is the API well?
+	offer, err := client.Offer(ctx, call)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer offer.Release()
 
 	// ... the caller presses 1 ...
 	result, err := client.Deflect(ctx, call)

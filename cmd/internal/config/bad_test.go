@@ -159,7 +159,7 @@ var badFiles = []struct {
 	{"two_defaults", consumer, `14: profiles[2].dialed: is missing: profile "b" already serves the numbers that no profile names`},
 	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
 	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, accept_digit, decline_digit, repeat, gap, prompts`},
-	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, default_region, freeswitch, http, log, profiles`},
+	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, max_cooldowns, default_region, freeswitch, http, log, profiles`},
 }
 
 func TestBadFiles(t *testing.T) {

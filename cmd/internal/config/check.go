@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -75,7 +76,7 @@ func (f *File) probe() (*deflect.Client, error) {
 
 // checkInvite asks whether a call with nothing of its own could be texted.
 func checkInvite(d *decoder, client *deflect.Client, at string, p freeswitch.Profile) {
-	err := client.Check(deflect.Call{
+	err := client.Check(context.Background(), deflect.Call{
 		ANI: "+14043438646", DNIS: "+18005550100", Start: time.Unix(1, 0), ExternalCallID: "1",
 		Skill: p.Skill, Text: p.Text, TextTag: p.TextTag,
 	})
@@ -151,7 +152,8 @@ var keys = map[string]string{
 	"Breaker": "breaker", "Failures": "failures", "OpenFor": "open_for",
 	"Report": "report", "Window": "window", "Parallel": "parallel", "Every": "every", "Lookback": "lookback",
 	"Settle": "settle", "Disabled": "disabled", "After": "after", "Limit": "limit", "Max": "max",
-	"Allow": "freeswitch.outbound.allow", "MaxCalls": "freeswitch.outbound.max_calls",
+	"MaxCooldowns": "max_cooldowns",
+	"Allow":        "freeswitch.outbound.allow", "MaxCalls": "freeswitch.outbound.max_calls",
 	"DrainTimeout": "freeswitch.outbound.drain", "FirstFrameTimeout": "freeswitch.outbound.first_frame",
 	"IdleTimeout": "freeswitch.outbound.idle",
 	"Profiles":    "profiles", "Name": "name", "Dialed": "dialed", "Skill": "skill", "Text": "text", "TextTag": "text_tag",

@@ -36,6 +36,7 @@ func (f File) Effective() string {
 		add("after", span(settle.After)).
 		add("limit", span(settle.Limit)).
 		add("max", number(settle.Max)).node)
+	root.add("max_cooldowns", number(f.Deflect.MaxCooldowns))
 	root.add("default_region", str(f.Deflect.DefaultRegion))
 
 	allow := sequence()

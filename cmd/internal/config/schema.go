@@ -57,6 +57,7 @@ func (f *File) decode(d *decoder, root *yaml.Node) {
 			field{"limit", duration(&api.Settle.Limit)},
 			field{"max", count(&api.Settle.Max)},
 		)},
+		field{"max_cooldowns", count(&api.MaxCooldowns)},
 		field{"default_region", filled(&api.DefaultRegion, "the default US")},
 		field{"freeswitch", section(
 			field{"outbound", section(

@@ -1,0 +1,168 @@
+package deflect
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+)
+
+// Cooldowns remembers which callers were texted lately. A Client has one in
+// memory; several processes that must not text the same caller twice bring a
+// shared one. Keys are the name of a [Policy] and an E.164 number: keep them as
+// private as numbers.
+//
+// The methods are safe for concurrent use and return soon after ctx ends. An
+// error means that the store does not know; the caller is not texted then.
+type Cooldowns interface {
+	// Held reports whether key is taken.
+	Held(ctx context.Context, key string) (bool, error)
+	// Take takes a key for so long and reports true, or reports false when it is
+	// taken. Of several that ask at the same moment one gets it. release gives the
+	// key back before its time; it does nothing once the key was taken anew.
+	Take(ctx context.Context, key string, lasts time.Duration) (release func(), taken bool, err error)
+}
+
+// memoryCooldowns is the store of one process. When it is full, the key that has
+// the least time left makes room: that caller can be texted again too early, which
+// is better than not to text a new one.
+type memoryCooldowns struct {
+	mu      sync.Mutex
+	max     int
+	byKey   map[string]*cooldown
+	byEnd   cooldownHeap
+	evicted func()
+}
+
+type cooldown struct {
+	key   string
+	until time.Time
+	at    int // in the heap
+}
+
+func newMemoryCooldowns(max int, evicted func()) *memoryCooldowns {
+	return &memoryCooldowns{max: max, byKey: map[string]*cooldown{}, evicted: evicted}
+}
+
+func (m *memoryCooldowns) Held(_ context.Context, key string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.byKey[key]
+	return c != nil && time.Now().Before(c.until), nil
+}
+
+func (m *memoryCooldowns) Take(_ context.Context, key string, lasts time.Duration) (func(), bool, error) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.forget(now)
+	if m.byKey[key] != nil {
+		return nil, false, nil
+	}
+	for len(m.byEnd) >= m.max {
+		m.drop(m.byEnd[0])
+		m.evicted()
+	}
+	mine := &cooldown{key: key, until: now.Add(lasts)}
+	m.byKey[key] = mine
+	heap.Push(&m.byEnd, mine)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.byKey[key] == mine {
+			m.drop(mine)
+		}
+	}, true, nil
+}
+
+// forget drops what is over.
+func (m *memoryCooldowns) forget(now time.Time) {
+	for len(m.byEnd) > 0 && !now.Before(m.byEnd[0].until) {
+		m.drop(m.byEnd[0])
+	}
+}
+
+func (m *memoryCooldowns) drop(c *cooldown) {
+	heap.Remove(&m.byEnd, c.at)
+	delete(m.byKey, c.key)
+}
+
+func (m *memoryCooldowns) len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.forget(time.Now())
+	return len(m.byEnd)
+}
+
+func (m *memoryCooldowns) setMax(max int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.max = max
+}
+
+// cooldownHeap has the one that ends first in front.
+type cooldownHeap []*cooldown
+
+func (h cooldownHeap) Len() int           { return len(h) }
+func (h cooldownHeap) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
+func (h cooldownHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+
+func (h *cooldownHeap) Push(x any) {
+	c := x.(*cooldown)
+	c.at = len(*h)
+	*h = append(*h, c)
+}
+
+func (h *cooldownHeap) Pop() any {
+	last := len(*h) - 1
+	c := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return c
+}
+
+// turns lets one deflection of a key run at a time. The next one waits, because
+// only the end of the first tells whether its caller has a text.
+type turns struct {
+	mu   sync.Mutex
+	keys map[string]*turn
+}
+
+type turn struct {
+	free    chan struct{} // holds one token while nobody has the turn
+	waiting int           // who has it or waits for it
+}
+
+// take waits for the turn; false when ctx ends first.
+func (t *turns) take(ctx context.Context, key string) (done func(), ok bool) {
+	t.mu.Lock()
+	if t.keys == nil {
+		t.keys = map[string]*turn{}
+	}
+	mine := t.keys[key]
+	if mine == nil {
+		mine = &turn{free: make(chan struct{}, 1)}
+		mine.free <- struct{}{}
+		t.keys[key] = mine
+	}
+	mine.waiting++
+	t.mu.Unlock()
+
+	leave := func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if mine.waiting--; mine.waiting == 0 {
+			delete(t.keys, key)
+		}
+	}
+	select {
+	case <-mine.free:
+		return func() { mine.free <- struct{}{}; leave() }, true
+	case <-ctx.Done():
+		leave()
+		return nil, false
+	}
+}

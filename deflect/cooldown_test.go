@@ -1,0 +1,288 @@
+package deflect_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+func TestCooldown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		client := newClient(t, api, nil)
+		sales, support := policy(t, deflect.Rules{}), must(deflect.NewPolicy("support", deflect.Rules{Cooldown: time.Hour}))
+		text := func(n deflect.PhoneNumber, p *deflect.Policy) deflect.Reason {
+			t.Helper()
+			call := call()
+			call.ANI, call.Policy = n, p
+			_, offerErr := client.Offer(t.Context(), call)
+			res, err := client.Deflect(t.Context(), call)
+			if err != nil && (res.Outcome != deflect.Ineligible || reasonOf(offerErr) != res.Reason) {
+				t.Errorf("Offer: %v, Deflect: %v", offerErr, err)
+			}
+			return res.Reason
+		}
+		for _, tt := range []struct {
+			after  time.Duration
+			number deflect.PhoneNumber
+			policy *deflect.Policy
+			want   deflect.Reason
+		}{
+			{0, "+14043438646", sales, deflect.ReasonOK},
+			{0, "+14043438646", sales, deflect.ReasonCooldown},
+			{0, "404-343-8646", sales, deflect.ReasonCooldown}, // the same phone
+			{0, "+14043438647", sales, deflect.ReasonOK},       // another one
+			{0, "+14043438646", support, deflect.ReasonOK},     // another profile
+			{0, "+14043438646", nil, deflect.ReasonOK},         // no rules
+			{15*time.Minute - time.Millisecond, "+14043438646", sales, deflect.ReasonCooldown},
+			{time.Millisecond, "+14043438646", sales, deflect.ReasonOK},
+			{0, "+14043438646", support, deflect.ReasonCooldown},
+			{45 * time.Minute, "+14043438646", support, deflect.ReasonOK},
+		} {
+			time.Sleep(tt.after)
+			if got := text(tt.number, tt.policy); got != tt.want {
+				t.Errorf("after %s: %s for %s, want %s", tt.after, got, string(tt.number), tt.want)
+			}
+		}
+	})
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// A cooldown ends at once when certainly no text was sent, and is kept when one
+// may have been.
+func TestCooldownOfWhatFailed(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault deflecttest.Fault
+		kept  bool
+	}{
+		{"refused", deflecttest.Fault{Status: 400, Body: `{"success":"false"}`}, false},
+		{"unauthorized", deflecttest.Fault{Status: 401}, false},
+		{"server error", deflecttest.Fault{Status: 500}, true},
+		{"garbage", deflecttest.Fault{Status: 200, Body: "<html>"}, true},
+		{"no answer", deflecttest.Fault{Delay: time.Minute}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := deflecttest.New(keys)
+				client := newClient(t, api, nil)
+				api.SetFault(&tt.fault)
+				call := call()
+				call.Policy = policy(t, deflect.Rules{})
+				if res, err := client.Deflect(t.Context(), call); err == nil || (res.Outcome == deflect.Uncertain) != tt.kept {
+					t.Fatalf("Deflect: %+v, %v", res, err)
+				}
+				api.SetFault(nil)
+				_, err := client.Deflect(t.Context(), call)
+				if kept := reasonOf(err) == deflect.ReasonCooldown; kept != tt.kept || !kept && err != nil {
+					t.Errorf("the next text: %v", err)
+				}
+			})
+		})
+	}
+	t.Run("panic", func(t *testing.T) {
+		client := newClient(t, nil, func(c *deflect.Config) {
+			c.Transport = roundTrip(func(*http.Request) (*http.Response, error) { panic("a defect of a transport") })
+		})
+		call := call()
+		call.Policy = policy(t, deflect.Rules{})
+		func() {
+			defer func() { _ = recover() }()
+			client.Deflect(t.Context(), call) //nolint:errcheck // panics
+		}()
+		if _, err := client.Offer(t.Context(), call); reasonOf(err) != deflect.ReasonCooldown {
+			t.Errorf("after a panic nobody knows what was sent: %v", err)
+		}
+	})
+}
+
+// faulty fails the first requests of each number, in turns: certainly not sent, or
+// sent with an answer that is lost.
+type faulty struct {
+	api   http.RoundTripper
+	fails int
+
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (f *faulty) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	var d struct{ CustomerPhoneNumber string }
+	if err := json.Unmarshal(body, &d); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	n := f.seen[d.CustomerPhoneNumber]
+	f.seen[d.CustomerPhoneNumber]++
+	f.mu.Unlock()
+	time.Sleep(50 * time.Millisecond) // so that calls meet
+	if n < f.fails {
+		if n%2 == 0 {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+		}
+		return &http.Response{StatusCode: 400, Body: io.NopCloser(strings.NewReader(`{"success":"false","error":"no"}`)), Request: req}, nil
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	resp, err := f.api.RoundTrip(req)
+	if err == nil && strings.HasSuffix(d.CustomerPhoneNumber, "7") {
+		resp.Body.Close()
+		return nil, io.ErrUnexpectedEOF // sent, and nobody heard of it
+	}
+	return resp, err
+}
+
+// 1,000 calls of 100 callers at the same moment: each caller gets one text, also
+// when requests of every caller fail first, and when answers are lost.
+func TestOneTextEach(t *testing.T) {
+	for _, fails := range []int{0, 1, 4} {
+		t.Run(fmt.Sprintf("%d failures each", fails), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := deflecttest.New(keys)
+				client := newClient(t, api, func(c *deflect.Config) {
+					c.Transport = &faulty{api: api, fails: fails, seen: map[string]int{}}
+					c.Breaker.Failures = 1_000_000
+				})
+				p := policy(t, deflect.Rules{})
+				var mu sync.Mutex
+				outcomes := map[string]map[deflect.Outcome]int{}
+				var calls sync.WaitGroup
+				for i := range 1000 {
+					call := call()
+					number := fmt.Sprintf("+1404343%04d", 1000+i%100)
+					call.ANI, call.Policy = deflect.PhoneNumber(number), p
+					call.ExternalCallID = fmt.Sprintf("call-%d", i)
+					calls.Go(func() {
+						res, _ := client.Deflect(t.Context(), call)
+						mu.Lock()
+						defer mu.Unlock()
+						if outcomes[number] == nil {
+							outcomes[number] = map[deflect.Outcome]int{}
+						}
+						outcomes[number][res.Outcome]++
+					})
+				}
+				calls.Wait()
+				texts := map[string]int{}
+				for _, d := range api.Sent() {
+					texts["+"+d.DeflectionHandle]++
+				}
+				if len(texts) != 100 || len(api.Sent()) != 100 {
+					t.Errorf("%d texts to %d callers, want one to each of 100", len(api.Sent()), len(texts))
+				}
+				for number, got := range outcomes {
+					certain, doubtful := got[deflect.Sent], got[deflect.Uncertain]
+					if lost := strings.HasSuffix(number, "7"); lost && doubtful < 1 || !lost && certain != 1 {
+						t.Errorf("%s: %v", number, got)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A caller whose other call is being texted waits, but not for ever.
+func TestOtherCallTakesLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.SetFault(&deflecttest.Fault{Delay: time.Minute})
+		client := newClient(t, api, nil)
+		call := call()
+		call.Policy = policy(t, deflect.Rules{})
+		var first deflect.Result
+		var both sync.WaitGroup
+		both.Go(func() { first, _ = client.Deflect(t.Context(), call) })
+		time.Sleep(time.Second)
+		ctx, hangUp := context.WithTimeout(t.Context(), time.Second)
+		defer hangUp()
+		res, err := client.Deflect(ctx, call)
+		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonCanceled || !deflect.NotSent(err) {
+			t.Errorf("cancelled while it waited: %+v, %v", res, err)
+		}
+		res, _ = client.Deflect(t.Context(), call)
+		both.Wait()
+		if first.Outcome != deflect.Uncertain || res.Reason != deflect.ReasonCooldown {
+			t.Errorf("first %+v, second %+v", first, res)
+		}
+		if n := len(api.Requests()); n != 1 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
+// The store is bounded: the cooldown that ends first makes room.
+func TestCooldownsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		api := deflecttest.New(keys)
+		client := newClient(t, api, func(c *deflect.Config) { c.MaxCooldowns, c.Registerer = 3, reg })
+		p := policy(t, deflect.Rules{})
+		text := func(i int) deflect.Reason {
+			call := call()
+			call.ANI, call.Policy = deflect.PhoneNumber(fmt.Sprintf("+1404343%04d", i)), p
+			res, _ := client.Deflect(t.Context(), call)
+			return res.Reason
+		}
+		for i := range 4 {
+			if r := text(i); r != deflect.ReasonOK {
+				t.Fatalf("text %d: %s", i, r)
+			}
+			time.Sleep(time.Second)
+		}
+		if held, evicted := sum(t, reg, "deflect_cooldowns"), sum(t, reg, "deflect_cooldowns_evicted_total"); held != 3 || evicted != 1 {
+			t.Errorf("%v held, %v evicted", held, evicted)
+		}
+		for i, want := range []deflect.Reason{1: deflect.ReasonCooldown, 2: deflect.ReasonCooldown, 3: deflect.ReasonCooldown} {
+			if i > 0 && text(i) != want {
+				t.Errorf("caller %d is not in a cooldown", i)
+			}
+		}
+		if r := text(0); r != deflect.ReasonOK {
+			t.Errorf("the one that made room: %s", r)
+		}
+		time.Sleep(15 * time.Minute)
+		if held := sum(t, reg, "deflect_cooldowns"); held != 0 {
+			t.Errorf("%v held after all are over", held)
+		}
+	})
+}
+
+func BenchmarkCooldowns(b *testing.B) {
+	api := roundTrip(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"success":"true","callId":"1"}`)), Request: r}, nil
+	})
+	client := newClient(b, nil, func(c *deflect.Config) { c.Transport = api })
+	call := call()
+	call.Policy = policy(b, deflect.Rules{})
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		call.ANI = deflect.PhoneNumber(fmt.Sprintf("+1404%07d", 3000000+i%5000000))
+		if _, err := client.Deflect(b.Context(), call); err != nil && deflect.ReasonOf(err) != deflect.ReasonCooldown {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package deflect_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// listFile writes a list that was left alone for an hour.
+func listFile(t testing.TB, content string) (name string, write func(content string)) {
+	t.Helper()
+	name = filepath.Join(t.TempDir(), "do-not-text")
+	age := time.Hour
+	write = func(content string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		age -= time.Second // so that each version has a time of its own
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(content)
+	return name, write
+}
+
+func hashed(e164 string) string {
+	sum := sha256.Sum256([]byte(e164))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func wantHeld(t *testing.T, l *deflect.DoNotTextFile, held bool, numbers ...string) {
+	t.Helper()
+	for _, n := range numbers {
+		if l.Holds(n) != held {
+			t.Errorf("Holds(%s) = %t", n, !held)
+		}
+	}
+}
+
+func TestDoNotTextFile(t *testing.T) {
+	name, _ := listFile(t, "\xef\xbb\xbf+14043438646\r\n"+
+		"# a comment\n"+
+		"\n"+
+		"(404) 343-8647  # as dialled\n"+
+		"+44 7911 123456\n"+
+		hashed("+4915112345678")+"\n"+
+		strings.ToUpper(hashed("+4915112345679"))[:0]+"sha256:"+strings.ToUpper(hashed("+4915112345679")[7:])+"\n"+
+		"+14043438648") // no line break at the end
+	l, err := deflect.OpenDoNotText(name, "US")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Len() != 6 || !l.Whole() {
+		t.Errorf("%d entries, whole %t", l.Len(), l.Whole())
+	}
+	wantHeld(t, l, true, "+14043438646", "+14043438647", "+447911123456", "+4915112345678", "+4915112345679", "+14043438648")
+	wantHeld(t, l, false, "", "+14043438649", "14043438646", "+1404343864")
+}
+
+func TestDoNotTextProblems(t *testing.T) {
+	for _, tt := range []struct{ name, content, want string }{
+		{"no number", "+14043438646\nJane\n", "line 2 is neither"},
+		{"several", "x\n+14043438646\ny\nz\n", "line 1 is neither a telephone number nor sha256: and 64 hex digits (3 such lines)"},
+		{"short hash", "sha256:abcd\n", "line 1"},
+		{"no hex", "sha256:" + strings.Repeat("z", 64) + "\n", "line 1"},
+		{"two on a line", "+14043438646,+14043438647\n", "line 1"},
+		{"long line", "+14043438646\n" + strings.Repeat("9", 300) + "\n", "line 2 is longer"},
+		{"binary", "\x00\x01\x02", "line 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			name, _ := listFile(t, tt.content)
+			l, err := deflect.OpenDoNotText(name, "US")
+			if l != nil || err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), name) {
+				t.Errorf("OpenDoNotText = %v, %v, want %q", l, err, tt.want)
+			}
+			if err != nil && (strings.Contains(err.Error(), "Jane") || strings.Contains(err.Error(), "404")) {
+				t.Errorf("the error repeats the line: %v", err)
+			}
+		})
+	}
+	if _, err := deflect.OpenDoNotText(filepath.Join(t.TempDir(), "none"), "US"); err == nil {
+		t.Error("a file that does not exist was accepted")
+	}
+	if _, err := deflect.OpenDoNotText(t.TempDir(), "US"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a directory: %v", err)
+	}
+}
+
+// The file changes; whatever happens to it, nobody who opted out is forgotten.
+func TestDoNotTextRefresh(t *testing.T) {
+	const a, b, c = "+14043438646", "+14043438647", "+14043438648"
+	name, write := listFile(t, a+"\n"+b+"\n")
+	l, err := deflect.OpenDoNotText(name, "US")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refresh := func(wantChanged bool, wantErr string) {
+		t.Helper()
+		changed, err := l.Refresh()
+		if changed != wantChanged || (err != nil) != (wantErr != "") || err != nil && !strings.Contains(err.Error(), wantErr) {
+			t.Errorf("Refresh() = %t, %v, want %t, %q", changed, err, wantChanged, wantErr)
+		}
+		if l.Whole() != (wantErr == "") {
+			t.Errorf("Whole() = %t", l.Whole())
+		}
+	}
+	refresh(false, "")
+
+	write(a + "\n" + c + "\n")
+	refresh(true, "")
+	wantHeld(t, l, true, a, c)
+	wantHeld(t, l, false, b)
+	refresh(false, "")
+
+	write(b + "\nnobody\n")
+	refresh(true, "line 2")
+	wantHeld(t, l, true, a, b, c)
+	refresh(false, "line 2") // not read again, and still not whole
+
+	write(b + "\n")
+	refresh(true, "")
+	wantHeld(t, l, false, a, c)
+	wantHeld(t, l, true, b)
+
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	refresh(false, "no such file")
+	wantHeld(t, l, true, b)
+	write(a + "\n")
+	refresh(true, "")
+	wantHeld(t, l, false, b)
+
+	// Truncated a moment ago: somebody may be about to write it.
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refresh(true, "")
+	wantHeld(t, l, true, a)
+	old := time.Now().Add(-time.Minute)
+	if err := os.Chtimes(name, old, old); err != nil {
+		t.Fatal(err)
+	}
+	refresh(true, "")
+	wantHeld(t, l, false, a)
+
+	// Replaced by renaming, with the time and the size of the one before.
+	if err := os.WriteFile(name+".new", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(name+".new", old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(name+".new", name); err != nil {
+		t.Fatal(err)
+	}
+	refresh(true, "")
+}
+
+func TestDoNotTextWatch(t *testing.T) {
+	name, write := listFile(t, "+14043438646\n")
+	synctest.Test(t, func(t *testing.T) {
+		l, err := deflect.OpenDoNotText(name, "US")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log lockedBuffer
+		ctx, stop := context.WithCancel(t.Context())
+		var watch sync.WaitGroup
+		watch.Go(func() { l.Watch(ctx, slog.New(slog.NewTextHandler(&log, nil))) })
+		write("+14043438646\n+14043438647\n")
+		time.Sleep(5*time.Second + time.Millisecond)
+		wantHeld(t, l, true, "+14043438647")
+		write("nobody\n")
+		time.Sleep(time.Minute)
+		wantHeld(t, l, true, "+14043438646")
+		write("+14043438648\n")
+		time.Sleep(5 * time.Second)
+		wantHeld(t, l, false, "+14043438646")
+		stop()
+		watch.Wait()
+		if n := strings.Count(log.String(), "not whole"); n != 1 {
+			t.Errorf("told %d times that the list is not whole:\n%s", n, log.String())
+		}
+		if n := strings.Count(log.String(), "list read"); n != 2 {
+			t.Errorf("told %d times that it was read:\n%s", n, log.String())
+		}
+	})
+}
+
+// lockedBuffer is a buffer for logs.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Whatever is in the file: no panic, no entry that Len does not count, and a file
+// that is accepted holds nothing but numbers, hashes and comments.
+func FuzzDoNotText(f *testing.F) {
+	f.Add("+14043438646\n# x\n" + hashed("+1"))
+	f.Add("\xef\xbb\xbf\r\n\x00")
+	f.Fuzz(func(t *testing.T, content string) {
+		name, _ := listFile(t, content)
+		l, err := deflect.OpenDoNotText(name, "US")
+		if err != nil {
+			return
+		}
+		entries := 0
+		for line := range strings.Lines(content) {
+			line, _, _ = strings.Cut(line, "#")
+			if strings.TrimSpace(strings.TrimPrefix(line, "\xef\xbb\xbf")) != "" {
+				entries++
+			}
+		}
+		if l.Len() > entries {
+			t.Errorf("%d entries of %d lines", l.Len(), entries)
+		}
+		for line := range strings.Lines(content) {
+			line, _, _ = strings.Cut(strings.TrimPrefix(line, "\xef\xbb\xbf"), "#")
+			if n, ok := deflect.PhoneNumber(line).E164("US"); ok && !l.Holds(n) {
+				t.Errorf("%q is in the file and is not held", line)
+			}
+		}
+	})
+}
+
+func BenchmarkDoNotText(b *testing.B) {
+	var list strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&list, "+1404%07d\n", 2000000+i)
+	}
+	name, _ := listFile(b, list.String())
+	b.Run("open 100,000", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := deflect.OpenDoNotText(name, "US"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	l, err := deflect.OpenDoNotText(name, "US")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("look up", func(b *testing.B) {
+		for b.Loop() {
+			l.Holds("+14042000001")
+		}
+	})
+}

@@ -1,0 +1,222 @@
+package deflect
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Hours are the opening hours of a messaging team, as people write them. The
+// zero value is always open.
+//
+// Times are those on a clock in the zone, also in the nights when it is put
+// forward or back. A holiday is closed from midnight to midnight: neither its own
+// hours count nor those that run into it from the evening before.
+type Hours struct {
+	Zone string // IANA time zone such as "America/New_York"; required with Week or Holidays
+
+	// Week has the spans of each day: "mon-fri": {"09:00-12:00", "13:00-17:00"}.
+	// A span that ends before it begins runs into the next day ("22:00-02:00"); the
+	// end is not part of it; a whole day is "00:00-24:00". Days are mon, tue, wed,
+	// thu, fri, sat and sun, ranges of them, or several with commas ("tue,thu-sat");
+	// a day that is not named is closed. Without any day it is always open, but on
+	// holidays.
+	Week     map[string][]string
+	Holidays []string // dates such as "2026-12-25"
+}
+
+// timetable is Hours, read.
+type timetable struct {
+	zone     *time.Location // nil: always open
+	always   bool           // but on holidays
+	week     [7][]span      // by the weekday that a span begins on
+	holidays map[date]bool
+}
+
+// span is a time of day in minutes since midnight. One that ends before it
+// begins ends on the next day.
+type span struct{ from, to int }
+
+type date struct {
+	year  int
+	month time.Month
+	day   int
+}
+
+func dateOf(t time.Time) date {
+	y, m, d := t.Date()
+	return date{y, m, d}
+}
+
+func (s span) String() string {
+	return fmt.Sprintf("%02d:%02d-%02d:%02d", s.from/60, s.from%60, s.to/60, s.to%60)
+}
+
+func (s span) overnight() bool { return s.to < s.from }
+
+// open reports whether it is open at t.
+func (tt *timetable) open(t time.Time) bool {
+	if tt.zone == nil {
+		return true
+	}
+	local := t.In(tt.zone)
+	if tt.holidays[dateOf(local)] {
+		return false
+	}
+	if tt.always {
+		return true
+	}
+	now := local.Hour()*60 + local.Minute()
+	for _, s := range tt.week[local.Weekday()] {
+		if s.from <= now && (now < s.to || s.overnight()) {
+			return true
+		}
+	}
+	// Noon, because not every day has a midnight.
+	y, m, d := local.Date()
+	yesterday := time.Date(y, m, d-1, 12, 0, 0, 0, tt.zone)
+	if tt.holidays[dateOf(yesterday)] {
+		return false
+	}
+	for _, s := range tt.week[yesterday.Weekday()] {
+		if s.overnight() && now < s.to {
+			return true
+		}
+	}
+	return false
+}
+
+// describe tells what the table says of the day of t.
+func (tt *timetable) describe(t time.Time) string {
+	if tt.zone == nil {
+		return "no hours are set"
+	}
+	local := t.In(tt.zone)
+	at := local.Format("Mon 2006-01-02 15:04") + " in " + tt.zone.String()
+	switch today := tt.week[local.Weekday()]; {
+	case tt.holidays[dateOf(local)]:
+		return at + " is a holiday"
+	case tt.always:
+		return at + " is no holiday"
+	case len(today) == 0:
+		return at + "; " + dayNames[local.Weekday()] + " has no hours of its own"
+	default:
+		return fmt.Sprintf("%s; hours of %s: %s", at, dayNames[local.Weekday()], join(today))
+	}
+}
+
+func join(spans []span) string {
+	parts := make([]string, len(spans))
+	for i, s := range spans {
+		parts[i] = s.String()
+	}
+	return strings.Join(parts, ", ")
+}
+
+var (
+	dayNames  = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} // as time.Weekday counts
+	spanForm  = regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])$`)
+	errNoSpan = errors.New(`is not a span such as "09:00-17:00"`)
+)
+
+// read turns hours into a timetable; bad hears of every problem.
+func (h Hours) read(bad func(field, format string, args ...any)) *timetable {
+	tt := &timetable{always: len(h.Week) == 0, holidays: map[date]bool{}}
+	if h.Zone == "" && len(h.Week) == 0 && len(h.Holidays) == 0 {
+		return tt
+	}
+	zone, err := time.LoadLocation(h.Zone)
+	switch {
+	case h.Zone == "":
+		bad("Hours.Zone", "is missing: the time zone of the hours, such as America/New_York")
+	case err != nil || h.Zone == "Local":
+		bad("Hours.Zone", "is not an IANA time zone such as America/New_York")
+	default:
+		tt.zone = zone
+	}
+	named := map[time.Weekday]bool{}
+	for _, days := range sortedKeys(h.Week) {
+		list, err := readDays(days)
+		if err != nil {
+			bad("Hours.Week", "%w", err)
+		}
+		spans, err := readSpans(h.Week[days])
+		if err != nil {
+			bad("Hours.Week", "of %q %w", days, err)
+		}
+		for _, d := range list {
+			if named[d] {
+				bad("Hours.Week", "names %s twice", dayNames[d])
+			}
+			named[d] = true
+			tt.week[d] = spans
+		}
+	}
+	for i, s := range h.Holidays {
+		t, err := time.Parse(time.DateOnly, s)
+		if err != nil {
+			bad(fmt.Sprintf("Hours.Holidays[%d]", i), `is not a date such as "2026-12-25"`)
+			continue
+		}
+		tt.holidays[dateOf(t)] = true
+	}
+	return tt
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// readDays reads "mon", "mon-fri" or "tue,thu-sat".
+func readDays(s string) (days []time.Weekday, err error) {
+	for part := range strings.SplitSeq(s, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		first, last := slices.Index(dayNames, from), slices.Index(dayNames, to)
+		if first < 0 || last < 0 {
+			return nil, fmt.Errorf("has %q, which is no day; days are mon, tue, wed, thu, fri, sat, sun, and ranges such as mon-fri", clean(s))
+		}
+		for d := first; ; d = (d + 1) % 7 {
+			days = append(days, time.Weekday(d))
+			if d == last {
+				break
+			}
+		}
+	}
+	return days, nil
+}
+
+func readSpans(texts []string) (spans []span, err error) {
+	for _, s := range texts {
+		m := spanForm.FindStringSubmatch(s)
+		if m == nil {
+			return nil, errNoSpan
+		}
+		var v [4]int
+		for i := range v {
+			v[i] = int(m[i+1][0]-'0')*10 + int(m[i+1][1]-'0')
+		}
+		sp := span{v[0]*60 + v[1], v[2]*60 + v[3]}
+		switch {
+		case sp.to > 24*60:
+			return nil, errNoSpan
+		case sp.from == sp.to:
+			return nil, errors.New(`has a span without length; a whole day is "00:00-24:00"`)
+		}
+		spans = append(spans, sp)
+	}
+	if len(spans) == 0 {
+		return nil, errors.New("has no span; leave the day out to be closed")
+	}
+	return spans, nil
+}

@@ -1,0 +1,124 @@
+package deflect
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// Rules say which callers are offered a text, and when. The zero value restricts
+// nothing but landlines and the like, and has a cooldown of 15 minutes. Make a
+// [Policy] of them.
+type Rules struct {
+	Countries []string  // ISO 3166 regions whose numbers are texted, such as "US"; any
+	LineTypes LineTypes // LenientLineTypes
+	Hours     Hours     // opening hours of the messaging team; always
+
+	MinWait  time.Duration // least expected wait that an offer is worth; calls that do not say (Call.Wait) pass; 0
+	Withhold int           // percentage of calls that are not offered a text, chosen by Call.ExternalCallID; 0
+
+	// DoNotText knows the numbers that are never texted; nil is nobody. It must be
+	// safe for concurrent use and answer from memory.
+	DoNotText DoNotText
+	Consent   Consent // ConsentImplied
+
+	Cooldown   time.Duration // how long a caller who was texted is not texted again; 15 min
+	NoCooldown bool          // text a caller as often as asked
+
+	// AskNumber says that callers whose number cannot be texted can be asked for
+	// another one, see [Offer].
+	AskNumber bool
+}
+
+// LineTypes says which kinds of line are texted.
+type LineTypes int
+
+// The line types; the zero value is lenient, because number plans do not tell
+// mobiles from landlines in much of the world, North America among them.
+const (
+	LenientLineTypes LineTypes = iota // what is not known to be something else than a mobile
+	StrictLineTypes                   // only what is known to be a mobile
+)
+
+// Consent says what counts as the caller's consent to a text.
+type Consent int
+
+// The kinds of consent.
+const (
+	ConsentImplied  Consent = iota // pressing the key
+	ConsentRequired                // Call.Consent: it was given before the offer
+)
+
+// DoNotText knows numbers that must not be texted.
+type DoNotText interface {
+	// Holds reports whether an E.164 number must not be texted.
+	Holds(e164 string) bool
+}
+
+const maxCooldown = 31 * 24 * time.Hour
+
+// Validate returns every problem of the rules, each a [*ConfigError], joined; nil
+// when there is none.
+func (r Rules) Validate() error {
+	_, err := NewPolicy("", r)
+	return err
+}
+
+// Policy is [Rules], checked and ready for calls: set it in [Call.Policy]. It is
+// safe for concurrent use.
+type Policy struct {
+	name      string
+	rules     Rules
+	countries map[string]bool
+	hours     *timetable
+}
+
+// NewPolicy returns a policy. Cooldowns are kept by its name: a caller who was
+// texted under one name can be texted under another. The error lists every problem
+// of the rules, see [Rules.Validate].
+func NewPolicy(name string, r Rules) (*Policy, error) {
+	def(&r.Cooldown, 15*time.Minute)
+	var errs []error
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, &ConfigError{Field: field, Err: fmt.Errorf(format, args...)})
+	}
+	p := &Policy{name: name, rules: r, countries: map[string]bool{}}
+	for i, c := range r.Countries {
+		if !phonenumbers.GetSupportedRegions()[c] {
+			bad(fmt.Sprintf("Countries[%d]", i), "is not an ISO 3166 region such as US")
+		}
+		p.countries[c] = true
+	}
+	if r.LineTypes != LenientLineTypes && r.LineTypes != StrictLineTypes {
+		bad("LineTypes", "is not a known kind")
+	}
+	p.hours = r.Hours.read(bad)
+	if r.MinWait < 0 {
+		bad("MinWait", "is %s; must be 0s or longer", r.MinWait)
+	}
+	if r.Withhold < 0 || r.Withhold > 100 {
+		bad("Withhold", "is %d; must be a percentage from 0 to 100", r.Withhold)
+	}
+	if r.Consent != ConsentImplied && r.Consent != ConsentRequired {
+		bad("Consent", "is not a known kind")
+	}
+	if r.Cooldown < time.Second || r.Cooldown > maxCooldown {
+		bad("Cooldown", "is %s; must be between 1s and 31 days", r.Cooldown)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return p, nil
+}
+
+// Name returns the name that the policy was made with.
+func (p *Policy) Name() string { return p.name }
+
+// TellsMobiles reports whether the number plan of a region tells mobiles from
+// landlines. Where it does not, [StrictLineTypes] lets nobody pass.
+func TellsMobiles(region string) bool {
+	n := phonenumbers.GetExampleNumberForType(region, phonenumbers.MOBILE)
+	return n != nil && phonenumbers.GetNumberType(n) == phonenumbers.MOBILE
+}

@@ -1,0 +1,274 @@
+package deflect
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// Answer is what one rule says to a call.
+type Answer string
+
+// The answers.
+const (
+	Pass   Answer = "pass"   // the rule has nothing against a text
+	Refuse Answer = "refuse" // no text
+	Ask    Answer = "ask"    // not to this number: the caller can be asked for another one
+	Skip   Answer = "skip"   // there is no number yet to judge
+)
+
+// Verdict is one rule with its answer.
+type Verdict struct {
+	Rule   string // name of the rule, such as "hours"
+	Answer Answer
+	Reason Reason // why not, for Refuse and Ask
+	Detail string // the answer in words; holds no number
+	err    error
+}
+
+// inquiry is one call that the rules are asked about.
+type inquiry struct {
+	ctx      context.Context
+	client   *Client
+	setup    *setup
+	policy   *Policy
+	now      time.Time
+	call     checked
+	problems problems
+	final    bool // nobody can be asked for another number any more
+	noNumber bool // the number cannot be texted, and another one will be asked for
+}
+
+// rule is one reason not to text a caller.
+type rule struct {
+	name string
+	// always: it protects who is texted, so Deflect asks it as well. The others are
+	// about the moment of the offer, and an offer that was made is kept.
+	always bool
+	judge  func(q *inquiry) Verdict
+}
+
+// rules is every rule in the order in which they are asked: what is certain about
+// the caller, then what depends on the moment, then what calls share. The first
+// refusal decides.
+var rules = []rule{
+	{"number", true, (*inquiry).number},
+	{"line_type", true, (*inquiry).lineType},
+	{"country", true, (*inquiry).country},
+	{"request", true, (*inquiry).request},
+	{"consent", true, (*inquiry).consent},
+	{"do_not_text", true, (*inquiry).doNotText},
+	{"hours", false, (*inquiry).hours},
+	{"wait", false, (*inquiry).wait},
+	{"percent", false, (*inquiry).percent},
+	{"cooldown", false, (*inquiry).cooldown},
+	{"breaker", false, (*inquiry).breaker},
+}
+
+// noRules is the policy of calls without one.
+var noRules = func() *Policy {
+	p, err := NewPolicy("", Rules{NoCooldown: true})
+	if err != nil {
+		panic(err)
+	}
+	return p
+}()
+
+func (c *Client) inquire(ctx context.Context, call Call, now time.Time) *inquiry {
+	s := c.setup.Load()
+	q := &inquiry{ctx: ctx, client: c, setup: s, policy: call.Policy, now: now}
+	if q.policy == nil {
+		q.policy = noRules
+	}
+	q.call, q.problems = s.validate(call, now)
+	return q
+}
+
+// ask asks one rule.
+func (q *inquiry) ask(r rule) Verdict {
+	v := r.judge(q)
+	v.Rule = r.name
+	return v
+}
+
+// refusal asks rules in their order and returns the first one that refuses, nil
+// if none does.
+func (q *inquiry) refusal(asked func(rule) bool) *Verdict {
+	for _, r := range rules {
+		if !asked(r) {
+			continue
+		}
+		if v := q.ask(r); v.Answer == Refuse {
+			return &v
+		}
+	}
+	return nil
+}
+
+func pass(format string, args ...any) Verdict {
+	return Verdict{Answer: Pass, Detail: fmt.Sprintf(format, args...)}
+}
+
+func refuse(r Reason, format string, args ...any) Verdict {
+	v := Verdict{Answer: Refuse, Reason: r, Detail: fmt.Sprintf(format, args...)}
+	v.err = errors.New(v.Detail)
+	return v
+}
+
+var skipped = Verdict{Answer: Skip, Detail: "there is no number yet"}
+
+// otherwise asks for another number where that is possible.
+func (q *inquiry) otherwise(v Verdict) Verdict {
+	if q.policy.rules.AskNumber && !q.final && q.call.call.NumberOverride == "" {
+		v.Answer, q.noNumber = Ask, true
+	}
+	return v
+}
+
+// number is about what is wrong with the number to text, line types that no
+// policy would text included.
+func (q *inquiry) number() Verdict {
+	for _, p := range q.problems {
+		if r := p.reason(); r != ReasonInvalidCall {
+			return q.otherwise(Verdict{Answer: Refuse, Reason: r, Detail: p.Error(), err: q.problems})
+		}
+	}
+	return pass("a number that can be texted")
+}
+
+func (q *inquiry) lineType() Verdict {
+	switch {
+	case q.noNumber || q.call.customer == (number{}):
+		return skipped
+	case q.call.customer.kind() == phonenumbers.MOBILE:
+		return pass("a mobile")
+	case q.policy.rules.LineTypes == StrictLineTypes:
+		return q.otherwise(refuse(ReasonNumberNotMobile, "the number is not known to be a mobile, and line types are strict"))
+	}
+	return pass("not known to be something else than a mobile")
+}
+
+func (q *inquiry) country() Verdict {
+	switch {
+	case q.noNumber || q.call.customer == (number{}):
+		return skipped
+	case len(q.policy.countries) == 0:
+		return pass("any country")
+	}
+	region := q.call.customer.region()
+	if !q.policy.countries[region] {
+		if region == "" {
+			region = "no known country"
+		}
+		return q.otherwise(refuse(ReasonCountry, "the number is of %s, which is not among the countries", region))
+	}
+	return pass("the number is of %s", region)
+}
+
+// request is about everything else that would make the request malformed.
+func (q *inquiry) request() Verdict {
+	for _, p := range q.problems {
+		if p.reason() == ReasonInvalidCall {
+			return Verdict{Answer: Refuse, Reason: ReasonInvalidCall, Detail: q.problems.Error(), err: q.problems}
+		}
+	}
+	return pass("complete")
+}
+
+func (q *inquiry) consent() Verdict {
+	switch {
+	case q.policy.rules.Consent == ConsentImplied:
+		return pass("pressing the key is the consent")
+	case q.call.call.Consent:
+		return pass("given")
+	}
+	return refuse(ReasonNoConsent, "consent is required and was not given")
+}
+
+func (q *inquiry) doNotText() Verdict {
+	switch list := q.policy.rules.DoNotText; {
+	case list == nil:
+		return pass("there is no list")
+	case q.noNumber || q.call.customer == (number{}):
+		return skipped
+	case list.Holds(q.call.customer.e164()):
+		return refuse(ReasonOptedOut, "the number is on the do-not-text list")
+	}
+	return pass("not on the list")
+}
+
+func (q *inquiry) hours() Verdict {
+	words := q.policy.hours.describe(q.now)
+	if !q.policy.hours.open(q.now) {
+		return refuse(ReasonOutsideHours, "closed: %s", words)
+	}
+	return pass("open: %s", words)
+}
+
+func (q *inquiry) wait() Verdict {
+	least, wait := q.policy.rules.MinWait, q.call.call.Wait
+	switch {
+	case least == 0:
+		return pass("any wait")
+	case wait == nil:
+		return pass("the expected wait is not known")
+	case *wait < least:
+		return refuse(ReasonWaitTooShort, "the expected wait is %s, less than %s", *wait, least)
+	}
+	return pass("the expected wait is %s, not less than %s", *wait, least)
+}
+
+func (q *inquiry) percent() Verdict {
+	offered, point := 100-q.policy.rules.Withhold, point(q.call.call.ExternalCallID)
+	if point >= offered {
+		return refuse(ReasonNotSampled, "the call id falls on %d; calls from 0 to 99 are offered a text below %d", point, offered)
+	}
+	return pass("the call id falls on %d, below %d", point, offered)
+}
+
+// point places a call id between 0 and 99, the same one always at the same point:
+// the first eight bytes of its SHA-256, big endian, modulo 100.
+func point(callID string) int {
+	sum := sha256.Sum256([]byte(callID))
+	return int(binary.BigEndian.Uint64(sum[:8]) % 100)
+}
+
+func (q *inquiry) cooldown() Verdict {
+	switch {
+	case q.policy.rules.NoCooldown:
+		return pass("there is none")
+	case q.noNumber || q.call.customer == (number{}):
+		return skipped
+	}
+	held, err := q.client.cooldowns.Held(q.ctx, q.cooldownKey())
+	switch {
+	case err != nil:
+		v := refuse(ReasonCooldownUnknown, "the store of cooldowns does not answer")
+		v.err = fmt.Errorf("%w: %w", v.err, err)
+		return v
+	case held:
+		return q.refusedByCooldown()
+	}
+	return pass("not texted in the last %s", q.policy.rules.Cooldown)
+}
+
+func (q *inquiry) refusedByCooldown() Verdict {
+	return refuse(ReasonCooldown, "the caller was texted less than %s ago", q.policy.rules.Cooldown)
+}
+
+func (q *inquiry) cooldownKey() string { return q.policy.name + " " + q.call.customer.e164() }
+
+func (q *inquiry) breaker() Verdict {
+	switch state := q.setup.breaker.state(); state {
+	case "open":
+		return refuse(ReasonBreakerOpen, "%s", ErrBreakerOpen)
+	case "half_open":
+		return pass("half open: one caller at a time")
+	}
+	return pass("closed")
+}

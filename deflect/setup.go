@@ -1,0 +1,56 @@
+package deflect
+
+import (
+	"net/http"
+)
+
+// setup is what a Client works by, until [Client.Reload] replaces it. It does not
+// change.
+type setup struct {
+	Config
+	root    string // URL of the API without a trailing slash
+	rt      http.RoundTripper
+	breaker breaker
+}
+
+// newSetup makes a setup of a valid Config with its defaults. A breaker whose
+// settings stay the same goes on with what it knows.
+func (c *Client) newSetup(cfg Config) *setup {
+	s := &setup{Config: cfg}
+	s.root, _, _ = cfg.endpoint()
+	s.rt = cfg.Auth.Transport(handoff{cfg.Transport})
+	if old := c.setup.Load(); old != nil && old.Breaker == cfg.Breaker {
+		s.breaker = old.breaker
+	} else {
+		s.breaker = newLocalBreaker(cfg.Breaker, cfg.Logger, func(to string) { c.metrics.transitions[to].Inc() })
+	}
+	return s
+}
+
+// Reload goes on with another configuration: where the API is, the keys, limits,
+// breaker, report and settling. What the Client knows stays: cooldowns, uncertain
+// deflections, metrics, and the state of a breaker whose settings are the same. Requests in progress
+// end as they began. Transport, Logger, OnSettled, Registerer and Cooldowns stay
+// as they were given to [New].
+//
+// The error lists every problem, see [Config.Validate]; the Client then goes on as
+// before. Polling of the report cannot be switched on or off by Reload.
+func (c *Client) Reload(cfg Config) error {
+	c.reloading.Lock()
+	defer c.reloading.Unlock()
+	old := c.setup.Load()
+	cfg.Transport, cfg.Logger, cfg.OnSettled = old.Transport, old.Logger, old.OnSettled
+	cfg.Registerer, cfg.Cooldowns = old.Registerer, old.Cooldowns
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	cfg = cfg.withDefaults()
+	if (cfg.Report.Every > 0) != (old.Report.Every > 0) {
+		return &ConfigError{Field: "Report.Every", Err: errRestart}
+	}
+	c.setup.Store(c.newSetup(cfg))
+	if own, ok := c.cooldowns.(*memoryCooldowns); ok {
+		own.setMax(cfg.MaxCooldowns)
+	}
+	return nil
+}
