@@ -74,6 +74,9 @@ func (l *DoNotTextFile) Holds(e164 string) bool {
 	return held
 }
 
+// Name returns the name of the file.
+func (l *DoNotTextFile) Name() string { return l.name }
+
 // Len returns the number of entries.
 func (l *DoNotTextFile) Len() int { return len(*l.list.Load()) }
 

@@ -3,6 +3,7 @@ package deflect
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"text/template"
 )
@@ -61,12 +62,18 @@ func (tt *TextTemplate) Render(call Call) (string, error) {
 	return strings.TrimSpace(out.b.String()), nil
 }
 
-// templateError leaves out the name that text/template puts in front.
+var unknownField = regexp.MustCompile(`^(.*): executing "text" at <.*>: can't evaluate field (\w+) in type .*textFields$`)
+
+// templateError says what text/template says in the words of whoever wrote the text.
 func templateError(err error) error {
 	if errors.Is(err, errLongText) {
 		return errLongText
 	}
-	return errors.New("is not a template: " + strings.TrimPrefix(strings.TrimPrefix(err.Error(), "template: "), "text:"))
+	said := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "template: "), "text:")
+	if m := unknownField.FindStringSubmatch(said); m != nil {
+		said = m[1] + ": there is no field " + m[2] + "; fields are FirstName, LastName, Skill, Profile and Info"
+	}
+	return errors.New("is not a template: " + said)
 }
 
 var errLongText = fmt.Errorf("comes to more than %d bytes", maxRenderedBytes)

@@ -39,8 +39,8 @@ func TestTextTemplate(t *testing.T) {
 	}
 	for _, tt := range []struct{ text, want string }{
 		{"{{.FirstName", "is not a template: 1: unclosed action"},
-		{"{{.ANI}}", "can't evaluate field ANI"},
-		{"{{.Digits}}", "can't evaluate field Digits"},
+		{"Hi {{.ANI}}", "is not a template: 1:5: there is no field ANI; fields are FirstName, LastName, Skill, Profile and Info"},
+		{"{{.Digits}}", "there is no field Digits"},
 		{"{{.Profile.Rules}}", "Rules"},
 		{"{{template \"x\"}}", "not defined"},
 		{"{{range 100000}}spam {{end}}", "comes to more than 16384 bytes"},

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
-	"strings"
+	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -28,6 +28,10 @@ type Config struct {
 	FirstFrameTimeout time.Duration // from connecting to the channel data; 5 s
 	IdleTimeout       time.Duration // longest silence of the switch: longer than any prompt and gap; 2 m, at least 10 s
 
+	// Sounds is where FreeSWITCH finds the shipped prompts (dialplan/sounds): a
+	// folder on its machine, or one below its sound_prefix; "ivrdeflect".
+	Sounds string
+
 	Logger     *slog.Logger          // one line a call; nil discards
 	Registerer prometheus.Registerer // nil is a private registry; one Server a Registerer
 }
@@ -37,24 +41,32 @@ type Profile struct {
 	Name    string   // letters, digits, '-' and '_'; required
 	Dialed  []string // numbers it serves, E.164; a profile without any serves the rest
 	Skill   string   // skill of the conversation, unless the channel sets deflect_skill
-	Text    string   // text to send, unless the channel sets deflect_text; empty for LiveDeflect's standard welcome
+	Text    string   // template of the text (see [deflect.TextTemplate]), unless the channel sets deflect_text; empty for LiveDeflect's standard welcome
 	TextTag string   // tag of the text, unless the channel sets deflect_text_tag
+
+	deflect.Rules // whom to offer a text, and when
 
 	AcceptDigit  string        // "1"
 	DeclineDigit string        // "2"
 	Repeat       int           // how often the offer is played; 1
 	Gap          time.Duration // how long to listen after it; 3 s
-	Prompts      Prompts
+
+	Confirm     bool          // ask whether the text arrived
+	ConfirmGap  time.Duration // how long to wait for the answer; 15 s
+	NumberEntry NumberEntry   // how another number is keyed in; with Rules.AskNumber
+
+	Language  string                 // of Prompts and Text, and of callers whose language is not among Languages; "en"
+	Prompts   Prompts                // in Language
+	Languages map[string]Translation // what callers of other languages hear, by BCP 47 tag
 }
 
-// Prompts are what callers hear: anything that FreeSWITCH's playback takes. An
-// empty one is not played; Offer is required.
-type Prompts struct {
-	Offer     string // the question
-	Wait      string // while the request runs
-	Sent      string
-	Failed    string
-	Uncertain string
+// NumberEntry says how callers key in a number.
+type NumberEntry struct {
+	MinDigits  int           // 7
+	MaxDigits  int           // at which it ends by itself; 15
+	Terminator string        // the key that ends it; "#"
+	Gap        time.Duration // silence that ends it; 5 s
+	Tries      int           // 3
 }
 
 // DefaultConfig returns a Config with every default filled in and nothing else.
@@ -68,23 +80,42 @@ func (c Config) withDefaults() Config {
 	def(&c.DrainTimeout, 30*time.Second)
 	def(&c.FirstFrameTimeout, 5*time.Second)
 	def(&c.IdleTimeout, 2*time.Minute)
+	def(&c.Sounds, "ivrdeflect")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	profiles := make([]Profile, len(c.Profiles))
 	for i, p := range c.Profiles {
-		profiles[i] = p.WithDefaults()
+		profiles[i] = p.WithDefaults(c.Sounds)
 	}
 	c.Profiles = profiles
 	return c
 }
 
-// WithDefaults returns the profile with its defaults filled in.
-func (p Profile) WithDefaults() Profile {
+// WithDefaults returns the profile with its defaults filled in, those prompts
+// included that it takes from another language or from what is shipped in sounds.
+func (p Profile) WithDefaults(sounds string) Profile {
+	def(&p.Cooldown, 15*time.Minute)
 	def(&p.AcceptDigit, "1")
 	def(&p.DeclineDigit, "2")
 	def(&p.Repeat, 1)
 	def(&p.Gap, 3*time.Second)
+	def(&p.ConfirmGap, 15*time.Second)
+	def(&p.NumberEntry.MinDigits, 7)
+	def(&p.NumberEntry.MaxDigits, 15)
+	def(&p.NumberEntry.Terminator, "#")
+	def(&p.NumberEntry.Gap, 5*time.Second)
+	def(&p.NumberEntry.Tries, 3)
+	def(&p.Language, shippedLanguage)
+	var languages map[string]Translation
+	for lang := range p.Languages {
+		if languages == nil {
+			languages = map[string]Translation{}
+		}
+		languages[lang] = p.translate(lang, sounds)
+	}
+	base := p.translate(p.Language, sounds)
+	p.Prompts, p.Languages = base.Prompts, languages
 	return p
 }
 
@@ -98,8 +129,12 @@ func def[T comparable](field *T, value T) {
 // Validate returns every problem of the configuration, each a
 // [*deflect.ConfigError], joined; nil when there is none.
 func (c Config) Validate() error {
-	c = c.withDefaults()
 	v := &checker{}
+	if err := checkPrompt(c.Sounds); err != nil {
+		v.bad("Sounds", "%w", err)
+		c.Sounds = "" // said once, not for every prompt in it
+	}
+	c = c.withDefaults()
 	if c.Client == nil {
 		v.bad("Client", "is missing")
 	}
@@ -128,8 +163,11 @@ func (c Config) Validate() error {
 		v.bad("IdleTimeout", "is %s; must be at least 10s, a prompt is silence too", c.IdleTimeout)
 	}
 	for i, p := range c.Profiles {
-		if p.Gap <= maxGap && c.IdleTimeout > 0 && p.Gap >= c.IdleTimeout {
-			v.bad(fmt.Sprintf("Profiles[%d].Gap", i), "is %s; must be shorter than IdleTimeout (%s)", p.Gap, c.IdleTimeout)
+		at := fmt.Sprintf("Profiles[%d].", i)
+		for _, g := range p.gaps() {
+			if g.used && g.value <= maxGap && c.IdleTimeout > 0 && g.value >= c.IdleTimeout {
+				v.bad(at+g.field, "is %s; must be shorter than IdleTimeout (%s)", g.value, c.IdleTimeout)
+			}
 		}
 	}
 	region := "US"
@@ -137,14 +175,6 @@ func (c Config) Validate() error {
 		region = c.Client.DefaultRegion()
 	}
 	v.profiles(c.Profiles, region)
-	return errors.Join(v.errs...)
-}
-
-// ValidateProfiles returns every problem of profiles whose numbers are read in
-// the given region, as [Config.Validate] would.
-func ValidateProfiles(profiles []Profile, region string) error {
-	v := &checker{}
-	v.profiles(Config{Profiles: profiles}.withDefaults().Profiles, region)
 	return errors.Join(v.errs...)
 }
 
@@ -191,7 +221,21 @@ func (v *checker) profiles(profiles []Profile, region string) {
 	}
 }
 
+// gap is one silence of a profile in which callers are listened to.
+type gap struct {
+	field string
+	value time.Duration
+	used  bool
+}
+
+func (p Profile) gaps() []gap {
+	return []gap{{"Gap", p.Gap, true}, {"ConfirmGap", p.ConfirmGap, p.Confirm}, {"NumberEntry.Gap", p.NumberEntry.Gap, p.AskNumber}}
+}
+
 func (v *checker) profile(at string, p Profile) {
+	for _, err := range leaves(p.Rules.Validate()) {
+		v.bad(at+"."+err.Field, "%w", err.Err)
+	}
 	if !digitForm.MatchString(p.AcceptDigit) {
 		v.bad(at+".AcceptDigit", "must be one of 0-9, * and #")
 	}
@@ -204,36 +248,83 @@ func (v *checker) profile(at string, p Profile) {
 	if p.Repeat < 1 || p.Repeat > 10 {
 		v.bad(at+".Repeat", "is %d; must be between 1 and 10", p.Repeat)
 	}
-	if p.Gap < 0 || p.Gap > maxGap {
-		v.bad(at+".Gap", "is %s; must be between 1ms and 1m", p.Gap)
-	}
-	if p.Prompts.Offer == "" {
-		v.bad(at+".Prompts.Offer", "is missing: the caller would hear nothing")
-	}
-	for _, f := range []struct{ field, value string }{
-		{"Offer", p.Prompts.Offer}, {"Wait", p.Prompts.Wait}, {"Sent", p.Prompts.Sent},
-		{"Failed", p.Prompts.Failed}, {"Uncertain", p.Prompts.Uncertain},
-	} {
-		if err := checkPrompt(f.value); err != nil {
-			v.bad(at+".Prompts."+f.field, "%w", err)
+	for _, g := range p.gaps() {
+		if g.value < 0 || g.value > maxGap {
+			v.bad(at+"."+g.field, "is %s; must be between 1ms and 1m", g.value)
 		}
+	}
+	v.numberEntry(at+".NumberEntry", p.NumberEntry)
+	v.languages(at, p)
+}
+
+func (v *checker) numberEntry(at string, n NumberEntry) {
+	if n.MinDigits < 1 || n.MinDigits > n.MaxDigits {
+		v.bad(at+".MinDigits", "is %d; must be between 1 and the most digits (%d)", n.MinDigits, n.MaxDigits)
+	}
+	if n.MaxDigits < 1 || n.MaxDigits > 20 {
+		v.bad(at+".MaxDigits", "is %d; must be between 1 and 20", n.MaxDigits)
+	}
+	if n.Terminator != "#" && n.Terminator != "*" {
+		v.bad(at+".Terminator", "must be # or *: a digit may be part of the number")
+	}
+	if n.Tries < 1 || n.Tries > 10 {
+		v.bad(at+".Tries", "is %d; must be between 1 and 10", n.Tries)
 	}
 }
 
-// checkPrompt refuses what would not stay one argument of playback, and what
-// the switch would expand.
-func checkPrompt(s string) error {
-	switch {
-	case strings.Contains(s, "${"):
-		return errors.New("holds ${, which the switch would expand; prompts are fixed")
-	case !utf8.ValidString(s):
-		return errors.New("is not UTF-8")
-	case strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
-		return errors.New("holds a control character")
-	case strings.TrimSpace(s) != s:
-		return errors.New("begins or ends with a space")
-	case len(s) > 1024:
-		return errors.New("is longer than 1024 bytes")
+func (v *checker) languages(at string, p Profile) {
+	base := languageChain(p.Language)
+	if base == nil {
+		v.bad(at+".Language", "is not a language such as en or es-MX")
+		return
 	}
-	return nil
+	v.prompts(at+".Prompts", p, p.Language, p.Prompts)
+	v.text(at+".Text", p.Text)
+	seen := map[string]string{base[0]: "the profile itself"}
+	for _, lang := range slices.Sorted(maps.Keys(p.Languages)) {
+		field := at + ".Languages." + lang
+		chain := languageChain(lang)
+		if chain == nil {
+			v.bad(at+".Languages", "has a key that is not a language such as es or es-MX")
+			continue
+		}
+		if other, ok := seen[chain[0]]; ok {
+			v.bad(field, "is the language of %s already", other)
+			continue
+		}
+		seen[chain[0]] = "the key " + lang
+		t := p.Languages[lang]
+		v.prompts(field+".Prompts", p, lang, t.Prompts)
+		if t.Text == "" && p.Text != "" && p.Text != None {
+			v.bad(field+".Text", "is missing: callers would get a text in %s; give one, or none on purpose (LiveDeflect then sends its standard welcome)", p.Language)
+		}
+		v.text(field+".Text", t.Text)
+	}
+}
+
+func (v *checker) text(field, s string) {
+	if _, err := parseText(s); err != nil {
+		v.bad(field, "%w", err)
+	}
+}
+
+// parseText reads the template of a text; none is the empty text.
+func parseText(s string) (*deflect.TextTemplate, error) {
+	if s == None {
+		s = ""
+	}
+	return deflect.ParseText(s)
+}
+
+// leaves takes the joined problems of rules apart.
+func leaves(err error) (problems []*deflect.ConfigError) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			var c *deflect.ConfigError
+			if errors.As(e, &c) {
+				problems = append(problems, c)
+			}
+		}
+	}
+	return problems
 }

@@ -38,7 +38,57 @@ func TestConfigValidate(t *testing.T) {
 		{"one digit for both", first(func(p *freeswitch.Profile) { p.DeclineDigit = "1" }), "Profiles[0].DeclineDigit: is the accept digit too"},
 		{"repeat", first(func(p *freeswitch.Profile) { p.Repeat = 11 }), "Profiles[0].Repeat: is 11; must be between 1 and 10"},
 		{"gap", first(func(p *freeswitch.Profile) { p.Gap = time.Hour }), "Profiles[0].Gap: is 1h0m0s; must be between 1ms and 1m"},
-		{"no offer", first(func(p *freeswitch.Profile) { p.Prompts.Offer = "" }), "Profiles[0].Prompts.Offer: is missing: the caller would hear nothing"},
+		{"the shipped offer", first(func(p *freeswitch.Profile) { p.Prompts.Offer = "" }), ""},
+		{"no offer", first(func(p *freeswitch.Profile) { p.Prompts.Offer = freeswitch.None }), "Profiles[0].Prompts.Offer: is none: it is a question, and the caller would hear nothing"},
+		{"the shipped offer names other keys", first(func(p *freeswitch.Profile) { p.AcceptDigit, p.Prompts.Offer = "5", "" }), "Profiles[0].Prompts.Offer: is missing: the shipped prompt names other keys (1 and 2, and # at the end of a number)"},
+		{"other keys, own offer", first(func(p *freeswitch.Profile) { p.AcceptDigit = "5" }), ""},
+		{"other keys, shipped question", first(func(p *freeswitch.Profile) { p.AcceptDigit, p.Confirm = "5", true }), "Profiles[0].Prompts.Confirm: is missing: the shipped prompt names other keys (1 and 2, and # at the end of a number)"},
+		{"another terminator", first(func(p *freeswitch.Profile) { p.AskNumber, p.NumberEntry.Terminator = true, "*" }), "Profiles[0].Prompts.Number: is missing: the shipped prompt names other keys (1 and 2, and # at the end of a number)"},
+		{"rules", first(func(p *freeswitch.Profile) { p.Withhold, p.Hours.Zone = 101, "Nowhere" }),
+			"Profiles[0].Hours.Zone: is not an IANA time zone such as America/New_York\nProfiles[0].Withhold: is 101; must be a percentage from 0 to 100"},
+		{"sounds", func(c *freeswitch.Config) { c.Sounds = "${system(id)}" }, "Sounds: holds ${, which the switch would expand; prompts are fixed"},
+		{"number entry", first(func(p *freeswitch.Profile) {
+			p.NumberEntry = freeswitch.NumberEntry{MinDigits: 9, MaxDigits: 8, Terminator: "1", Tries: 11, Gap: time.Hour}
+		}), "Profiles[0].NumberEntry.Gap: is 1h0m0s; must be between 1ms and 1m\nProfiles[0].NumberEntry.MinDigits: is 9; must be between 1 and the most digits (8)\n" +
+			"Profiles[0].NumberEntry.Terminator: must be # or *: a digit may be part of the number\nProfiles[0].NumberEntry.Tries: is 11; must be between 1 and 10"},
+		{"text", first(func(p *freeswitch.Profile) { p.Text = "Hi {{.ANI}}" }), "Profiles[0].Text: is not a template: 1:5: there is no field ANI; fields are FirstName, LastName, Skill, Profile and Info"},
+
+		// A language has every prompt that its callers can come to hear, or says that there is none.
+		{"no language", first(func(p *freeswitch.Profile) { p.Language = "english please" }), "Profiles[0].Language: is not a language such as en or es-MX"},
+		{"another own language", first(func(p *freeswitch.Profile) { p.Language = "es" }),
+			"Profiles[0].Prompts.AlreadySent: is missing: there is no shipped prompt in es; name a file, or none on purpose"},
+		{"a whole language", first(func(p *freeswitch.Profile) { p.Languages = map[string]freeswitch.Translation{"es": spanish()} }), ""},
+		{"a language without already_sent", first(func(p *freeswitch.Profile) {
+			es := spanish()
+			es.Prompts.AlreadySent = ""
+			p.Languages = map[string]freeswitch.Translation{"es": es}
+		}), "Profiles[0].Languages.es.Prompts.AlreadySent: is missing: there is no shipped prompt in es; name a file, or none on purpose"},
+		{"a language without already_sent, and no cooldown", first(func(p *freeswitch.Profile) {
+			es := spanish()
+			es.Prompts.AlreadySent = ""
+			p.Languages, p.NoCooldown = map[string]freeswitch.Translation{"es": es}, true
+		}), ""},
+		{"a language that needs more prompts", first(func(p *freeswitch.Profile) {
+			p.Languages, p.Confirm = map[string]freeswitch.Translation{"es": spanish()}, true
+		}), "Profiles[0].Languages.es.Prompts.Confirm: is missing: there is no shipped prompt in es; name a file"},
+		{"a language that another one stands in for", first(func(p *freeswitch.Profile) {
+			p.Languages = map[string]freeswitch.Translation{"es": spanish(), "es-MX": {Prompts: freeswitch.Prompts{Offer: "mx/offer.wav"}}}
+		}), ""},
+		{"English of another country is shipped too", first(func(p *freeswitch.Profile) {
+			p.Languages = map[string]freeswitch.Translation{"en-GB": {Text: "Cheers."}}
+		}), ""},
+		{"a language without a text", first(func(p *freeswitch.Profile) {
+			es := spanish()
+			es.Text = ""
+			p.Languages = map[string]freeswitch.Translation{"es": es}
+		}), "Profiles[0].Languages.es.Text: is missing: callers would get a text in en; give one, or none on purpose (LiveDeflect then sends its standard welcome)"},
+		{"a language twice", first(func(p *freeswitch.Profile) {
+			p.Languages = map[string]freeswitch.Translation{"es-mx": spanish(), "es_MX": spanish()}
+		}), "Profiles[0].Languages.es_MX: is the language of the key es-mx already"}, // in the order of the keys
+		{"the own language again", first(func(p *freeswitch.Profile) { p.Languages = map[string]freeswitch.Translation{"en": {}} }),
+			"Profiles[0].Languages.en: is the language of the profile itself already"},
+		{"a key that is no language", first(func(p *freeswitch.Profile) { p.Languages = map[string]freeswitch.Translation{"": spanish()} }),
+			"Profiles[0].Languages: has a key that is not a language such as es or es-MX"},
 		{"expansion", first(func(p *freeswitch.Profile) { p.Prompts.Sent = "a${system(id)}" }), "Profiles[0].Prompts.Sent: holds ${, which the switch would expand; prompts are fixed"},
 		{"line break", first(func(p *freeswitch.Profile) { p.Prompts.Failed = "a\nexit" }), "Profiles[0].Prompts.Failed: holds a control character"},
 		{"not UTF-8", first(func(p *freeswitch.Profile) { p.Prompts.Wait = "\xff" }), "Profiles[0].Prompts.Wait: is not UTF-8"},
@@ -66,6 +116,7 @@ func TestConfigValidate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg, _, _ := testConfig(t, nil)
+			cfg.Profiles[0].NoCooldown = false
 			tt.change(&cfg)
 			err := cfg.Validate()
 			got := ""
@@ -82,6 +133,16 @@ func TestConfigValidate(t *testing.T) {
 				t.Errorf("New: %v", err)
 			}
 		})
+	}
+}
+
+func spanish() freeswitch.Translation {
+	return freeswitch.Translation{
+		Text: "Gracias por llamar.",
+		Prompts: freeswitch.Prompts{
+			Offer: "es/offer.wav", Wait: freeswitch.None, Sent: "es/sent.wav", Failed: "es/failed.wav",
+			Uncertain: "es/uncertain.wav", AlreadySent: "es/already_sent.wav",
+		},
 	}
 }
 

@@ -8,5 +8,6 @@ var (
 	wordForm   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	digitForm  = regexp.MustCompile(`^[0-9*#]$`)
 	digitsForm = regexp.MustCompile(`^[0-9*#A-D]{0,64}$`)
+	numberForm = regexp.MustCompile(`^[0-9]{1,20}$`)
 	callIDForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 )

@@ -189,6 +189,15 @@ func (l *line) play(id, prompt string) {
 	l.post(esl.Execute(id, "playback", prompt))
 }
 
+// say lets the switch read digits out, one by one. What they are was checked.
+func (l *line) say(id, language, digits string) {
+	if l.gone != here || !languageForm.MatchString(language) || !numberForm.MatchString(digits) {
+		return
+	}
+	l.playing, l.response, l.stopped = id, "", false
+	l.post(esl.Execute(id, "say", language+" number iterated "+digits))
+}
+
 // stop ends the prompt that is playing; its completion comes later.
 func (l *line) stop() {
 	if l.playing != "" && !l.stopped {
@@ -206,6 +215,9 @@ func (l *line) stopAgain() {
 
 // hush ends the prompt that is playing and waits until it has.
 func (l *line) hush() {
+	if l.playing == "" {
+		return
+	}
 	l.stop()
 	for range 4 {
 		timer := time.NewTimer(breakAgain)
@@ -248,20 +260,21 @@ func (l *line) part(variables *string) {
 // match a strict form; what does not is left empty, and so is what an earlier
 // pass of the call may have set. deflect_asked keeps the answer of the caller
 // over further passes.
-func outVariables(o deflect.Outcome, r deflect.Reason, callID, digits string) *string {
+func outVariables(e ending, digits string) *string {
+	callID, confirmed := e.CallID, e.confirmed
 	if !callIDForm.MatchString(callID) {
 		callID = ""
 	}
 	if !digitsForm.MatchString(digits) {
 		digits = ""
 	}
-	arg := "^^~deflect_outcome=" + string(o) + "~deflect_reason=" + string(r) + "~deflect_digits=" + digits
-	if r != deflect.ReasonAlreadyAsked { // or the id of the text would be lost
-		arg += "~deflect_call_id=" + callID
+	arg := "^^~deflect_outcome=" + string(e.Outcome) + "~deflect_reason=" + string(e.Reason) + "~deflect_digits=" + digits
+	if e.Reason != deflect.ReasonAlreadyAsked { // or what is known of the text would be lost
+		arg += "~deflect_call_id=" + callID + "~deflect_confirmed=" + confirmed
 	}
-	switch o {
+	switch e.Outcome {
 	case deflect.Sent, deflect.Uncertain, deflect.Declined, deflect.NoInput:
-		arg += "~deflect_asked=" + string(o)
+		arg += "~deflect_asked=" + string(e.Outcome)
 	}
 	return &arg
 }

@@ -35,8 +35,9 @@ type channel struct {
 	profile  string // name asked for by the channel, "" without
 	answered bool
 	asked    string // what the caller answered in an earlier pass of this call
+	language string // asked for by the channel, "" without
 	dialed   []deflect.PhoneNumber
-	call     deflect.Call // DNIS, Skill, Text and TextTag lack the profile's
+	call     deflect.Call // Policy, DNIS, Skill, Text and TextTag lack the profile's
 }
 
 // readChannel maps channel data to a call. Caller id before ANI: the dialplan
@@ -50,6 +51,7 @@ func readChannel(e esl.Event, now time.Time) channel {
 		profile:  v("deflect_profile"),
 		answered: e.Get("Answer-State") == "answered",
 		asked:    v("deflect_asked"),
+		language: v("deflect_language"),
 	}
 	if ch.mode == "" {
 		ch.mode = modeOffer
@@ -75,6 +77,8 @@ func readChannel(e esl.Event, now time.Time) channel {
 		CustomerID:           v("deflect_customer_id"),
 		CustomerIDDescriptor: v("deflect_customer_id_descriptor"),
 		CallerInfo:           callerInfo(e),
+		Wait:                 waitTime(v("deflect_wait_seconds")),
+		Consent:              v("deflect_consent") == "true",
 	}
 	if ch.call.ExternalCallID == "" {
 		ch.call.ExternalCallID = clean(ch.uuid, maxName, "")
@@ -107,6 +111,18 @@ func startTime(micros string, now time.Time) time.Time {
 		return t
 	}
 	return now
+}
+
+// waitTime reads the seconds that the caller is expected to wait; nil for what is
+// no such number. A queue that expects nobody to wait may say less than none.
+func waitTime(s string) *time.Duration {
+	const most = 24 * 60 * 60
+	seconds, err := strconv.ParseFloat(s, 64)
+	if err != nil || seconds != seconds {
+		return nil
+	}
+	wait := time.Duration(max(0, min(seconds, most)) * float64(time.Second))
+	return &wait
 }
 
 func callerInfo(e esl.Event) map[string]any {
@@ -156,82 +172,4 @@ func keepDigits(s string) string {
 		}
 	}
 	return string(kept)
-}
-
-// profiles finds the profile of a call.
-type profiles struct {
-	region  string
-	byName  map[string]*Profile
-	byNum   map[string]*Profile // E.164
-	theRest *Profile
-}
-
-func newProfiles(list []Profile, region string) *profiles {
-	p := &profiles{region: region, byName: map[string]*Profile{}, byNum: map[string]*Profile{}}
-	for i := range list {
-		it := &list[i]
-		p.byName[it.Name] = it
-		for _, d := range it.Dialed {
-			if n, ok := deflect.PhoneNumber(d).E164(region); ok {
-				p.byNum[n] = it
-			}
-		}
-		if len(it.Dialed) == 0 {
-			p.theRest = it
-		}
-	}
-	return p
-}
-
-// dialed returns the number that the caller dialled, E.164 if it is a number,
-// and the profile that serves it: the first candidate that a profile names, else
-// the first that is a number, else what is there.
-func (p *profiles) dialed(candidates []deflect.PhoneNumber) (string, *Profile) {
-	first := ""
-	for _, d := range candidates {
-		n, ok := d.E164(p.region)
-		if !ok {
-			continue
-		}
-		if it := p.byNum[n]; it != nil {
-			return n, it
-		}
-		if first == "" {
-			first = n
-		}
-	}
-	if first == "" && len(candidates) > 0 {
-		first = string(candidates[0])
-	}
-	return first, p.theRest
-}
-
-// find returns the profile, nil if none serves the call, and completes the call
-// with the number dialled and what the channel left unset.
-func (p *profiles) find(ch *channel) *Profile {
-	dialed, prof := p.dialed(ch.dialed)
-	ch.call.DNIS = deflect.PhoneNumber(dialed)
-	if ch.profile != "" {
-		prof = p.byName[ch.profile]
-	}
-	if prof == nil {
-		return nil
-	}
-	if _, ok := ch.call.DNIS.E164(p.region); !ok && len(prof.Dialed) > 0 {
-		ch.call.DNIS = deflect.PhoneNumber(prof.Dialed[0])
-	}
-	def(&ch.call.Skill, prof.Skill)
-	def(&ch.call.Text, prof.Text)
-	def(&ch.call.TextTag, prof.TextTag)
-	return prof
-}
-
-// FindProfile returns the profile that callers of a number get, as the server
-// chooses it, and reports whether there is one.
-func FindProfile(list []Profile, dialed deflect.PhoneNumber, region string) (Profile, bool) {
-	_, prof := newProfiles(list, region).dialed([]deflect.PhoneNumber{dialed})
-	if prof == nil {
-		return Profile{}, false
-	}
-	return *prof, true
 }

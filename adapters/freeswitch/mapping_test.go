@@ -83,11 +83,17 @@ func TestDialedNumber(t *testing.T) {
 		{"Caller-Destination-Number: 5000\n", "rest", "5000"},
 		{"variable_deflect_profile: none\nCaller-Destination-Number: 18005550100\n", "", "+18005550100"},
 	}
-	p := newProfiles(list, "US")
+	for i := range list {
+		list[i] = list[i].WithDefaults("sounds")
+	}
+	p, err := newProfiles(list, "US")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range tests {
 		ch := readChannel(channelEvent(t, tt.headers), time.Now())
 		name := ""
-		if prof := p.find(&ch); prof != nil {
+		if prof, _, _ := p.find(&ch); prof != nil {
 			name = prof.Name
 		}
 		if name != tt.profile || string(ch.call.DNIS) != tt.dialed {
@@ -106,6 +112,10 @@ func FuzzReadChannel(f *testing.F) {
 		many += fmt.Sprintf("variable_deflect_info_%d: x\n", i)
 	}
 	f.Add(many, "", "")
+	rest, err := newProfiles([]Profile{Profile{Name: "rest", Skill: "s", Text: "Hi {{.FirstName}} {{.Info.a}}"}.WithDefaults("sounds")}, "US")
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, headers, callID, digits string) {
 		if strings.Contains(headers, "\n\n") || !strings.HasSuffix(headers, "\n") || strings.Contains(headers, "\r") {
 			return // more than one header block
@@ -115,7 +125,9 @@ func FuzzReadChannel(f *testing.F) {
 			return // not channel data: the codec refused it
 		}
 		ch := readChannel(e, time.Unix(1800000000, 0))
-		newProfiles([]Profile{{Name: "rest", Skill: "s"}}, "US").find(&ch)
+		if _, v, err := rest.find(&ch); err != nil || v == nil || ch.call.Wait != nil && (*ch.call.Wait < 0 || *ch.call.Wait > 24*time.Hour) {
+			t.Fatalf("voice %v, wait %v: %v", v, ch.call.Wait, err)
+		}
 		texts := []string{ch.call.ExternalCallID, ch.call.Skill, ch.call.TextTag, ch.call.FirstName, ch.call.LastName,
 			ch.call.CustomerID, ch.call.CustomerIDDescriptor, string(ch.call.NumberOverride), ch.uuid, ch.profile}
 		for k, v := range ch.call.CallerInfo {
@@ -129,8 +141,10 @@ func FuzzReadChannel(f *testing.F) {
 		if !digitsForm.MatchString(ch.call.Digits) || len(ch.call.CallerInfo) > maxInfoKeys {
 			t.Fatalf("took digits %q, %d infos", ch.call.Digits, len(ch.call.CallerInfo))
 		}
-		arg := *outVariables(deflect.Sent, deflect.ReasonOK, callID, digits)
-		if strings.ContainsAny(arg, "${}\n\r\x00'\"\\") || strings.Count(arg, "~") != 5 {
+		sent := end(deflect.Sent, deflect.ReasonOK)
+		sent.CallID = callID
+		arg := *outVariables(sent, digits)
+		if strings.ContainsAny(arg, "${}\n\r\x00'\"\\") || strings.Count(arg, "~") != 6 {
 			t.Fatalf("multiset %q", arg)
 		}
 	})

@@ -21,6 +21,8 @@ type metrics struct {
 	active   prometheus.Gauge
 	rejected map[string]prometheus.Counter
 	protocol map[esl.Kind]prometheus.Counter
+
+	confirmed map[string]prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -32,6 +34,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		Name: "deflect_freeswitch_protocol_errors_total",
 		Help: "Connections ended because the peer broke a rule of the event socket or a limit.",
 	}, []string{"kind"})
+	confirmed := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_freeswitch_confirmations_total",
+		Help: "Callers who were texted and asked whether the text arrived, by their answer.",
+	}, []string{"answer"})
 	m := &metrics{
 		active: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deflect_freeswitch_calls_active",
@@ -39,6 +45,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}),
 		rejected: map[string]prometheus.Counter{},
 		protocol: map[esl.Kind]prometheus.Counter{},
+
+		confirmed: map[string]prometheus.Counter{},
+	}
+	for _, a := range []string{confirmedYes, confirmedNo, confirmedSilence, confirmedHangup} {
+		m.confirmed[a] = confirmed.WithLabelValues(a)
 	}
 	for _, r := range []string{rejectedNotAllowed, rejectedMaxCalls, rejectedShutdown} {
 		m.rejected[r] = rejected.WithLabelValues(r)
@@ -49,7 +60,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		reg = prometheus.NewRegistry()
 	}
-	all := []prometheus.Collector{m.active, rejected, protocol}
+	all := []prometheus.Collector{m.active, rejected, protocol, confirmed}
 	for i, c := range all {
 		if err := reg.Register(c); err != nil {
 			for _, done := range all[:i] {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
@@ -17,10 +18,9 @@ import (
 // Server serves the calls that FreeSWITCH's socket application hands over. It
 // is safe for concurrent use.
 type Server struct {
-	cfg      Config
-	profiles *profiles
-	metrics  *metrics
-	log      *slog.Logger
+	setup   atomic.Pointer[setup]
+	metrics *metrics
+	log     *slog.Logger
 
 	// cut ends when calls in progress have to end now.
 	cut    context.Context
@@ -30,25 +30,55 @@ type Server struct {
 	calls int
 }
 
-// New returns a Server. The error lists every problem of the configuration, see
-// [Config.Validate].
-func New(cfg Config) (*Server, error) {
+// setup is what a Server works by, until [Server.Reload] replaces it. It does not
+// change; a call keeps the one that it began with.
+type setup struct {
+	Config
+	profiles *profiles
+}
+
+func newSetup(cfg Config) (*setup, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	m, err := newMetrics(cfg.Registerer)
+	profiles, err := newProfiles(cfg.Profiles, cfg.Client.DefaultRegion())
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		cfg:      cfg,
-		profiles: newProfiles(cfg.Profiles, cfg.Client.DefaultRegion()),
-		metrics:  m,
-		log:      cfg.Logger,
+	return &setup{Config: cfg, profiles: profiles}, nil
+}
+
+// New returns a Server. The error lists every problem of the configuration, see
+// [Config.Validate].
+func New(cfg Config) (*Server, error) {
+	first, err := newSetup(cfg)
+	if err != nil {
+		return nil, err
 	}
+	m, err := newMetrics(first.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{metrics: m, log: first.Logger}
+	s.setup.Store(first)
 	s.cut, s.cutNow = context.WithCancel(context.Background())
 	return s, nil
+}
+
+// Reload goes on with another configuration for the calls that come; calls in
+// progress keep theirs. Client, Logger and Registerer stay as they were given to
+// [New]. The error lists every problem, see [Config.Validate]; the server then
+// goes on as before.
+func (s *Server) Reload(cfg Config) error {
+	old := s.setup.Load()
+	cfg.Client, cfg.Logger, cfg.Registerer = old.Client, old.Logger, old.Registerer
+	next, err := newSetup(cfg)
+	if err != nil {
+		return err
+	}
+	s.setup.Store(next)
+	return nil
 }
 
 // Serve accepts calls until ctx ends. Then it closes ln, lets the calls in
@@ -62,7 +92,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var sessions sync.WaitGroup
 	err := s.accept(ctx, ln, &sessions)
 
-	drain := time.AfterFunc(s.cfg.DrainTimeout, s.Cut)
+	drain := time.AfterFunc(s.setup.Load().DrainTimeout, s.Cut)
 	defer drain.Stop()
 	sessions.Wait()
 	return err
@@ -129,7 +159,7 @@ func (s *Server) allowed(addr net.Addr) bool {
 		return false
 	}
 	ip = ip.Unmap()
-	for _, p := range s.cfg.Allow {
+	for _, p := range s.setup.Load().Allow {
 		if p.Contains(ip) {
 			return true
 		}
@@ -146,7 +176,7 @@ func (s *Server) reject(nc net.Conn, reason string) {
 func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.calls >= s.cfg.MaxCalls {
+	if s.calls >= s.setup.Load().MaxCalls {
 		return false
 	}
 	s.calls++
@@ -164,18 +194,19 @@ func (s *Server) leave() {
 // serve runs one call over a connection. Whatever happens, the connection gets
 // closed, and a FreeSWITCH with socket_resume=true goes on with its dialplan.
 func (s *Server) serve(nc net.Conn) {
+	setup := s.setup.Load()
 	conn := esl.NewConn(nc, esl.Config{
 		// Events are 6 to 9 KB; a dialplan with many variables has some more.
 		Limits:            esl.Limits{HeaderBytes: 64 << 10, BodyBytes: 64 << 10},
 		EventQueue:        32,
-		FirstFrameTimeout: s.cfg.FirstFrameTimeout,
-		IdleTimeout:       s.cfg.IdleTimeout,
+		FirstFrameTimeout: setup.FirstFrameTimeout,
+		IdleTimeout:       setup.IdleTimeout,
 	})
 	defer func() {
 		s.metrics.ended(conn.Err())
 		conn.Close()
 	}()
-	ses := newSession(s, conn)
+	ses := newSession(s, setup, conn)
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("defect: a call's session panicked", "panic", p, "stack", string(debug.Stack()))

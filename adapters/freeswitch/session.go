@@ -27,33 +27,37 @@ const (
 // runs beside it, because the call goes on meanwhile.
 type session struct {
 	srv     *Server
+	setup   *setup
 	line    *line
 	over    context.CancelFunc // ends the timer of maxCall
 	began   time.Time
 	ch      channel
-	profile *Profile
+	profile *profile
+	voice   *voice
+	private bool // keys may be a number to text, which is not for deflect_digits
 	counted bool
 }
 
 // ending is how a call ended.
 type ending struct {
 	deflect.Result
-	err error
+	err       error
+	confirmed string // "true", "false", or "" when nobody asked
 }
 
 func end(o deflect.Outcome, r deflect.Reason) ending {
 	return ending{Result: deflect.Result{Outcome: o, Reason: r}}
 }
 
-func newSession(s *Server, c conn) *session {
+func newSession(s *Server, setup *setup, c conn) *session {
 	cut, over := context.WithTimeout(s.cut, maxCall)
-	return &session{srv: s, line: newLine(c, cut.Done()), over: over, began: time.Now()}
+	return &session{srv: s, setup: setup, line: newLine(c, cut.Done()), over: over, began: time.Now()}
 }
 
 // run takes the call from the first command to exit.
 func (s *session) run() {
 	defer s.over()
-	data, ok := s.line.open(s.srv.cfg.FirstFrameTimeout)
+	data, ok := s.line.open(s.setup.FirstFrameTimeout)
 	if !ok {
 		// Not a call: a port scan, a health check, a peer that breaks the rules.
 		// If it is one, the dialplan goes on.
@@ -72,42 +76,68 @@ func (s *session) run() {
 	s.keepKeys()
 	s.count(e)
 	s.record(e)
-	s.line.part(outVariables(e.Outcome, e.Reason, e.CallID, s.ch.call.Digits))
+	s.line.part(outVariables(e, s.ch.call.Digits))
 }
 
 // decide runs the call up to its outcome.
 func (s *session) decide() ending {
-	s.profile = s.srv.profiles.find(&s.ch)
+	var textErr error
+	s.profile, s.voice, textErr = s.setup.profiles.find(&s.ch)
 	switch {
 	case s.ch.mode != modeOffer && s.ch.mode != modeAccepted:
-		e := end(deflect.Ineligible, deflect.ReasonInvalidCall)
-		e.err = errors.New("channel variable deflect_mode is neither offer nor accepted")
-		return e
+		return invalid(errors.New("channel variable deflect_mode is neither offer nor accepted"))
 	case s.profile == nil:
 		return end(deflect.Ineligible, deflect.ReasonNoProfile)
 	case s.asked():
 		return end(deflect.Ineligible, deflect.ReasonAlreadyAsked)
 	}
-	client := s.srv.cfg.Client
-	if err := client.Check(s.srv.cut, s.ch.call); err != nil {
-		e := end(deflect.Ineligible, deflect.ReasonOf(err))
-		e.err = err
-		return e
-	}
-	if s.ch.mode == modeOffer {
-		offer, err := client.Offer(s.srv.cut, s.ch.call)
-		if err != nil {
-			return end(deflect.Ineligible, deflect.ReasonOf(err))
-		}
+	offer, err := s.setup.Client.Offer(s.srv.cut, s.ch.call)
+	switch reason := deflect.ReasonOf(err); {
+	case err == nil && textErr != nil:
+		offer.Release()
+		return invalid(textErr)
+	case err == nil:
 		defer offer.Release()
-		s.line.answer(s.ch.answered)
+	case reason == deflect.ReasonBreakerOpen && s.ch.mode == modeAccepted:
+		// The caller has asked for a text and hears that there is none.
+		offer = &deflect.Offer{}
+	default:
+		return s.refused(err)
+	}
+	s.line.answer(s.ch.answered)
+	if s.ch.mode == modeOffer {
 		if e, yes := s.offer(); !yes {
 			return e
 		}
-	} else {
-		s.line.answer(s.ch.answered)
 	}
-	return s.accepted()
+	if offer.NeedsNumber {
+		if e, ok := s.askNumber(); !ok {
+			return e
+		}
+	}
+	e := s.accepted()
+	if e.Outcome == deflect.Sent && s.profile.Confirm {
+		e.confirmed = s.confirm()
+	}
+	return e
+}
+
+func invalid(err error) ending {
+	e := end(deflect.Ineligible, deflect.ReasonInvalidCall)
+	e.err = err
+	return e
+}
+
+// refused is the ending of a call that gets no offer. A caller who was texted a
+// short while ago is told so; the others are not even answered.
+func (s *session) refused(err error) ending {
+	e := end(deflect.Ineligible, deflect.ReasonOf(err))
+	e.err = err
+	if prompt := s.resultPrompt(e); e.Reason == deflect.ReasonCooldown && prompt != "" {
+		s.line.answer(s.ch.answered)
+		s.tell("bye-1", prompt)
+	}
+	return e
 }
 
 // asked reports whether the call may not be asked again, after an earlier pass
@@ -137,36 +167,55 @@ const (
 // offer plays the offer and listens. It reports true when the caller accepted,
 // else how the call ended.
 func (s *session) offer() (ending, bool) {
-	l := s.line
 	for n := 1; n <= s.profile.Repeat; n++ {
-		l.play(fmt.Sprintf("offer-%d", n), s.profile.Prompts.Offer)
-		c := s.listen(nil)
-		if c == nothing && l.response != notFound {
-			// A prompt that ended in an error gets its gap as well: it is how a
-			// hang-up and a transfer look before their own events arrive.
-			gap := time.NewTimer(s.profile.Gap)
-			c = s.listen(gap.C)
-			gap.Stop()
-		}
-		switch {
-		case c == yes:
+		switch s.question(fmt.Sprintf("offer-%d", n), s.voice.prompts.Offer, s.profile.Gap) {
+		case yes:
 			return ending{}, true
-		case c == no:
+		case no:
 			return end(deflect.Declined, deflect.ReasonDeclineKey), false
-		case c == left:
+		case left:
 			return s.left(), false
-		case c == cut:
+		case cut:
 			return s.cut(), false
-		case l.response != played:
-			e := end(deflect.Failed, deflect.ReasonPrompt)
-			e.err = errors.New("the switch could not play the offer")
-			if l.response == notFound || l.response == playError {
-				e.err = fmt.Errorf("%w: %s", e.err, l.response)
-			}
+		}
+		if e, ok := s.heard("the offer"); !ok {
 			return e, false
 		}
 	}
 	return end(deflect.NoInput, deflect.ReasonNoKey), false
+}
+
+// question plays a prompt and listens to it and the silence after it.
+func (s *session) question(id, prompt string, gap time.Duration) choice {
+	s.line.hush()
+	s.line.play(id, prompt)
+	c := s.listen(nil)
+	if c == nothing && s.line.response != notFound {
+		// A prompt that ended in an error gets its gap as well: it is how a
+		// hang-up and a transfer look before their own events arrive.
+		timer := time.NewTimer(gap)
+		defer timer.Stop()
+		c = s.listen(timer.C)
+	}
+	return c
+}
+
+// heard reports whether the last prompt was played, else how the call ends: a
+// question that nobody heard gets no answer.
+func (s *session) heard(what string) (ending, bool) {
+	switch response := s.line.response; response {
+	case played, "":
+		return ending{}, true
+	case notFound, playError:
+		return failed(fmt.Errorf("the switch could not play %s: %s", what, response)), false
+	}
+	return failed(fmt.Errorf("the switch could not play %s", what)), false
+}
+
+func failed(err error) ending {
+	e := end(deflect.Failed, deflect.ReasonPrompt)
+	e.err = err
+	return e
 }
 
 // listen looks at keys until the prompt has ended, or until the timer if there
@@ -241,7 +290,7 @@ func (s *session) accepted() ending {
 	// switch would play it, and not for an API that answers at once.
 	tick := time.NewTicker(breakAgain)
 	defer tick.Stop()
-	waiting, waited := s.profile.Prompts.Wait != "", false
+	waiting, waited := s.voice.prompts.Wait != "", false
 	for sig := sawEvent; sig != sawDone; sig = l.next(tick.C, done) {
 		if sig == sawTimer {
 			waited = true
@@ -250,17 +299,23 @@ func (s *session) accepted() ending {
 			}
 		}
 		if waiting && waited && l.playing == "" {
-			l.play(waitID, s.profile.Prompts.Wait)
+			l.play(waitID, s.voice.prompts.Wait)
 			waiting = false
 		}
 	}
+	s.tell("bye-1", s.resultPrompt(e))
+	return e
+}
+
+// tell plays a prompt to its end.
+func (s *session) tell(id, prompt string) {
+	l := s.line
 	l.hush()
 	if s.srv.cut.Err() == nil {
-		l.play("bye-1", s.resultPrompt(e.Outcome))
+		l.play(id, prompt)
 	}
 	for l.playing != "" && l.next(nil, nil) != sawCut {
 	}
-	return e
 }
 
 // request runs beside the session. It ends within the live deadline.
@@ -271,19 +326,21 @@ func (s *session) request(call deflect.Call) (e ending) {
 			e = end(deflect.Uncertain, deflect.ReasonInternal)
 		}
 	}()
-	res, err := s.srv.cfg.Client.Deflect(s.srv.cut, call)
+	res, err := s.setup.Client.Deflect(s.srv.cut, call)
 	s.counted = true
 	return ending{Result: res, err: err}
 }
 
-func (s *session) resultPrompt(o deflect.Outcome) string {
-	switch o {
-	case deflect.Sent:
-		return s.profile.Prompts.Sent
-	case deflect.Uncertain:
-		return s.profile.Prompts.Uncertain
+func (s *session) resultPrompt(e ending) string {
+	switch {
+	case e.Outcome == deflect.Sent:
+		return s.voice.prompts.Sent
+	case e.Outcome == deflect.Uncertain:
+		return s.voice.prompts.Uncertain
+	case e.Reason == deflect.ReasonCooldown:
+		return s.voice.prompts.AlreadySent
 	}
-	return s.profile.Prompts.Failed
+	return s.voice.prompts.Failed
 }
 
 // keepKeys keeps what was pressed while nobody listened.
@@ -296,7 +353,7 @@ func (s *session) keepKeys() {
 }
 
 func (s *session) keep(k byte) {
-	if len(s.ch.call.Digits) < maxDigits {
+	if !s.private && len(s.ch.call.Digits) < maxDigits {
 		s.ch.call.Digits += string(k)
 	}
 }
@@ -305,6 +362,6 @@ func (s *session) keep(k byte) {
 func (s *session) count(e ending) {
 	if !s.counted {
 		s.counted = true
-		s.srv.cfg.Client.CountOutcome(e.Outcome, e.Reason)
+		s.setup.Client.CountOutcome(e.Outcome, e.Reason)
 	}
 }

@@ -23,7 +23,14 @@ func (c *checkCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "# %s is in order. With every default filled in:\n%s", c.File, file.Effective())
+	fmt.Fprintf(a.stdout, "# %s is in order.\n", c.File)
+	for _, t := range file.Texts {
+		fmt.Fprintf(a.stdout, "# %s: %s\n", t.Path, t)
+	}
+	for _, l := range file.Lists {
+		fmt.Fprintf(a.stdout, "# %s: %d entries\n", l.Name(), l.Len())
+	}
+	fmt.Fprintf(a.stdout, "# With every default filled in:\n%s", file.Effective())
 	return nil
 }
 

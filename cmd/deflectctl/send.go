@@ -112,15 +112,21 @@ func (c *sendCmd) call(file config.File) (deflect.Call, error) {
 		return deflect.Call{}, usage("no profile serves the number of --to: give --skill, or a profile")
 	}
 	now := time.Now()
-	return deflect.Call{
+	call := deflect.Call{
 		ANI: deflect.PhoneNumber(c.From), DNIS: deflect.PhoneNumber(c.To),
 		Start: now, Accepted: now, Digits: c.Digits,
 		ExternalCallID: cmp.Or(c.ExternalID, "send-"+rand.Text()),
-		Skill:          cmp.Or(c.Skill, profile.Skill), Text: cmp.Or(c.Text, profile.Text), TextTag: cmp.Or(c.TextTag, profile.TextTag),
+		Skill:          cmp.Or(c.Skill, profile.Skill), Text: c.Text, TextTag: cmp.Or(c.TextTag, profile.TextTag),
 		FirstName: c.FirstName, LastName: c.LastName,
 		CustomerID: c.CustomerID, CustomerIDDescriptor: c.CustomerIDDescriptor,
 		CallerInfo: info,
-	}, nil
+	}
+	if call.Text == "" {
+		if call.Text, err = profile.RenderText(call); err != nil {
+			return deflect.Call{}, usage("the text of profile %s %w", profile.Name, err)
+		}
+	}
+	return call, nil
 }
 
 // parseInfo reads key=value pairs. A value that is not JSON is a text.

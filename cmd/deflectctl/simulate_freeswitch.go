@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ type simulateSwitchCmd struct {
 	HideNumber  bool              `help:"The caller withholds the number."`
 	Var         map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"Channel variable that the dialplan has set; repeat it for more."`
 	NoResume    bool              `help:"Leave socket_resume unset, as a dialplan should not."`
-	Calls       int               `default:"1" placeholder:"N" help:"Simultaneous callers; more than one are shown as a summary."`
+	Calls       int               `default:"1" placeholder:"N" help:"Simultaneous callers with consecutive numbers, shown as a summary."`
 	ShowNumbers bool              `help:"Do not mask telephone numbers."`
 }
 
@@ -45,6 +46,8 @@ func (c *simulateSwitchCmd) Run(a *app) error {
 	errs := make([]error, c.Calls)
 	var running sync.WaitGroup
 	for i := range c.Calls {
+		call := call
+		call.ANI = following(c.From, i)
 		running.Go(func() { results[i], errs[i] = call.Dial(a.ctx, c.Daemon) })
 	}
 	running.Wait()
@@ -87,6 +90,17 @@ func (c *simulateSwitchCmd) call() freeswitchtest.Call {
 		call.Script = append(call.Script, freeswitchtest.HangUp().SinceConnect(c.HangupAfter))
 	}
 	return call
+}
+
+// following returns the number n after one, as it is written; what is not digits
+// after a plus sign stays as it is.
+func following(number string, n int) string {
+	digits := strings.TrimPrefix(number, "+")
+	v, err := strconv.ParseUint(digits, 10, 63)
+	if err != nil || n == 0 {
+		return number
+	}
+	return number[:len(number)-len(digits)] + fmt.Sprintf("%0*d", len(digits), v+uint64(n))
 }
 
 // showCall prints what one caller went through.

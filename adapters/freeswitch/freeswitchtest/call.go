@@ -27,7 +27,7 @@ type Call struct {
 	SocketResume bool
 	// Answered means that the dialplan has answered the call already.
 	Answered bool
-	// Prompts tells how long a file plays. Any other file plays for 2 s.
+	// Prompts tells how long a file plays, by Played.File. Any other file plays for 2 s.
 	Prompts map[string]time.Duration
 	// Missing are files that do not exist.
 	Missing []string

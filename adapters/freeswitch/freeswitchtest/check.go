@@ -88,6 +88,10 @@ func checkApplication(app, arg string, add func(string, ...any)) {
 		}
 	case app == "playback" && arg == "":
 		add("playback of nothing")
+	case app == "say":
+		if words := strings.Fields(arg); len(words) != 4 && len(words) != 5 {
+			add("say with %q: module, type, method, perhaps a gender, and what to say", arg)
+		}
 	case app == "sleep":
 		if _, err := strconv.ParseUint(arg, 10, 31); err != nil {
 			add("sleep for %q milliseconds", arg)
@@ -97,7 +101,7 @@ func checkApplication(app, arg string, add func(string, ...any)) {
 
 // applications are those that are played. FreeSWITCH has many more; a peer
 // that wants another one is told so, and its caller is hung up.
-var applications = []string{"answer", "break", "hangup", "log", "multiset", "playback", "set", "sleep", "unset"}
+var applications = []string{"answer", "break", "hangup", "log", "multiset", "playback", "say", "set", "sleep", "unset"}
 
 var apiCommands = []string{
 	"uuid_dump", "uuid_exists", "uuid_getvar", "uuid_kill", "uuid_setvar", "uuid_setvar_multi", "uuid_transfer",

@@ -22,6 +22,17 @@ type execution struct {
 	waited time.Duration // in all
 }
 
+// sounds tells whether the caller hears something while it runs.
+func (e *execution) sounds() bool { return e.app == "playback" || e.app == "say" }
+
+// file is what the caller hears: say has no file of its own.
+func (e *execution) file() string {
+	if e.app == "say" {
+		return "say " + e.arg
+	}
+	return e.arg
+}
+
 // message takes a sendmsg. The switch says yes to nearly everything.
 func (l *leg) message(c command) string {
 	if c.rest != "" && c.rest != l.ch.uuid {
@@ -59,7 +70,7 @@ func (l *leg) perform(e *execution) {
 	}
 	l.begin(e)
 	switch e.app {
-	case "playback":
+	case "playback", "say":
 		l.playPrompt(e)
 	case "sleep":
 		ms, _ := strconv.ParseUint(e.arg, 10, 31)
@@ -162,21 +173,21 @@ func (l *leg) markAnswered() {
 func (l *leg) playPrompt(e *execution) {
 	l.prompts++
 	e.prompt = l.prompts
-	l.result.Played = append(l.result.Played, Played{File: e.arg, At: e.began.Sub(l.start)})
+	l.result.Played = append(l.result.Played, Played{File: e.file(), At: e.began.Sub(l.start)})
 	l.reached(atPromptStart, e.prompt)
 	switch outer := l.top(); {
 	case l.cut:
-		l.note("has no time to play %s", e.arg)
-	case slices.Contains(l.spec.Missing, e.arg):
-		l.note("cannot find %s", e.arg)
+		l.note("has no time to play %s", e.file())
+	case slices.Contains(l.spec.Missing, e.file()):
+		l.note("cannot find %s", e.file())
 		l.complete(e, "FILE NOT FOUND")
 		return
-	case outer != nil && outer.app == "playback":
-		l.note("plays %s while %s waits", e.arg, outer.arg)
+	case outer != nil && outer.sounds():
+		l.note("plays %s while %s waits", e.file(), outer.file())
 	default:
-		l.note("plays %s", e.arg)
+		l.note("plays %s", e.file())
 	}
-	l.takeTime(e, l.promptLength(e.arg))
+	l.takeTime(e, l.promptLength(e.file()))
 }
 
 func (l *leg) promptLength(file string) time.Duration {
@@ -203,7 +214,7 @@ func (l *leg) complete(e *execution, response string) {
 }
 
 func (l *leg) promptEnded(e *execution, response string) {
-	full := l.promptLength(e.arg)
+	full := l.promptLength(e.file())
 	heard := min(time.Since(e.began)-e.waited, full)
 	p := &l.result.Played[e.prompt-1]
 	p.For, p.Response = heard, response
@@ -212,7 +223,7 @@ func (l *leg) promptEnded(e *execution, response string) {
 		return
 	}
 	if heard < full {
-		l.note("%s ends after %v", e.arg, heard.Round(time.Millisecond))
+		l.note("%s ends after %v", e.file(), heard.Round(time.Millisecond))
 	}
 	// The switch reads a file ahead, in pieces of about two seconds.
 	const piece = 2048 * time.Millisecond

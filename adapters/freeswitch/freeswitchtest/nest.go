@@ -65,7 +65,7 @@ func (l *leg) rest() {
 // listens tells whether the switch looks at the queue where it is.
 func (l *leg) listens() bool {
 	e := l.top()
-	return e == nil || e.app == "playback" || e.app == "sleep" && !l.ch.answered.IsZero()
+	return e == nil || e.sounds() || e.app == "sleep" && !l.ch.answered.IsZero()
 }
 
 // enter begins an application that takes time. What was running waits.
@@ -94,7 +94,7 @@ func (l *leg) ended(response string) {
 	if outer := l.top(); outer != nil && !l.breaking {
 		// Sound waits, the clock does not.
 		left := time.Until(outer.ends)
-		if outer.app == "playback" {
+		if outer.sounds() {
 			left = outer.left
 		}
 		l.endIn(outer, max(left, 0))

@@ -45,7 +45,7 @@ type Result struct {
 
 // Played is one prompt.
 type Played struct {
-	File     string
+	File     string        // argument of playback; for say the word say and its argument
 	At       time.Duration // since the connection
 	For      time.Duration // how long it was really heard, without waiting for others
 	Response string        // FILE PLAYED, FILE NOT FOUND or PLAYBACK ERROR

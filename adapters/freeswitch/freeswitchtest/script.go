@@ -39,7 +39,7 @@ func (l *leg) act(a Action) {
 // pressed is one key.
 func (l *leg) pressed(digit string) {
 	e := l.top()
-	prompt := e != nil && e.app == "playback"
+	prompt := e != nil && e.sounds()
 	switch {
 	case !l.ch.up():
 		return

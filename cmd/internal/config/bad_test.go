@@ -89,10 +89,9 @@ var badFiles = []struct {
 1: livedeflect.site_id: is missing: the LivePerson account id`},
 	{"log_format", consumer, `13: log.format: must be json or text`},
 	{"log_level", consumer, `13: log.level: must be debug, info, warn or error`},
-	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, skill, text, text_tag, accept_digit, decline_digit, repeat, gap, prompts`},
+	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
 	{"not_a_mapping", consumer, `1: is not a configuration: it must hold keys such as livedeflect and profiles`},
 	{"null_document", consumer, `1: is empty: copy examples/freeswitch and change it`},
-	{"offer_missing", consumer, `8: profiles[0].prompts.offer: is missing: the caller would hear nothing`},
 	{"only_comments", consumer, `1: is empty: copy examples/freeswitch and change it`},
 	{"profile_name_form", consumer, `8: profiles[0].name: must be 1 to 64 letters, digits, '-' or '_'`},
 	{"profile_name_missing", consumer, `8: profiles[0].name: must be 1 to 64 letters, digits, '-' or '_'`},
@@ -129,13 +128,11 @@ var badFiles = []struct {
 7: default_region: "XX" is not an ISO 3166 region such as US
 9: freeswitch.outbound.allow[0]: is an address, not a network: add /32 for this address alone
 9: freeswitch.outbound.listen: must be an address and a port, such as 127.0.0.1:8084
-11: profiles[0].prompts.offer: is missing: the caller would hear nothing
 13: profiles[0].accept_digit: must be text: put it in quotes
 14: profiles[0].text: holds invalid UTF-8 or control characters
-15: profiles[0].colour: is not a known key; known here: name, dialed, skill, text, text_tag, accept_digit, decline_digit, repeat, gap, prompts
+15: profiles[0].colour: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, confirm, confirm_gap, number, number_entry, language, prompts, languages
 16: profiles[1].name: "sales" is the name of an earlier profile too
 16: profiles[1].dialed: is missing: profile "sales" already serves the numbers that no profile names
-16: profiles[1].prompts.offer: is missing: the caller would hear nothing
 17: profiles[1].gap: is 5m0s; must be between 1ms and 1m
 18: profiles[1].repeat: is 20; must be between 1 and 10`},
 	{"site_id_form", consumer, `2: livedeflect.site_id: is not an account id (letters and digits)`},
@@ -157,8 +154,41 @@ var badFiles = []struct {
 	{"token_secret_twice", both, `6: livedeflect.token_secret_file: and DEFLECT_TOKEN_SECRET in the environment are both given: keep one`},
 	{"token_without_secret", consumer, `1: livedeflect.token_secret_file: is missing: a token needs its secret, in a file or in DEFLECT_TOKEN_SECRET (keys without a token need neither)`},
 	{"two_defaults", consumer, `14: profiles[2].dialed: is missing: profile "b" already serves the numbers that no profile names`},
+	{"confirm_form", consumer, `11: profiles[0].confirm: must be off or ask`},
+	{"consent_form", consumer, `11: profiles[0].consent: must be implied or variable`},
+	{"cooldown_is_bare", consumer, `11: profiles[0].cooldown: is a bare number: give it a unit, such as 4s or 500ms`},
+	{"cooldown_short", consumer, `11: profiles[0].cooldown: is 10ms; must be between 1s and 31 days`},
+	{"countries_empty", consumer, `11: profiles[0].countries: is empty; remove the key for any country`},
+	{"country_form", consumer, `11: profiles[0].countries[1]: is not an ISO 3166 region such as US`},
+	{"do_not_text_form", consumer, `11: profiles[0].do_not_text_file: line 1 is neither a telephone number nor sha256: and 64 hex digits (1 such lines)`},
+	{"do_not_text_missing", consumer, `11: profiles[0].do_not_text_file: cannot be read: no such file or directory`},
+	{"hours_day", consumer, `11: profiles[0].hours.week: has "monday", which is no day; days are mon, tue, wed, thu, fri, sat, sun, and ranges such as mon-fri`},
+	{"hours_day_twice", consumer, `11: profiles[0].hours.week.mon: is given twice, first in line 11: keep one`},
+	{"hours_holiday", consumer, `11: profiles[0].hours.holidays[0]: is not a date such as "2026-12-25"`},
+	{"hours_span", consumer, `11: profiles[0].hours.week: of "mon" is not a span such as "09:00-17:00"`},
+	{"hours_zone", consumer, `11: profiles[0].hours.zone: is not an IANA time zone such as America/New_York`},
+	{"hours_zone_missing", consumer, `11: profiles[0].hours.zone: is missing: the time zone of the hours, such as America/New_York`},
+	{"language_form", consumer, `11: profiles[0].language: is not a language such as en or es-MX`},
+	{"language_key", consumer, `11: profiles[0].languages: has a key of characters other than letters, digits, comma and hyphen`},
+	{"language_without_prompt", consumer, `11: profiles[0].languages.es.prompts.already_sent: is missing: there is no shipped prompt in es; name a file, or "" for none`},
+	{"language_without_text", consumer, `13: profiles[0].languages.es.text: is missing: callers would get a text in en; give one, or "" for none (LiveDeflect then sends its standard welcome)`},
+	{"line_types_form", consumer, `11: profiles[0].line_types: must be lenient or strict`},
+	{"min_wait_is_negative", consumer, `11: profiles[0].min_wait: must be 0s or longer`},
+	{"number_entry_bounds", consumer, `12: profiles[0].number_entry.min_digits: is 9; must be between 1 and the most digits (8)
+12: profiles[0].number_entry.terminator: must be # or *: a digit may be part of the number
+12: profiles[0].number_entry.tries: is 20; must be between 1 and 10
+14: profiles[0].prompts.number: is missing: the shipped prompt names other keys (1 and 2, and # at the end of a number)`},
+	{"number_form", consumer, `11: profiles[0].number: must be caller or ask`},
+	{"offer_none", consumer, `11: profiles[0].prompts.offer: is none: it is a question, and the caller would hear nothing`},
+	{"percent_high", consumer, `11: profiles[0].percent: must be a whole number from 0 to 100, without quotes`},
+	{"percent_in_quotes", consumer, `11: profiles[0].percent: must be a whole number from 0 to 100, without quotes`},
+	{"prompt_dash", consumer, `11: profiles[0].prompts.sent: must be text; write "" for none`},
+	{"prompt_other_keys", consumer, `13: profiles[0].prompts.number_confirm: is missing: the shipped prompt names other keys (1 and 2, and # at the end of a number)`},
+	{"text_template", consumer, `11: profiles[0].text: is not a template: 1:5: there is no field Name; fields are FirstName, LastName, Skill, Profile and Info`},
+	{"sounds_expand", consumer, `6: freeswitch.sounds: holds ${, which the switch would expand; prompts are fixed`},
+	{"language_text_long", consumer, `12: profiles[0].languages.en-GB.text: has 31 characters; at most 20`},
 	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
-	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, accept_digit, decline_digit, repeat, gap, prompts`},
+	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
 	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, max_cooldowns, default_region, freeswitch, http, log, profiles`},
 }
 

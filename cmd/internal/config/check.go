@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,9 +37,34 @@ func (f *File) check(d *decoder) {
 	fs.Client = client
 	d.library(fs.Validate(), read)
 	for i, p := range f.FreeSWITCH.Profiles {
-		checkInvite(d, client, fmt.Sprintf("profiles[%d]", i), p)
+		at := fmt.Sprintf("profiles[%d]", i)
+		checkInvite(d, client, at, p)
+		f.checkLineTypes(d, at, p)
+	}
+	f.checkTexts(d)
+}
+
+// checkLineTypes warns of a profile that would let nobody of a country pass.
+func (f *File) checkLineTypes(d *decoder, at string, p freeswitch.Profile) {
+	if p.LineTypes != deflect.StrictLineTypes {
+		return
+	}
+	countries := p.Countries
+	if len(countries) == 0 {
+		countries = []string{f.Deflect.DefaultRegion}
+	}
+	var blind []string
+	for _, c := range countries {
+		if !deflect.TellsMobiles(c) {
+			blind = append(blind, c)
+		}
+	}
+	if len(blind) > 0 {
+		d.warn(at+".line_types", "is strict, but numbers do not tell mobiles from landlines in %s: nobody there is offered a text", strings.Join(blind, ", "))
 	}
 }
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func (f *File) checkEndpoint(d *decoder) {
 	api := f.Deflect
@@ -76,24 +103,32 @@ func (f *File) probe() (*deflect.Client, error) {
 
 // checkInvite asks whether a call with nothing of its own could be texted.
 func checkInvite(d *decoder, client *deflect.Client, at string, p freeswitch.Profile) {
-	err := client.Check(context.Background(), deflect.Call{
-		ANI: "+14043438646", DNIS: "+18005550100", Start: time.Unix(1, 0), ExternalCallID: "1",
-		Skill: p.Skill, Text: p.Text, TextTag: p.TextTag,
-	})
-	keys := map[string]string{"Skill": ".skill", "Text": ".text", "TextTag": ".text_tag"}
-	for _, e := range leaves(err) {
-		var v *deflect.ValidationError
-		if !errors.As(e, &v) || keys[v.Field] == "" || d.blames(at+keys[v.Field]) {
-			continue
+	check := func(textKey, text string) {
+		call := deflect.Call{
+			ANI: "+14043438646", DNIS: "+18005550100", Start: time.Unix(1, 0), ExternalCallID: "1",
+			Skill: p.Skill, TextTag: p.TextTag,
 		}
-		if v.Code == deflect.CodeMissing {
-			d.warnings = append(d.warnings, Problem{
-				Line: d.lineOf(at + ".skill"), Path: at + ".skill",
-				Text: "is missing: only calls that set the channel variable deflect_skill are offered a text",
-			})
-			continue
+		p.Text = text
+		if rendered, err := p.RenderText(call); err == nil { // else noted by the library's rules
+			call.Text = rendered
 		}
-		d.badAt(at+keys[v.Field], "%s", v.Detail)
+		err := client.Check(context.Background(), call)
+		keys := map[string]string{"Skill": ".skill", "Text": textKey, "TextTag": ".text_tag"}
+		for _, e := range leaves(err) {
+			var v *deflect.ValidationError
+			if !errors.As(e, &v) || keys[v.Field] == "" || d.blames(at+keys[v.Field]) {
+				continue
+			}
+			if v.Code == deflect.CodeMissing {
+				d.warn(at+".skill", "is missing: only calls that set the channel variable deflect_skill are offered a text")
+				continue
+			}
+			d.badAt(at+keys[v.Field], "%s", v.Detail)
+		}
+	}
+	check(".text", p.Text)
+	for _, lang := range sorted(p.Languages) {
+		check(".languages."+lang+".text", p.Languages[lang].Text)
 	}
 }
 
@@ -111,7 +146,8 @@ func (d *decoder) library(err error, read int) {
 		if at == "livedeflect" && noted.blamesKeys() || noted.blames(at) {
 			continue
 		}
-		d.badAt(at, "%s", c.Err)
+		// What is none in Go is "" here.
+		d.badAt(at, "%s", strings.ReplaceAll(c.Err.Error(), "none on purpose", `"" for none`))
 	}
 }
 
@@ -156,7 +192,15 @@ var keys = map[string]string{
 	"Allow":        "freeswitch.outbound.allow", "MaxCalls": "freeswitch.outbound.max_calls",
 	"DrainTimeout": "freeswitch.outbound.drain", "FirstFrameTimeout": "freeswitch.outbound.first_frame",
 	"IdleTimeout": "freeswitch.outbound.idle",
-	"Profiles":    "profiles", "Name": "name", "Dialed": "dialed", "Skill": "skill", "Text": "text", "TextTag": "text_tag",
+	"Sounds":      "freeswitch.sounds",
+	"Countries":   "countries", "LineTypes": "line_types", "MinWait": "min_wait", "Withhold": "percent",
+	"Hours": "hours", "Zone": "zone", "Week": "week", "Holidays": "holidays",
+	"DoNotText": "do_not_text_file", "Cooldown": "cooldown", "NoCooldown": "cooldown", "Consent": "consent",
+	"Confirm": "confirm", "ConfirmGap": "confirm_gap", "AskNumber": "number", "NumberEntry": "number_entry",
+	"MinDigits": "min_digits", "MaxDigits": "max_digits", "Terminator": "terminator", "Tries": "tries",
+	"Language": "language", "Languages": "languages",
+	"AlreadySent": "already_sent", "Number": "number", "NumberConfirm": "number_confirm", "NumberInvalid": "number_invalid",
+	"Profiles": "profiles", "Name": "name", "Dialed": "dialed", "Skill": "skill", "Text": "text", "TextTag": "text_tag",
 	"AcceptDigit": "accept_digit", "DeclineDigit": "decline_digit", "Repeat": "repeat", "Gap": "gap",
 	"Prompts": "prompts", "Offer": "offer", "Wait": "wait", "Sent": "sent", "Failed": "failed", "Uncertain": "uncertain",
 }

@@ -22,11 +22,13 @@ func TestEveryFieldHasAKey(t *testing.T) {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[deflect.Config](), reflect.TypeFor[deflect.BreakerConfig](),
 		reflect.TypeFor[deflect.ReportConfig](), reflect.TypeFor[deflect.SettleConfig](),
+		reflect.TypeFor[deflect.Rules](), reflect.TypeFor[deflect.Hours](),
 		reflect.TypeFor[freeswitch.Config](), reflect.TypeFor[freeswitch.Profile](), reflect.TypeFor[freeswitch.Prompts](),
+		reflect.TypeFor[freeswitch.NumberEntry](), reflect.TypeFor[freeswitch.Translation](),
 	} {
 		for i := range typ.NumField() {
 			name := typ.Field(i).Name
-			if slices.Contains(collaborators, name) {
+			if slices.Contains(collaborators, name) || typ.Field(i).Anonymous {
 				continue
 			}
 			key, ok := keys[name]
@@ -44,12 +46,13 @@ func TestEveryFieldHasAKey(t *testing.T) {
 
 func TestKeyOf(t *testing.T) {
 	for field, want := range map[string]string{
-		"SiteID":                    "livedeflect.site_id",
-		"Breaker.OpenFor":           "breaker.open_for",
-		"Profiles[10].Dialed[2]":    "profiles[10].dialed[2]",
-		"Profiles[0].Prompts.Offer": "profiles[0].prompts.offer",
-		"Allow[1]":                  "freeswitch.outbound.allow[1]",
-		"Something.New":             "Something.New",
+		"SiteID":                                    "livedeflect.site_id",
+		"Breaker.OpenFor":                           "breaker.open_for",
+		"Profiles[10].Dialed[2]":                    "profiles[10].dialed[2]",
+		"Profiles[0].Prompts.Offer":                 "profiles[0].prompts.offer",
+		"Profiles[0].Languages.es-MX.Prompts.Offer": "profiles[0].languages.es-MX.prompts.offer",
+		"Allow[1]":                                  "freeswitch.outbound.allow[1]",
+		"Something.New":                             "Something.New",
 	} {
 		if got := keyOf(field); got != want {
 			t.Errorf("keyOf(%q) = %q, want %q", field, got, want)

@@ -41,6 +41,11 @@ func (d *decoder) badAt(at, format string, args ...any) {
 	d.bad(at, d.lineOf(at), format, args...)
 }
 
+// warn notes what works but should not stay.
+func (d *decoder) warn(at, format string, args ...any) {
+	d.warnings = append(d.warnings, Problem{Line: d.lineOf(at), Path: at, Text: fmt.Sprintf(format, args...)})
+}
+
 func (d *decoder) lineOf(at string) int {
 	for at != "" {
 		if line, ok := d.lines[at]; ok {
@@ -176,6 +181,64 @@ func list(begin func(n int), item func(i int) reader) reader {
 			path := fmt.Sprintf("%s[%d]", at, i)
 			d.lines[path] = c.Line
 			item(i)(d, c, path)
+		}
+	}
+}
+
+// texts reads a list of texts. Values with one of the tags are texts as well, such
+// as dates without quotes.
+func texts(dst *[]string, tags ...string) reader {
+	return list(
+		func(n int) { *dst = make([]string, n) },
+		func(i int) reader {
+			return func(d *decoder, n *yaml.Node, at string) {
+				if s, ok := scalar(n, tags...); ok {
+					(*dst)[i] = s
+					return
+				}
+				text(&(*dst)[i])(d, n, at)
+			}
+		})
+}
+
+// filledList reads a list of texts that, when given, is not empty.
+func filledList(dst *[]string, instead string) reader {
+	return func(d *decoder, n *yaml.Node, at string) {
+		if v := resolve(n); v.Kind == yaml.SequenceNode && len(v.Content) == 0 {
+			d.bad(at, n.Line, "is empty; remove the key for %s", instead)
+			return
+		}
+		texts(dst)(d, n, at)
+	}
+}
+
+// entryForm is a key that the file may choose: a language, or days.
+var entryForm = regexp.MustCompile(`^[A-Za-z0-9_,-]{1,64}$`)
+
+// mapping reads a mapping whose keys the file chooses.
+func mapping[T any](dst *map[string]T, value func(*T) reader) reader {
+	return func(d *decoder, n *yaml.Node, at string) {
+		n = resolve(n)
+		if n.Kind != yaml.MappingNode {
+			d.bad(at, n.Line, "must hold keys with values: KEY: VALUE")
+			return
+		}
+		*dst = map[string]T{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, v := n.Content[i], n.Content[i+1]
+			if !entryForm.MatchString(key.Value) {
+				d.bad(at, key.Line, "has a key of characters other than letters, digits, comma and hyphen")
+				continue
+			}
+			path := at + "." + key.Value
+			if _, twice := (*dst)[key.Value]; twice {
+				d.bad(path, key.Line, "is given twice, first in line %d: keep one", d.lines[path])
+				continue
+			}
+			d.lines[path] = key.Line
+			var t T
+			value(&t)(d, v, path)
+			(*dst)[key.Value] = t
 		}
 	}
 }

@@ -22,11 +22,17 @@ type File struct {
 	HTTPListen     string // metrics, health and readiness
 	Log            Log
 
+	// Lists are the do-not-text lists of the profiles, each once, for the daemon to watch.
+	Lists []*deflect.DoNotTextFile
+	// Texts are what the texts of the profiles cost.
+	Texts []Text
+
 	// Warnings are what works but should not stay: a secret that every user of
 	// the machine can read, for one.
 	Warnings []Problem
 
-	secrets secrets
+	secrets   secrets
+	doNotText []string // file of the do-not-text list of each profile, "" without
 }
 
 // Log says what is logged and how.
@@ -96,9 +102,10 @@ func parse(name string, data []byte, src source) (File, error) {
 	} else if root := d.document(bytes.NewReader(data)); root != nil {
 		f.decode(d, root)
 		f.readSecrets(d, src)
+		f.openLists(d, src)
 		f.check(d)
 		for i, p := range f.FreeSWITCH.Profiles {
-			f.FreeSWITCH.Profiles[i] = p.WithDefaults()
+			f.FreeSWITCH.Profiles[i] = p.WithDefaults(f.FreeSWITCH.Sounds)
 		}
 		f.Warnings = inOrder(d.warnings)
 	}

@@ -27,6 +27,7 @@ func load(t *testing.T, name string, getenv func(string) string) File {
 
 var sameAuth = cmp.Options{
 	cmpopts.IgnoreUnexported(deflect.OAuth1{}),
+	cmp.Comparer(func(a, b *deflect.DoNotTextFile) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 }
 
@@ -45,22 +46,47 @@ func TestLoadEveryKey(t *testing.T) {
 		t.Errorf("Deflect (-want +got):\n%s", diff)
 	}
 	prompts := freeswitch.Prompts{
-		Offer: "ivr/offer.wav", Wait: "ivr/wait.wav", Sent: "ivr/sent.wav",
-		Failed: "ivr/failed.wav", Uncertain: "say:uncertain, we are",
+		Offer: "ivr/offer.wav", Wait: "ivr/wait.wav", Sent: "ivr/sent.wav", Failed: "ivr/failed.wav", Uncertain: "say:uncertain, we are",
+		AlreadySent: "ivr/already.wav", Confirm: "ivr/confirm.wav", Number: "ivr/number.wav", NumberConfirm: "ivr/right.wav",
+		NumberInvalid: freeswitch.None,
 	}
 	wantFS := freeswitch.Config{
 		Allow:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
 		MaxCalls: 500, DrainTimeout: 45 * time.Second, FirstFrameTimeout: 2 * time.Second, IdleTimeout: 90 * time.Second,
+		Sounds: "/srv/sounds/ivrdeflect",
 		Profiles: []freeswitch.Profile{
 			{
 				Name: "sales", Dialed: []string{"+448005550100", "0800 555 0101"}, Skill: "sales",
 				Text:    "Thanks for calling.\nReply here, and an agent will help you.",
-				TextTag: "template-1", AcceptDigit: "5", DeclineDigit: "*", Repeat: 2, Gap: 2500 * time.Millisecond, Prompts: prompts,
+				TextTag: "template-1", AcceptDigit: "5", DeclineDigit: "*", Repeat: 2, Gap: 2500 * time.Millisecond,
+				Rules: deflect.Rules{
+					Countries: []string{"GB", "IE"}, LineTypes: deflect.StrictLineTypes,
+					Hours: deflect.Hours{
+						Zone: "Europe/London", Week: map[string][]string{"mon-fri": {"09:00-12:00", "13:00-17:00"}, "sat": {"22:00-02:00"}},
+						Holidays: []string{"2026-12-25", "2026-12-28"},
+					},
+					MinWait: 90 * time.Second, Withhold: 75, DoNotText: f.Lists[0], Cooldown: time.Hour,
+					Consent: deflect.ConsentRequired, AskNumber: true,
+				},
+				Confirm: true, ConfirmGap: 20 * time.Second,
+				NumberEntry: freeswitch.NumberEntry{MinDigits: 10, MaxDigits: 13, Terminator: "*", Gap: 4 * time.Second, Tries: 2},
+				Language:    "en-GB", Prompts: prompts,
+				Languages: map[string]freeswitch.Translation{"cy": {Text: freeswitch.None, Prompts: freeswitch.Prompts{
+					Offer: "cy/offer.wav", Wait: freeswitch.None, Sent: "cy/sent.wav", Failed: "cy/failed.wav", Uncertain: freeswitch.None,
+					AlreadySent: "cy/already.wav", Confirm: "cy/confirm.wav", Number: "cy/number.wav", NumberConfirm: "cy/right.wav",
+					NumberInvalid: freeswitch.None,
+				}}},
 			},
 			{
-				Name: "rest", Skill: "service", AcceptDigit: "1", DeclineDigit: "2", Repeat: 1, Gap: 3 * time.Second, Prompts: prompts,
+				Name: "rest", Skill: "service", AcceptDigit: "1", DeclineDigit: "2", Repeat: 1, Gap: 3 * time.Second,
+				Rules:      deflect.Rules{Withhold: 100, Cooldown: 15 * time.Minute, NoCooldown: true},
+				ConfirmGap: 15 * time.Second, NumberEntry: freeswitch.NumberEntry{MinDigits: 7, MaxDigits: 15, Terminator: "#", Gap: 5 * time.Second, Tries: 3},
+				Language: "en", Prompts: prompts,
 			},
 		},
+	}
+	if len(f.Lists) != 1 || f.Lists[0].Len() != 2 || !f.Lists[0].Holds("+447911123456") {
+		t.Errorf("do-not-text lists: %v", f.Lists)
 	}
 	if diff := cmp.Diff(wantFS, f.FreeSWITCH, sameAuth); diff != "" {
 		t.Errorf("FreeSWITCH (-want +got):\n%s", diff)
@@ -86,7 +112,7 @@ func TestLoadDefaults(t *testing.T) {
 	wantFS.Logger = nil
 	wantFS.Profiles = []freeswitch.Profile{freeswitch.Profile{
 		Name: "all", Skill: "service", Prompts: freeswitch.Prompts{Offer: "ivr/offer.wav"},
-	}.WithDefaults()}
+	}.WithDefaults("ivrdeflect")}
 	if diff := cmp.Diff(wantFS, f.FreeSWITCH, sameAuth); diff != "" {
 		t.Errorf("FreeSWITCH (-want +got):\n%s", diff)
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,18 +21,18 @@ const redacted = "[redacted]"
 // can be loaded again, given the same secrets: those are not in it, only a
 // comment where each one came from.
 func (f File) Effective() string {
-	root := mapping()
+	root := newMapping()
 	root.add("livedeflect", f.liveDeflect())
-	root.add("breaker", mapping().
+	root.add("breaker", newMapping().
 		add("failures", number(f.Deflect.Breaker.Failures)).
 		add("open_for", span(f.Deflect.Breaker.OpenFor)).node)
 	report, settle := f.Deflect.Report, f.Deflect.Settle
-	root.add("report", mapping().
+	root.add("report", newMapping().
 		add("window", span(report.Window)).
 		add("parallel", number(report.Parallel)).
 		add("every", span(report.Every)).
 		add("lookback", span(report.Lookback)).node)
-	root.add("settle", mapping().
+	root.add("settle", newMapping().
 		add("disabled", truth(settle.Disabled)).
 		add("after", span(settle.After)).
 		add("limit", span(settle.Limit)).
@@ -43,19 +44,20 @@ func (f File) Effective() string {
 	for _, p := range f.FreeSWITCH.Allow {
 		allow.Content = append(allow.Content, str(p.String()))
 	}
-	root.add("freeswitch", mapping().add("outbound", mapping().
+	root.add("freeswitch", newMapping().add("outbound", newMapping().
 		add("listen", str(f.OutboundListen)).
 		add("allow", allow).
 		add("max_calls", number(f.FreeSWITCH.MaxCalls)).
 		add("drain", span(f.FreeSWITCH.DrainTimeout)).
 		add("first_frame", span(f.FreeSWITCH.FirstFrameTimeout)).
-		add("idle", span(f.FreeSWITCH.IdleTimeout)).node).node)
-	root.add("http", mapping().add("listen", str(f.HTTPListen)).node)
-	root.add("log", mapping().add("level", str(f.Log.Level)).add("format", str(f.Log.Format)).node)
+		add("idle", span(f.FreeSWITCH.IdleTimeout)).node).
+		add("sounds", str(f.FreeSWITCH.Sounds)).node)
+	root.add("http", newMapping().add("listen", str(f.HTTPListen)).node)
+	root.add("log", newMapping().add("level", str(f.Log.Level)).add("format", str(f.Log.Format)).node)
 
 	list := &yaml.Node{Kind: yaml.SequenceNode}
-	for _, p := range f.FreeSWITCH.Profiles {
-		list.Content = append(list.Content, profile(p))
+	for i, p := range f.FreeSWITCH.Profiles {
+		list.Content = append(list.Content, profile(p, f.doNotText[i]))
 	}
 	root.add("profiles", list)
 
@@ -70,7 +72,7 @@ func (f File) Effective() string {
 
 func (f File) liveDeflect() *yaml.Node {
 	api, s := f.Deflect, f.secrets
-	m := mapping().add("site_id", str(api.SiteID))
+	m := newMapping().add("site_id", str(api.SiteID))
 	if api.Domain != "" {
 		m.add("domain", str(api.Domain))
 	} else {
@@ -90,29 +92,105 @@ func (f File) liveDeflect() *yaml.Node {
 		add("max_text_length", number(api.MaxTextLength)).node
 }
 
-func profile(p freeswitch.Profile) *yaml.Node {
-	m := mapping().add("name", str(p.Name))
+func profile(p freeswitch.Profile, doNotText string) *yaml.Node {
+	m := newMapping().add("name", str(p.Name))
 	if len(p.Dialed) > 0 {
-		dialed := sequence()
-		for _, d := range p.Dialed {
-			dialed.Content = append(dialed.Content, str(d))
-		}
-		m.add("dialed", dialed)
+		m.add("dialed", strs(p.Dialed))
 	}
-	return m.
-		add("skill", str(p.Skill)).
+	m.add("skill", str(p.Skill)).
 		add("text", str(p.Text)).
-		add("text_tag", str(p.TextTag)).
+		add("text_tag", str(p.TextTag))
+
+	if len(p.Countries) > 0 {
+		m.add("countries", strs(p.Countries))
+	}
+	m.add("line_types", str(lineTypes[slices.Index(lineTypeOf, p.LineTypes)]))
+	if p.Hours.Zone != "" {
+		hours := newMapping().add("zone", str(p.Hours.Zone))
+		if len(p.Hours.Week) > 0 {
+			week := newMapping()
+			for _, days := range slices.Sorted(maps.Keys(p.Hours.Week)) {
+				week.add(days, strs(p.Hours.Week[days]))
+			}
+			hours.add("week", week.node)
+		}
+		if len(p.Hours.Holidays) > 0 {
+			hours.add("holidays", strs(p.Hours.Holidays))
+		}
+		m.add("hours", hours.node)
+	}
+	m.add("min_wait", span(p.MinWait)).
+		add("percent", number(100-p.Withhold))
+	if doNotText != "" {
+		m.add("do_not_text_file", str(doNotText))
+	}
+	if p.NoCooldown {
+		p.Cooldown = 0
+	}
+	m.add("cooldown", span(p.Cooldown)).
+		add("consent", str(consents[slices.Index(consentOf, p.Consent)])).
 		add("accept_digit", str(p.AcceptDigit)).
 		add("decline_digit", str(p.DeclineDigit)).
 		add("repeat", number(p.Repeat)).
 		add("gap", span(p.Gap)).
-		add("prompts", mapping().
-			add("offer", str(p.Prompts.Offer)).
-			add("wait", str(p.Prompts.Wait)).
-			add("sent", str(p.Prompts.Sent)).
-			add("failed", str(p.Prompts.Failed)).
-			add("uncertain", str(p.Prompts.Uncertain)).node).node
+		add("confirm", str(word(confirms, p.Confirm))).
+		add("confirm_gap", span(p.ConfirmGap)).
+		add("number", str(word(numbersFrom, p.AskNumber))).
+		add("number_entry", newMapping().
+			add("min_digits", number(p.NumberEntry.MinDigits)).
+			add("max_digits", number(p.NumberEntry.MaxDigits)).
+			add("terminator", str(p.NumberEntry.Terminator)).
+			add("gap", span(p.NumberEntry.Gap)).
+			add("tries", number(p.NumberEntry.Tries)).node).
+		add("language", str(p.Language)).
+		add("prompts", promptSet(p.Prompts))
+	if len(p.Languages) > 0 {
+		languages := newMapping()
+		for _, lang := range slices.Sorted(maps.Keys(p.Languages)) {
+			t := p.Languages[lang]
+			languages.add(lang, newMapping().add("prompts", promptSet(t.Prompts)).add("text", orNone(t.Text)).node)
+		}
+		m.add("languages", languages.node)
+	}
+	return m.node
+}
+
+// word is the first word for false, the second one for true.
+func word(words []string, v bool) string {
+	if v {
+		return words[1]
+	}
+	return words[0]
+}
+
+// promptSet leaves out what nobody can come to hear and has no default.
+func promptSet(p freeswitch.Prompts) *yaml.Node {
+	m := newMapping()
+	for _, f := range []struct{ key, value string }{
+		{"offer", p.Offer}, {"wait", p.Wait}, {"sent", p.Sent}, {"failed", p.Failed}, {"uncertain", p.Uncertain},
+		{"already_sent", p.AlreadySent}, {"confirm", p.Confirm}, {"number", p.Number},
+		{"number_confirm", p.NumberConfirm}, {"number_invalid", p.NumberInvalid},
+	} {
+		if f.value != "" {
+			m.add(f.key, orNone(f.value))
+		}
+	}
+	return m.node
+}
+
+func orNone(s string) *yaml.Node {
+	if s == freeswitch.None {
+		s = ""
+	}
+	return str(s)
+}
+
+func strs(list []string) *yaml.Node {
+	n := sequence()
+	for _, s := range list {
+		n.Content = append(n.Content, str(s))
+	}
+	return n
 }
 
 // mapper builds a mapping key by key.
@@ -121,7 +199,7 @@ type mapper struct {
 	comment string // goes above the next key
 }
 
-func mapping() *mapper { return &mapper{node: &yaml.Node{Kind: yaml.MappingNode}} }
+func newMapping() *mapper { return &mapper{node: &yaml.Node{Kind: yaml.MappingNode}} }
 
 func (m *mapper) add(key string, value *yaml.Node) *mapper {
 	k := str(key)

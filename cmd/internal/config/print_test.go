@@ -59,6 +59,21 @@ func same(t *testing.T, f File, getenv func(string) string) {
 		t.Fatalf("the effective configuration does not load:\n%v\n%s", err, text)
 	}
 	again.Warnings = f.Warnings // their lines differ
+	if len(again.Lists) != len(f.Lists) {
+		t.Fatalf("%d do-not-text lists, then %d", len(f.Lists), len(again.Lists))
+	}
+	for i := range f.Lists { // read at another time
+		if again.Lists[i].Len() != f.Lists[i].Len() {
+			t.Errorf("do-not-text list %d has %d entries, then %d", i, f.Lists[i].Len(), again.Lists[i].Len())
+		}
+	}
+	again.Lists = f.Lists
+	for i := range again.FreeSWITCH.Profiles {
+		if (again.FreeSWITCH.Profiles[i].DoNotText == nil) != (f.FreeSWITCH.Profiles[i].DoNotText == nil) {
+			t.Errorf("the do-not-text list of profile %d comes and goes", i)
+		}
+		again.FreeSWITCH.Profiles[i].DoNotText = f.FreeSWITCH.Profiles[i].DoNotText
+	}
 	if !reflect.DeepEqual(f, again) {
 		t.Errorf("the effective configuration loads to something else:\n%s", text)
 	}

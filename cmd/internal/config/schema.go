@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -18,6 +19,12 @@ var (
 	tagFieldOf    = []deflect.TagField{deflect.TagBoth, deflect.TagTextTag, deflect.TagTagText}
 	logLevels     = []string{"debug", "info", "warn", "error"}
 	logFormats    = []string{"json", "text"}
+	lineTypes     = []string{"lenient", "strict"}
+	lineTypeOf    = []deflect.LineTypes{deflect.LenientLineTypes, deflect.StrictLineTypes}
+	consents      = []string{"implied", "variable"}
+	consentOf     = []deflect.Consent{deflect.ConsentImplied, deflect.ConsentRequired}
+	confirms      = []string{"off", "ask"}
+	numbersFrom   = []string{"caller", "ask"}
 	secretRefusal = "does not belong in this file: write it to a file of its own and name that in %s_file, or set %s"
 )
 
@@ -68,6 +75,7 @@ func (f *File) decode(d *decoder, root *yaml.Node) {
 				field{"first_frame", duration(&fs.FirstFrameTimeout)},
 				field{"idle", duration(&fs.IdleTimeout)},
 			)},
+			field{"sounds", filled(&fs.Sounds, "the default ivrdeflect")},
 		)},
 		field{"http", section(
 			field{"listen", text(&f.HTTPListen)},
@@ -76,13 +84,17 @@ func (f *File) decode(d *decoder, root *yaml.Node) {
 			field{"level", choice(&f.Log.Level, logLevels, logLevels)},
 			field{"format", choice(&f.Log.Format, logFormats, logFormats)},
 		)},
-		field{"profiles", profiles(&fs.Profiles)},
+		field{"profiles", f.profiles()},
 	)(d, root, "")
 }
 
-func profiles(dst *[]freeswitch.Profile) reader {
+func (f *File) profiles() reader {
+	dst := &f.FreeSWITCH.Profiles
 	return list(
-		func(n int) { *dst = make([]freeswitch.Profile, n) },
+		func(n int) {
+			*dst = make([]freeswitch.Profile, n)
+			f.doNotText = make([]string, n)
+		},
 		func(i int) reader {
 			p := &(*dst)[i]
 			return section(
@@ -91,19 +103,102 @@ func profiles(dst *[]freeswitch.Profile) reader {
 				field{"skill", text(&p.Skill)},
 				field{"text", text(&p.Text)},
 				field{"text_tag", text(&p.TextTag)},
+
+				field{"countries", filledList(&p.Countries, "any country")},
+				field{"line_types", choice(&p.LineTypes, lineTypes, lineTypeOf)},
+				field{"hours", section(
+					field{"zone", filled(&p.Hours.Zone, "no hours, together with week and holidays")},
+					field{"week", mapping(&p.Hours.Week, func(dst *[]string) reader { return filledList(dst, "a closed day") })},
+					field{"holidays", texts(&p.Hours.Holidays, "!!timestamp")},
+				)},
+				field{"min_wait", durationOrNone(&p.MinWait)},
+				field{"percent", percent(&p.Withhold)},
+				field{"do_not_text_file", filled(&f.doNotText[i], "no list")},
+				field{"cooldown", cooldown(&p.Cooldown, &p.NoCooldown)},
+				field{"consent", choice(&p.Consent, consents, consentOf)},
+
 				field{"accept_digit", filled(&p.AcceptDigit, "the default 1")},
 				field{"decline_digit", filled(&p.DeclineDigit, "the default 2")},
 				field{"repeat", count(&p.Repeat)},
 				field{"gap", duration(&p.Gap)},
-				field{"prompts", section(
-					field{"offer", text(&p.Prompts.Offer)},
-					field{"wait", text(&p.Prompts.Wait)},
-					field{"sent", text(&p.Prompts.Sent)},
-					field{"failed", text(&p.Prompts.Failed)},
-					field{"uncertain", text(&p.Prompts.Uncertain)},
+				field{"confirm", choice(&p.Confirm, confirms, []bool{false, true})},
+				field{"confirm_gap", duration(&p.ConfirmGap)},
+				field{"number", choice(&p.AskNumber, numbersFrom, []bool{false, true})},
+				field{"number_entry", section(
+					field{"min_digits", count(&p.NumberEntry.MinDigits)},
+					field{"max_digits", count(&p.NumberEntry.MaxDigits)},
+					field{"terminator", filled(&p.NumberEntry.Terminator, "the default #")},
+					field{"gap", duration(&p.NumberEntry.Gap)},
+					field{"tries", count(&p.NumberEntry.Tries)},
 				)},
+				field{"language", filled(&p.Language, "the default en")},
+				field{"prompts", prompts(&p.Prompts)},
+				field{"languages", mapping(&p.Languages, func(dst *freeswitch.Translation) reader {
+					return section(
+						field{"prompts", prompts(&dst.Prompts)},
+						field{"text", textOrNone(&dst.Text)},
+					)
+				})},
 			)
 		})
+}
+
+func prompts(p *freeswitch.Prompts) reader {
+	return section(
+		field{"offer", textOrNone(&p.Offer)},
+		field{"wait", textOrNone(&p.Wait)},
+		field{"sent", textOrNone(&p.Sent)},
+		field{"failed", textOrNone(&p.Failed)},
+		field{"uncertain", textOrNone(&p.Uncertain)},
+		field{"already_sent", textOrNone(&p.AlreadySent)},
+		field{"confirm", textOrNone(&p.Confirm)},
+		field{"number", textOrNone(&p.Number)},
+		field{"number_confirm", textOrNone(&p.NumberConfirm)},
+		field{"number_invalid", textOrNone(&p.NumberInvalid)},
+	)
+}
+
+// textOrNone reads a text whose empty one means none on purpose.
+func textOrNone(dst *string) reader {
+	return func(d *decoder, n *yaml.Node, at string) {
+		text(dst)(d, n, at)
+		switch s, ok := scalar(n, "!!str"); {
+		case ok && s == freeswitch.None:
+			d.bad(at, n.Line, `must be text; write "" for none`)
+		case ok && s == "":
+			*dst = freeswitch.None
+		}
+	}
+}
+
+// percent reads the share of calls that are offered a text.
+func percent(withhold *int) reader {
+	return func(d *decoder, n *yaml.Node, at string) {
+		v := 0
+		if _, ok := scalar(n, "!!int"); !ok || resolve(n).Decode(&v) != nil || v < 0 || v > 100 {
+			d.bad(at, n.Line, "must be a whole number from 0 to 100, without quotes")
+			return
+		}
+		*withhold = 100 - v
+	}
+}
+
+// cooldown reads a time such as 15m; 0s switches it off.
+func cooldown(dst *time.Duration, off *bool) reader {
+	return func(d *decoder, n *yaml.Node, at string) {
+		if s, ok := scalar(n, "!!int"); ok && s == "0" {
+			*off = true
+			return
+		}
+		v := time.Duration(-1)
+		durationOrNone(&v)(d, n, at)
+		switch {
+		case v == 0:
+			*off = true
+		case v > 0:
+			*dst = v
+		}
+	}
 }
 
 // numbers reads the dialled numbers of a profile. An empty list could mean no
@@ -114,10 +209,7 @@ func numbers(dst *[]string) reader {
 			d.bad(at, n.Line, "is empty: remove it to serve the numbers that no other profile names")
 			return
 		}
-		list(
-			func(n int) { *dst = make([]string, n) },
-			func(i int) reader { return text(&(*dst)[i]) },
-		)(d, n, at)
+		texts(dst)(d, n, at)
 	}
 }
 

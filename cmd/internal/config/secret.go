@@ -84,9 +84,7 @@ func (src source) secret(d *decoder, o *origin, key, env string) (deflect.Secret
 			return "", true
 		}
 		if open {
-			d.warnings = append(d.warnings, Problem{
-				Line: d.lineOf(at), Path: at, Text: "can be read by every user of this machine: chmod o-rwx it",
-			})
+			d.warn(at, "can be read by every user of this machine: chmod o-rwx it")
 		}
 		if value = strings.TrimRight(string(data), "\r\n"); value == "" {
 			d.badAt(at, "is an empty file: write the secret into it")

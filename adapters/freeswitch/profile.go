@@ -1,0 +1,186 @@
+package freeswitch
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// profile is a Profile ready for calls.
+type profile struct {
+	Profile
+	policy *deflect.Policy
+	voices map[string]*voice // by language
+	own    *voice            // in the profile's language
+}
+
+// voice is what callers of one language hear and get.
+type voice struct {
+	language string // of the callers
+	say      string // of the switch's say application
+	prompts  Prompts
+	text     *deflect.TextTemplate
+}
+
+// newProfile takes a valid profile with its defaults.
+func newProfile(p Profile) (*profile, error) {
+	policy, err := deflect.NewPolicy(p.Name, p.Rules)
+	if err != nil {
+		return nil, err
+	}
+	out := &profile{Profile: p, policy: policy, voices: map[string]*voice{}}
+	if out.own, err = out.add(p.Language, Translation{Prompts: p.Prompts, Text: p.Text}); err != nil {
+		return nil, err
+	}
+	for lang, t := range p.Languages {
+		if _, err := out.add(lang, t); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (p *profile) add(lang string, t Translation) (*voice, error) {
+	chain := languageChain(lang)
+	base, _, _ := strings.Cut(chain[0], "-")
+	v := &voice{language: chain[0], say: base, prompts: t.Prompts}
+	for _, f := range v.prompts.all() {
+		if *f.value == None {
+			*f.value = ""
+		}
+	}
+	var err error
+	v.text, err = parseText(t.Text)
+	p.voices[chain[0]] = v
+	return v, err
+}
+
+// voice returns what callers of a language hear: in it, in one that can stand in
+// for it, or in the profile's.
+func (p *profile) voice(lang string) *voice {
+	for _, l := range languageChain(lang) {
+		if v := p.voices[l]; v != nil {
+			return v
+		}
+	}
+	return p.own
+}
+
+// RenderText returns the text of the profile, in its own language, for a call.
+func (p Profile) RenderText(call deflect.Call) (string, error) {
+	t, err := parseText(p.Text)
+	if err != nil {
+		return "", err
+	}
+	return t.Render(call)
+}
+
+// directory finds profiles by name and by number.
+type directory struct {
+	region  string
+	byName  map[string]int
+	byNum   map[string]int // E.164
+	theRest int            // -1 for none
+}
+
+func newDirectory(list []Profile, region string) directory {
+	d := directory{region: region, byName: map[string]int{}, byNum: map[string]int{}, theRest: -1}
+	for i, p := range list {
+		d.byName[p.Name] = i
+		for _, number := range p.Dialed {
+			if n, ok := deflect.PhoneNumber(number).E164(region); ok {
+				d.byNum[n] = i
+			}
+		}
+		if len(p.Dialed) == 0 {
+			d.theRest = i
+		}
+	}
+	return d
+}
+
+// dialed returns the number that the caller dialled, E.164 if it is a number,
+// and the profile that serves it, -1 for none: the first candidate that a profile
+// names, else the first that is a number, else what is there.
+func (d directory) dialed(candidates []deflect.PhoneNumber) (string, int) {
+	first := ""
+	for _, c := range candidates {
+		n, ok := c.E164(d.region)
+		if !ok {
+			continue
+		}
+		if i, ok := d.byNum[n]; ok {
+			return n, i
+		}
+		if first == "" {
+			first = n
+		}
+	}
+	if first == "" && len(candidates) > 0 {
+		first = string(candidates[0])
+	}
+	return first, d.theRest
+}
+
+// FindProfile returns the profile that callers of a number get, as the server
+// chooses it, and reports whether there is one.
+func FindProfile(list []Profile, dialed deflect.PhoneNumber, region string) (Profile, bool) {
+	_, i := newDirectory(list, region).dialed([]deflect.PhoneNumber{dialed})
+	if i < 0 {
+		return Profile{}, false
+	}
+	return list[i], true
+}
+
+// profiles are the profiles of a server.
+type profiles struct {
+	directory
+	list []*profile
+}
+
+// newProfiles takes valid profiles with their defaults.
+func newProfiles(list []Profile, region string) (*profiles, error) {
+	p := &profiles{directory: newDirectory(list, region)}
+	for _, cfg := range list {
+		it, err := newProfile(cfg)
+		if err != nil {
+			return nil, err
+		}
+		p.list = append(p.list, it)
+	}
+	return p, nil
+}
+
+// find returns the profile and the voice of a call, nil if no profile serves it,
+// and completes the call with the number dialled and what the channel left unset.
+// The error is that of a text that cannot be made for this call.
+func (p *profiles) find(ch *channel) (*profile, *voice, error) {
+	dialed, i := p.dialed(ch.dialed)
+	ch.call.DNIS = deflect.PhoneNumber(dialed)
+	if ch.profile != "" {
+		var ok bool
+		if i, ok = p.byName[ch.profile]; !ok {
+			i = -1
+		}
+	}
+	if i < 0 {
+		return nil, nil, nil
+	}
+	prof := p.list[i]
+	if _, ok := ch.call.DNIS.E164(p.region); !ok && len(prof.Dialed) > 0 {
+		ch.call.DNIS = deflect.PhoneNumber(prof.Dialed[0])
+	}
+	ch.call.Policy = prof.policy
+	def(&ch.call.Skill, prof.Skill)
+	def(&ch.call.TextTag, prof.TextTag)
+	spoken := prof.voice(ch.language)
+	if ch.call.Text == "" {
+		text, err := spoken.text.Render(ch.call)
+		if err != nil {
+			return prof, spoken, fmt.Errorf("the text cannot be made for this call: it %w", err)
+		}
+		ch.call.Text = text
+	}
+	return prof, spoken, nil
+}

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// Text is what one text of a profile costs, without what a call adds to it.
+type Text struct {
+	Path     string // key of the text
+	Segments deflect.Segments
+	Template bool // a call may add to it
+}
+
+// String tells the cost in words.
+func (t Text) String() string {
+	s := t.Segments
+	unit, more := "septets of GSM-7", ""
+	if s.UCS2 {
+		unit = fmt.Sprintf("units of UCS-2, because of %q, its character %d", s.Foreign, s.Position)
+	}
+	if t.Template {
+		more = ", without what a call adds"
+	}
+	noun := "messages"
+	if s.Count == 1 {
+		noun = "message"
+	}
+	return fmt.Sprintf("%d %s: %d %s (%d fit into one)%s", s.Count, noun, s.Units, unit, s.Limit, more)
+}
+
+// checkTexts counts the messages of each text and warns of those that take more
+// than one.
+func (f *File) checkTexts(d *decoder) {
+	for i, p := range f.FreeSWITCH.Profiles {
+		at := fmt.Sprintf("profiles[%d]", i)
+		f.checkText(d, at+".text", p.Text)
+		for _, lang := range sorted(p.Languages) {
+			f.checkText(d, at+".languages."+lang+".text", p.Languages[lang].Text)
+		}
+	}
+}
+
+func (f *File) checkText(d *decoder, at, text string) {
+	if text == "" || text == freeswitch.None || d.blames(at) {
+		return
+	}
+	t, err := deflect.ParseText(text)
+	if err != nil {
+		return // noted by the library's rules
+	}
+	least, err := t.Render(deflect.Call{})
+	if err != nil {
+		return
+	}
+	cost := Text{Path: at, Segments: deflect.SegmentsOf(least), Template: least != text}
+	f.Texts = append(f.Texts, cost)
+	if cost.Segments.Count > 1 {
+		d.warn(at, "takes %s", cost)
+	}
+}
