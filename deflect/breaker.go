@@ -20,6 +20,8 @@ type breaker interface {
 	// offer takes the one offer that may be out while half open, for at most so
 	// long; false when it is out already.
 	offer(lasts time.Duration) (release func(), ok bool)
+	// offered reports whether that offer is out.
+	offered() bool
 }
 
 var breakerStates = []string{"closed", "half_open", "open"}
@@ -142,4 +144,10 @@ func (b *localBreaker) offer(lasts time.Duration) (release func(), ok bool) {
 			b.until = time.Time{}
 		}
 	}, true
+}
+
+func (b *localBreaker) offered() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Now().Before(b.until)
 }

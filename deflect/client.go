@@ -2,8 +2,8 @@ package deflect
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -147,27 +147,61 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 	if q.policy.rules.NoCooldown {
 		return send()
 	}
-	key := q.cooldownKey()
-	done, ok := c.turns.take(ctx, key)
-	if !ok {
-		v := verdict{outcome: Failed, reason: waiting(ctx), err: errOtherCall}
-		if v.reason == ReasonTimeout {
-			v.reason = ReasonDeadline
+	keys, token := q.cooldownKeys(), rand.Text()
+	for _, key := range keys {
+		done, ok := c.turns.take(ctx, key)
+		if !ok {
+			return late(ctx)
 		}
-		return v
+		defer done()
 	}
-	defer done()
-	release, taken, err := c.cooldowns.Take(ctx, key, q.policy.rules.Cooldown)
-	switch {
-	case err != nil:
-		return verdict{outcome: Failed, reason: ReasonCooldownUnknown, err: fmt.Errorf("the store of cooldowns does not answer: %w", err)}
-	case !taken:
-		no := q.refusedByCooldown()
-		return verdict{outcome: Ineligible, reason: no.Reason, err: no.err}
+	taken := 0
+	giveBack := func() {
+		for _, key := range keys[:taken] {
+			c.giveBack(ctx, key, token)
+		}
+	}
+	for _, key := range keys {
+		ok, err := c.cooldowns.Take(ctx, key, token, q.policy.rules.Cooldown)
+		if ok || err != nil {
+			taken++ // an error may have taken it
+		}
+		switch {
+		case err != nil:
+			giveBack()
+			return verdict{outcome: Failed, reason: ReasonCooldownUnknown, err: storeError(err)}
+		case !ok:
+			giveBack()
+			no := q.inCooldown()
+			return verdict{outcome: Ineligible, reason: no.Reason, err: no.err}
+		}
+	}
+	// Waiting may have left too little time for anything but doubt.
+	if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) < min(minAttempt, q.setup.LiveDeadline/2) {
+		giveBack()
+		return late(ctx)
 	}
 	v := send() // a panic leaves the cooldown: nobody knows what was sent
 	if v.outcome == Failed {
-		release()
+		giveBack()
+	}
+	return v
+}
+
+// giveBack ends a cooldown, also when the time of the call is over.
+func (c *Client) giveBack(ctx context.Context, key, token string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := c.cooldowns.Release(ctx, key, token); err != nil {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "cooldown not given back: its caller is not texted until it ends", slog.Any("err", cleanedError{err}))
+	}
+}
+
+// late is the verdict of a call whose time was over before it could begin.
+func late(ctx context.Context) verdict {
+	v := verdict{outcome: Failed, reason: ReasonDeadline, err: errOtherCall}
+	if ctx.Err() != nil && waiting(ctx) == ReasonCanceled {
+		v.reason = ReasonCanceled
 	}
 	return v
 }

@@ -12,15 +12,19 @@ import (
 // shared one. Keys are the name of a [Policy] and an E.164 number: keep them as
 // private as numbers.
 //
-// The methods are safe for concurrent use and return soon after ctx ends. An
-// error means that the store does not know; the caller is not texted then.
+// The methods are safe for concurrent use and return soon after ctx ends; a call
+// waits for them. An error means that the store does not know, and the caller is
+// not texted then.
 type Cooldowns interface {
 	// Held reports whether key is taken.
 	Held(ctx context.Context, key string) (bool, error)
 	// Take takes a key for so long and reports true, or reports false when it is
-	// taken. Of several that ask at the same moment one gets it. release gives the
-	// key back before its time; it does nothing once the key was taken anew.
-	Take(ctx context.Context, key string, lasts time.Duration) (release func(), taken bool, err error)
+	// taken. Of several that ask at the same moment one gets it. The token, which is
+	// not used twice, says who took it.
+	Take(ctx context.Context, key, token string, lasts time.Duration) (bool, error)
+	// Release gives back a key before its time, if it is still held by this token.
+	// It also comes after a Take that ended in an error, which may have taken it.
+	Release(ctx context.Context, key, token string) error
 }
 
 // memoryCooldowns is the store of one process. When it is full, the key that has
@@ -35,9 +39,9 @@ type memoryCooldowns struct {
 }
 
 type cooldown struct {
-	key   string
-	until time.Time
-	at    int // in the heap
+	key, token string
+	until      time.Time
+	at         int // in the heap
 }
 
 func newMemoryCooldowns(max int, evicted func()) *memoryCooldowns {
@@ -47,39 +51,58 @@ func newMemoryCooldowns(max int, evicted func()) *memoryCooldowns {
 func (m *memoryCooldowns) Held(_ context.Context, key string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := m.byKey[key]
-	return c != nil && time.Now().Before(c.until), nil
+	return m.held(key, time.Now()), nil
 }
 
-func (m *memoryCooldowns) Take(_ context.Context, key string, lasts time.Duration) (func(), bool, error) {
+func (m *memoryCooldowns) held(key string, now time.Time) bool {
+	c := m.byKey[key]
+	return c != nil && now.Before(c.until)
+}
+
+func (m *memoryCooldowns) Take(_ context.Context, key, token string, lasts time.Duration) (bool, error) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.forget(now)
-	if m.byKey[key] != nil {
-		return nil, false, nil
+	if m.held(key, now) {
+		return false, nil
+	}
+	m.forget(now, forgetAtOnce)
+	if over := m.byKey[key]; over != nil {
+		m.drop(over)
 	}
 	for len(m.byEnd) >= m.max {
+		if m.byEnd[0].until.After(now) {
+			m.evicted()
+		}
 		m.drop(m.byEnd[0])
-		m.evicted()
 	}
-	mine := &cooldown{key: key, until: now.Add(lasts)}
+	mine := &cooldown{key: key, token: token, until: now.Add(lasts)}
 	m.byKey[key] = mine
 	heap.Push(&m.byEnd, mine)
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if m.byKey[key] == mine {
-			m.drop(mine)
-		}
-	}, true, nil
+	return true, nil
 }
 
-// forget drops what is over.
-func (m *memoryCooldowns) forget(now time.Time) {
-	for len(m.byEnd) > 0 && !now.Before(m.byEnd[0].until) {
+func (m *memoryCooldowns) Release(_ context.Context, key, token string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.byKey[key]; c != nil && c.token == token {
+		m.drop(c)
+	}
+	return nil
+}
+
+// forgetAtOnce bounds how long one call can be held up by those that are over.
+const forgetAtOnce = 64
+
+// forget drops some of what is over, and reports whether there may be more.
+func (m *memoryCooldowns) forget(now time.Time, most int) bool {
+	for range most {
+		if len(m.byEnd) == 0 || now.Before(m.byEnd[0].until) {
+			return false
+		}
 		m.drop(m.byEnd[0])
 	}
+	return true
 }
 
 func (m *memoryCooldowns) drop(c *cooldown) {
@@ -87,11 +110,15 @@ func (m *memoryCooldowns) drop(c *cooldown) {
 	delete(m.byKey, c.key)
 }
 
-func (m *memoryCooldowns) len() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.forget(time.Now())
-	return len(m.byEnd)
+// len counts what is not over. It lets calls in between.
+func (m *memoryCooldowns) len() (n int) {
+	for more := true; more; {
+		m.mu.Lock()
+		more = m.forget(time.Now(), forgetAtOnce)
+		n = len(m.byEnd)
+		m.mu.Unlock()
+	}
+	return n
 }
 
 func (m *memoryCooldowns) setMax(max int) {

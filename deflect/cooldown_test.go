@@ -31,9 +31,10 @@ func TestCooldown(t *testing.T) {
 			call := call()
 			call.ANI, call.Policy = n, p
 			_, offerErr := client.Offer(t.Context(), call)
+			checkErr := client.Check(t.Context(), call)
 			res, err := client.Deflect(t.Context(), call)
-			if err != nil && (res.Outcome != deflect.Ineligible || reasonOf(offerErr) != res.Reason) {
-				t.Errorf("Offer: %v, Deflect: %v", offerErr, err)
+			if reasonOf(offerErr) != reasonOf(err) || reasonOf(checkErr) != reasonOf(err) || err != nil && res.Outcome != deflect.Ineligible {
+				t.Errorf("Offer: %v, Check: %v, Deflect: %v", offerErr, checkErr, err)
 			}
 			return res.Reason
 		}
@@ -203,6 +204,72 @@ func TestOneTextEach(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One caller has texts sent to two other phones: that is two too many.
+func TestCooldownOfWhoCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		client := newClient(t, api, nil)
+		p := policy(t, deflect.Rules{AskNumber: true})
+		text := func(ani, override deflect.PhoneNumber) deflect.Reason {
+			call := call()
+			call.ANI, call.NumberOverride, call.Policy = ani, override, p
+			res, err := client.Deflect(t.Context(), call)
+			if offer := client.Check(t.Context(), call); err == nil && reasonOf(offer) != deflect.ReasonCooldown {
+				t.Errorf("not in the cooldown after a text: %v", offer)
+			}
+			return res.Reason
+		}
+		const landline, a, b, c = "+493012345678", "+14043438601", "+14043438602", "+14043438603"
+		for _, tt := range []struct {
+			ani, override deflect.PhoneNumber
+			want          deflect.Reason
+		}{
+			{landline, a, deflect.ReasonOK},
+			{landline, b, deflect.ReasonCooldown},
+			{"anonymous", b, deflect.ReasonOK}, // nobody knows who calls
+			{"anonymous", b, deflect.ReasonCooldown},
+			{b, "", deflect.ReasonCooldown},
+			{c, c, deflect.ReasonOK},
+		} {
+			if got := text(tt.ani, tt.override); got != tt.want {
+				t.Errorf("%s for %s: %s, want %s", string(tt.override), string(tt.ani), got, tt.want)
+			}
+		}
+		// What failed gives both phones back.
+		const d, e = "+14043438604", "+14043438605"
+		api.Inject(deflecttest.Fault{Status: 400, Body: `{"success":"false"}`})
+		for _, want := range []deflect.Reason{deflect.ReasonRejected, deflect.ReasonOK} {
+			if got := text(d, e); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+	})
+}
+
+// A call that waited for its turn until there was hardly any time left does not
+// begin what could only end in doubt.
+func TestTurnComesLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		client := newClient(t, api, nil)
+		call := call()
+		call.Policy = policy(t, deflect.Rules{})
+		api.SetFault(&deflecttest.Fault{Delay: 3900 * time.Millisecond, Status: 400, Body: `{"success":"false"}`})
+		var both sync.WaitGroup
+		both.Go(func() { client.Deflect(t.Context(), call) }) //nolint:errcheck // fails
+		synctest.Wait()
+		res, err := client.Deflect(t.Context(), call)
+		both.Wait()
+		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonDeadline || !deflect.NotSent(err) {
+			t.Errorf("%+v, %v", res, err)
+		}
+		api.SetFault(nil)
+		if _, err := client.Deflect(t.Context(), call); err != nil {
+			t.Errorf("the cooldown was kept: %v", err)
+		}
+	})
 }
 
 // A caller whose other call is being texted waits, but not for ever.

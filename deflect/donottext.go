@@ -3,10 +3,10 @@ package deflect
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -20,8 +20,8 @@ import (
 
 const (
 	lookAgain      = 5 * time.Second // how often a list is looked at for changes
-	leftAlone      = 2 * time.Second // for so long a file has not changed when entries are dropped
-	maxListLine    = 256
+	leftAlone      = 4 * time.Second // for so long a file has not changed when entries are dropped
+	manyEntries    = 20              // a list of so many that loses more than half is not believed
 	maxListEntries = 10_000_000
 	hashPrefix     = "sha256:"
 )
@@ -30,9 +30,14 @@ const (
 // E.164 or as dialled inside the region, or "sha256:" with the SHA-256 of the E.164
 // number in hex, so that no plain numbers need to lie around. (Whoever has such a
 // list can still find the numbers by trying all of them.) Blank lines and what
-// follows # are comments. It is safe for concurrent use.
+// follows # are comments. It is safe for concurrent use. Numbers are kept as hashes,
+// some 50 bytes each.
 //
-// Numbers are kept as hashes, some 50 bytes each.
+// The file may change, see [DoNotTextFile.Watch]. New entries count at once. Entries
+// are dropped only when the file was the same in two looks some seconds apart, has no
+// bad line, and has not lost everything, or more than half of a longer list: it may be
+// in the middle of being written, and who opted out must not be forgotten. Open it anew
+// to drop them all the same.
 type DoNotTextFile struct {
 	name   string
 	region string
@@ -40,8 +45,10 @@ type DoNotTextFile struct {
 	whole  atomic.Bool
 
 	mu      sync.Mutex  // serializes loading
-	seen    fs.FileInfo // of the file as it was read; nil to read it again
+	seen    fs.FileInfo // of the file as the list has it; nil to read it again
 	problem error       // what was wrong with it then
+	fresh   fs.FileInfo // of the file as it was read last
+	freshAt time.Time
 }
 
 type hashes map[[16]byte]struct{} // the first half of each SHA-256 is enough to tell numbers apart
@@ -61,15 +68,23 @@ func hashOf(e164 string) [16]byte {
 // opted out must not be texted because of a slip.
 func OpenDoNotText(name, region string) (*DoNotTextFile, error) {
 	l := &DoNotTextFile{name: name, region: region}
-	l.list.Store(&hashes{})
-	if _, err := l.Refresh(); err != nil {
-		return nil, err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list, info, err := l.read()
+	if err != nil {
+		return nil, fmt.Errorf("do-not-text list: %w", err)
 	}
+	l.list.Store(&list)
+	l.seen = info
+	l.whole.Store(true)
 	return l, nil
 }
 
-// Holds implements [DoNotText].
+// Holds implements [DoNotText]. A list that was not opened holds everybody.
 func (l *DoNotTextFile) Holds(e164 string) bool {
+	if l == nil || l.list.Load() == nil {
+		return true
+	}
 	_, held := (*l.list.Load())[hashOf(e164)]
 	return held
 }
@@ -80,15 +95,12 @@ func (l *DoNotTextFile) Name() string { return l.name }
 // Len returns the number of entries.
 func (l *DoNotTextFile) Len() int { return len(*l.list.Load()) }
 
-// Whole reports whether the list is what the file holds: whether the last look at
-// it found no problem.
+// Whole reports whether the list has everything that the file holds, as far as the
+// last look at it could tell.
 func (l *DoNotTextFile) Whole() bool { return l.whole.Load() }
 
-// Refresh reads the file again if it has changed, and reports whether it had. When
-// the file cannot be read, or has a line that is no number, the error says so and
-// nobody is lost: the entries known so far are kept, together with the new ones that
-// could be read. Entries are dropped only when the file was left alone for two
-// seconds, because it may be in the middle of being written.
+// Refresh looks at the file once, and reports whether the list has changed. The
+// error tells why the list keeps entries that the file may not have, or lacks some.
 func (l *DoNotTextFile) Refresh() (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,45 +113,68 @@ func (l *DoNotTextFile) Refresh() (changed bool, err error) {
 }
 
 func (l *DoNotTextFile) refresh() (changed bool, err error) {
-	before, err := os.Stat(l.name)
-	switch {
-	case err != nil:
-		l.seen = nil
+	now, err := l.stat()
+	if err != nil {
+		l.seen, l.fresh = nil, nil
 		return false, err
-	case !before.Mode().IsRegular(): // opening a pipe could wait for ever
-		l.seen = nil
-		return false, fmt.Errorf("%s is not a regular file", l.name)
-	case sameFile(before, l.seen):
+	}
+	same := sameFile(now, l.fresh)
+	if sameFile(now, l.seen) || same && time.Since(l.freshAt) < leftAlone {
 		return false, l.problem
 	}
-	f, err := os.Open(l.name)
-	if err != nil {
-		l.seen = nil
-		return false, err
+	next, after, err := l.read()
+	known := *l.list.Load()
+	if had, has := len(known), len(next); err == nil && (had > 0 && has == 0 || had >= manyEntries && 2*has < had) {
+		err = fmt.Errorf("%s: had %d entries and has %d; it may be incomplete, so none is dropped: reload the configuration if it is meant", l.name, had, has)
 	}
-	defer f.Close()
-	next, err := readNumbers(f, l.region)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", l.name, err)
+	same = same && sameFile(now, after)
+	if same {
+		l.seen = after
 	}
-	after, statErr := os.Stat(l.name)
-	age := time.Since(before.ModTime())
-	quiet := statErr == nil && sameFile(before, after) && (age < 0 || age >= leftAlone)
-	if err != nil || !quiet {
-		for h := range *l.list.Load() {
+	if err != nil || !same {
+		for h := range known {
 			next[h] = struct{}{}
 		}
 	}
 	l.list.Store(&next)
-	l.seen, l.problem = before, err
-	if !quiet {
-		l.seen = nil
-	}
-	return true, err
+	l.problem, l.fresh, l.freshAt = err, after, time.Now()
+	return len(next) != len(known), err
 }
 
-// Watch looks at the file every five seconds until ctx ends, and logs what it finds.
+// stat looks at the file. Opening anything but a regular one could wait for ever.
+func (l *DoNotTextFile) stat() (fs.FileInfo, error) {
+	info, err := os.Stat(l.name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: is not a regular file", l.name)
+	}
+	return info, err
+}
+
+// read returns the entries that can be read, also together with an error, and the
+// file as it was afterwards.
+func (l *DoNotTextFile) read() (hashes, fs.FileInfo, error) {
+	if _, err := l.stat(); err != nil {
+		return hashes{}, nil, err
+	}
+	f, err := os.Open(l.name)
+	if err != nil {
+		return hashes{}, nil, err
+	}
+	defer f.Close()
+	list, err := readNumbers(f, l.region)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", l.name, err)
+	}
+	after, statErr := l.stat()
+	return list, after, cmp.Or(err, statErr)
+}
+
+// Watch looks at the file every five seconds until ctx ends, and logs what it finds;
+// a nil logger discards. Without Watch or Refresh the list stays as it was opened.
 func (l *DoNotTextFile) Watch(ctx context.Context, log *slog.Logger) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	ticks := time.NewTicker(lookAgain)
 	defer ticks.Stop()
 	said := ""
@@ -149,16 +184,18 @@ func (l *DoNotTextFile) Watch(ctx context.Context, log *slog.Logger) {
 			return
 		case <-ticks.C:
 		}
-		switch changed, err := l.Refresh(); {
-		case err != nil:
-			if said != err.Error() { // not every five seconds
-				log.LogAttrs(ctx, slog.LevelError, "do-not-text list not whole, going on with what is known", slog.Any("err", err))
-			}
-			said = err.Error()
-		case changed:
-			said = ""
+		changed, err := l.Refresh()
+		now := ""
+		if err != nil {
+			now = err.Error()
+		}
+		switch {
+		case now != "" && now != said: // not every five seconds
+			log.LogAttrs(ctx, slog.LevelError, "do-not-text list not whole, going on with what is known", slog.Any("err", err), slog.Int("entries", l.Len()))
+		case now == "" && (changed || said != ""):
 			log.LogAttrs(ctx, slog.LevelInfo, "do-not-text list read", slog.String("file", l.name), slog.Int("entries", l.Len()))
 		}
+		said = now
 	}
 }
 
@@ -166,42 +203,42 @@ func (l *DoNotTextFile) Watch(ctx context.Context, log *slog.Logger) {
 // many there are; the rest is in the result.
 func readNumbers(r io.Reader, region string) (hashes, error) {
 	list := hashes{}
-	lines := bufio.NewScanner(bufio.NewReaderSize(r, 64<<10))
-	lines.Buffer(make([]byte, 0, maxListLine), maxListLine)
+	lines := bufio.NewReaderSize(r, 64<<10)
 	bad, firstBad := 0, 0
-	n := 0
-	for lines.Scan() {
-		n++
-		line, _, _ := bytes.Cut(lines.Bytes(), []byte("#"))
-		line = bytes.TrimSpace(line)
+	for n := 1; ; n++ {
+		line, readErr := lines.ReadSlice('\n')
+		long := readErr == bufio.ErrBufferFull
+		entry, _, _ := bytes.Cut(line, []byte("#"))
+		entry = bytes.TrimSpace(entry)
 		if n == 1 {
-			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+			entry = bytes.TrimPrefix(entry, []byte("\xef\xbb\xbf"))
 		}
-		if len(line) == 0 {
-			continue
-		}
-		h, ok := readEntry(string(line), region)
-		if !ok {
-			if bad++; firstBad == 0 {
+		if len(entry) > 0 {
+			if h, ok := readEntry(string(entry[:min(len(entry), maxEntry+1)]), region); ok {
+				list[h] = struct{}{}
+			} else if bad++; firstBad == 0 {
 				firstBad = n
 			}
-			continue
 		}
-		list[h] = struct{}{}
-		if len(list) > maxListEntries {
+		for long { // the rest of a line that is no entry, or a long comment
+			_, readErr = lines.ReadSlice('\n')
+			long = readErr == bufio.ErrBufferFull
+		}
+		switch {
+		case len(list) > maxListEntries:
 			return list, fmt.Errorf("holds more than %d entries", maxListEntries)
+		case readErr == io.EOF && bad > 0:
+			return list, fmt.Errorf("line %d is neither a telephone number nor %s and 64 hex digits (%d such lines)", firstBad, hashPrefix, bad)
+		case readErr == io.EOF:
+			return list, nil
+		case readErr != nil:
+			return list, readErr
 		}
 	}
-	switch err := lines.Err(); {
-	case errors.Is(err, bufio.ErrTooLong):
-		return list, fmt.Errorf("line %d is longer than %d bytes; nothing after it was read", n+1, maxListLine)
-	case err != nil:
-		return list, err
-	case bad > 0:
-		return list, fmt.Errorf("line %d is neither a telephone number nor %s and 64 hex digits (%d such lines)", firstBad, hashPrefix, bad)
-	}
-	return list, nil
 }
+
+// maxEntry is longer than any entry: a longer one is read as far as it cannot be one.
+const maxEntry = 128
 
 func readEntry(s, region string) (h [16]byte, ok bool) {
 	if len(s) == len(hashPrefix)+2*sha256.Size && s[:len(hashPrefix)] == hashPrefix {

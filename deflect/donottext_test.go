@@ -54,7 +54,7 @@ func wantHeld(t *testing.T, l *deflect.DoNotTextFile, held bool, numbers ...stri
 
 func TestDoNotTextFile(t *testing.T) {
 	name, _ := listFile(t, "\xef\xbb\xbf+14043438646\r\n"+
-		"# a comment\n"+
+		"# a comment"+strings.Repeat(" that is long", 20_000)+"\n"+
 		"\n"+
 		"(404) 343-8647  # as dialled\n"+
 		"+44 7911 123456\n"+
@@ -79,7 +79,7 @@ func TestDoNotTextProblems(t *testing.T) {
 		{"short hash", "sha256:abcd\n", "line 1"},
 		{"no hex", "sha256:" + strings.Repeat("z", 64) + "\n", "line 1"},
 		{"two on a line", "+14043438646,+14043438647\n", "line 1"},
-		{"long line", "+14043438646\n" + strings.Repeat("9", 300) + "\n", "line 2 is longer"},
+		{"long line", "+14043438646\n" + strings.Repeat("9", 100_000) + "\n+14043438647\n", "line 2 is neither a telephone number nor sha256: and 64 hex digits (1 such lines)"},
 		{"binary", "\x00\x01\x02", "line 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -108,71 +108,127 @@ func TestDoNotTextProblems(t *testing.T) {
 func TestDoNotTextRefresh(t *testing.T) {
 	const a, b, c = "+14043438646", "+14043438647", "+14043438648"
 	name, write := listFile(t, a+"\n"+b+"\n")
-	l, err := deflect.OpenDoNotText(name, "US")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refresh := func(wantChanged bool, wantErr string) {
-		t.Helper()
-		changed, err := l.Refresh()
-		if changed != wantChanged || (err != nil) != (wantErr != "") || err != nil && !strings.Contains(err.Error(), wantErr) {
-			t.Errorf("Refresh() = %t, %v, want %t, %q", changed, err, wantChanged, wantErr)
+	synctest.Test(t, func(t *testing.T) {
+		l, err := deflect.OpenDoNotText(name, "US")
+		if err != nil {
+			t.Fatal(err)
 		}
-		if l.Whole() != (wantErr == "") {
-			t.Errorf("Whole() = %t", l.Whole())
+		refresh := func(wantChanged bool, wantErr string) {
+			t.Helper()
+			changed, err := l.Refresh()
+			if changed != wantChanged || (err != nil) != (wantErr != "") || err != nil && !strings.Contains(err.Error(), wantErr) {
+				t.Errorf("Refresh() = %t, %v, want %t, %q", changed, err, wantChanged, wantErr)
+			}
+			if l.Whole() != (wantErr == "") {
+				t.Errorf("Whole() = %t", l.Whole())
+			}
+		}
+		settle := func(wantChanged bool, wantErr string) {
+			t.Helper()
+			time.Sleep(5 * time.Second)
+			refresh(wantChanged, wantErr)
+		}
+		refresh(false, "")
+
+		// New entries at once, lost ones when the file was left alone.
+		write(a + "\n" + c + "\n")
+		refresh(true, "")
+		wantHeld(t, l, true, a, b, c)
+		refresh(false, "")
+		time.Sleep(3 * time.Second)
+		refresh(false, "")
+		wantHeld(t, l, true, b)
+		settle(true, "")
+		wantHeld(t, l, true, a, c)
+		wantHeld(t, l, false, b)
+
+		// Written on in the meantime: it was not left alone.
+		write(c + "\n")
+		refresh(false, "")
+		time.Sleep(5 * time.Second)
+		write(c + "\n" + a + "\n")
+		refresh(false, "")
+		wantHeld(t, l, true, a, c)
+		settle(false, "")
+		wantHeld(t, l, true, a, c)
+
+		// A bad line keeps everything, for as long as it is there.
+		write(b + "\nnobody\n")
+		refresh(true, "line 2")
+		settle(false, "line 2")
+		settle(false, "line 2")
+		wantHeld(t, l, true, a, b, c)
+		write(b + "\n")
+		refresh(false, "")
+		settle(true, "")
+		wantHeld(t, l, false, a, c)
+		wantHeld(t, l, true, b)
+
+		// Gone, and back.
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+		settle(false, "no such file")
+		wantHeld(t, l, true, b)
+		write(a + "\n")
+		refresh(true, "")
+		settle(true, "")
+		wantHeld(t, l, true, a)
+		wantHeld(t, l, false, b)
+
+		// Empty, for however long: an export that has not begun to write.
+		write("")
+		refresh(false, "had 1 entries and has 0")
+		settle(false, "had 1 entries and has 0")
+		wantHeld(t, l, true, a)
+		// A time to come does not make it believable either.
+		future := time.Now().Add(100 * 365 * 24 * time.Hour)
+		if err := os.Chtimes(name, future, future); err != nil {
+			t.Fatal(err)
+		}
+		refresh(false, "had 1 entries and has 0")
+		settle(false, "had 1 entries and has 0")
+		wantHeld(t, l, true, a)
+		// Whoever means it opens the list anew.
+		if l, err = deflect.OpenDoNotText(name, "US"); err != nil || l.Len() != 0 {
+			t.Errorf("opened anew: %v", err)
+		}
+	})
+}
+
+// A long list that loses more than half of its entries is being written.
+func TestDoNotTextShrinks(t *testing.T) {
+	list := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "+1404343%04d\n", 1000+i)
+		}
+		return b.String()
+	}
+	name, write := listFile(t, list(100))
+	synctest.Test(t, func(t *testing.T) {
+		l, err := deflect.OpenDoNotText(name, "US")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct{ has, want int }{{49, 100}, {50, 50}, {25, 25}, {12, 25}, {200, 200}} {
+			write(list(tt.has))
+			l.Refresh() //nolint:errcheck // looked at below
+			time.Sleep(5 * time.Second)
+			if _, err := l.Refresh(); l.Len() != tt.want || (err != nil) != (tt.has != tt.want) {
+				t.Errorf("%d entries in the file, %d in the list, %v", tt.has, l.Len(), err)
+			}
+		}
+	})
+}
+
+func TestDoNotTextNotOpened(t *testing.T) {
+	var nobody *deflect.DoNotTextFile
+	for _, l := range []deflect.DoNotText{nobody, &deflect.DoNotTextFile{}} {
+		if !l.Holds("+14043438646") {
+			t.Error("a list that was not opened lets a text pass")
 		}
 	}
-	refresh(false, "")
-
-	write(a + "\n" + c + "\n")
-	refresh(true, "")
-	wantHeld(t, l, true, a, c)
-	wantHeld(t, l, false, b)
-	refresh(false, "")
-
-	write(b + "\nnobody\n")
-	refresh(true, "line 2")
-	wantHeld(t, l, true, a, b, c)
-	refresh(false, "line 2") // not read again, and still not whole
-
-	write(b + "\n")
-	refresh(true, "")
-	wantHeld(t, l, false, a, c)
-	wantHeld(t, l, true, b)
-
-	if err := os.Remove(name); err != nil {
-		t.Fatal(err)
-	}
-	refresh(false, "no such file")
-	wantHeld(t, l, true, b)
-	write(a + "\n")
-	refresh(true, "")
-	wantHeld(t, l, false, b)
-
-	// Truncated a moment ago: somebody may be about to write it.
-	if err := os.WriteFile(name, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	refresh(true, "")
-	wantHeld(t, l, true, a)
-	old := time.Now().Add(-time.Minute)
-	if err := os.Chtimes(name, old, old); err != nil {
-		t.Fatal(err)
-	}
-	refresh(true, "")
-	wantHeld(t, l, false, a)
-
-	// Replaced by renaming, with the time and the size of the one before.
-	if err := os.WriteFile(name+".new", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(name+".new", old, old); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(name+".new", name); err != nil {
-		t.Fatal(err)
-	}
-	refresh(true, "")
 }
 
 func TestDoNotTextWatch(t *testing.T) {
@@ -193,14 +249,14 @@ func TestDoNotTextWatch(t *testing.T) {
 		time.Sleep(time.Minute)
 		wantHeld(t, l, true, "+14043438646")
 		write("+14043438648\n")
-		time.Sleep(5 * time.Second)
+		time.Sleep(10 * time.Second)
 		wantHeld(t, l, false, "+14043438646")
 		stop()
 		watch.Wait()
 		if n := strings.Count(log.String(), "not whole"); n != 1 {
 			t.Errorf("told %d times that the list is not whole:\n%s", n, log.String())
 		}
-		if n := strings.Count(log.String(), "list read"); n != 2 {
+		if n := strings.Count(log.String(), "list read"); n != 3 {
 			t.Errorf("told %d times that it was read:\n%s", n, log.String())
 		}
 	})

@@ -17,7 +17,11 @@ type Offer struct {
 
 // Release ends the offer: its caller has decided or is gone. It may be called more
 // than once.
-func (o *Offer) Release() { o.release() }
+func (o *Offer) Release() {
+	if o.release != nil {
+		o.release()
+	}
+}
 
 // Offer decides whether a caller is offered a text, and should be asked before
 // one is: every rule of the call's policy, the caller's number, and the breaker.
@@ -31,7 +35,7 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 	if v := q.refusal(func(rule) bool { return true }); v != nil {
 		return nil, &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
 	}
-	o := &Offer{NeedsNumber: q.noNumber, release: func() {}}
+	o := &Offer{NeedsNumber: q.noNumber}
 	if b := q.setup.breaker; b.state() == "half_open" {
 		release, ok := b.offer(q.setup.Breaker.OpenFor)
 		if !ok {
@@ -42,14 +46,16 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 	return o, nil
 }
 
-// Check reports whether a text could be sent for the call now: nil, or an
-// [*Error] as from [Client.Offer]. It asks every rule but the breaker, and a number
-// that another one has to be asked for is refused. A zero Accepted is fine. The
-// error of a malformed call is [ErrInvalidCall] and lists every problem.
+// Check reports whether Deflect would ask for a text: nil, or an [*Error] as from
+// [Client.Offer]. It asks the rules that protect who is texted (number, country,
+// consent, do-not-text list, cooldown) and whether the call is complete, but not those
+// about the moment of an offer, which is kept once it was made. A number that another
+// one has to be asked for is refused. A zero Accepted is fine. The error of a malformed
+// call is [ErrInvalidCall] and lists every problem.
 func (c *Client) Check(ctx context.Context, call Call) error {
 	q := c.inquire(ctx, call, time.Now())
 	q.final = true
-	if v := q.refusal(func(r rule) bool { return r.name != "breaker" }); v != nil {
+	if v := q.refusal(func(r rule) bool { return r.always || r.name == "cooldown" }); v != nil {
 		return &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
 	}
 	return nil

@@ -20,7 +20,7 @@ var (
 )
 
 // errRestart is the problem of a setting that Reload cannot change.
-var errRestart = errors.New("was switched on or off, which needs a restart")
+var errRestart = errors.New("was changed, which needs a restart")
 
 // ConfigError is one problem of a configuration.
 type ConfigError struct {

@@ -57,55 +57,37 @@ func (s span) String() string {
 
 func (s span) overnight() bool { return s.to < s.from }
 
-// open reports whether it is open at t.
-func (tt *timetable) open(t time.Time) bool {
+// open reports whether it is open at t, and tells what decides that.
+func (tt *timetable) open(t time.Time) (bool, string) {
 	if tt.zone == nil {
-		return true
+		return true, "no hours are set"
 	}
 	local := t.In(tt.zone)
-	if tt.holidays[dateOf(local)] {
-		return false
+	at := local.Format("Mon 2006-01-02 15:04") + " in " + tt.zone.String()
+	switch {
+	case tt.holidays[dateOf(local)]:
+		return false, at + " is a holiday"
+	case tt.always:
+		return true, at + " is no holiday"
 	}
-	if tt.always {
-		return true
-	}
-	now := local.Hour()*60 + local.Minute()
-	for _, s := range tt.week[local.Weekday()] {
+	now, day := local.Hour()*60+local.Minute(), local.Weekday()
+	for _, s := range tt.week[day] {
 		if s.from <= now && (now < s.to || s.overnight()) {
-			return true
+			return true, fmt.Sprintf("%s, within %s %s", at, dayNames[day], s)
 		}
 	}
 	// Noon, because not every day has a midnight.
 	y, m, d := local.Date()
 	yesterday := time.Date(y, m, d-1, 12, 0, 0, 0, tt.zone)
-	if tt.holidays[dateOf(yesterday)] {
-		return false
-	}
 	for _, s := range tt.week[yesterday.Weekday()] {
-		if s.overnight() && now < s.to {
-			return true
+		if s.overnight() && now < s.to && !tt.holidays[dateOf(yesterday)] {
+			return true, fmt.Sprintf("%s, within %s %s", at, dayNames[yesterday.Weekday()], s)
 		}
 	}
-	return false
-}
-
-// describe tells what the table says of the day of t.
-func (tt *timetable) describe(t time.Time) string {
-	if tt.zone == nil {
-		return "no hours are set"
+	if len(tt.week[day]) == 0 {
+		return false, at + "; " + dayNames[day] + " has no hours"
 	}
-	local := t.In(tt.zone)
-	at := local.Format("Mon 2006-01-02 15:04") + " in " + tt.zone.String()
-	switch today := tt.week[local.Weekday()]; {
-	case tt.holidays[dateOf(local)]:
-		return at + " is a holiday"
-	case tt.always:
-		return at + " is no holiday"
-	case len(today) == 0:
-		return at + "; " + dayNames[local.Weekday()] + " has no hours of its own"
-	default:
-		return fmt.Sprintf("%s; hours of %s: %s", at, dayNames[local.Weekday()], join(today))
-	}
+	return false, fmt.Sprintf("%s; hours of %s: %s", at, dayNames[day], join(tt.week[day]))
 }
 
 func join(spans []span) string {
@@ -119,6 +101,7 @@ func join(spans []span) string {
 var (
 	dayNames  = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} // as time.Weekday counts
 	spanForm  = regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])$`)
+	errNoZone = errors.New("is not an IANA time zone such as America/New_York")
 	errNoSpan = errors.New(`is not a span such as "09:00-17:00"`)
 )
 
@@ -129,11 +112,15 @@ func (h Hours) read(bad func(field, format string, args ...any)) *timetable {
 		return tt
 	}
 	zone, err := time.LoadLocation(h.Zone)
+	// Systems have names beside those of IANA: the machine's own zone, leap seconds.
+	if h.Zone == "Local" || strings.HasPrefix(h.Zone, "right/") || strings.HasPrefix(h.Zone, "posix") {
+		err = errNoZone
+	}
 	switch {
 	case h.Zone == "":
 		bad("Hours.Zone", "is missing: the time zone of the hours, such as America/New_York")
-	case err != nil || h.Zone == "Local":
-		bad("Hours.Zone", "is not an IANA time zone such as America/New_York")
+	case err != nil:
+		bad("Hours.Zone", "%w", errNoZone)
 	default:
 		tt.zone = zone
 	}

@@ -90,8 +90,8 @@ func TestHours(t *testing.T) {
 				t.Fatal(err)
 			}
 			table := mustHours(t, tt.hours)
-			if got := table.open(at); got != tt.open {
-				t.Errorf("open(%s) = %t; %s", tt.at, got, table.describe(at))
+			if got, why := table.open(at); got != tt.open {
+				t.Errorf("open(%s) = %t: %s", tt.at, got, why)
 			}
 		})
 	}
@@ -107,7 +107,7 @@ func TestHoursOverAYear(t *testing.T) {
 	})
 	minutes := 0
 	for at := time.Date(2026, 1, 1, 5, 0, 0, 0, time.UTC); at.Before(time.Date(2027, 1, 1, 5, 0, 0, 0, time.UTC)); at = at.Add(time.Minute) {
-		if table.open(at) {
+		if open, _ := table.open(at); open {
 			minutes++
 		}
 	}
@@ -115,6 +115,27 @@ func TestHoursOverAYear(t *testing.T) {
 	// hour longer. That of 2026-03-07 is not shorter: the clock jumps at its end.
 	if want := 260*8*60 + 52*4*60 + 60; minutes != want {
 		t.Errorf("open for %d minutes of 2026, want %d", minutes, want)
+	}
+}
+
+func TestHoursInWords(t *testing.T) {
+	table := mustHours(t, Hours{
+		Zone: "America/New_York", Week: map[string][]string{"mon-fri": {"09:00-12:00", "13:00-17:00"}, "sat": {"22:00-02:00"}}, Holidays: []string{"2026-12-25"},
+	})
+	for at, want := range map[string]string{
+		"2026-11-23T14:30:00-05:00": "Mon 2026-11-23 14:30 in America/New_York, within mon 13:00-17:00",
+		"2026-11-23T12:30:00-05:00": "Mon 2026-11-23 12:30 in America/New_York; hours of mon: 09:00-12:00, 13:00-17:00",
+		"2026-11-22T01:00:00-05:00": "Sun 2026-11-22 01:00 in America/New_York, within sat 22:00-02:00",
+		"2026-11-22T03:00:00-05:00": "Sun 2026-11-22 03:00 in America/New_York; sun has no hours",
+		"2026-12-25T10:00:00-05:00": "Fri 2026-12-25 10:00 in America/New_York is a holiday",
+	} {
+		when, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, got := table.open(when); got != want {
+			t.Errorf("%s: %q, want %q", at, got, want)
+		}
 	}
 }
 
@@ -129,6 +150,7 @@ func TestHoursProblems(t *testing.T) {
 	}{
 		{"zone missing", Hours{Week: map[string][]string{"mon": {"09:00-17:00"}}}, []string{"Hours.Zone: is missing"}},
 		{"zone unknown", Hours{Zone: "New York"}, []string{"Hours.Zone: is not an IANA time zone"}},
+		{"zone with leap seconds", Hours{Zone: "right/America/New_York"}, []string{"Hours.Zone: is not an IANA time zone"}},
 		{"zone of the machine", Hours{Zone: "Local"}, []string{"Hours.Zone: is not an IANA time zone"}},
 		{"day unknown", week("monday", "09:00-17:00"), []string{`Hours.Week: has "monday", which is no day`}},
 		{"day empty", week("", "09:00-17:00"), []string{"Hours.Week"}},

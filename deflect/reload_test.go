@@ -1,7 +1,11 @@
 package deflect_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +76,9 @@ func TestReloadRefuses(t *testing.T) {
 		change func(*deflect.Config)
 	}{
 		{"SiteID", func(c *deflect.Config) { c.SiteID = "" }},
+		{"SiteID", func(c *deflect.Config) { c.SiteID = "1" }},
+		{"Domain", func(c *deflect.Config) { c.Domain = "lo" }},
+		{"BaseURL", func(c *deflect.Config) { c.Domain, c.BaseURL = "", "https://api.example.net" }},
 		{"LiveDeadline", func(c *deflect.Config) { c.LiveDeadline = -1 }},
 		{"MaxCooldowns", func(c *deflect.Config) { c.MaxCooldowns = -1 }},
 		{"Report.Every", func(c *deflect.Config) { c.Report.Every = time.Minute }},
@@ -87,6 +94,81 @@ func TestReloadRefuses(t *testing.T) {
 	if _, err := client.Deflect(t.Context(), call()); err != nil {
 		t.Errorf("after refused reloads: %v", err)
 	}
+}
+
+// Everything at once, for the race detector: what is decided is decided by one
+// configuration or the other.
+func TestReloadUnderLoad(t *testing.T) {
+	api := deflecttest.New(keys)
+	client := newClient(t, api, nil)
+	good := deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: auth()}
+	var work sync.WaitGroup
+	for i := range 4 {
+		work.Go(func() {
+			for j := range 25 {
+				call := call()
+				call.ANI = deflect.PhoneNumber(fmt.Sprintf("+1404343%04d", 1000+100*i+j))
+				call.Policy = policy(t, deflect.Rules{})
+				if offer, err := client.Offer(t.Context(), call); err != nil {
+					t.Error(err)
+				} else {
+					offer.Release()
+				}
+				if _, body, err := client.Preview(call); err != nil || !bytes.Contains(body, []byte(`"deflectionHandle":"1404343`)) {
+					t.Errorf("%s, %v", body, err)
+				}
+				if _, err := client.Deflect(t.Context(), call); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	work.Go(func() {
+		for i := range 50 {
+			next := good
+			next.Breaker.Failures, next.MaxCooldowns = 1+i%3, 1000+i
+			if err := client.Reload(next); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	work.Wait()
+	if n := len(api.Sent()); n != 100 {
+		t.Errorf("%d texts", n)
+	}
+}
+
+// A report is read in the windows that it began with.
+func TestReloadDuringAReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var windows []string
+		r := &reporter{answer: func(from, to time.Time, _ int) (int, string) {
+			mu.Lock()
+			defer mu.Unlock()
+			windows = append(windows, from.Round(time.Second).Format("15")+"-"+to.Format("15"))
+			return 200, told(from.Format("15"))
+		}}
+		client := reportClient(t, r, nil)
+		now := time.Now()
+		first := true
+		for _, err := range client.Report(t.Context(), deflect.ReportQuery{From: now.Add(-8 * time.Hour), To: now}) {
+			if err != nil {
+				t.Error(err)
+			}
+			if first {
+				first = false
+				next := deflect.Config{SiteID: "38856538", Domain: "va", Auth: auth(), Report: deflect.ReportConfig{Window: 30 * time.Minute}}
+				if err := client.Reload(next); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		slices.Sort(windows)
+		if len(windows) != 8 {
+			t.Errorf("windows %v, want 8 of an hour each", windows)
+		}
+	})
 }
 
 // What began with one configuration ends with it.

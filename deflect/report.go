@@ -131,7 +131,7 @@ func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[Event, err
 			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: ReasonInvalidCall, Err: errBadSpan})
 			return
 		}
-		r := &reportRun{client: c, query: q, from: from, to: to}
+		r := &reportRun{client: c, setup: c.setup.Load(), query: q, from: from, to: to}
 		r.iterate(ctx, yield)
 	}
 }
@@ -153,6 +153,7 @@ func Events(report iter.Seq2[Event, error], failed func(error)) iter.Seq[Event] 
 // reportRun is one iteration over a report.
 type reportRun struct {
 	client   *Client
+	setup    *setup // of its begin
 	query    ReportQuery
 	from, to time.Time
 	seen     recent
@@ -179,7 +180,7 @@ func (r *reportRun) iterate(ctx context.Context, yield func(Event, error) bool) 
 	defer r.fetchers.Wait()
 	defer cancel()
 
-	total := int((r.to.Sub(r.from) + r.client.setup.Load().Report.Window - 1) / r.client.setup.Load().Report.Window)
+	total := int((r.to.Sub(r.from) + r.setup.Report.Window - 1) / r.setup.Report.Window)
 	var queue []*fetched
 	next := 0
 	for done := 0; ; done++ {
@@ -189,7 +190,7 @@ func (r *reportRun) iterate(ctx context.Context, yield func(Event, error) bool) 
 		if done == total {
 			return
 		}
-		for ; next < total && next < done+r.client.setup.Load().Report.Parallel; next++ {
+		for ; next < total && next < done+r.setup.Report.Parallel; next++ {
 			queue = append(queue, r.start(ctx, r.window(next)))
 		}
 		f := queue[0]
@@ -211,7 +212,7 @@ func (r *reportRun) iterate(ctx context.Context, yield func(Event, error) bool) 
 // window returns the nth window. All but the first begin a millisecond early,
 // in case the API leaves out both ends.
 func (r *reportRun) window(n int) period {
-	length := r.client.setup.Load().Report.Window
+	length := r.setup.Report.Window
 	w := period{from: r.from.Add(time.Duration(n) * length)}
 	w.to = earlier(w.from.Add(length), r.to)
 	if n > 0 {
@@ -241,7 +242,7 @@ func (r *reportRun) start(ctx context.Context, w period) *fetched {
 				return false
 			}
 		}
-		f.err = r.client.fetch(ctx, w, &r.gaveUp, func(e entry) bool {
+		f.err = r.client.fetch(ctx, r.setup, w, &r.gaveUp, func(e entry) bool {
 			if batch == nil {
 				batch = make([]entry, 0, entriesPerBatch)
 			}

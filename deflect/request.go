@@ -86,13 +86,13 @@ func (s *setup) epoch(t time.Time) string {
 
 // Preview returns what Deflect would send for the call, without sending it: the
 // URL and the JSON body. The body holds the caller's full number. The error is
-// that of [Client.Check].
+// that of [Client.Check]; cooldowns are not asked.
 func (c *Client) Preview(call Call) (url string, body []byte, err error) {
-	if err := c.Check(context.Background(), call); err != nil {
-		return "", nil, err
+	q := c.inquire(context.Background(), call, time.Now())
+	q.final = true
+	if v := q.refusal(func(r rule) bool { return r.always }); v != nil {
+		return "", nil, &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
 	}
-	s := c.setup.Load()
-	k, _ := s.validate(call, time.Now())
-	body, err = s.encode(k)
-	return s.root + contextAndInvite, body, err
+	body, err = q.setup.encode(q.call)
+	return q.setup.root + contextAndInvite, body, err
 }

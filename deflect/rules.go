@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nyaruka/phonenumbers"
@@ -42,6 +43,7 @@ type inquiry struct {
 	problems problems
 	final    bool // nobody can be asked for another number any more
 	noNumber bool // the number cannot be texted, and another one will be asked for
+	noLine   bool // the number cannot be texted at all, so that its kind does not matter
 }
 
 // rule is one reason not to text a caller.
@@ -85,7 +87,9 @@ func (c *Client) inquire(ctx context.Context, call Call, now time.Time) *inquiry
 	if q.policy == nil {
 		q.policy = noRules
 	}
-	q.call, q.problems = s.validate(call, now)
+	// The times of a call are judged by the clock, also when somebody asks about
+	// another moment.
+	q.call, q.problems = s.validate(call, time.Now())
 	return q
 }
 
@@ -120,7 +124,7 @@ func refuse(r Reason, format string, args ...any) Verdict {
 	return v
 }
 
-var skipped = Verdict{Answer: Skip, Detail: "there is no number yet"}
+var skipped = Verdict{Answer: Skip, Detail: "there is no number that can be texted"}
 
 // otherwise asks for another number where that is possible.
 func (q *inquiry) otherwise(v Verdict) Verdict {
@@ -135,6 +139,7 @@ func (q *inquiry) otherwise(v Verdict) Verdict {
 func (q *inquiry) number() Verdict {
 	for _, p := range q.problems {
 		if r := p.reason(); r != ReasonInvalidCall {
+			q.noLine = true
 			return q.otherwise(Verdict{Answer: Refuse, Reason: r, Detail: p.Error(), err: q.problems})
 		}
 	}
@@ -143,7 +148,7 @@ func (q *inquiry) number() Verdict {
 
 func (q *inquiry) lineType() Verdict {
 	switch {
-	case q.noNumber || q.call.customer == (number{}):
+	case q.noLine:
 		return skipped
 	case q.call.customer.kind() == phonenumbers.MOBILE:
 		return pass("a mobile")
@@ -155,15 +160,15 @@ func (q *inquiry) lineType() Verdict {
 
 func (q *inquiry) country() Verdict {
 	switch {
-	case q.noNumber || q.call.customer == (number{}):
-		return skipped
 	case len(q.policy.countries) == 0:
 		return pass("any country")
+	case q.noNumber || q.call.customer == (number{}):
+		return skipped
 	}
 	region := q.call.customer.region()
 	if !q.policy.countries[region] {
-		if region == "" {
-			region = "no known country"
+		if region == "" || region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY {
+			region = "no country"
 		}
 		return q.otherwise(refuse(ReasonCountry, "the number is of %s, which is not among the countries", region))
 	}
@@ -194,7 +199,7 @@ func (q *inquiry) doNotText() Verdict {
 	switch list := q.policy.rules.DoNotText; {
 	case list == nil:
 		return pass("there is no list")
-	case q.noNumber || q.call.customer == (number{}):
+	case q.call.customer == (number{}):
 		return skipped
 	case list.Holds(q.call.customer.e164()):
 		return refuse(ReasonOptedOut, "the number is on the do-not-text list")
@@ -203,11 +208,11 @@ func (q *inquiry) doNotText() Verdict {
 }
 
 func (q *inquiry) hours() Verdict {
-	words := q.policy.hours.describe(q.now)
-	if !q.policy.hours.open(q.now) {
-		return refuse(ReasonOutsideHours, "closed: %s", words)
+	open, why := q.policy.hours.open(q.now)
+	if !open {
+		return refuse(ReasonOutsideHours, "closed: %s", why)
 	}
-	return pass("open: %s", words)
+	return pass("open: %s", why)
 }
 
 func (q *inquiry) wait() Verdict {
@@ -239,35 +244,64 @@ func point(callID string) int {
 }
 
 func (q *inquiry) cooldown() Verdict {
-	switch {
-	case q.policy.rules.NoCooldown:
+	if q.policy.rules.NoCooldown {
 		return pass("there is none")
-	case q.noNumber || q.call.customer == (number{}):
+	}
+	keys := q.cooldownKeys()
+	if len(keys) == 0 {
 		return skipped
 	}
-	held, err := q.client.cooldowns.Held(q.ctx, q.cooldownKey())
-	switch {
-	case err != nil:
-		v := refuse(ReasonCooldownUnknown, "the store of cooldowns does not answer")
-		v.err = fmt.Errorf("%w: %w", v.err, err)
-		return v
-	case held:
-		return q.refusedByCooldown()
+	ctx, cancel := context.WithTimeout(q.ctx, q.setup.LiveDeadline) // a caller waits
+	defer cancel()
+	for _, key := range keys {
+		held, err := q.client.cooldowns.Held(ctx, key)
+		if err != nil {
+			v := refuse(ReasonCooldownUnknown, "the store of cooldowns does not answer")
+			v.err = storeError(err)
+			return v
+		}
+		if held {
+			return q.inCooldown()
+		}
 	}
 	return pass("not texted in the last %s", q.policy.rules.Cooldown)
 }
 
-func (q *inquiry) refusedByCooldown() Verdict {
-	return refuse(ReasonCooldown, "the caller was texted less than %s ago", q.policy.rules.Cooldown)
+// storeError is without numbers: a store may well quote its keys.
+func storeError(err error) error {
+	return fmt.Errorf("the store of cooldowns does not answer: %w", cleanedError{err})
 }
 
-func (q *inquiry) cooldownKey() string { return q.policy.name + " " + q.call.customer.e164() }
+func (q *inquiry) inCooldown() Verdict {
+	return refuse(ReasonCooldown, "the caller was, or may have been, texted less than %s ago", q.policy.rules.Cooldown)
+}
+
+// cooldownKeys are the phones that must not be texted again, in the order in which
+// they are taken: the one that is texted and, when that is another one, the one that
+// calls, or one caller could have any number of strangers texted.
+func (q *inquiry) cooldownKeys() []string {
+	var keys []string
+	add := func(n number) { keys = append(keys, q.policy.name+" "+n.e164()) }
+	if q.call.customer != (number{}) {
+		add(q.call.customer)
+	}
+	if q.call.call.NumberOverride != "" {
+		if n, ok := q.call.call.ANI.parse(q.setup.DefaultRegion); ok && n.e164() != q.call.customer.e164() {
+			add(n)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
 
 func (q *inquiry) breaker() Verdict {
 	switch state := q.setup.breaker.state(); state {
 	case "open":
 		return refuse(ReasonBreakerOpen, "%s", ErrBreakerOpen)
 	case "half_open":
+		if q.setup.breaker.offered() {
+			return refuse(ReasonBreakerOpen, "half open, and the one caller that it lets through is being served")
+		}
 		return pass("half open: one caller at a time")
 	}
 	return pass("closed")

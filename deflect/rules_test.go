@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -100,6 +101,8 @@ func TestRules(t *testing.T) {
 		{name: "ask: what was keyed in is wrong too", rules: deflect.Rules{AskNumber: true}, change: func(c *deflect.Call) { c.ANI, c.NumberOverride = "anonymous", landline }, reason: deflect.ReasonNumberFixedLine, final: deflect.ReasonNumberFixedLine},
 		{name: "ask: what was keyed in is fine", rules: deflect.Rules{AskNumber: true}, change: func(c *deflect.Call) { c.ANI, c.NumberOverride = "anonymous", american }},
 		{name: "ask: opted out", rules: deflect.Rules{AskNumber: true, DoNotText: numbers{american}}, reason: deflect.ReasonOptedOut, final: deflect.ReasonOptedOut},
+		{name: "ask: strict and opted out", rules: deflect.Rules{AskNumber: true, LineTypes: deflect.StrictLineTypes, DoNotText: numbers{american}}, reason: deflect.ReasonOptedOut, final: deflect.ReasonNumberNotMobile},
+		{name: "ask: landline and opted out", rules: deflect.Rules{AskNumber: true, DoNotText: numbers{landline}}, change: func(c *deflect.Call) { c.ANI = landline }, reason: deflect.ReasonOptedOut, final: deflect.ReasonNumberFixedLine},
 		{name: "ask: hidden and closed", rules: deflect.Rules{AskNumber: true, Hours: closed}, change: func(c *deflect.Call) { c.ANI = "anonymous" }, reason: deflect.ReasonOutsideHours, final: deflect.ReasonNumberHidden},
 		{name: "ask: hidden and malformed", rules: deflect.Rules{AskNumber: true}, change: func(c *deflect.Call) { c.ANI, c.Skill = "anonymous", "" }, reason: deflect.ReasonInvalidCall, final: deflect.ReasonNumberHidden},
 	}
@@ -135,18 +138,11 @@ func TestRules(t *testing.T) {
 				if first != tt.reason {
 					t.Errorf("Explain says %q, Offer %q", first, tt.reason)
 				}
-				check := tt.reason
-				if tt.asks {
-					check = tt.final
+				if err := client.Check(t.Context(), call); reasonOf(err) != tt.final {
+					t.Errorf("Check: %v, want reason %q", err, tt.final)
 				}
-				if tt.reason == deflect.ReasonOutsideHours && tt.final != "" {
-					check = tt.final // the number comes first when nobody asks for another one
-				}
-				if tt.reason == deflect.ReasonInvalidCall {
-					check = tt.final
-				}
-				if err := client.Check(t.Context(), call); reasonOf(err) != check {
-					t.Errorf("Check: %v, want reason %q", err, check)
+				if _, _, err := client.Preview(call); reasonOf(err) != tt.final {
+					t.Errorf("Preview: %v, want reason %q", err, tt.final)
 				}
 				res, err := client.Deflect(t.Context(), call)
 				if got := reasonOf(err); got != tt.final {
@@ -277,7 +273,7 @@ func TestExplain(t *testing.T) {
 		"request: pass : complete",
 		"consent: refuse no_consent: consent is required and was not given",
 		"do_not_text: refuse opted_out: the number is on the do-not-text list",
-		"hours: pass : open: Mon 2026-11-23 10:00 in UTC; hours of mon: 09:00-17:00",
+		"hours: pass : open: Mon 2026-11-23 10:00 in UTC, within mon 09:00-17:00",
 		"wait: pass : the expected wait is 1m30s, not less than 1m0s",
 		"percent: refuse not_sampled: the call id falls on 33; calls from 0 to 99 are offered a text below 33",
 		"cooldown: pass : not texted in the last 15m0s",
@@ -295,6 +291,22 @@ func TestExplain(t *testing.T) {
 	}
 	if skipped != 4 {
 		t.Errorf("%d rules skipped without a number, want line_type, country, do_not_text and cooldown", skipped)
+	}
+	// Another day is no reason to find fault with the times of the call.
+	call.ANI, call.Policy = "+14043438646", policy(t, deflect.Rules{})
+	for _, v := range client.Explain(t.Context(), call, call.Start.Add(-48*time.Hour)) {
+		if v.Answer != deflect.Pass {
+			t.Errorf("two days ago: %+v", v)
+		}
+	}
+	// A landline is refused once, and a satellite phone is of no country.
+	call.ANI = "+493012345678"
+	if v := client.Explain(t.Context(), call, time.Now())[1]; v.Rule != "line_type" || v.Answer != deflect.Skip {
+		t.Errorf("landline: %+v", v)
+	}
+	call.ANI, call.Policy = "+881612345678", policy(t, deflect.Rules{Countries: []string{"US"}})
+	if v := client.Explain(t.Context(), call, time.Now())[2]; v.Detail != "the number is of no country, which is not among the countries" {
+		t.Errorf("satellite phone: %+v", v)
 	}
 }
 
@@ -337,21 +349,28 @@ func TestTellsMobiles(t *testing.T) {
 // brokenStore does not know.
 type brokenStore struct{ heldToo bool }
 
-func (b brokenStore) Held(context.Context, string) (bool, error) {
+func (b brokenStore) Held(_ context.Context, key string) (bool, error) {
 	if b.heldToo {
-		return false, errors.New("no connection")
+		return false, fmt.Errorf("GET %q: i/o timeout", key)
 	}
 	return false, nil
 }
 
-func (brokenStore) Take(context.Context, string, time.Duration) (func(), bool, error) {
-	return nil, false, errors.New("no connection")
+func (brokenStore) Take(_ context.Context, key, _ string, _ time.Duration) (bool, error) {
+	return false, fmt.Errorf("SET %q: i/o timeout", key)
+}
+
+func (brokenStore) Release(_ context.Context, key, _ string) error {
+	return fmt.Errorf("DEL %q: i/o timeout", key)
 }
 
 func TestStoreThatDoesNotKnow(t *testing.T) {
 	for _, heldToo := range []bool{false, true} {
 		api := deflecttest.New(keys)
-		client := newClient(t, api, func(c *deflect.Config) { c.Cooldowns = brokenStore{heldToo} })
+		var log lockedBuffer
+		client := newClient(t, api, func(c *deflect.Config) {
+			c.Cooldowns, c.Logger = brokenStore{heldToo}, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		})
 		call := call()
 		call.Policy = policy(t, deflect.Rules{})
 		if _, err := client.Offer(t.Context(), call); heldToo != (reasonOf(err) == deflect.ReasonCooldownUnknown) {
@@ -361,5 +380,28 @@ func TestStoreThatDoesNotKnow(t *testing.T) {
 		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonCooldownUnknown || !deflect.NotSent(err) || len(api.Sent()) != 0 {
 			t.Errorf("Deflect: %+v, %v, %d texts", res, err, len(api.Sent()))
 		}
+		if said := fmt.Sprint(err, client.Check(t.Context(), call), log.String()); strings.Contains(said, "404343") || !strings.Contains(said, "not given back") {
+			t.Errorf("the number is told, or the trouble is not: %s", said)
+		}
 	}
+}
+
+// hangingStore answers when ctx ends.
+type hangingStore struct{ brokenStore }
+
+func (hangingStore) Held(ctx context.Context, _ string) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+func TestStoreThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, deflecttest.New(keys), func(c *deflect.Config) { c.Cooldowns = hangingStore{} })
+		call := call()
+		call.Policy = policy(t, deflect.Rules{})
+		began := time.Now()
+		if _, err := client.Offer(context.Background(), call); reasonOf(err) != deflect.ReasonCooldownUnknown || time.Since(began) > 4*time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
 }

@@ -27,14 +27,15 @@ func (c *Client) newSetup(cfg Config) *setup {
 	return s
 }
 
-// Reload goes on with another configuration: where the API is, the keys, limits,
-// breaker, report and settling. What the Client knows stays: cooldowns, uncertain
-// deflections, metrics, and the state of a breaker whose settings are the same. Requests in progress
-// end as they began. Transport, Logger, OnSettled, Registerer and Cooldowns stay
-// as they were given to [New].
+// Reload goes on with another configuration: keys, limits, breaker, report and
+// settling. What the Client knows stays: cooldowns, uncertain deflections, metrics,
+// and the state of a breaker whose settings are the same; another breaker begins
+// closed. What is in progress ends as it began. Transport, Logger, OnSettled,
+// Registerer and Cooldowns stay as they were given to [New].
 //
 // The error lists every problem, see [Config.Validate]; the Client then goes on as
-// before. Polling of the report cannot be switched on or off by Reload.
+// before. SiteID, Domain and BaseURL cannot change, because what is uncertain belongs to the
+// account, nor can polling of the report be switched on or off.
 func (c *Client) Reload(cfg Config) error {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
@@ -45,10 +46,18 @@ func (c *Client) Reload(cfg Config) error {
 		return err
 	}
 	cfg = cfg.withDefaults()
-	if (cfg.Report.Every > 0) != (old.Report.Every > 0) {
+	next := c.newSetup(cfg)
+	switch {
+	case cfg.SiteID != old.SiteID:
+		return &ConfigError{Field: "SiteID", Err: errRestart}
+	case next.root != old.root && cfg.BaseURL != "":
+		return &ConfigError{Field: "BaseURL", Err: errRestart}
+	case next.root != old.root:
+		return &ConfigError{Field: "Domain", Err: errRestart}
+	case (cfg.Report.Every > 0) != (old.Report.Every > 0):
 		return &ConfigError{Field: "Report.Every", Err: errRestart}
 	}
-	c.setup.Store(c.newSetup(cfg))
+	c.setup.Store(next)
 	if own, ok := c.cooldowns.(*memoryCooldowns); ok {
 		own.setMax(cfg.MaxCooldowns)
 	}

@@ -3,9 +3,11 @@ package deflect
 import (
 	"errors"
 	"fmt"
-	"regexp"
+	"reflect"
+	"strconv"
 	"strings"
 	"text/template"
+	"unicode"
 )
 
 // TextTemplate is a text to send in the syntax of text/template. It is safe for
@@ -28,14 +30,27 @@ type textFields struct {
 	Info                map[string]string
 }
 
-const maxRenderedBytes = 16 << 10
+const (
+	maxRenderedBytes = 16 << 10
+	maxInfoText      = 1024 // of one entry of the caller info, in bytes
+)
 
-// ParseText reads a template. It is executed once, without a call, so that a field
-// that does not exist shows here and not when a caller waits.
+// ParseText reads a template. What could fail when a caller waits is refused here:
+// fields that do not exist, functions other than those for comparing, cutting and
+// printing, templates in templates, loops in loops, and loops over numbers.
 func ParseText(s string) (*TextTemplate, error) {
 	t, err := template.New("text").Option("missingkey=zero").Parse(s)
 	if err != nil {
-		return nil, templateError(err)
+		said := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "template: "), "text:")
+		return nil, errors.New("is not a template: " + said)
+	}
+	if len(t.Templates()) > 1 {
+		return nil, errors.New("defines a template in the template, which texts cannot have")
+	}
+	if t.Tree != nil {
+		if err := checkList(t.Root, scope{}); err != nil {
+			return nil, err
+		}
 	}
 	tt := &TextTemplate{t: t}
 	if _, err := tt.Render(Call{}); err != nil {
@@ -51,29 +66,38 @@ func (tt *TextTemplate) Render(call Call) (string, error) {
 		fields.Profile = call.Policy.name
 	}
 	for k, v := range call.CallerInfo {
-		if v != nil {
-			fields.Info[k] = fmt.Sprint(v)
-		}
+		fields.Info[k] = infoText(v)
 	}
 	out := limitedBuilder{left: maxRenderedBytes}
 	if err := tt.t.Execute(&out, fields); err != nil {
-		return "", templateError(err)
+		if errors.Is(err, errLongText) {
+			return "", errLongText
+		}
+		return "", errors.New("cannot be made: " + clean(strings.TrimPrefix(err.Error(), "template: text:")))
 	}
 	return strings.TrimSpace(out.b.String()), nil
 }
 
-var unknownField = regexp.MustCompile(`^(.*): executing "text" at <.*>: can't evaluate field (\w+) in type .*textFields$`)
-
-// templateError says what text/template says in the words of whoever wrote the text.
-func templateError(err error) error {
-	if errors.Is(err, errLongText) {
-		return errLongText
+// infoText shows a plain value of the caller info as a person would write it, on one
+// line; what is not plain is left out.
+func infoText(v any) string {
+	s := ""
+	switch v := reflect.ValueOf(v); v.Kind() {
+	case reflect.String: // json.Number too
+		s = v.String()
+	case reflect.Bool:
+		s = strconv.FormatBool(v.Bool())
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		s = strconv.FormatInt(v.Int(), 10)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		s = strconv.FormatUint(v.Uint(), 10)
+	case reflect.Float32, reflect.Float64:
+		s = strconv.FormatFloat(v.Float(), 'f', -1, 64)
 	}
-	said := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "template: "), "text:")
-	if m := unknownField.FindStringSubmatch(said); m != nil {
-		said = m[1] + ": there is no field " + m[2] + "; fields are FirstName, LastName, Skill, Profile and Info"
+	if len(s) > maxInfoText {
+		s = s[:maxInfoText]
 	}
-	return errors.New("is not a template: " + said)
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, ""), unicode.IsControl), " ")
 }
 
 var errLongText = fmt.Errorf("comes to more than %d bytes", maxRenderedBytes)

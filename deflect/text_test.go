@@ -1,6 +1,8 @@
 package deflect
 
 import (
+	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -10,9 +12,12 @@ func TestTextTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	loop := map[string]any{}
+	loop["loop"] = loop
 	call := Call{
 		ANI: "+14043438646", FirstName: "Jane", LastName: "Doe", Skill: "billing", Policy: policy,
-		CallerInfo: map[string]any{"plan": "Gold", "orders": 3, "none": nil, "markup": "{{.FirstName}} <b>"},
+		CallerInfo: map[string]any{"plan": "Gold", "orders": 3, "none": nil, "markup": "{{.FirstName}} <b>",
+			"id": 12345678.0, "number": json.Number("12345678"), "share": 0.25, "yes": true, "list": []int{1}, "loop": loop, "lines": "a\nb\r\n\tc"},
 	}
 	for _, tt := range []struct{ text, want string }{
 		{"", ""},
@@ -24,6 +29,12 @@ func TestTextTemplate(t *testing.T) {
 		{"[{{.Info.none}}{{.Info.unknown}}{{index .Info \"not there\"}}]", "[]"},
 		{"{{.Info.markup}}", "{{.FirstName}} <b>"}, // what a call says is no template
 		{"{{if .FirstName}}Hi {{.FirstName}}{{else}}Hi{{end}}!", "Hi Jane!"},
+		{"{{with .Info.plan}}{{$.FirstName}}: {{.}}{{else}}{{.LastName}}{{end}}", "Jane: Gold"},
+		{"{{range $k, $v := .Info}}{{if eq $k \"plan\"}}{{$k}}={{$v}}{{end}}{{end}}", "plan=Gold"},
+		{"{{printf \"%.2s\" .FirstName}}{{if and (eq .Skill \"billing\") (not .Info.none)}}!{{end}}", "Ja!"},
+		{"{{.Info.id}} {{.Info.number}} {{.Info.share}} {{.Info.yes}}", "12345678 12345678 0.25 true"},
+		{"[{{.Info.list}}{{.Info.loop}}]", "[]"},
+		{"{{.Info.lines}}", "a b c"},
 	} {
 		tmpl, err := ParseText(tt.text)
 		if err != nil {
@@ -39,24 +50,70 @@ func TestTextTemplate(t *testing.T) {
 	}
 	for _, tt := range []struct{ text, want string }{
 		{"{{.FirstName", "is not a template: 1: unclosed action"},
-		{"Hi {{.ANI}}", "is not a template: 1:5: there is no field ANI; fields are FirstName, LastName, Skill, Profile and Info"},
-		{"{{.Digits}}", "there is no field Digits"},
-		{"{{.Profile.Rules}}", "Rules"},
-		{"{{template \"x\"}}", "not defined"},
-		{"{{range 100000}}spam {{end}}", "comes to more than 16384 bytes"},
-		{"{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}", "exceeded maximum template depth"},
+		{"Hi {{.ANI}}", "has no field .ANI; fields are .FirstName, .LastName, .Skill, .Profile and .Info.NAME"},
+		{"{{if .FirstName}}{{.Digits}}{{end}}", "has no field .Digits"},
+		{"{{if .FirstName}}{{else}}{{$.Digits}}{{end}}", "has no field .Digits"},
+		{"{{with .Info.a}}{{.Digits}}{{end}}", "write $.Digits"},
+		{"{{with .Info.a}}{{else}}{{.Digits}}{{end}}", "has no field .Digits"},
+		{"{{.Profile.Rules}}", "has no field .Profile.Rules"},
+		{"{{.Info.a.b}}", "has no field .Info.a.b"},
+		{"{{(.Info).a}}", "something else than the call"},
+		{"{{$x := .Info}}{{$x.a}}", "something else than the call"},
+		{"{{len (index .Info .Nobody)}}", "has no field .Nobody"},
+		{"{{call .Info.a}}", "uses call, which texts cannot"},
+		{"{{.FirstName | html}}", "uses html, which texts cannot"},
+		{"{{template \"x\"}}", "names another template"},
+		{"{{define \"a\"}}x{{end}}", "defines a template"},
+		{"{{block \"a\" .}}x{{end}}", "defines a template"},
+		{"{{range 20000000}}{{end}}", "a loop over something else than .Info"},
+		{"{{range (len .FirstName)}}x{{end}}", "a loop over something else than .Info"},
+		{"{{range .Info}}{{range $.Info}}{{end}}{{end}}", "a loop in a loop"},
+		{"{{range .Info}}{{if .}}{{with .}}{{range $.Info}}{{end}}{{end}}{{end}}{{end}}", "a loop in a loop"},
+		{strings.Repeat("x", 17<<10), "comes to more than 16384 bytes"},
 	} {
 		if _, err := ParseText(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("ParseText(%q) = %v, want %q", tt.text, err, tt.want)
+			t.Errorf("ParseText(%.60q) = %v, want %q", tt.text, err, tt.want)
 		}
 	}
-	long, err := ParseText("{{.Info.long}}")
+	many := Call{CallerInfo: map[string]any{}}
+	for i := range 20 {
+		many.CallerInfo[strconv.Itoa(i)] = strings.Repeat("x", 5000)
+	}
+	long, err := ParseText("{{range .Info}}{{.}}{{end}}")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := long.Render(Call{CallerInfo: map[string]any{"long": strings.Repeat("x", 17<<10)}}); err == nil {
-		t.Error("an endless text was rendered")
+	if text, err := long.Render(many); err == nil {
+		t.Errorf("an endless text was rendered: %d bytes", len(text))
 	}
+	short, err := ParseText("{{slice .FirstName 0 3}}")
+	if err == nil {
+		_, err = short.Render(Call{FirstName: "Jo"})
+	}
+	if err == nil {
+		t.Error("three characters of a name of two")
+	}
+}
+
+// Whatever the template is: one that is accepted ends soon, for any call.
+func FuzzTextTemplate(f *testing.F) {
+	f.Add("Hi {{.FirstName}}{{with .Info.a}} {{.}}{{end}}", "Jane", "x")
+	f.Add("{{range $k, $v := .Info}}{{$k}}{{printf \"%100000d\" 1}}{{end}}", "", "")
+	f.Fuzz(func(t *testing.T, text, name, info string) {
+		tmpl, err := ParseText(text)
+		if err != nil {
+			return
+		}
+		for _, call := range []Call{{}, {FirstName: name, CallerInfo: map[string]any{"a": info, name: 1}}} {
+			got, err := tmpl.Render(call)
+			if err == nil && len(got) > maxRenderedBytes {
+				t.Errorf("%d bytes", len(got))
+			}
+			if err == nil && !strings.Contains(text, "{{") && got != strings.TrimSpace(text) {
+				t.Errorf("%q became %q", text, got)
+			}
+		}
+	})
 }
 
 func TestSegments(t *testing.T) {

@@ -36,9 +36,9 @@ type reportBody struct {
 
 // fetch gives the entries of one window to emit. Entries may come again when an
 // answer breaks off and is asked for anew.
-func (c *Client) fetch(ctx context.Context, w period, gaveUp *atomic.Bool, emit func(entry) bool) *ReportError {
+func (c *Client) fetch(ctx context.Context, s *setup, w period, gaveUp *atomic.Bool, emit func(entry) bool) *ReportError {
 	body, err := marshal(reportBody{
-		SiteID:    c.setup.Load().SiteID,
+		SiteID:    s.SiteID,
 		StartTime: strconv.FormatInt(w.from.UnixMilli(), 10),
 		EndTime:   strconv.FormatInt(w.to.UnixMilli(), 10),
 	})
@@ -47,7 +47,7 @@ func (c *Client) fetch(ctx context.Context, w period, gaveUp *atomic.Bool, emit 
 	}
 	nonceRefused := false
 	for n := 0; ; {
-		v := c.fetchOnce(ctx, body, emit)
+		v := s.fetchOnce(ctx, body, emit)
 		c.metrics.reports[v.reason].Inc()
 		c.log.LogAttrs(ctx, slog.LevelDebug, "report request ended",
 			slog.Time("from", w.from), slog.Time("to", w.to), slog.String("reason", string(v.reason)),
@@ -85,13 +85,13 @@ func mayPass(r Reason) bool {
 	return false
 }
 
-func (c *Client) fetchOnce(ctx context.Context, body []byte, emit func(entry) bool) verdict {
+func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) bool) verdict {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := time.AfterFunc(firstByteWithin, func() { cancel(errSilent) })
 	defer silence.Stop()
 
-	resp, w, err := c.setup.Load().post(ctx, getLiveDeflectData, body)
+	resp, w, err := s.post(ctx, getLiveDeflectData, body)
 	if err != nil {
 		v := broken(ctx, w, err)
 		if v.reason == ReasonDeadline {

@@ -51,7 +51,7 @@ func TestConfigValidate(t *testing.T) {
 			p.NumberEntry = freeswitch.NumberEntry{MinDigits: 9, MaxDigits: 8, Terminator: "1", Tries: 11, Gap: time.Hour}
 		}), "Profiles[0].NumberEntry.Gap: is 1h0m0s; must be between 1ms and 1m\nProfiles[0].NumberEntry.MinDigits: is 9; must be between 1 and the most digits (8)\n" +
 			"Profiles[0].NumberEntry.Terminator: must be # or *: a digit may be part of the number\nProfiles[0].NumberEntry.Tries: is 11; must be between 1 and 10"},
-		{"text", first(func(p *freeswitch.Profile) { p.Text = "Hi {{.ANI}}" }), "Profiles[0].Text: is not a template: 1:5: there is no field ANI; fields are FirstName, LastName, Skill, Profile and Info"},
+		{"text", first(func(p *freeswitch.Profile) { p.Text = "Hi {{.ANI}}" }), "Profiles[0].Text: has no field .ANI; fields are .FirstName, .LastName, .Skill, .Profile and .Info.NAME"},
 
 		// A language has every prompt that its callers can come to hear, or says that there is none.
 		{"no language", first(func(p *freeswitch.Profile) { p.Language = "english please" }), "Profiles[0].Language: is not a language such as en or es-MX"},

@@ -407,7 +407,7 @@ func TestRuleVariables(t *testing.T) {
 func TestTextOfTheCallIsTooLong(t *testing.T) {
 	change := func(d *deflect.Config, c *freeswitch.Config) {
 		d.MaxTextLength = 20
-		c.Profiles[0].Text = "Hi {{.FirstName}}{{range .Info}}{{range $.Info}}{{range $.Info}}{{.}}{{end}}{{end}}{{end}}"
+		c.Profiles[0].Text = "Hi {{.FirstName}}{{range .Info}}{{.}}{{end}}"
 	}
 	inBubble(t, change, func(t *testing.T, r *rig) {
 		c := caller(accept())
@@ -417,8 +417,8 @@ func TestTextOfTheCallIsTooLong(t *testing.T) {
 	inBubble(t, change, func(t *testing.T, r *rig) {
 		c := caller(accept())
 		c.Vars = map[string]string{}
-		for i := range 10 {
-			c.Vars[fmt.Sprintf("deflect_info_%d", i)] = strings.Repeat("x", 100)
+		for i := range 20 {
+			c.Vars[fmt.Sprintf("deflect_info_%d", i)] = strings.Repeat("x", 1000)
 		}
 		r.wantOutcome(r.run(c), deflect.Ineligible, deflect.ReasonInvalidCall)
 	})

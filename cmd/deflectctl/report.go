@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // --zone, also where the system has no zones
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )

@@ -184,7 +184,7 @@ var badFiles = []struct {
 	{"percent_in_quotes", consumer, `11: profiles[0].percent: must be a whole number from 0 to 100, without quotes`},
 	{"prompt_dash", consumer, `11: profiles[0].prompts.sent: must be text; write "" for none`},
 	{"prompt_other_keys", consumer, `13: profiles[0].prompts.number_confirm: is missing: the shipped prompt names other keys (1 and 2, and # at the end of a number)`},
-	{"text_template", consumer, `11: profiles[0].text: is not a template: 1:5: there is no field Name; fields are FirstName, LastName, Skill, Profile and Info`},
+	{"text_template", consumer, `11: profiles[0].text: has no field .Name; fields are .FirstName, .LastName, .Skill, .Profile and .Info.NAME`},
 	{"sounds_expand", consumer, `6: freeswitch.sounds: holds ${, which the switch would expand; prompts are fixed`},
 	{"language_text_long", consumer, `12: profiles[0].languages.en-GB.text: has 31 characters; at most 20`},
 	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
