@@ -128,15 +128,15 @@ func (h Hours) read(bad func(field, format string, args ...any)) *timetable {
 	for _, days := range sortedKeys(h.Week) {
 		list, err := readDays(days)
 		if err != nil {
-			bad("Hours.Week", "%w", err)
+			bad("Hours.Week."+clean(days), "%w", err)
 		}
-		spans, err := readSpans(h.Week[days])
-		if err != nil {
-			bad("Hours.Week", "of %q %w", days, err)
+		spans := readSpans(h.Week[days], func(i int, err error) { bad(fmt.Sprintf("Hours.Week.%s[%d]", clean(days), i), "%w", err) })
+		if len(h.Week[days]) == 0 {
+			bad("Hours.Week."+clean(days), "has no span; leave the day out to be closed")
 		}
 		for _, d := range list {
 			if named[d] {
-				bad("Hours.Week", "names %s twice", dayNames[d])
+				bad("Hours.Week."+clean(days), "names %s, which another key names too", dayNames[d])
 			}
 			named[d] = true
 			tt.week[d] = spans
@@ -171,7 +171,7 @@ func readDays(s string) (days []time.Weekday, err error) {
 		}
 		first, last := slices.Index(dayNames, from), slices.Index(dayNames, to)
 		if first < 0 || last < 0 {
-			return nil, fmt.Errorf("has %q, which is no day; days are mon, tue, wed, thu, fri, sat, sun, and ranges such as mon-fri", clean(s))
+			return nil, errors.New("is no day; days are mon, tue, wed, thu, fri, sat, sun, and ranges such as mon-fri")
 		}
 		for d := first; ; d = (d + 1) % 7 {
 			days = append(days, time.Weekday(d))
@@ -183,11 +183,12 @@ func readDays(s string) (days []time.Weekday, err error) {
 	return days, nil
 }
 
-func readSpans(texts []string) (spans []span, err error) {
-	for _, s := range texts {
+func readSpans(texts []string, bad func(i int, err error)) (spans []span) {
+	for i, s := range texts {
 		m := spanForm.FindStringSubmatch(s)
 		if m == nil {
-			return nil, errNoSpan
+			bad(i, errNoSpan)
+			continue
 		}
 		var v [4]int
 		for i := range v {
@@ -196,14 +197,12 @@ func readSpans(texts []string) (spans []span, err error) {
 		sp := span{v[0]*60 + v[1], v[2]*60 + v[3]}
 		switch {
 		case sp.to > 24*60:
-			return nil, errNoSpan
+			bad(i, errNoSpan)
 		case sp.from == sp.to:
-			return nil, errors.New(`has a span without length; a whole day is "00:00-24:00"`)
+			bad(i, errors.New(`is a span without length; a whole day is "00:00-24:00"`))
+		default:
+			spans = append(spans, sp)
 		}
-		spans = append(spans, sp)
 	}
-	if len(spans) == 0 {
-		return nil, errors.New("has no span; leave the day out to be closed")
-	}
-	return spans, nil
+	return spans
 }

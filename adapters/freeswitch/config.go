@@ -84,6 +84,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	c.Allow = slices.Clone(c.Allow)
 	profiles := make([]Profile, len(c.Profiles))
 	for i, p := range c.Profiles {
 		profiles[i] = p.WithDefaults(c.Sounds)
@@ -115,7 +116,15 @@ func (p Profile) WithDefaults(sounds string) Profile {
 		languages[lang] = p.translate(lang, sounds)
 	}
 	base := p.translate(p.Language, sounds)
-	p.Prompts, p.Languages = base.Prompts, languages
+	def(&base.Text, None)
+	if base.Text == None {
+		for lang, t := range languages {
+			def(&t.Text, None)
+			languages[lang] = t
+		}
+	}
+	p.Prompts, p.Text, p.Languages = base.Prompts, base.Text, languages
+	p.Dialed = slices.Clone(p.Dialed)
 	return p
 }
 
@@ -166,7 +175,7 @@ func (c Config) Validate() error {
 		at := fmt.Sprintf("Profiles[%d].", i)
 		for _, g := range p.gaps() {
 			if g.used && g.value <= maxGap && c.IdleTimeout > 0 && g.value >= c.IdleTimeout {
-				v.bad(at+g.field, "is %s; must be shorter than IdleTimeout (%s)", g.value, c.IdleTimeout)
+				v.bad(at+g.field, "is %s; must be shorter than the longest silence of the switch (%s)", g.value, c.IdleTimeout)
 			}
 		}
 	}
@@ -254,6 +263,9 @@ func (v *checker) profile(at string, p Profile) {
 		}
 	}
 	v.numberEntry(at+".NumberEntry", p.NumberEntry)
+	if p.AskNumber && (p.AcceptDigit == p.NumberEntry.Terminator || p.DeclineDigit == p.NumberEntry.Terminator) {
+		v.bad(at+".NumberEntry.Terminator", "is the accept or decline digit too: the end of a number would answer whether it is right")
+	}
 	v.languages(at, p)
 }
 
@@ -295,7 +307,7 @@ func (v *checker) languages(at string, p Profile) {
 		seen[chain[0]] = "the key " + lang
 		t := p.Languages[lang]
 		v.prompts(field+".Prompts", p, lang, t.Prompts)
-		if t.Text == "" && p.Text != "" && p.Text != None {
+		if t.Text == "" {
 			v.bad(field+".Text", "is missing: callers would get a text in %s; give one, or none on purpose (LiveDeflect then sends its standard welcome)", p.Language)
 		}
 		v.text(field+".Text", t.Text)

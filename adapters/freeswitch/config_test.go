@@ -29,7 +29,7 @@ func TestConfigValidate(t *testing.T) {
 		{"drain", func(c *freeswitch.Config) { c.DrainTimeout = -1 }, "DrainTimeout: is -1ns; must be positive"},
 		{"first frame", func(c *freeswitch.Config) { c.FirstFrameTimeout = -1 }, "FirstFrameTimeout: is -1ns; must be positive"},
 		{"idle", func(c *freeswitch.Config) { c.IdleTimeout = -1 }, "IdleTimeout: is -1ns; must be positive"},
-		{"short idle", func(c *freeswitch.Config) { c.IdleTimeout = time.Second }, "IdleTimeout: is 1s; must be at least 10s, a prompt is silence too\nProfiles[0].Gap: is 3s; must be shorter than IdleTimeout (1s)"},
+		{"short idle", func(c *freeswitch.Config) { c.IdleTimeout = time.Second }, "IdleTimeout: is 1s; must be at least 10s, a prompt is silence too\nProfiles[0].Gap: is 3s; must be shorter than the longest silence of the switch (1s)"},
 		{"no profile", func(c *freeswitch.Config) { c.Profiles = nil }, "Profiles: is empty: no caller could be offered a text"},
 		{"name", first(func(p *freeswitch.Profile) { p.Name = "a b" }), "Profiles[0].Name: must be 1 to 64 letters, digits, '-' or '_'"},
 		{"number", first(func(p *freeswitch.Profile) { p.Dialed = []string{"x"} }), "Profiles[0].Dialed[0]: is not a telephone number such as +18005550100"},
@@ -51,6 +51,8 @@ func TestConfigValidate(t *testing.T) {
 			p.NumberEntry = freeswitch.NumberEntry{MinDigits: 9, MaxDigits: 8, Terminator: "1", Tries: 11, Gap: time.Hour}
 		}), "Profiles[0].NumberEntry.Gap: is 1h0m0s; must be between 1ms and 1m\nProfiles[0].NumberEntry.MinDigits: is 9; must be between 1 and the most digits (8)\n" +
 			"Profiles[0].NumberEntry.Terminator: must be # or *: a digit may be part of the number\nProfiles[0].NumberEntry.Tries: is 11; must be between 1 and 10"},
+		{"the end of a number is an answer", first(func(p *freeswitch.Profile) { p.AskNumber, p.DeclineDigit, p.Prompts.NumberConfirm = true, "#", "right" }),
+			"Profiles[0].NumberEntry.Terminator: is the accept or decline digit too: the end of a number would answer whether it is right"},
 		{"text", first(func(p *freeswitch.Profile) { p.Text = "Hi {{.ANI}}" }), "Profiles[0].Text: has no field .ANI; fields are .FirstName, .LastName, .Skill, .Profile and .Info.NAME"},
 
 		// A language has every prompt that its callers can come to hear, or says that there is none.

@@ -1,5 +1,7 @@
 package freeswitch
 
+import "time"
+
 // Answers to the question whether the text arrived.
 const (
 	confirmedYes     = "yes"
@@ -8,17 +10,21 @@ const (
 	confirmedHangup  = "hangup"  // the caller left, or was moved away
 )
 
+// hardlyBegun is for how long nobody can have heard what a question asks.
+const hardlyBegun = time.Second
+
 // confirm asks whether the text arrived, and returns deflect_confirmed: anything
 // but a yes keeps the caller's place in the queue.
 func (s *session) confirm() string {
-	s.line.hush()
-	s.keepKeys() // those before the question are no answer to it
 	answer, confirmed := confirmedSilence, "false"
 	switch {
 	case s.line.gone != here:
 		answer = confirmedHangup
-	case s.srv.cut.Err() == nil:
-		switch s.question("confirm-1", s.voice.prompts.Confirm, s.profile.ConfirmGap) {
+	default:
+		s.line.hush()
+		s.line.play("confirm-1", s.voice.prompts.Confirm)
+		s.deaf(hardlyBegun) // a key pressed twice is no answer to what comes next
+		switch s.answer(s.profile.ConfirmGap) {
 		case yes:
 			answer, confirmed = confirmedYes, "true"
 		case no:

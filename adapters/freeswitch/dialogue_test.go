@@ -47,13 +47,16 @@ func TestDialogues(t *testing.T) {
 		played    []string
 	}{
 		// Did you get it?
-		{name: "confirm: yes", script: []fst.Action{accept(), fst.PressDuring(3, "1", time.Second)},
+		{name: "confirm: yes", script: []fst.Action{accept(), fst.PressDuring(3, "1", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "14043438646",
 			played: []string{"offer", "sent", "confirm"}},
 		{name: "confirm: yes, later", script: []fst.Action{accept(), fst.PressAfter(3, "1", 14*time.Second)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "14043438646",
 			played: []string{"offer", "sent", "confirm"}},
-		{name: "confirm: no", script: []fst.Action{accept(), fst.PressDuring(3, "2", time.Second)},
+		{name: "confirm: pressed too soon to have heard the question", script: []fst.Action{accept(), fst.PressDuring(3, "1", 300*time.Millisecond)},
+			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "false", answer: "silence", number: "14043438646",
+			played: []string{"offer", "sent", "confirm"}},
+		{name: "confirm: no", script: []fst.Action{accept(), fst.PressDuring(3, "2", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "false", answer: "no", number: "14043438646",
 			played: []string{"offer", "sent", "confirm"}},
 		{name: "confirm: silence", script: []fst.Action{accept(), fst.PressAfter(3, "1", 16*time.Second)},
@@ -83,39 +86,38 @@ func TestDialogues(t *testing.T) {
 
 		// Another number.
 		{name: "number: keyed in, read back, right", call: hidden, script: []fst.Action{
-			accept(), fst.PressDuring(2, mobile+"#", time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", time.Second)},
+			accept(), fst.PressDuring(2, mobile+"#", time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
 			played: []string{"offer", "number", said, "right?", "sent", "confirm"}},
-		{name: "number: right while it is read back", call: hidden, script: []fst.Action{
-			accept(), fst.PressAfter(2, mobile+"#", time.Second), fst.PressDuring(3, "1", time.Second), fst.PressDuring(5, "1", time.Second)},
-			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
-			played: []string{"offer", "number", said, "sent", "confirm"}},
+		{name: "number: a key while it is read back is no answer", call: hidden, change: func(p *freeswitch.Profile) { p.NumberEntry.Tries = 1 }, script: []fst.Action{
+			accept(), fst.PressAfter(2, mobile+"#", time.Second), fst.PressDuring(3, "1", time.Second)},
+			outcome: deflect.NoInput, reason: deflect.ReasonNoNumber, played: []string{"offer", "number", said, "right?", "failed"}},
 		{name: "number: silence ends it", call: hidden, script: []fst.Action{
-			accept(), fst.PressDuring(2, mobile, time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", time.Second)},
+			accept(), fst.PressDuring(2, mobile, time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
 			played: []string{"offer", "number", said, "right?", "sent", "confirm"}},
 		{name: "number: as many digits as there may be end it", call: hidden, change: func(p *freeswitch.Profile) { p.NumberEntry.MaxDigits = 10 }, script: []fst.Action{
-			accept(), fst.PressDuring(2, mobile+"999#", time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", time.Second)},
+			accept(), fst.PressDuring(2, mobile+"191#", time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
 			played: []string{"offer", "number", said, "right?", "sent", "confirm"}},
 		{name: "number: known by heart", call: hidden, script: []fst.Action{
-			fst.Press("1" + mobile + "#").After(time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", time.Second)},
+			fst.Press("1" + mobile + "#").After(time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
 			played: []string{"offer", "number", said, "right?", "sent", "confirm"}},
 		{name: "number: wrong, then corrected", call: hidden, script: []fst.Action{
 			accept(), fst.PressDuring(2, "4043438600#", time.Second), fst.PressDuring(4, "2", time.Second),
-			fst.PressDuring(5, mobile+"#", time.Second), fst.PressDuring(7, "1", time.Second), fst.PressDuring(9, "1", time.Second)},
+			fst.PressDuring(5, mobile+"#", time.Second), fst.PressDuring(7, "1", time.Second), fst.PressDuring(9, "1", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
 			played: []string{"offer", "number", "say en number iterated 4043438600", "right?", "number", said, "right?", "sent", "confirm"}},
 		{name: "number: a landline asks as well", call: func(c *fst.Call) { c.ANI = "+493012345678" }, script: []fst.Action{
-			accept(), fst.PressDuring(2, mobile+"#", time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", time.Second)},
+			accept(), fst.PressDuring(2, mobile+"#", time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
 			played: []string{"offer", "number", said, "right?", "sent", "confirm"}},
 		{name: "number: after a menu", call: func(c *fst.Call) {
 			hidden(c)
 			c.Vars, c.Answered = map[string]string{"deflect_mode": "accepted"}, true
 		}, script: []fst.Action{
-			fst.PressDuring(1, mobile+"#", time.Second), fst.PressDuring(3, "1", time.Second), fst.PressDuring(5, "1", time.Second)},
+			fst.PressDuring(1, mobile+"#", time.Second), fst.PressDuring(3, "1", time.Second), fst.PressDuring(5, "1", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
 			played: []string{"number", said, "right?", "sent", "confirm"}},
 		{name: "number: wrong three times", call: hidden, script: []fst.Action{
@@ -141,6 +143,33 @@ func TestDialogues(t *testing.T) {
 			outcome: deflect.Ineligible, reason: deflect.ReasonOptedOut, played: []string{"offer", "number", "failed"}},
 		{name: "number: the question cannot be played", call: func(c *fst.Call) { hidden(c); c.Missing = []string{"number"} }, script: []fst.Action{accept()},
 			outcome: deflect.Failed, reason: deflect.ReasonPrompt, played: []string{"offer", "number"}},
+		{name: "number: whether it is right cannot be played", call: func(c *fst.Call) { hidden(c); c.Missing = []string{"right?"} }, script: []fst.Action{
+			accept(), fst.PressDuring(2, mobile+"#", time.Second)},
+			outcome: deflect.Failed, reason: deflect.ReasonPrompt, played: []string{"offer", "number", said, "right?"}},
+		{name: "number: cannot be read back", call: func(c *fst.Call) { hidden(c); c.Missing = []string{said} }, script: []fst.Action{
+			accept(), fst.PressDuring(2, mobile+"#", time.Second)},
+			outcome: deflect.Failed, reason: deflect.ReasonPrompt, played: []string{"offer", "number", said}},
+		{name: "number: keyed in at once when the one before was invalid", call: hidden, script: []fst.Action{
+			accept(), fst.PressDuring(2, "123#", time.Second), fst.PressDuring(3, mobile+"#", time.Second),
+			fst.PressDuring(6, "1", time.Second), fst.PressDuring(8, "1", 1500*time.Millisecond)},
+			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
+			played: []string{"offer", "number", "invalid", "number", said, "right?", "sent", "confirm"}},
+		{name: "number: no, pressed twice", call: hidden, script: []fst.Action{
+			accept(), fst.PressDuring(2, "4043438600#", time.Second), fst.PressDuring(4, "22", time.Second),
+			fst.PressDuring(5, mobile+"#", time.Second), fst.PressDuring(7, "1", time.Second), fst.PressDuring(9, "1", 1500*time.Millisecond)},
+			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
+			played: []string{"offer", "number", "say en number iterated 4043438600", "right?", "number", said, "right?", "sent", "confirm"}},
+		{name: "number: closing time while it is keyed in", call: hidden, change: func(p *freeswitch.Profile) {
+			// The bubble's clock begins at 00:00:00.
+			p.Hours = deflect.Hours{Zone: "UTC", Week: map[string][]string{"sat": {"00:00-00:01"}}}
+			p.NumberEntry.Gap = 59 * time.Second
+		}, script: []fst.Action{
+			accept(), fst.PressAfter(2, mobile+"#", 58*time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", 1500*time.Millisecond)},
+			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
+			played: []string{"offer", "number", said, "right?", "sent", "confirm"}},
+		{name: "number: invalid, then silence", call: hidden, change: func(p *freeswitch.Profile) { p.NumberEntry.Tries = 2 }, script: []fst.Action{
+			accept(), fst.PressDuring(2, "123#", time.Second)},
+			outcome: deflect.NoInput, reason: deflect.ReasonNoNumber, played: []string{"offer", "number", "invalid", "number", "failed"}},
 		{name: "number: hangs up in the question", call: hidden, script: []fst.Action{accept(), fst.HangUp().SincePrompt(2, time.Second)},
 			outcome: deflect.Abandoned, reason: deflect.ReasonHangup, played: []string{"offer", "number"}},
 		{name: "number: hangs up while keying in", call: hidden, script: []fst.Action{accept(), fst.PressDuring(2, "404343", time.Second), fst.HangUp().SincePromptEnd(2, time.Second)},
@@ -463,13 +492,19 @@ func TestCutInTheDialogue(t *testing.T) {
 		outcome   deflect.Outcome
 		reason    deflect.Reason
 		confirmed string
+		script    []fst.Action
 	}{
-		{"number", true, 2 * time.Second, deflect.Failed, deflect.ReasonShutdown, ""},
-		{"confirm", false, 5 * time.Second, deflect.Sent, deflect.ReasonOK, "false"},
+		{"number", true, 2 * time.Second, deflect.Failed, deflect.ReasonShutdown, "", nil},
+		{"invalid", true, 3 * time.Second, deflect.Failed, deflect.ReasonShutdown, "", []fst.Action{fst.PressDuring(2, "123#", time.Second)}},
+		{"read back", true, 3 * time.Second, deflect.Failed, deflect.ReasonShutdown, "", []fst.Action{fst.PressDuring(2, "4043438699#", time.Second)}},
+		{"right?", true, 6500 * time.Millisecond, deflect.Failed, deflect.ReasonShutdown, "", []fst.Action{fst.PressDuring(2, "4043438699#", time.Second)}},
+		{"sent", false, 2 * time.Second, deflect.Sent, deflect.ReasonOK, "false", nil},
+		{"confirm", false, 3500 * time.Millisecond, deflect.Sent, deflect.ReasonOK, "false", nil},
+		{"confirm, later", false, 9 * time.Second, deflect.Sent, deflect.ReasonOK, "false", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, change, func(t *testing.T, r *rig) {
-				c := caller(accept())
+				c := caller(append([]fst.Action{accept()}, tt.script...)...)
 				c.HideNumber = tt.hide
 				time.AfterFunc(tt.at, r.srv.Cut)
 				res := r.run(c)
@@ -480,4 +515,41 @@ func TestCutInTheDialogue(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A caller with a hidden number who comes from a menu while the API is down.
+func TestMenuWhileTheBreakerIsOpen(t *testing.T) {
+	change := func(d *deflect.Config, c *freeswitch.Config) {
+		d.Breaker.Failures, c.Profiles = 1, []freeswitch.Profile{talk()}
+	}
+	inBubble(t, change, func(t *testing.T, r *rig) {
+		r.api.Inject(deflecttest.Fault{Status: 500})
+		r.run(caller(accept()))
+		c := caller()
+		hidden(&c)
+		c.Answered, c.Vars = true, map[string]string{"deflect_mode": "accepted"}
+		res := r.run(c)
+		if res.Vars["deflect_outcome"] != "failed" || res.Vars["deflect_reason"] != "breaker_open" {
+			t.Errorf("%v", res.Vars)
+		}
+		if diff := cmp.Diff([]string{"failed"}, files(res)); diff != "" {
+			t.Errorf("prompts (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// What is known of a text outlives a pass that cannot even look at the rules.
+func TestLaterPassKeepsTheText(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, r *rig) {
+		for _, mode := range []string{"offer", "nonsense"} {
+			c := caller()
+			c.Vars = map[string]string{"deflect_mode": mode, "deflect_asked": "sent", "deflect_call_id": "473513", "deflect_confirmed": "true"}
+			res := r.run(c)
+			for _, line := range res.Timeline {
+				if strings.Contains(line.Text, "deflect_call_id") || strings.Contains(line.Text, "deflect_confirmed") {
+					t.Errorf("%s: %s", mode, line)
+				}
+			}
+		}
+	})
 }

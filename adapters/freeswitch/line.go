@@ -43,6 +43,7 @@ type line struct {
 	conn   conn
 	events <-chan esl.Event
 	cut    <-chan struct{}
+	over   bool // cut: nothing more is said or asked
 
 	keys     []byte // pressed and not looked at yet
 	playing  string // Event-UUID of the playback that has not completed
@@ -81,7 +82,7 @@ func (l *line) next(timer <-chan time.Time, done <-chan struct{}) signal {
 	case <-done:
 		return sawDone
 	case <-l.cut:
-		l.cut = nil // said once
+		l.cut, l.over = nil, true
 		return sawCut
 	}
 	return sawEvent
@@ -166,7 +167,7 @@ func (l *line) open(within time.Duration) (esl.Event, bool) {
 			return esl.Event{}, false
 		case <-l.cut:
 			// A call that is on its way gets its outcome, if it comes at once.
-			l.cut = nil
+			l.cut, l.over = nil, true
 			timer.Reset(lastWait)
 		}
 	}
@@ -182,7 +183,7 @@ func (l *line) answer(already bool) {
 
 // play starts a prompt of the configuration; "" plays nothing.
 func (l *line) play(id, prompt string) {
-	if prompt == "" || l.gone != here {
+	if prompt == "" || l.gone != here || l.over {
 		return
 	}
 	l.playing, l.response, l.stopped = id, "", false
@@ -191,7 +192,7 @@ func (l *line) play(id, prompt string) {
 
 // say lets the switch read digits out, one by one. What they are was checked.
 func (l *line) say(id, language, digits string) {
-	if l.gone != here || !languageForm.MatchString(language) || !numberForm.MatchString(digits) {
+	if l.gone != here || l.over || !languageForm.MatchString(language) || !numberForm.MatchString(digits) {
 		return
 	}
 	l.playing, l.response, l.stopped = id, "", false
@@ -215,7 +216,7 @@ func (l *line) stopAgain() {
 
 // hush ends the prompt that is playing and waits until it has.
 func (l *line) hush() {
-	if l.playing == "" {
+	if l.playing == "" || l.over {
 		return
 	}
 	l.stop()
@@ -224,7 +225,7 @@ func (l *line) hush() {
 		for l.playing != "" && l.next(timer.C, nil) == sawEvent {
 		}
 		timer.Stop()
-		if l.playing == "" {
+		if l.playing == "" || l.over {
 			return
 		}
 		l.stopAgain()
@@ -259,8 +260,8 @@ func (l *line) part(variables *string) {
 // outVariables is the argument of multiset. The values are of closed lists or
 // match a strict form; what does not is left empty, and so is what an earlier
 // pass of the call may have set. deflect_asked keeps the answer of the caller
-// over further passes.
-func outVariables(e ending, digits string) *string {
+// over further passes; known says that such a pass has set what is known of a text.
+func outVariables(e ending, digits string, known bool) *string {
 	callID, confirmed := e.CallID, e.confirmed
 	if !callIDForm.MatchString(callID) {
 		callID = ""
@@ -269,7 +270,7 @@ func outVariables(e ending, digits string) *string {
 		digits = ""
 	}
 	arg := "^^~deflect_outcome=" + string(e.Outcome) + "~deflect_reason=" + string(e.Reason) + "~deflect_digits=" + digits
-	if e.Reason != deflect.ReasonAlreadyAsked { // or what is known of the text would be lost
+	if !known || callID != "" {
 		arg += "~deflect_call_id=" + callID + "~deflect_confirmed=" + confirmed
 	}
 	switch e.Outcome {

@@ -143,7 +143,7 @@ func FuzzReadChannel(f *testing.F) {
 		}
 		sent := end(deflect.Sent, deflect.ReasonOK)
 		sent.CallID = callID
-		arg := *outVariables(sent, digits)
+		arg := *outVariables(sent, digits, false)
 		if strings.ContainsAny(arg, "${}\n\r\x00'\"\\") || strings.Count(arg, "~") != 6 {
 			t.Fatalf("multiset %q", arg)
 		}

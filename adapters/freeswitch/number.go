@@ -12,11 +12,9 @@ import (
 // one, read back and confirmed, else how the call ended.
 func (s *session) askNumber() (ending, bool) {
 	s.private = true
-	last := end(deflect.NoInput, deflect.ReasonNoNumber)
+	var last ending
 	for try := 1; try <= s.profile.NumberEntry.Tries; try++ {
-		if try > 1 {
-			s.line.keys = nil // the rest of the number before is no part of this one
-		}
+		last = end(deflect.NoInput, deflect.ReasonNoNumber)
 		digits, c := s.collect(fmt.Sprintf("number-%d", try))
 		if e, over := s.ended(c); over {
 			return e, false
@@ -30,19 +28,14 @@ func (s *session) askNumber() (ending, bool) {
 		}
 		call := s.ch.call
 		call.NumberOverride = deflect.PhoneNumber(digits)
-		var err error
-		if len(digits) < s.profile.NumberEntry.MinDigits {
-			err = &deflect.Error{Outcome: deflect.Ineligible, Reason: deflect.ReasonNumberInvalid, Err: errFewDigits}
-		} else {
-			err = s.setup.Client.Check(s.srv.cut, call)
-		}
+		err := s.checkNumber(call)
 		switch reason := deflect.ReasonOf(err); {
 		case err == nil:
 		case aboutNumber(reason):
 			last = end(deflect.Ineligible, reason)
 			last.err = err
 			if try < s.profile.NumberEntry.Tries {
-				s.tell(fmt.Sprintf("invalid-%d", try), s.voice.prompts.NumberInvalid)
+				s.tellInvalid(try)
 			}
 			continue
 		default:
@@ -52,18 +45,36 @@ func (s *session) askNumber() (ending, bool) {
 			s.tell("bye-1", s.resultPrompt(e))
 			return e, false
 		}
-		c = s.readBack(try, digits)
-		if e, over := s.ended(c); over {
+		e, c := s.readBack(try, digits)
+		if e.Outcome != "" {
 			return e, false
 		}
 		if c == yes {
 			s.ch.call = call
 			return ending{}, true
 		}
-		last = end(deflect.NoInput, deflect.ReasonNoNumber)
 	}
 	s.tell("bye-1", s.voice.prompts.Failed)
 	return last, false
+}
+
+func (s *session) checkNumber(call deflect.Call) error {
+	if len(call.NumberOverride) < s.profile.NumberEntry.MinDigits {
+		return &deflect.Error{Outcome: deflect.Ineligible, Reason: deflect.ReasonNumberInvalid, Err: errFewDigits}
+	}
+	return s.setup.Client.Check(s.srv.cut, call)
+}
+
+// tellInvalid says that a number cannot be texted. The first key of the next one
+// ends it.
+func (s *session) tellInvalid(try int) {
+	l := s.line
+	l.hush()
+	l.keys = nil // the rest of the number is no part of the next one
+	l.play(fmt.Sprintf("invalid-%d", try), s.voice.prompts.NumberInvalid)
+	for l.playing != "" && !l.over && len(l.keys) == 0 {
+		l.next(nil, nil)
+	}
 }
 
 var errFewDigits = errors.New("the number that was keyed in has too few digits")
@@ -114,8 +125,11 @@ func (s *session) collect(id string) (string, choice) {
 				return string(digits), nothing
 			}
 		}
-		if l.gone != here {
+		switch {
+		case l.gone != here:
 			return "", left
+		case l.over:
+			return "", cut
 		}
 		if silence == nil && l.playing == "" {
 			if l.response == notFound {
@@ -124,23 +138,46 @@ func (s *session) collect(id string) (string, choice) {
 			timer.Reset(n.Gap)
 			silence = timer.C
 		}
-		switch l.next(silence, nil) {
-		case sawTimer:
+		if l.next(silence, nil) == sawTimer {
 			return string(digits), nothing
-		case sawCut:
-			return "", cut
 		}
 	}
 }
 
-// readBack reads the digits out and asks whether they are right. Silence is no yes.
-func (s *session) readBack(try int, digits string) choice {
+// saidSoon is what a digit takes at least to be read out. A switch that cannot say
+// anything does not tell: it is done at once.
+const saidSoon = 100 * time.Millisecond
+
+// readBack reads the digits out and asks whether they are right; an ending with an
+// outcome ends the call. Silence is no yes, and neither is a key pressed before the
+// question: it may be the rest of a number that was too long or keyed in slowly.
+func (s *session) readBack(try int, digits string) (ending, choice) {
 	l := s.line
 	l.hush()
-	l.keys = nil // what was pressed after the last digit is no answer
+	began := time.Now()
 	l.say(fmt.Sprintf("say-%d", try), s.voice.say, digits)
-	if c := s.listen(nil); c != nothing {
-		return c
+	for l.playing != "" && !l.over {
+		l.next(nil, nil)
 	}
-	return s.question(fmt.Sprintf("right-%d", try), s.voice.prompts.NumberConfirm, s.profile.Gap)
+	l.keys = nil
+	if l.gone == here && !l.over && time.Since(began) < time.Duration(len(digits))*saidSoon {
+		return failed(fmt.Errorf("the switch did not read the number back: is its say module for %q loaded?", s.voice.say)), nothing
+	}
+	c := s.question(fmt.Sprintf("right-%d", try), s.voice.prompts.NumberConfirm, s.profile.Gap)
+	if e, over := s.ended(c); over {
+		return e, c
+	}
+	if c == nothing {
+		if e, ok := s.heard("the question whether the number is right"); !ok {
+			return e, c
+		}
+	}
+	if c == no {
+		s.deaf(pressedTwice)
+	}
+	l.keys = nil
+	return ending{}, c
 }
+
+// pressedTwice is how close together an impatient caller presses a key twice.
+const pressedTwice = 500 * time.Millisecond

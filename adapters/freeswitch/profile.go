@@ -73,6 +73,9 @@ func (p Profile) RenderText(call deflect.Call) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if call.Policy, err = deflect.NewPolicy(p.Name, p.Rules); err != nil {
+		return "", err
+	}
 	return t.Render(call)
 }
 

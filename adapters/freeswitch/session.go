@@ -76,7 +76,7 @@ func (s *session) run() {
 	s.keepKeys()
 	s.count(e)
 	s.record(e)
-	s.line.part(outVariables(e, s.ch.call.Digits))
+	s.line.part(outVariables(e, s.ch.call.Digits, s.texted()))
 }
 
 // decide runs the call up to its outcome.
@@ -93,16 +93,20 @@ func (s *session) decide() ending {
 	}
 	offer, err := s.setup.Client.Offer(s.srv.cut, s.ch.call)
 	switch reason := deflect.ReasonOf(err); {
-	case err == nil && textErr != nil:
-		offer.Release()
-		return invalid(textErr)
 	case err == nil:
 		defer offer.Release()
 	case reason == deflect.ReasonBreakerOpen && s.ch.mode == modeAccepted:
 		// The caller has asked for a text and hears that there is none.
-		offer = &deflect.Offer{}
+		e := end(deflect.Failed, reason)
+		e.err = err
+		s.line.answer(s.ch.answered)
+		s.tell("bye-1", s.resultPrompt(e))
+		return e
 	default:
 		return s.refused(err)
+	}
+	if textErr != nil {
+		return invalid(textErr)
 	}
 	s.line.answer(s.ch.answered)
 	if s.ch.mode == modeOffer {
@@ -144,13 +148,14 @@ func (s *session) refused(err error) ending {
 // through us: no and silence are final for an offer, and a text that was or may
 // have been sent is final for everything.
 func (s *session) asked() bool {
-	switch deflect.Outcome(s.ch.asked) {
-	case deflect.Sent, deflect.Uncertain:
-		return true
-	case deflect.Declined, deflect.NoInput:
-		return s.ch.mode == modeOffer
-	}
-	return false
+	o := deflect.Outcome(s.ch.asked)
+	return s.texted() || s.ch.mode == modeOffer && (o == deflect.Declined || o == deflect.NoInput)
+}
+
+// texted reports whether an earlier pass of the call sent a text, or may have.
+func (s *session) texted() bool {
+	o := deflect.Outcome(s.ch.asked)
+	return o == deflect.Sent || o == deflect.Uncertain
 }
 
 // choice is what listening came to.
@@ -189,6 +194,11 @@ func (s *session) offer() (ending, bool) {
 func (s *session) question(id, prompt string, gap time.Duration) choice {
 	s.line.hush()
 	s.line.play(id, prompt)
+	return s.answer(gap)
+}
+
+// answer listens to the prompt that is playing, and to the silence after it.
+func (s *session) answer(gap time.Duration) choice {
 	c := s.listen(nil)
 	if c == nothing && s.line.response != notFound {
 		// A prompt that ended in an error gets its gap as well: it is how a
@@ -232,17 +242,16 @@ func (s *session) listen(timer <-chan time.Time) choice {
 			}
 			s.keep(k)
 		}
-		if l.gone != here {
+		switch {
+		case l.gone != here:
 			return left
-		}
-		if timer == nil && l.playing == "" {
-			return nothing
-		}
-		switch l.next(timer, nil) {
-		case sawTimer:
-			return nothing
-		case sawCut:
+		case l.over:
 			return cut
+		case timer == nil && l.playing == "":
+			return nothing
+		}
+		if l.next(timer, nil) == sawTimer {
+			return nothing
 		}
 	}
 }
@@ -311,11 +320,20 @@ func (s *session) accepted() ending {
 func (s *session) tell(id, prompt string) {
 	l := s.line
 	l.hush()
-	if s.srv.cut.Err() == nil {
-		l.play(id, prompt)
+	l.play(id, prompt)
+	for l.playing != "" && !l.over {
+		l.next(nil, nil)
 	}
-	for l.playing != "" && l.next(nil, nil) != sawCut {
+}
+
+// deaf lets some time pass in which keys are no answers: a question that was hardly
+// begun was not heard.
+func (s *session) deaf(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for l := s.line; l.gone == here && !l.over && l.next(timer.C, nil) != sawTimer; {
 	}
+	s.keepKeys()
 }
 
 // request runs beside the session. It ends within the live deadline.

@@ -180,7 +180,11 @@ func (l *leg) playPrompt(e *execution) {
 		l.note("has no time to play %s", e.file())
 	case slices.Contains(l.spec.Missing, e.file()):
 		l.note("cannot find %s", e.file())
-		l.complete(e, "FILE NOT FOUND")
+		if e.app == "say" {
+			l.complete(e, "") // the switch does not tell
+		} else {
+			l.complete(e, "FILE NOT FOUND")
+		}
 		return
 	case outer != nil && outer.sounds():
 		l.note("plays %s while %s waits", e.file(), outer.file())

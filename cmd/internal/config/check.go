@@ -41,12 +41,11 @@ func (f *File) check(d *decoder) {
 		checkInvite(d, client, at, p)
 		f.checkLineTypes(d, at, p)
 	}
-	f.checkTexts(d)
 }
 
 // checkLineTypes warns of a profile that would let nobody of a country pass.
 func (f *File) checkLineTypes(d *decoder, at string, p freeswitch.Profile) {
-	if p.LineTypes != deflect.StrictLineTypes {
+	if p.LineTypes != deflect.StrictLineTypes || d.blames(at+".countries") {
 		return
 	}
 	countries := p.Countries
@@ -55,7 +54,7 @@ func (f *File) checkLineTypes(d *decoder, at string, p freeswitch.Profile) {
 	}
 	var blind []string
 	for _, c := range countries {
-		if !deflect.TellsMobiles(c) {
+		if !deflect.TellsMobiles(c) && !slices.Contains(blind, c) {
 			blind = append(blind, c)
 		}
 	}

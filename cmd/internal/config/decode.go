@@ -189,7 +189,11 @@ func list(begin func(n int), item func(i int) reader) reader {
 // as dates without quotes.
 func texts(dst *[]string, tags ...string) reader {
 	return list(
-		func(n int) { *dst = make([]string, n) },
+		func(n int) {
+			if n > 0 {
+				*dst = make([]string, n)
+			}
+		},
 		func(i int) reader {
 			return func(d *decoder, n *yaml.Node, at string) {
 				if s, ok := scalar(n, tags...); ok {
@@ -223,11 +227,13 @@ func mapping[T any](dst *map[string]T, value func(*T) reader) reader {
 			d.bad(at, n.Line, "must hold keys with values: KEY: VALUE")
 			return
 		}
-		*dst = map[string]T{}
+		if len(n.Content) > 0 {
+			*dst = map[string]T{}
+		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key, v := n.Content[i], n.Content[i+1]
 			if !entryForm.MatchString(key.Value) {
-				d.bad(at, key.Line, "has a key of characters other than letters, digits, comma and hyphen")
+				d.bad(at, key.Line, "has a key of characters other than letters, digits, comma, hyphen and underscore")
 				continue
 			}
 			path := at + "." + key.Value

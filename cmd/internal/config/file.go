@@ -108,6 +108,7 @@ func parse(name string, data []byte, src source) (File, error) {
 		for i, p := range f.FreeSWITCH.Profiles {
 			f.FreeSWITCH.Profiles[i] = p.WithDefaults(f.FreeSWITCH.Sounds)
 		}
+		f.checkTexts(d)
 		f.Warnings = inOrder(d.warnings)
 	}
 	if len(d.problems) > 0 {

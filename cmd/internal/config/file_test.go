@@ -58,7 +58,7 @@ func TestLoadEveryKey(t *testing.T) {
 			{
 				Name: "sales", Dialed: []string{"+448005550100", "0800 555 0101"}, Skill: "sales",
 				Text:    "Thanks for calling.\nReply here, and an agent will help you.",
-				TextTag: "template-1", AcceptDigit: "5", DeclineDigit: "*", Repeat: 2, Gap: 2500 * time.Millisecond,
+				TextTag: "template-1", AcceptDigit: "5", DeclineDigit: "#", Repeat: 2, Gap: 2500 * time.Millisecond,
 				Rules: deflect.Rules{
 					Countries: []string{"GB", "IE"}, LineTypes: deflect.StrictLineTypes,
 					Hours: deflect.Hours{
@@ -78,7 +78,7 @@ func TestLoadEveryKey(t *testing.T) {
 				}}},
 			},
 			{
-				Name: "rest", Skill: "service", AcceptDigit: "1", DeclineDigit: "2", Repeat: 1, Gap: 3 * time.Second,
+				Name: "rest", Skill: "service", Text: freeswitch.None, AcceptDigit: "1", DeclineDigit: "2", Repeat: 1, Gap: 3 * time.Second,
 				Rules:      deflect.Rules{Withhold: 100, Cooldown: 15 * time.Minute, NoCooldown: true},
 				ConfirmGap: 15 * time.Second, NumberEntry: freeswitch.NumberEntry{MinDigits: 7, MaxDigits: 15, Terminator: "#", Gap: 5 * time.Second, Tries: 3},
 				Language: "en", Prompts: prompts,

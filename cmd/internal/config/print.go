@@ -98,7 +98,7 @@ func profile(p freeswitch.Profile, doNotText string) *yaml.Node {
 		m.add("dialed", strs(p.Dialed))
 	}
 	m.add("skill", str(p.Skill)).
-		add("text", str(p.Text)).
+		add("text", orNone(p.Text)).
 		add("text_tag", str(p.TextTag))
 
 	if len(p.Countries) > 0 {

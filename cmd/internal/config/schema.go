@@ -101,7 +101,7 @@ func (f *File) profiles() reader {
 				field{"name", text(&p.Name)},
 				field{"dialed", numbers(&p.Dialed)},
 				field{"skill", text(&p.Skill)},
-				field{"text", text(&p.Text)},
+				field{"text", textOrNone(&p.Text)},
 				field{"text_tag", text(&p.TextTag)},
 
 				field{"countries", filledList(&p.Countries, "any country")},
