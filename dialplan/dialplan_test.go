@@ -138,6 +138,13 @@ func TestOutcomes(t *testing.T) {
 			}
 		}
 	}
+	// Whoever was asked and did not say that the text arrived keeps the place in the queue.
+	for confirmed, want := range map[string]string{"true": "hangup", "": "hangup", "false": "transfer", "yes": "transfer", "nonsense": "transfer"} {
+		ran := walk(t, files, "18005550100", map[string]string{"deflect_outcome": "sent", "deflect_confirmed": confirmed})
+		if last := ran[len(ran)-1]; last.Application != want {
+			t.Errorf("deflect_confirmed=%q ends with %v, want %s", confirmed, last, want)
+		}
+	}
 	if ran := walk(t, files, "18005550199", nil); len(ran) > 0 {
 		t.Errorf("another number runs %v", ran)
 	}

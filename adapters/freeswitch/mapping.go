@@ -6,7 +6,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
@@ -40,10 +39,16 @@ type channel struct {
 	call     deflect.Call // Policy, DNIS, Skill, Text and TextTag lack the profile's
 }
 
+// headers are channel data; an esl.Event has them.
+type headers interface {
+	Get(name string) string // "" without
+	Each(prefix string, fn func(name, value string) bool)
+}
+
 // readChannel maps channel data to a call. Caller id before ANI: the dialplan
 // may have put the caller id into shape (set_profile_var), and ANI can be the
 // number that a trunk is billed to.
-func readChannel(e esl.Event, now time.Time) channel {
+func readChannel(e headers, now time.Time) channel {
 	v := func(name string) string { return clean(e.Get("variable_"+name), maxValue, "") }
 	ch := channel{
 		uuid:     e.Get("Unique-ID"),
@@ -89,9 +94,23 @@ func readChannel(e esl.Event, now time.Time) channel {
 	return ch
 }
 
+// texted reports whether an earlier pass of the call sent a text, or may have.
+func (ch *channel) texted() bool {
+	o := deflect.Outcome(ch.asked)
+	return o == deflect.Sent || o == deflect.Uncertain
+}
+
+// done reports whether the call may not be asked again, after an earlier pass
+// through us: no and silence are final for an offer, and a text that was or may
+// have been sent is final for everything.
+func (ch *channel) done() bool {
+	o := deflect.Outcome(ch.asked)
+	return ch.texted() || ch.mode == modeOffer && (o == deflect.Declined || o == deflect.NoInput)
+}
+
 // callerNumber is the number to text unless deflect_number says otherwise; a
 // caller who asked for privacy has none, whatever the network knows.
-func callerNumber(e esl.Event) deflect.PhoneNumber {
+func callerNumber(e headers) deflect.PhoneNumber {
 	if e.Get("Caller-Privacy-Hide-Number") == "true" {
 		return "anonymous"
 	}
@@ -125,7 +144,7 @@ func waitTime(s string) *time.Duration {
 	return &wait
 }
 
-func callerInfo(e esl.Event) map[string]any {
+func callerInfo(e headers) map[string]any {
 	const prefix = "variable_deflect_info_"
 	var info map[string]any
 	e.Each(prefix, func(name, value string) bool {

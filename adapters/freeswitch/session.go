@@ -76,20 +76,18 @@ func (s *session) run() {
 	s.keepKeys()
 	s.count(e)
 	s.record(e)
-	s.line.part(outVariables(e, s.ch.call.Digits, s.texted()))
+	s.line.part(outVariables(e, s.ch.call.Digits, s.ch.texted()))
 }
 
 // decide runs the call up to its outcome.
 func (s *session) decide() ending {
+	var no refusal
 	var textErr error
-	s.profile, s.voice, textErr = s.setup.profiles.find(&s.ch)
-	switch {
-	case s.ch.mode != modeOffer && s.ch.mode != modeAccepted:
-		return invalid(errors.New("channel variable deflect_mode is neither offer nor accepted"))
-	case s.profile == nil:
-		return end(deflect.Ineligible, deflect.ReasonNoProfile)
-	case s.asked():
-		return end(deflect.Ineligible, deflect.ReasonAlreadyAsked)
+	s.profile, s.voice, no, textErr = s.setup.look(&s.ch)
+	if no.reason != "" {
+		e := end(deflect.Ineligible, no.reason)
+		e.err = no.err
+		return e
 	}
 	offer, err := s.setup.Client.Offer(s.srv.cut, s.ch.call)
 	switch reason := deflect.ReasonOf(err); {
@@ -132,6 +130,29 @@ func invalid(err error) ending {
 	return e
 }
 
+// refusal is why a call is not even looked at by the rules; none without a reason.
+type refusal struct {
+	reason deflect.Reason
+	err    error
+}
+
+var errMode = errors.New("channel variable deflect_mode is neither offer nor accepted")
+
+// look finds who serves a call, or why nobody does. textErr is why its text cannot
+// be made.
+func (s *setup) look(ch *channel) (p *profile, v *voice, no refusal, textErr error) {
+	p, v, textErr = s.profiles.find(ch)
+	switch {
+	case ch.mode != modeOffer && ch.mode != modeAccepted:
+		no = refusal{deflect.ReasonInvalidCall, errMode}
+	case p == nil:
+		no.reason = deflect.ReasonNoProfile
+	case ch.done():
+		no.reason = deflect.ReasonAlreadyAsked
+	}
+	return p, v, no, textErr
+}
+
 // refused is the ending of a call that gets no offer. A caller who was texted a
 // short while ago is told so; the others are not even answered.
 func (s *session) refused(err error) ending {
@@ -142,20 +163,6 @@ func (s *session) refused(err error) ending {
 		s.tell("bye-1", prompt)
 	}
 	return e
-}
-
-// asked reports whether the call may not be asked again, after an earlier pass
-// through us: no and silence are final for an offer, and a text that was or may
-// have been sent is final for everything.
-func (s *session) asked() bool {
-	o := deflect.Outcome(s.ch.asked)
-	return s.texted() || s.ch.mode == modeOffer && (o == deflect.Declined || o == deflect.NoInput)
-}
-
-// texted reports whether an earlier pass of the call sent a text, or may have.
-func (s *session) texted() bool {
-	o := deflect.Outcome(s.ch.asked)
-	return o == deflect.Sent || o == deflect.Uncertain
 }
 
 // choice is what listening came to.

@@ -32,11 +32,12 @@ Exit codes: 0 done, 1 it did not work out (no text sent, a caller lost), 2 usage
 
 // commands are what deflectctl can do.
 type commands struct {
-	Demo     demoCmd   `cmd:"" help:"Watch three callers go through deflectd, all on this machine."`
-	Send     sendCmd   `cmd:"" help:"Send one text, or show the request with --dry-run."`
-	Report   reportCmd `cmd:"" help:"Tell what became of the texts."`
-	Settle   settleCmd `cmd:"" help:"Look up whether an uncertain text went out."`
-	Check    checkCmd  `cmd:"" help:"Check a configuration and print it with all defaults."`
+	Demo     demoCmd    `cmd:"" help:"Watch three callers go through deflectd, all on this machine."`
+	Send     sendCmd    `cmd:"" help:"Send one text, or show the request with --dry-run."`
+	Report   reportCmd  `cmd:"" help:"Tell what became of the texts."`
+	Settle   settleCmd  `cmd:"" help:"Look up whether an uncertain text went out."`
+	Explain  explainCmd `cmd:"" help:"Tell whether a caller would be offered a text, and which rule says no."`
+	Check    checkCmd   `cmd:"" help:"Check a configuration and print it with all defaults."`
 	Simulate struct {
 		LiveDeflect simulateAPICmd    `cmd:"" name:"livedeflect" help:"Answer like LivePerson's LiveDeflect API."`
 		FreeSWITCH  simulateSwitchCmd `cmd:"" name:"freeswitch" help:"Call a running deflectd like FreeSWITCH."`

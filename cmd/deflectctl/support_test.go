@@ -32,7 +32,7 @@ func secretEnv(name string) string {
 }
 
 // invoke runs deflectctl and looks for what must not be shown.
-func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
+func invoke(t testing.TB, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errOut strings.Builder
 	code = run(args, app{context.Background(), &out, &errOut, secretEnv})
@@ -40,7 +40,7 @@ func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errOut.String()
 }
 
-func shows(t *testing.T, text string) {
+func shows(t testing.TB, text string) {
 	t.Helper()
 	for _, tell := range tells {
 		if strings.Contains(text, tell) {

@@ -3,6 +3,7 @@
 //
 //	deflectd --config /etc/deflectd/deflectd.yaml
 //
+// SIGHUP loads the configuration anew; a bad one is refused and the old one stays.
 // SIGTERM or SIGINT stops accepting calls and lets live ones end; a second one
 // gives live calls back to the dialplan at once. Exit codes: 0 stopped as told,
 // 1 could not run, 2 usage or configuration.
@@ -34,12 +35,13 @@ type flags struct {
 
 const description = `Offers a text to callers that FreeSWITCH hands over, and asks LiveDeflect to send it.
 
+SIGHUP, or POST /-/reload from this machine, loads the configuration anew; a bad one is refused and the old one stays.
 The first SIGTERM or SIGINT drains: no new calls, live ones go on. The second gives live calls back to the dialplan at once.
 Exit codes: 0 stopped as told, 1 could not run, 2 usage or configuration.`
 
 func main() {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signals := make(chan os.Signal, 3)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
@@ -72,11 +74,14 @@ func serve(name string, signals <-chan os.Signal, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "deflectd: not started, because of the configuration:\n%v\n", err)
 		return exitUsage
 	}
-	log := daemon.NewLogger(stderr, file.Log)
+	log, level := daemon.NewLogger(stderr, file.Log)
 	for _, w := range file.Warnings {
 		log.Warn("configuration", "at", config.Located(name, w))
 	}
-	d, err := daemon.New(daemon.Options{Config: file, Logger: log})
+	d, err := daemon.New(daemon.Options{
+		Config: file, Logger: log, Level: level,
+		Load: func() (config.File, error) { return config.Load(name, os.Getenv) },
+	})
 	if err != nil {
 		fmt.Fprintln(stderr, "deflectd: not started:", err)
 		return exitRuntime
@@ -87,16 +92,21 @@ func serve(name string, signals <-chan os.Signal, stderr io.Writer) int {
 	ended := make(chan struct{})
 	defer close(ended)
 	go func() {
-		for n := 0; ; n++ {
+		for draining := false; ; {
+			var sig os.Signal
 			select {
 			case <-ended:
 				return
-			case <-signals:
+			case sig = <-signals:
 			}
-			if n == 0 {
-				drain()
-			} else {
+			switch {
+			case sig == syscall.SIGHUP:
+				go d.Reload() //nolint:errcheck // logs why not; a file system may hang, the next signal must not
+			case draining:
 				d.Cut()
+			default:
+				draining = true
+				drain()
 			}
 		}
 	}()

@@ -93,7 +93,7 @@ func configFile(t *testing.T, api, more string) string {
 	data := fmt.Sprintf(`
 livedeflect: {site_id: "1", base_url: %q, consumer_key: key, live_deadline: 1m}
 freeswitch: {outbound: {listen: "127.0.0.1:0"}}
-profiles: [{name: all, skill: sales, prompts: {offer: offer.wav}}]
+profiles: [{name: all, skill: sales, cooldown: 0s, prompts: {offer: offer.wav, wait: ""}}]
 %s
 `, api, more)
 	if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
@@ -118,9 +118,11 @@ func (p *process) await(message string) map[string]any {
 	return nil
 }
 
-func (p *process) signal() {
+func (p *process) signal() { p.send(syscall.SIGTERM) }
+
+func (p *process) send(sig os.Signal) {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.cmd.Process.Signal(sig); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -245,6 +247,40 @@ func TestSecondTermCuts(t *testing.T) {
 	expect(t, n, results, "uncertain", "canceled")
 	if code := p.exitCode(); code != 0 {
 		t.Errorf("exit code %d, want 0:\n%s", code, p.stderr.String())
+	}
+}
+
+// SIGHUP takes what the file says now, and nothing when it is bad.
+func TestHangupReloads(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, `{"success":"true","callId":"473513"}`)
+	}))
+	defer api.Close()
+	p, outbound, _ := launch(t, api.URL, freePort)
+	name := p.cmd.Args[len(p.cmd.Args)-1]
+	good, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(old, now string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(strings.ReplaceAll(string(good), old, now)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p.send(syscall.SIGHUP)
+	}
+	write("cooldown: 0s", "cooldown: 0")
+	p.await("configuration reloaded")
+	write("cooldown: 0s", "percent: none")
+	p.await("configuration not reloaded, going on with the one before")
+	expect(t, 1, dial(t, 1, outbound, accepting), "sent", "ok")
+	write("cooldown: 0s", "percent: 0")
+	p.await("configuration reloaded")
+	expect(t, 1, dial(t, 1, outbound, accepting), "ineligible", "not_sampled")
+	p.signal()
+	if code := p.exitCode(); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, p.stderr.String())
 	}
 }
 

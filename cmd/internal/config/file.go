@@ -122,3 +122,13 @@ func parse(name string, data []byte, src source) (File, error) {
 func (f File) Profile(dialed deflect.PhoneNumber) (freeswitch.Profile, bool) {
 	return freeswitch.FindProfile(f.FreeSWITCH.Profiles, dialed, f.Deflect.DefaultRegion)
 }
+
+// NoCooldown reports whether a profile texts callers as often as they ask.
+func (f File) NoCooldown(profile string) bool {
+	for _, p := range f.FreeSWITCH.Profiles {
+		if p.Name == profile {
+			return p.NoCooldown
+		}
+	}
+	return false
+}

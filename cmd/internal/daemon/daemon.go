@@ -24,8 +24,10 @@ const httpStop = 5 * time.Second
 // Options are what a daemon is made of. Only Config is required.
 type Options struct {
 	Config config.File
-	Logger *slog.Logger // nil discards
-	Build  Build        // zero is ReadBuild
+	Logger *slog.Logger                // nil discards
+	Level  *slog.LevelVar              // of Logger, for Reload to set; optional
+	Load   func() (config.File, error) // what Reload loads; without it Reload fails
+	Build  Build                       // zero is ReadBuild
 
 	Transport http.RoundTripper    // nil is deflect.NewTransport; for tests
 	Registry  *prometheus.Registry // nil is a new one
@@ -38,6 +40,8 @@ type Daemon struct {
 	http   *http.Server
 	log    *slog.Logger
 	about  []any // what the line at the start says
+
+	reloader *reloader
 
 	calls, web net.Listener
 	stopping   atomic.Bool
@@ -56,15 +60,16 @@ func New(o Options) (*Daemon, error) {
 	if reg == nil {
 		reg = prometheus.NewRegistry()
 	}
-	for _, c := range []prometheus.Collector{
+	reloader, reloads := newReloader(o)
+	for _, c := range append(reloads,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), o.Build.collector(),
-	} {
+	) {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("daemon: register metrics: %w", err)
 		}
 	}
 
-	d := &Daemon{log: o.Logger}
+	d := &Daemon{log: o.Logger, reloader: reloader}
 	api := o.Config.Deflect
 	api.Transport, api.Logger, api.Registerer = o.Transport, o.Logger, reg
 	var err error
@@ -76,7 +81,7 @@ func New(o Options) (*Daemon, error) {
 	if d.server, err = freeswitch.New(fs); err != nil {
 		return nil, fmt.Errorf("daemon: configure FreeSWITCH: %w", err)
 	}
-	d.http = newHTTPServer(reg, d.notReady, o.Logger)
+	d.http = newHTTPServer(reg, d.notReady, d.Reload, o.Logger)
 
 	if d.calls, err = net.Listen("tcp", o.Config.OutboundListen); err != nil {
 		return nil, fmt.Errorf("daemon: listen for calls: %w", err)
@@ -106,6 +111,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	serveCtx, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	served, webbed := make(chan error, 1), make(chan error, 1)
+	d.reloader.mu.Lock()
+	d.reloader.watch(d.log)
+	d.reloader.mu.Unlock()
 	polled := make(chan struct{})
 	pollCtx, stopPolling := context.WithCancel(ctx)
 	defer stopPolling()
@@ -134,6 +142,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	stopPolling()
 	<-polled
+	d.reloader.close()
 	d.client.Close()
 	err := errors.Join(broke("calls", callErr), broke("HTTP", webErr))
 	d.log.Info("deflectd stopped", "uptime", time.Since(began).Round(time.Millisecond))

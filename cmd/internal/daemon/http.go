@@ -4,15 +4,16 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// newHTTPServer serves metrics, health and readiness. Its limits are for
-// whoever reaches the port.
-func newHTTPServer(reg *prometheus.Registry, notReady func() string, log *slog.Logger) *http.Server {
+// newHTTPServer serves metrics, health and readiness, and reloads for whoever is on
+// this machine. Its limits are for whoever reaches the port.
+func newHTTPServer(reg *prometheus.Registry, notReady func() string, reload func() error, log *slog.Logger) *http.Server {
 	errors := slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{
@@ -30,6 +31,23 @@ func newHTTPServer(reg *prometheus.Registry, notReady func() string, log *slog.L
 		}
 		answer(w, http.StatusOK, "ok")
 	})
+	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
+		// The port may be open to a whole network for the sake of /metrics.
+		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !peer.Addr().Unmap().IsLoopback() {
+			answer(w, http.StatusForbidden, "only from this machine; or send SIGHUP")
+			return
+		}
+		// A page in a browser on this machine is no operator.
+		if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
+			answer(w, http.StatusForbidden, "not from a browser")
+			return
+		}
+		if err := reload(); err != nil {
+			answer(w, http.StatusInternalServerError, "not reloaded, going on with the configuration before:\n"+err.Error())
+			return
+		}
+		answer(w, http.StatusOK, "ok")
+	})
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -41,9 +59,9 @@ func newHTTPServer(reg *prometheus.Registry, notReady func() string, log *slog.L
 	}
 }
 
-func answer(w http.ResponseWriter, status int, word string) {
+func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	io.WriteString(w, word+"\n")
+	io.WriteString(w, text+"\n")
 }

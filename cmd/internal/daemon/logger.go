@@ -8,20 +8,27 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 )
 
-// NewLogger returns the logger that a configuration asks for. In JSON a duration
-// is a number of seconds, as in the metrics.
-func NewLogger(w io.Writer, l config.Log) *slog.Logger {
-	opts := &slog.HandlerOptions{}
+// Level returns the level that a configuration asks for.
+func Level(l config.Log) slog.Level {
 	switch l.Level {
 	case "debug":
-		opts.Level = slog.LevelDebug
+		return slog.LevelDebug
 	case "warn":
-		opts.Level = slog.LevelWarn
+		return slog.LevelWarn
 	case "error":
-		opts.Level = slog.LevelError
+		return slog.LevelError
 	}
+	return slog.LevelInfo
+}
+
+// NewLogger returns the logger that a configuration asks for, and its level, which
+// may be changed. In JSON a duration is a number of seconds, as in the metrics.
+func NewLogger(w io.Writer, l config.Log) (*slog.Logger, *slog.LevelVar) {
+	level := &slog.LevelVar{}
+	level.Set(Level(l))
+	opts := &slog.HandlerOptions{Level: level}
 	if l.Format == "text" {
-		return slog.New(slog.NewTextHandler(w, opts))
+		return slog.New(slog.NewTextHandler(w, opts)), level
 	}
 	opts.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
 		if a.Value.Kind() == slog.KindDuration {
@@ -29,5 +36,5 @@ func NewLogger(w io.Writer, l config.Log) *slog.Logger {
 		}
 		return a
 	}
-	return slog.New(slog.NewJSONHandler(w, opts))
+	return slog.New(slog.NewJSONHandler(w, opts)), level
 }

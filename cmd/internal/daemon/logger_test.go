@@ -22,7 +22,7 @@ func TestNewLogger(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var b strings.Builder
-		log := NewLogger(&b, config.Log{Level: tt.level, Format: tt.format})
+		log, _ := NewLogger(&b, config.Log{Level: tt.level, Format: tt.format})
 		for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
 			log.Log(t.Context(), level, "said")
 		}
@@ -35,7 +35,8 @@ func TestNewLogger(t *testing.T) {
 func TestNewLoggerDurations(t *testing.T) {
 	for format, want := range map[string]string{"json": `"duration":0.25`, "text": "duration=250ms"} {
 		var b strings.Builder
-		NewLogger(&b, config.Log{Level: "info", Format: format}).Info("said", "duration", 250*time.Millisecond)
+		log, _ := NewLogger(&b, config.Log{Level: "info", Format: format})
+		log.Info("said", "duration", 250*time.Millisecond)
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%s: %q does not have %s", format, b.String(), want)
 		}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -35,17 +37,18 @@ freeswitch: {outbound: {listen: "127.0.0.1:0", drain: 1m}}
 http: {listen: "127.0.0.1:0"}
 log: {level: debug}
 profiles:
-  - {name: sales, dialed: ["+18005550100"], skill: sales, text: "Hello.", gap: 1ms, prompts: {offer: offer.wav}}
+  - {name: sales, dialed: ["+18005550100"], skill: sales, text: "Hello.", gap: 1ms, cooldown: 0s, prompts: {offer: offer.wav, wait: ""}}
 `
 
 // bench is a daemon between both doubles.
 type bench struct {
-	t      *testing.T
-	api    *deflecttest.Server
-	daemon *Daemon
-	log    *recorder
-	stop   context.CancelFunc
-	ended  chan error
+	t        *testing.T
+	api      *deflecttest.Server
+	daemon   *Daemon
+	registry *prometheus.Registry // of the options; nil without
+	log      *recorder
+	stop     context.CancelFunc
+	ended    chan error
 }
 
 // start runs a daemon; change may alter its options. The test ends it with
@@ -66,7 +69,7 @@ func start(t *testing.T, change func(*Options)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.daemon = d
+	b.daemon, b.registry = d, o.Registry
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	go func() { b.ended <- d.Run(ctx) }()

@@ -1,0 +1,117 @@
+package freeswitch
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// Inquiry is a call that somebody asks about.
+type Inquiry struct {
+	From, To string            // numbers as the switch has them; From may be "anonymous"
+	Vars     map[string]string // channel variables, such as deflect_language; uuid is the id of the call
+	At       time.Time         // zero is now
+}
+
+// Explanation is what would become of a call, up to the offer.
+type Explanation struct {
+	Profile  string // that serves the call; empty for none
+	Language string // that the caller would hear
+	Verdicts []deflect.Verdict
+}
+
+// Decision returns the verdict that decides: the first one that refuses, else one
+// that passes or asks for another number.
+func (e Explanation) Decision() deflect.Verdict {
+	decision := deflect.Verdict{Answer: deflect.Pass}
+	for _, v := range e.Verdicts {
+		switch v.Answer {
+		case deflect.Refuse:
+			return v
+		case deflect.Ask:
+			decision = v
+		}
+	}
+	return decision
+}
+
+// Explain tells what a Server of this configuration would decide about a call, by
+// the code that serves calls. Cooldowns and the breaker are those of Config.Client, now.
+func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
+	s, err := newSetup(cfg)
+	if err != nil {
+		return Explanation{}, err
+	}
+	at := in.At
+	if at.IsZero() {
+		at = time.Now()
+	}
+	ch := readChannel(asked(in), time.Now())
+	p, v, no, textErr := s.look(&ch)
+	var e Explanation
+	add := func(rule string, reason deflect.Reason, detail string) {
+		answer := deflect.Pass
+		if reason != "" {
+			answer = deflect.Refuse
+		}
+		e.Verdicts = append(e.Verdicts, deflect.Verdict{Rule: rule, Answer: answer, Reason: reason, Detail: detail})
+	}
+	switch {
+	case no.reason == deflect.ReasonNoProfile && ch.profile != "":
+		add("profile", no.reason, "there is none of the name in deflect_profile")
+		return e, nil
+	case p == nil:
+		add("profile", deflect.ReasonNoProfile, "none serves the number dialled")
+		return e, nil
+	}
+	e.Profile, e.Language = p.Name, v.language
+	add("profile", "", p.Name)
+	switch no.reason {
+	case deflect.ReasonInvalidCall:
+		add("mode", no.reason, no.err.Error())
+	case deflect.ReasonAlreadyAsked:
+		add("asked_before", no.reason, "deflect_asked says that an earlier pass of this call ended as "+ch.asked)
+	}
+	for _, verdict := range s.Client.Explain(ctx, ch.call, at) {
+		share := 100 - p.Withhold
+		if verdict.Rule == "percent" && in.Vars["uuid"]+in.Vars["deflect_external_id"] == "" && share > 0 && share < 100 {
+			verdict.Answer, verdict.Reason = deflect.Skip, ""
+			verdict.Detail = fmt.Sprintf("%d of 100 calls are offered a text; which ones depends on the id of the call (uuid)", share)
+		}
+		e.Verdicts = append(e.Verdicts, verdict)
+	}
+	if textErr != nil {
+		add("text", deflect.ReasonInvalidCall, textErr.Error())
+	}
+	return e, nil
+}
+
+// asked are the channel data of an inquiry.
+type asked Inquiry
+
+func (a asked) Get(name string) string {
+	if v, ok := strings.CutPrefix(name, "variable_"); ok {
+		return a.Vars[v]
+	}
+	switch name {
+	case "Caller-Caller-ID-Number":
+		return a.From
+	case "Caller-Destination-Number":
+		return a.To
+	case "Unique-ID":
+		return cmp.Or(a.Vars["uuid"], "explain")
+	}
+	return ""
+}
+
+func (a asked) Each(prefix string, fn func(name, value string) bool) {
+	for name, value := range a.Vars {
+		if name := "variable_" + name; strings.HasPrefix(name, prefix) && !fn(name, value) {
+			return
+		}
+	}
+}

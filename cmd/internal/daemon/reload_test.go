@@ -1,0 +1,222 @@
+package daemon
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+)
+
+// changing is a configuration file that a test changes.
+type changing struct {
+	mu   sync.Mutex
+	text string
+	url  string
+}
+
+func (c *changing) set(pairs ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.text = strings.NewReplacer(pairs...).Replace(testConfig)
+}
+
+func (c *changing) load() (config.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, err := config.Parse("test.yaml", []byte(c.text), func(name string) string {
+		return map[string]string{"DEFLECT_CONSUMER_SECRET": consumerSecret, "DEFLECT_TOKEN_SECRET": tokenSecret}[name]
+	})
+	if err == nil && f.Deflect.BaseURL == "http://127.0.0.1:1" {
+		f.Deflect.BaseURL = c.url
+	}
+	return f, err
+}
+
+func (b *bench) post(path string, header ...string) (status int, body string) {
+	b.t.Helper()
+	req := httptest.NewRequest(http.MethodPost, path, nil)
+	req.RemoteAddr = "127.0.0.1:1234"
+	for i := 0; i < len(header); i += 2 {
+		if header[i] == "peer" {
+			req.RemoteAddr = header[i+1]
+		} else {
+			req.Header.Set(header[i], header[i+1])
+		}
+	}
+	w := httptest.NewRecorder()
+	b.daemon.http.Handler.ServeHTTP(w, req)
+	return w.Code, w.Body.String()
+}
+
+func (b *bench) gauge(name string) float64 {
+	b.t.Helper()
+	families, err := b.registry.Gather()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	b.t.Fatalf("there is no %s", name)
+	return 0
+}
+
+func TestReload(t *testing.T) {
+	file := &changing{}
+	file.set()
+	level := &slog.LevelVar{}
+	b := start(t, func(o *Options) {
+		file.url = o.Config.Deflect.BaseURL
+		o.Load, o.Level, o.Registry = file.load, level, prometheus.NewRegistry()
+	})
+	call := func() freeswitchtest.Result {
+		t.Helper()
+		c := freeswitchtest.Call{ANI: caller, DNIS: dialed, SocketResume: true, Prompts: map[string]time.Duration{"offer.wav": time.Millisecond, "new.wav": time.Millisecond}}
+		r, err := c.Dial(t.Context(), b.daemon.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	wantFile := func(want string) {
+		t.Helper()
+		if r := call(); len(r.Played) != 1 || r.Played[0].File != want {
+			t.Errorf("callers hear %v, want %s", r.Played, want)
+		}
+	}
+	wantFile("offer.wav")
+	first := b.gauge("deflectd_config_last_reload_success_timestamp_seconds")
+	if b.gauge("deflectd_config_last_reload_successful") != 1 || first < 1e9 {
+		t.Errorf("at the start: timestamp %v", first)
+	}
+
+	file.set("offer.wav", "new.wav", "level: debug", "level: error")
+	if status, body := b.post("/-/reload"); status != 200 || body != "ok\n" {
+		t.Errorf("reload: %d %q", status, body)
+	}
+	wantFile("new.wav")
+	if b.gauge("deflectd_config_last_reload_success_timestamp_seconds") < first || level.Level() != slog.LevelError {
+		t.Errorf("level %v", level.Level())
+	}
+
+	// A bad one is refused with its problems.
+	for _, tt := range []struct {
+		change []string
+		want   []string
+	}{
+		{[]string{"gap: 1ms", "gap: 1h, repeat: 90"}, []string{"test.yaml:7: profiles[0].gap: ", "profiles[0].repeat: "}},
+		{[]string{`listen: "127.0.0.1:0", drain`, `listen: "127.0.0.1:8099", drain`}, []string{"freeswitch.outbound.listen: was changed, which needs a restart"}},
+		{[]string{`"38856538"`, `"1"`, "http://127.0.0.1:1", "http://127.0.0.1:2"}, []string{"livedeflect.site_id: was changed", "livedeflect.base_url: was changed"}},
+		{[]string{"level: debug", "level: debug, format: text"}, []string{"log.format: was changed"}},
+		{[]string{"log:", "report: {every: 1m}\nlog:"}, []string{"report.every: was changed"}},
+	} {
+		file.set(append(tt.change, "offer.wav", "bad.wav")...)
+		status, body := b.post("/-/reload")
+		for _, want := range tt.want {
+			if status != 500 || !strings.Contains(body, want) || !strings.Contains(body, "going on with the configuration before") {
+				t.Errorf("%q: %d %q, want %q", tt.change, status, body, want)
+			}
+		}
+		if b.gauge("deflectd_config_last_reload_successful") != 0 {
+			t.Errorf("%q: counts as a success", tt.change)
+		}
+		wantFile("new.wav")
+	}
+	file.set()
+	if err := b.daemon.Reload(); err != nil || b.gauge("deflectd_config_last_reload_successful") != 1 {
+		t.Errorf("Reload() = %v", err)
+	}
+	wantFile("offer.wav")
+
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Error(err)
+	}
+	if err := b.daemon.Reload(); !errors.Is(err, errStopping) {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+// Who may ask for a reload over HTTP.
+func TestReloadHTTP(t *testing.T) {
+	b := start(t, nil) // without a file to load
+	for _, tt := range []struct {
+		name   string
+		header []string
+		status int
+	}{
+		{"this machine", nil, 500},
+		{"this machine, IPv6", []string{"peer", "[::1]:1234"}, 500},
+		{"this machine, mapped", []string{"peer", "[::ffff:127.0.0.1]:1234"}, 500},
+		{"another machine", []string{"peer", "10.0.0.7:1234"}, 403},
+		{"another machine, claiming", []string{"peer", "10.0.0.7:1234", "X-Forwarded-For", "127.0.0.1"}, 403},
+		{"nobody knows", []string{"peer", ""}, 403},
+		{"a page in a browser", []string{"Origin", "https://evil.example"}, 403},
+		{"a page in a browser without Origin", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+	} {
+		if status, body := b.post("/-/reload", tt.header...); status != tt.status {
+			t.Errorf("%s: %d %q, want %d", tt.name, status, body, tt.status)
+		}
+	}
+	if status, _ := b.get("/-/reload"); status != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %d", status)
+	}
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The do-not-text list of the configuration in use is looked after, and that it is
+// broken shows.
+func TestDoNotTextList(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "list")
+	write := func(s string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(s), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("+14043438647\n")
+	file := &changing{}
+	file.set("skill: sales", "skill: sales, do_not_text_file: "+name)
+	b := start(t, func(o *Options) {
+		file.url = o.Config.Deflect.BaseURL
+		o.Load, o.Registry = file.load, prometheus.NewRegistry()
+	})
+	if err := b.daemon.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if b.gauge("deflectd_do_not_text_whole") != 1 {
+		t.Error("the list is not whole")
+	}
+	write("+14043438646\nnobody\n")
+	list := b.daemon.reloader.lists[0]
+	if _, err := list.Refresh(); err == nil || b.gauge("deflectd_do_not_text_whole") != 0 {
+		t.Errorf("a broken list: %v", err)
+	}
+	c := freeswitchtest.Call{ANI: caller, DNIS: dialed, SocketResume: true}
+	if r, err := c.Dial(t.Context(), b.daemon.Addr()); err != nil || r.Vars["deflect_reason"] != "opted_out" {
+		t.Errorf("%v, %v", r.Vars, err)
+	}
+	if err := b.daemon.Reload(); err == nil || !strings.Contains(err.Error(), "line 2 is neither") {
+		t.Errorf("a configuration with a broken list: %v", err)
+	}
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Error(err)
+	}
+}
