@@ -193,6 +193,11 @@ func TestDialogues(t *testing.T) {
 		// Hang-ups in the other prompts.
 		{name: "hangs up in the offer", script: []fst.Action{fst.HangUp().After(time.Second)},
 			outcome: deflect.Abandoned, reason: deflect.ReasonHangup, played: []string{"offer"}},
+		{name: "hangs up when nobody knows", fault: deflecttest.Fault{Status: 500}, script: []fst.Action{accept(), fst.HangUp().SincePrompt(2, time.Second)},
+			outcome: deflect.Uncertain, reason: deflect.ReasonServerError, number: "?", played: []string{"offer", "uncertain"}},
+		{name: "hangs up when asked to wait", change: func(p *freeswitch.Profile) { p.Prompts.Wait = "wait" }, fault: deflecttest.Fault{Delay: 3 * time.Second},
+			script:  []fst.Action{accept(), fst.HangUp().SincePrompt(2, time.Second)},
+			outcome: deflect.Sent, reason: deflect.ReasonOK, answer: "hangup", number: "14043438646", played: []string{"offer", "wait"}},
 		{name: "hangs up when it failed", fault: deflecttest.Fault{Status: 400, Body: `{"success":"false"}`}, script: []fst.Action{accept(), fst.HangUp().SincePrompt(2, time.Second)},
 			outcome: deflect.Failed, reason: deflect.ReasonRejected, played: []string{"offer", "failed"}},
 	}

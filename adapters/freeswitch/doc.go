@@ -21,8 +21,9 @@
 // The call is answered, hears the offer, and its caller presses the accept digit,
 // the decline digit or nothing. An accepted offer becomes a request to
 // LiveDeflect; then the channel variables deflect_outcome, deflect_reason,
-// deflect_call_id and deflect_digits are set and the dialplan goes on. A caller
-// who cannot get a text is not even answered: the dialplan goes on at once.
+// deflect_call_id, deflect_digits and deflect_confirmed are set and the dialplan goes on. A caller
+// who cannot get a text is not even answered: the dialplan goes on at once. Who can is
+// said by the rules of the [Profile] ([deflect.Rules]); [Explain] tells what they say of a call.
 //
 // # Strangers
 //

@@ -36,26 +36,23 @@ func (t Text) String() string {
 func (f *File) checkTexts(d *decoder) {
 	for i, p := range f.FreeSWITCH.Profiles {
 		at := fmt.Sprintf("profiles[%d]", i)
-		f.checkText(d, at+".text", p.Text)
+		f.checkText(d, at+".text", p)
 		for _, lang := range sorted(p.Languages) {
-			f.checkText(d, at+".languages."+lang+".text", p.Languages[lang].Text)
+			p.Text = p.Languages[lang].Text
+			f.checkText(d, at+".languages."+lang+".text", p)
 		}
 	}
 }
 
-func (f *File) checkText(d *decoder, at, text string) {
-	if text == "" || text == freeswitch.None || d.blames(at) {
+func (f *File) checkText(d *decoder, at string, p freeswitch.Profile) {
+	if p.Text == "" || p.Text == freeswitch.None || d.blames(at) {
 		return
 	}
-	t, err := deflect.ParseText(text)
+	least, err := p.RenderText(deflect.Call{Skill: p.Skill})
 	if err != nil {
 		return // noted by the library's rules
 	}
-	least, err := t.Render(deflect.Call{})
-	if err != nil {
-		return
-	}
-	cost := Text{Path: at, Segments: deflect.SegmentsOf(least), Template: least != text}
+	cost := Text{Path: at, Segments: deflect.SegmentsOf(least), Template: least != p.Text}
 	f.Texts = append(f.Texts, cost)
 	if cost.Segments.Count > 1 {
 		d.warn(at, "takes %s", cost)
