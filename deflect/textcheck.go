@@ -2,6 +2,7 @@ package deflect
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template/parse"
@@ -12,6 +13,9 @@ type scope struct {
 	value bool // the dot is a value of a with or a range, not the call
 	loop  bool
 }
+
+// wide is a format that makes a lot of text out of nothing.
+var wide = regexp.MustCompile(`%[^a-zA-Z%]*([0-9]{4}|\*)`)
 
 var textFunctions = []string{"and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "index", "len", "print", "printf", "slice"}
 
@@ -75,6 +79,10 @@ func checkArg(n parse.Node, in scope) error {
 	switch n := n.(type) {
 	case *parse.PipeNode:
 		return checkPipe(n, in)
+	case *parse.StringNode:
+		if wide.MatchString(n.Text) {
+			return fmt.Errorf("pads to more than 999 characters: %s", n)
+		}
 	case *parse.ChainNode:
 		return fmt.Errorf("asks for a field of something else than the call: %s", n)
 	case *parse.IdentifierNode:
