@@ -71,7 +71,8 @@ func (c *Client) Close() {
 func (c *Client) DefaultRegion() string { return c.setup.Load().DefaultRegion }
 
 // Deflect asks LiveDeflect to send the call's text and to hand its context to
-// the agents. It returns within the live deadline. The Result is filled in any
+// the agents. It returns within the live deadline (a second more, should
+// a store of cooldowns not take one back). The Result is filled in any
 // case; the error is nil exactly when its outcome is [Sent], else an [*Error].
 //
 // At most one request that the API may have processed is sent: an attempt is

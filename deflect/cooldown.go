@@ -70,7 +70,7 @@ func (m *memoryCooldowns) Take(_ context.Context, key, token string, lasts time.
 	if over := m.byKey[key]; over != nil {
 		m.drop(over)
 	}
-	for len(m.byEnd) >= m.max {
+	for i := 0; i < forgetAtOnce && len(m.byEnd) >= m.max; i++ {
 		if m.byEnd[0].until.After(now) {
 			m.evicted()
 		}

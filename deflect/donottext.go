@@ -36,8 +36,8 @@ const (
 // The file may change, see [DoNotTextFile.Watch]. New entries count at once. Entries
 // are dropped only when the file was the same in two looks some seconds apart, has no
 // bad line, and has not lost everything, or more than half of a longer list: it may be
-// in the middle of being written, and who opted out must not be forgotten. Open it anew
-// to drop them all the same.
+// in the middle of being written, and who opted out must not be forgotten.
+// Open it anew, without Keep, to drop them all the same.
 type DoNotTextFile struct {
 	name   string
 	region string
@@ -78,6 +78,22 @@ func OpenDoNotText(name, region string) (*DoNotTextFile, error) {
 	l.seen = info
 	l.whole.Store(true)
 	return l, nil
+}
+
+// Keep takes in the entries of a list of the same file that was opened before, so
+// that opening a file in the middle of being written forgets nobody. Refresh drops
+// them as it does others.
+func (l *DoNotTextFile) Keep(before *DoNotTextFile) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := hashes{}
+	for _, list := range []*DoNotTextFile{l, before} {
+		for h := range *list.list.Load() {
+			all[h] = struct{}{}
+		}
+	}
+	l.list.Store(&all)
+	l.seen = nil
 }
 
 // Holds implements [DoNotText]. A list that was not opened holds everybody.
@@ -124,10 +140,10 @@ func (l *DoNotTextFile) refresh() (changed bool, err error) {
 	}
 	next, after, err := l.read()
 	known := *l.list.Load()
-	if had, has := len(known), len(next); err == nil && (had > 0 && has == 0 || had >= manyEntries && 2*has < had) {
-		err = fmt.Errorf("%s: had %d entries and has %d; it may be incomplete, so none is dropped: reload the configuration if it is meant", l.name, had, has)
-	}
 	same = same && sameFile(now, after)
+	if had, has := len(known), len(next); err == nil && (had > 0 && has == 0 || had >= manyEntries && 2*has < had) {
+		err = fmt.Errorf("%s: had %d entries and has %d; it may be incomplete, so none is dropped: restart if it is meant", l.name, had, has)
+	}
 	if same {
 		l.seen = after
 	}
@@ -151,9 +167,10 @@ func (l *DoNotTextFile) stat() (fs.FileInfo, error) {
 }
 
 // read returns the entries that can be read, also together with an error, and the
-// file as it was afterwards.
+// file as it was before and after; nil if it changed meanwhile.
 func (l *DoNotTextFile) read() (hashes, fs.FileInfo, error) {
-	if _, err := l.stat(); err != nil {
+	before, err := l.stat()
+	if err != nil {
 		return hashes{}, nil, err
 	}
 	f, err := os.Open(l.name)
@@ -166,6 +183,9 @@ func (l *DoNotTextFile) read() (hashes, fs.FileInfo, error) {
 		err = fmt.Errorf("%s: %w", l.name, err)
 	}
 	after, statErr := l.stat()
+	if !sameFile(before, after) {
+		after = nil
+	}
 	return list, after, cmp.Or(err, statErr)
 }
 

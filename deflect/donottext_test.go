@@ -222,6 +222,82 @@ func TestDoNotTextShrinks(t *testing.T) {
 	})
 }
 
+// A list that is opened anew in the middle of being written keeps what was known.
+func TestDoNotTextKeep(t *testing.T) {
+	const a, b = "+14043438646", "+14043438647"
+	name, write := listFile(t, a+"\n")
+	synctest.Test(t, func(t *testing.T) {
+		before, err := deflect.OpenDoNotText(name, "US")
+		if err != nil {
+			t.Fatal(err)
+		}
+		write("")
+		l, err := deflect.OpenDoNotText(name, "US")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Keep(before)
+		wantHeld(t, l, true, a)
+		for range 3 {
+			time.Sleep(5 * time.Second)
+			if _, err := l.Refresh(); err == nil {
+				t.Error("an empty list is believed")
+			}
+			wantHeld(t, l, true, a)
+		}
+		write(b + "\n")
+		for range 2 {
+			if _, err := l.Refresh(); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		wantHeld(t, l, true, b)
+		wantHeld(t, l, false, a)
+	})
+}
+
+// The file is replaced again and again while it is opened: whatever was read, the
+// next looks find the last one.
+func TestDoNotTextReplacedWhileOpened(t *testing.T) {
+	name, _ := listFile(t, "+14043438646\n")
+	stop, replaced := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(replaced)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			next := fmt.Sprintf("%s.%d", name, i)
+			if os.WriteFile(next, fmt.Appendf(nil, "+1404343%04d\n", i%10000), 0o600) != nil || os.Rename(next, name) != nil {
+				return
+			}
+		}
+	}()
+	var lists []*deflect.DoNotTextFile
+	for range 200 {
+		l, err := deflect.OpenDoNotText(name, "US")
+		if err != nil {
+			t.Fatal(err)
+		}
+		lists = append(lists, l)
+	}
+	close(stop)
+	<-replaced
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range lists {
+		if _, err := l.Refresh(); err != nil {
+			t.Fatal(err)
+		}
+		wantHeld(t, l, true, strings.TrimSpace(string(content)))
+	}
+}
+
 func TestDoNotTextNotOpened(t *testing.T) {
 	var nobody *deflect.DoNotTextFile
 	for _, l := range []deflect.DoNotText{nobody, &deflect.DoNotTextFile{}} {

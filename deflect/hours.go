@@ -113,7 +113,7 @@ func (h Hours) read(bad func(field, format string, args ...any)) *timetable {
 	}
 	zone, err := time.LoadLocation(h.Zone)
 	// Systems have names beside those of IANA: the machine's own zone, leap seconds.
-	if h.Zone == "Local" || strings.HasPrefix(h.Zone, "right/") || strings.HasPrefix(h.Zone, "posix") {
+	if h.Zone == "Local" || h.Zone == "localtime" || h.Zone == "Factory" || strings.HasPrefix(h.Zone, "right/") || strings.HasPrefix(h.Zone, "posix") {
 		err = errNoZone
 	}
 	switch {

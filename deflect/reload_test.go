@@ -35,12 +35,9 @@ func TestReload(t *testing.T) {
 		}
 
 		next := base
-		next.Auth, next.Transport, next.Registerer, next.DefaultRegion = auth(), nil, nil, "DE"
+		next.Auth, next.Transport, next.Registerer = auth(), nil, nil
 		if err := client.Reload(next); err != nil {
 			t.Fatal(err)
-		}
-		if client.DefaultRegion() != "DE" {
-			t.Error("the region stayed")
 		}
 		if _, err := client.Deflect(t.Context(), call); err != nil {
 			t.Fatalf("with the new key: %v", err)
@@ -79,6 +76,8 @@ func TestReloadRefuses(t *testing.T) {
 		{"SiteID", func(c *deflect.Config) { c.SiteID = "1" }},
 		{"Domain", func(c *deflect.Config) { c.Domain = "lo" }},
 		{"BaseURL", func(c *deflect.Config) { c.Domain, c.BaseURL = "", "https://api.example.net" }},
+		{"DefaultRegion", func(c *deflect.Config) { c.DefaultRegion = "DE" }}, // a national number would become a stranger's
+		{"MaxTextLength", func(c *deflect.Config) { c.MaxTextLength = 10 }},
 		{"LiveDeadline", func(c *deflect.Config) { c.LiveDeadline = -1 }},
 		{"MaxCooldowns", func(c *deflect.Config) { c.MaxCooldowns = -1 }},
 		{"Report.Every", func(c *deflect.Config) { c.Report.Every = time.Minute }},

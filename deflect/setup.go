@@ -27,7 +27,7 @@ func (c *Client) newSetup(cfg Config) *setup {
 	return s
 }
 
-// Reload goes on with another configuration: keys, limits, breaker, report and
+// Reload goes on with another configuration: keys, deadline, breaker, report and
 // settling. What the Client knows stays: cooldowns, uncertain deflections, metrics,
 // and the state of a breaker whose settings are the same; another breaker begins
 // closed. What is in progress ends as it began. Transport, Logger, OnSettled,
@@ -35,7 +35,9 @@ func (c *Client) newSetup(cfg Config) *setup {
 //
 // The error lists every problem, see [Config.Validate]; the Client then goes on as
 // before. SiteID, Domain and BaseURL cannot change, because what is uncertain belongs to the
-// account, nor can polling of the report be switched on or off.
+// account; nor can DefaultRegion and MaxTextLength, by which a call in progress was offered its
+// text (in another region its number could be a stranger's); nor can polling of the
+// report be switched on or off. A smaller MaxCooldowns ends cooldowns early.
 func (c *Client) Reload(cfg Config) error {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
@@ -54,6 +56,10 @@ func (c *Client) Reload(cfg Config) error {
 		return &ConfigError{Field: "BaseURL", Err: errRestart}
 	case next.root != old.root:
 		return &ConfigError{Field: "Domain", Err: errRestart}
+	case cfg.DefaultRegion != old.DefaultRegion:
+		return &ConfigError{Field: "DefaultRegion", Err: errRestart}
+	case cfg.MaxTextLength != old.MaxTextLength:
+		return &ConfigError{Field: "MaxTextLength", Err: errRestart}
 	case (cfg.Report.Every > 0) != (old.Report.Every > 0):
 		return &ConfigError{Field: "Report.Every", Err: errRestart}
 	}

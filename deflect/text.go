@@ -35,9 +35,10 @@ const (
 	maxInfoText      = 1024 // of one entry of the caller info, in bytes
 )
 
-// ParseText reads a template. What could fail when a caller waits is refused here:
-// fields that do not exist, functions other than those for comparing, cutting and
-// printing, templates in templates, loops in loops, and loops over numbers.
+// ParseText reads a template. It may hold the fields, if and with, the functions and,
+// or, not, eq and ne, and index for names of the caller info that are no words
+// ({{index .Info "order-id"}}); anything else is refused, so that nothing can fail, or
+// take long, when a caller waits.
 func ParseText(s string) (*TextTemplate, error) {
 	t, err := template.New("text").Option("missingkey=zero").Parse(s)
 	if err != nil {
@@ -48,7 +49,7 @@ func ParseText(s string) (*TextTemplate, error) {
 		return nil, errors.New("defines a template in the template, which texts cannot have")
 	}
 	if t.Tree != nil {
-		if err := checkList(t.Root, scope{}); err != nil {
+		if err := checkList(t.Root, false); err != nil {
 			return nil, err
 		}
 	}
@@ -73,7 +74,8 @@ func (tt *TextTemplate) Render(call Call) (string, error) {
 		if errors.Is(err, errLongText) {
 			return "", errLongText
 		}
-		return "", errors.New("cannot be made: " + clean(strings.TrimPrefix(err.Error(), "template: text:")))
+		// Without what text/template says: it quotes the call.
+		return "", errors.New("cannot be made for this call")
 	}
 	return strings.TrimSpace(out.b.String()), nil
 }

@@ -2,121 +2,135 @@ package deflect
 
 import (
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 	"text/template/parse"
 )
 
-// scope is where in a template a node stands.
-type scope struct {
-	value bool // the dot is a value of a with or a range, not the call
-	loop  bool
-}
+// What a template may hold is so little that it cannot fail, nor take long, when a
+// caller waits: fields, which are all strings, and if and with over them.
 
-// wide is a format that makes a lot of text out of nothing.
-var wide = regexp.MustCompile(`%[^a-zA-Z%]*([0-9]{4}|\*)`)
-
-var textFunctions = []string{"and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "index", "len", "print", "printf", "slice"}
-
-func checkList(list *parse.ListNode, in scope) error {
+// checkList checks what stands one after another. In a with, the dot is a string.
+func checkList(list *parse.ListNode, inWith bool) error {
 	if list == nil {
 		return nil
 	}
 	for _, n := range list.Nodes {
-		if err := checkNode(n, in); err != nil {
+		if err := checkNode(n, inWith); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkNode refuses what could fail, or go on and on, when a caller waits.
-func checkNode(n parse.Node, in scope) error {
+func checkNode(n parse.Node, inWith bool) error {
 	switch n := n.(type) {
+	case *parse.TextNode, *parse.CommentNode:
+		return nil
 	case *parse.ActionNode:
-		return checkPipe(n.Pipe, in)
+		_, err := checkPipe(n.Pipe, inWith)
+		return err
 	case *parse.IfNode:
-		return checkBranch(&n.BranchNode, in, in)
+		return checkBranch(&n.BranchNode, inWith, inWith)
 	case *parse.WithNode:
-		return checkBranch(&n.BranchNode, in, scope{value: true, loop: in.loop})
-	case *parse.RangeNode:
-		if in.loop {
-			return fmt.Errorf("has a loop in a loop: %s", n.Pipe)
+		if text, err := checkPipe(n.Pipe, inWith); err == nil && !text {
+			return fmt.Errorf("has a with over something else than a field: %s", n.Pipe)
 		}
-		if cmds := n.Pipe.Cmds; len(cmds) != 1 || len(cmds[0].Args) != 1 || fieldOf(cmds[0].Args[0]) != "Info" {
-			return fmt.Errorf("has a loop over something else than .Info: %s", n.Pipe)
-		}
-		return checkBranch(&n.BranchNode, in, scope{value: true, loop: true})
-	case *parse.TemplateNode:
-		return fmt.Errorf("names another template: %s", n)
+		return checkBranch(&n.BranchNode, inWith, true)
 	}
-	return nil
+	return fmt.Errorf("has %s: a text can hold fields, if and with, and no more", n)
 }
 
-func checkBranch(b *parse.BranchNode, in, inside scope) error {
-	if err := checkPipe(b.Pipe, in); err != nil {
+func checkBranch(b *parse.BranchNode, inWith, inside bool) error {
+	if _, err := checkPipe(b.Pipe, inWith); err != nil {
 		return err
 	}
 	if err := checkList(b.List, inside); err != nil {
 		return err
 	}
-	return checkList(b.ElseList, in)
+	return checkList(b.ElseList, inWith)
 }
 
-func checkPipe(p *parse.PipeNode, in scope) error {
-	for _, cmd := range p.Cmds {
-		for _, arg := range cmd.Args {
-			if err := checkArg(arg, in); err != nil {
-				return err
-			}
+// checkPipe checks one value, and reports whether it is a string, not a truth.
+func checkPipe(p *parse.PipeNode, inWith bool) (text bool, err error) {
+	if len(p.Decl) > 0 || len(p.Cmds) != 1 {
+		return false, fmt.Errorf("has %s: a text cannot have variables and pipes", p)
+	}
+	args := p.Cmds[0].Args
+	name, ok := args[0].(*parse.IdentifierNode)
+	if !ok {
+		if len(args) > 1 {
+			return false, fmt.Errorf("has %s, which is no function", args[0])
+		}
+		return checkValue(args[0], inWith)
+	}
+	return checkFunction(name.Ident, args[1:], p, inWith)
+}
+
+func checkFunction(name string, args []parse.Node, p *parse.PipeNode, inWith bool) (text bool, err error) {
+	fits := false
+	switch name {
+	case "and", "or":
+		fits = len(args) > 0
+	case "not":
+		fits = len(args) == 1
+	case "eq":
+		fits = len(args) > 1
+	case "ne":
+		fits = len(args) == 2
+	case "index":
+		if len(args) == 2 && fieldOf(args[0]) == "Info" && args[1].Type() == parse.NodeString && !(inWith && args[0].Type() == parse.NodeField) {
+			return true, nil
+		}
+		return false, fmt.Errorf("has %s: index is for .Info ($.Info inside of with) and a name in quotes", p)
+	default:
+		return false, fmt.Errorf("has the function %s; functions are and, or, not, eq, ne and index", name)
+	}
+	if !fits {
+		return false, fmt.Errorf("has %s, with too few or too many values", p)
+	}
+	for _, arg := range args {
+		text, err := checkValue(arg, inWith)
+		if err != nil {
+			return false, err
+		}
+		if !text && (name == "eq" || name == "ne") {
+			return false, fmt.Errorf("compares %s, which is no text", arg)
 		}
 	}
-	return nil
+	return false, nil
 }
 
-func checkArg(n parse.Node, in scope) error {
+func checkValue(n parse.Node, inWith bool) (text bool, err error) {
 	switch n := n.(type) {
 	case *parse.PipeNode:
-		return checkPipe(n, in)
+		return checkPipe(n, inWith)
 	case *parse.StringNode:
-		if wide.MatchString(n.Text) {
-			return fmt.Errorf("pads to more than 999 characters: %s", n)
-		}
-	case *parse.ChainNode:
-		return fmt.Errorf("asks for a field of something else than the call: %s", n)
-	case *parse.IdentifierNode:
-		if !slices.Contains(textFunctions, n.Ident) {
-			return fmt.Errorf("uses %s, which texts cannot; functions are %s", n.Ident, strings.Join(textFunctions, ", "))
+		return true, nil
+	case *parse.DotNode:
+		if inWith {
+			return true, nil
 		}
 	case *parse.FieldNode:
-		if in.value {
-			return fmt.Errorf("has %s inside of with or range: write $%s", n, n)
+		if inWith {
+			return false, fmt.Errorf("has %s inside of with: write $%s", n, n)
 		}
-		return checkField(n.Ident)
+		return true, checkField(fieldOf(n))
 	case *parse.VariableNode:
-		switch {
-		case n.Ident[0] == "$" && len(n.Ident) > 1:
-			return checkField(n.Ident[1:])
-		case len(n.Ident) > 1:
-			return fmt.Errorf("asks for a field of something else than the call: %s", n)
+		if field := fieldOf(n); field != "" {
+			return true, checkField(field)
 		}
 	}
-	return nil
+	return false, fmt.Errorf("has %s, which is no field", n)
 }
 
-func checkField(path []string) error {
-	switch path[0] {
-	case "FirstName", "LastName", "Skill", "Profile":
-		if len(path) == 1 {
-			return nil
-		}
-	case "Info":
-		if len(path) <= 2 {
-			return nil
-		}
+func checkField(path string) error {
+	switch name, more, _ := strings.Cut(path, "."); {
+	case name == "Info" && more != "" && !strings.Contains(more, "."):
+		return nil
+	case path == "FirstName", path == "LastName", path == "Skill", path == "Profile":
+		return nil
 	}
-	return fmt.Errorf("has no field .%s; fields are .FirstName, .LastName, .Skill, .Profile and .Info.NAME", strings.Join(path, "."))
+	return fmt.Errorf("has no field .%s; fields are .FirstName, .LastName, .Skill, .Profile and .Info.NAME", path)
 }
 
 // fieldOf names the field of the call that a node is, "" for anything else.

@@ -441,7 +441,7 @@ func TestRuleVariables(t *testing.T) {
 func TestTextOfTheCallIsTooLong(t *testing.T) {
 	change := func(d *deflect.Config, c *freeswitch.Config) {
 		d.MaxTextLength = 20
-		c.Profiles[0].Text = "Hi {{.FirstName}}{{range .Info}}{{.}}{{end}}"
+		c.Profiles[0].Text = "Hi {{.FirstName}}" + strings.Repeat("{{.Info.x}}", 20)
 	}
 	inBubble(t, change, func(t *testing.T, r *rig) {
 		c := caller(accept())
@@ -450,10 +450,7 @@ func TestTextOfTheCallIsTooLong(t *testing.T) {
 	})
 	inBubble(t, change, func(t *testing.T, r *rig) {
 		c := caller(accept())
-		c.Vars = map[string]string{}
-		for i := range 20 {
-			c.Vars[fmt.Sprintf("deflect_info_%d", i)] = strings.Repeat("x", 1000)
-		}
+		c.Vars = map[string]string{"deflect_info_x": strings.Repeat("x", 1000)}
 		r.wantOutcome(r.run(c), deflect.Ineligible, deflect.ReasonInvalidCall)
 	})
 }

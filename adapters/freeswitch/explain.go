@@ -60,9 +60,12 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 		}
 		e.Verdicts = append(e.Verdicts, deflect.Verdict{Rule: rule, Answer: answer, Reason: reason, Detail: detail})
 	}
+	if no.reason == deflect.ReasonInvalidCall {
+		add("mode", no.reason, no.err.Error())
+	}
 	switch {
-	case no.reason == deflect.ReasonNoProfile && ch.profile != "":
-		add("profile", no.reason, "there is none of the name in deflect_profile")
+	case p == nil && ch.profile != "":
+		add("profile", deflect.ReasonNoProfile, "there is none of the name in deflect_profile")
 		return e, nil
 	case p == nil:
 		add("profile", deflect.ReasonNoProfile, "none serves the number dialled")
@@ -70,10 +73,7 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 	}
 	e.Profile, e.Language = p.Name, v.language
 	add("profile", "", p.Name)
-	switch no.reason {
-	case deflect.ReasonInvalidCall:
-		add("mode", no.reason, no.err.Error())
-	case deflect.ReasonAlreadyAsked:
+	if no.reason == deflect.ReasonAlreadyAsked {
 		add("asked_before", no.reason, "deflect_asked says that an earlier pass of this call ended as "+ch.asked)
 	}
 	for _, verdict := range s.Client.Explain(ctx, ch.call, at) {

@@ -15,7 +15,7 @@ func TestExplainIsWhatHappens(t *testing.T) {
 	numbers := []string{"+14043438646", "+493012345678", "+4915112345678", "12", "anonymous", ""}
 	vars := []map[string]string{
 		nil, {"deflect_consent": "true"}, {"deflect_consent": "true", "deflect_wait_seconds": "30"}, {"deflect_mode": "nonsense"},
-		{"deflect_asked": "sent"}, {"deflect_profile": "none"}, {"deflect_consent": "true", "deflect_number": "+493012345678"},
+		{"deflect_asked": "sent"}, {"deflect_profile": "none"}, {"deflect_profile": "none", "deflect_mode": "nonsense"}, {"deflect_consent": "true", "deflect_number": "+493012345678"},
 		{"deflect_consent": "true", "deflect_skill": "\x01"}, {"deflect_mode": "accepted", "deflect_asked": "declined", "deflect_consent": "true"},
 	}
 	rules := []deflect.Rules{

@@ -51,7 +51,7 @@ func (c *explainCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(a.stdout, masker(c.From, c.To).Replace(c.text(file, in, explained)))
+	fmt.Fprint(a.stdout, c.text(file, in, explained))
 	return nil
 }
 
@@ -66,7 +66,7 @@ func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.
 	default:
 		fmt.Fprint(&b, "YES: offered a text, as far as is known here\n\n")
 	}
-	fmt.Fprintf(&b, "caller %s dials %s at %s", c.From, c.To, in.At.Format(time.RFC3339))
+	fmt.Fprintf(&b, "caller %s dials %s at %s", deflect.PhoneNumber(c.From), deflect.PhoneNumber(c.To), in.At.Format(time.RFC3339))
 	if e.Language != "" {
 		fmt.Fprintf(&b, ", hears %s", e.Language)
 	}

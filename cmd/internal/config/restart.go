@@ -13,6 +13,8 @@ func (f File) Follows(old File) error {
 		{"livedeflect.site_id", f.Deflect.SiteID, old.Deflect.SiteID},
 		{"livedeflect.domain", f.Deflect.Domain, old.Deflect.Domain},
 		{"livedeflect.base_url", f.Deflect.BaseURL, old.Deflect.BaseURL},
+		{"livedeflect.max_text_length", f.Deflect.MaxTextLength, old.Deflect.MaxTextLength},
+		{"default_region", f.Deflect.DefaultRegion, old.Deflect.DefaultRegion},
 		{"freeswitch.outbound.listen", f.OutboundListen, old.OutboundListen},
 		{"http.listen", f.HTTPListen, old.HTTPListen},
 		{"log.format", f.Log.Format, old.Log.Format},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -17,16 +18,22 @@ var (
 	errStopping = errors.New("the daemon is stopping")
 )
 
+// watchStop is how long the end waits for looks at do-not-text lists: a file system
+// may hang.
+const watchStop = 2 * time.Second
+
 // reloader is what a new configuration changes.
 type reloader struct {
 	load  func() (config.File, error)
 	level *slog.LevelVar
 
-	mu      sync.Mutex // serializes reloading
-	current config.File
+	reloading sync.Mutex // one at a time; held while files are read
+	current   config.File
+
+	mu      sync.Mutex // never held while files are read
 	lists   []*deflect.DoNotTextFile
-	watches sync.WaitGroup
 	unwatch context.CancelFunc // ends the watches of lists
+	watches sync.WaitGroup
 
 	successful, at prometheus.Gauge
 }
@@ -43,21 +50,13 @@ func newReloader(o Options) (*reloader, []prometheus.Collector) {
 			Help: "When a configuration was loaded successfully for the last time.",
 		}),
 	}
-	r.done(true)
+	r.successful.Set(1)
+	r.at.SetToCurrentTime()
 	whole := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "deflectd_do_not_text_whole",
 		Help: "1 while every do-not-text list could be read as it is, else 0: those known before are kept.",
 	}, r.whole)
 	return r, []prometheus.Collector{r.successful, r.at, whole}
-}
-
-func (r *reloader) done(ok bool) {
-	if !ok {
-		r.successful.Set(0)
-		return
-	}
-	r.successful.Set(1)
-	r.at.SetToCurrentTime()
 }
 
 // whole is the value of the gauge.
@@ -72,13 +71,22 @@ func (r *reloader) whole() float64 {
 	return 1
 }
 
-// watch looks after the do-not-text lists of the current configuration, and no
-// longer after those before.
-func (r *reloader) watch(log *slog.Logger) {
+// watch looks after do-not-text lists, and no longer after those before. A list
+// that was known keeps its entries until a look at the file drops them.
+func (r *reloader) watch(lists []*deflect.DoNotTextFile, log *slog.Logger) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range lists {
+		for _, before := range r.lists {
+			if l.Name() == before.Name() {
+				l.Keep(before)
+			}
+		}
+	}
 	r.unwatch()
 	ctx, cancel := context.WithCancel(context.Background())
-	r.unwatch, r.lists = cancel, r.current.Lists
-	for _, l := range r.lists {
+	r.unwatch, r.lists = cancel, lists
+	for _, l := range lists {
 		r.watches.Go(func() { l.Watch(ctx, log) })
 	}
 }
@@ -88,7 +96,12 @@ func (r *reloader) close() {
 	r.mu.Lock()
 	r.unwatch()
 	r.mu.Unlock()
-	r.watches.Wait()
+	ended := make(chan struct{})
+	go func() { defer close(ended); r.watches.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(watchStop):
+	}
 }
 
 // Reload loads the configuration anew and goes on with it; calls in progress keep
@@ -96,16 +109,21 @@ func (r *reloader) close() {
 // problem. It is safe for concurrent use.
 func (d *Daemon) Reload() error {
 	r := d.reloader
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
 	err := d.reload()
-	r.done(err == nil)
-	if err != nil {
+	switch {
+	case errors.Is(err, errStopping):
+		d.log.Info("configuration not reloaded", "err", err)
+	case err != nil:
+		r.successful.Set(0)
 		d.log.Error("configuration not reloaded, going on with the one before", "err", err)
-		return err
+	default:
+		r.successful.Set(1)
+		r.at.SetToCurrentTime()
+		d.log.Info("configuration reloaded", "profiles", names(r.current.FreeSWITCH.Profiles))
 	}
-	d.log.Info("configuration reloaded", "profiles", names(r.current.FreeSWITCH.Profiles))
-	return nil
+	return err
 }
 
 func (d *Daemon) reload() error {
@@ -117,18 +135,27 @@ func (d *Daemon) reload() error {
 		return errStopping
 	}
 	next, err := r.load()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case d.stopping.Load(): // by now
+		return errStopping
 	}
 	if err := next.Follows(r.current); err != nil {
 		return err
 	}
-	// The client first: the server reads numbers in its region.
+	// Whatever can be wrong is found before anything changes.
+	fs := next.FreeSWITCH
+	fs.Client = d.client
+	if err := fs.Validate(); err != nil {
+		return err
+	}
 	if err := d.client.Reload(next.Deflect); err != nil {
 		return err
 	}
-	if err := d.server.Reload(next.FreeSWITCH); err != nil {
-		return errors.Join(err, d.client.Reload(r.current.Deflect))
+	r.watch(next.Lists, d.log)
+	if err := d.server.Reload(fs); err != nil {
+		return err
 	}
 	for _, w := range next.Warnings {
 		d.log.Warn("configuration", "at", config.Located(next.Name, w))
@@ -137,6 +164,5 @@ func (d *Daemon) reload() error {
 		r.level.Set(Level(next.Log))
 	}
 	r.current = next
-	r.watch(d.log)
 	return nil
 }

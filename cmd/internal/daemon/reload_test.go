@@ -121,7 +121,7 @@ func TestReload(t *testing.T) {
 		{[]string{`listen: "127.0.0.1:0", drain`, `listen: "127.0.0.1:8099", drain`}, []string{"freeswitch.outbound.listen: was changed, which needs a restart"}},
 		{[]string{`"38856538"`, `"1"`, "http://127.0.0.1:1", "http://127.0.0.1:2"}, []string{"livedeflect.site_id: was changed", "livedeflect.base_url: was changed"}},
 		{[]string{"level: debug", "level: debug, format: text"}, []string{"log.format: was changed"}},
-		{[]string{"log:", "report: {every: 1m}\nlog:"}, []string{"report.every: was changed"}},
+		{[]string{"log:", "report: {every: 1m}\ndefault_region: DE\nlog:"}, []string{"report.every: was changed", "default_region: was changed"}},
 	} {
 		file.set(append(tt.change, "offer.wav", "bad.wav")...)
 		status, body := b.post("/-/reload")
@@ -180,8 +180,8 @@ func TestReloadHTTP(t *testing.T) {
 	}
 }
 
-// The do-not-text list of the configuration in use is looked after, and that it is
-// broken shows.
+// The do-not-text list of the configuration in use is looked after, from the start
+// and after a reload, and that it is broken shows. Nothing is forgotten by a reload.
 func TestDoNotTextList(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "list")
 	write := func(s string) {
@@ -190,33 +190,79 @@ func TestDoNotTextList(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("+14043438647\n")
+	write("+14043438640\n+14043438641\n")
 	file := &changing{}
 	file.set("skill: sales", "skill: sales, do_not_text_file: "+name)
 	b := start(t, func(o *Options) {
+		file.url = "http://127.0.0.1:1"
+		first, err := file.load()
+		if err != nil {
+			t.Fatal(err)
+		}
 		file.url = o.Config.Deflect.BaseURL
-		o.Load, o.Registry = file.load, prometheus.NewRegistry()
+		first.Deflect.BaseURL = file.url
+		o.Config, o.Load, o.Registry = first, file.load, prometheus.NewRegistry()
 	})
-	if err := b.daemon.Reload(); err != nil {
-		t.Fatal(err)
+	wantReason := func(ani, want string) {
+		t.Helper()
+		c := freeswitchtest.Call{ANI: ani, DNIS: dialed, SocketResume: true, Prompts: map[string]time.Duration{"offer.wav": time.Millisecond}}
+		if r, err := c.Dial(t.Context(), b.daemon.Addr()); err != nil || r.Vars["deflect_reason"] != want {
+			t.Errorf("%v, %v, want %s", r.Vars, err, want)
+		}
 	}
+	wantReason("+14043438640", "opted_out")
+	wantReason("+14043438642", "no_key")
 	if b.gauge("deflectd_do_not_text_whole") != 1 {
 		t.Error("the list is not whole")
 	}
-	write("+14043438646\nnobody\n")
-	list := b.daemon.reloader.lists[0]
-	if _, err := list.Refresh(); err == nil || b.gauge("deflectd_do_not_text_whole") != 0 {
-		t.Errorf("a broken list: %v", err)
+	// Looked after from the start.
+	write("+14043438640\n+14043438641\n+14043438642\n")
+	b.log.await("do-not-text list read")
+	wantReason("+14043438642", "opted_out")
+
+	// A reload in the middle of a rewrite.
+	write("")
+	if err := b.daemon.Reload(); err != nil {
+		t.Fatal(err)
 	}
-	c := freeswitchtest.Call{ANI: caller, DNIS: dialed, SocketResume: true}
-	if r, err := c.Dial(t.Context(), b.daemon.Addr()); err != nil || r.Vars["deflect_reason"] != "opted_out" {
-		t.Errorf("%v, %v", r.Vars, err)
+	wantReason("+14043438640", "opted_out")
+	// Looked after from then on.
+	b.log.await("do-not-text list not whole, going on with what is known")
+	if b.gauge("deflectd_do_not_text_whole") != 0 {
+		t.Error("the list is whole")
 	}
-	if err := b.daemon.Reload(); err == nil || !strings.Contains(err.Error(), "line 2 is neither") {
+	wantReason("+14043438640", "opted_out")
+	write("nobody\n")
+	if err := b.daemon.Reload(); err == nil || !strings.Contains(err.Error(), "line 1 is neither") {
 		t.Errorf("a configuration with a broken list: %v", err)
 	}
 	b.stop()
 	if err := b.finish(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A file system that hangs holds up neither the metrics nor the end.
+func TestLoadHangs(t *testing.T) {
+	begun, hang := make(chan struct{}), make(chan struct{})
+	b := start(t, func(o *Options) {
+		o.Registry = prometheus.NewRegistry()
+		o.Load = func() (config.File, error) {
+			close(begun)
+			<-hang
+			return config.File{}, errors.New("gone")
+		}
+	})
+	reloaded := make(chan error)
+	go func() { reloaded <- b.daemon.Reload() }()
+	<-begun
+	b.gauge("deflectd_do_not_text_whole")
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Error(err)
+	}
+	close(hang)
+	if err := <-reloaded; err == nil {
+		t.Error("a load that failed counts as a success")
 	}
 }
