@@ -66,6 +66,7 @@ func (c *Client) Check(ctx context.Context, call Call) error {
 // one that refuses decides. Cooldowns and the breaker are those of this Client, now.
 func (c *Client) Explain(ctx context.Context, call Call, at time.Time) []Verdict {
 	q := c.inquire(ctx, call, at)
+	q.words = true
 	verdicts := make([]Verdict, len(rules))
 	for i, r := range rules {
 		verdicts[i] = q.ask(r)

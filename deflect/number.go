@@ -47,6 +47,7 @@ type number struct {
 	country  string // country code, digits
 	national string // national significant number: no trunk prefix
 	lib      *phonenumbers.PhoneNumber
+	kind     phonenumbers.PhoneNumberType // of a number to text; zero for others
 }
 
 func (n number) e164() string { return "+" + n.country + n.national }
@@ -54,8 +55,6 @@ func (n number) e164() string { return "+" + n.country + n.national }
 // trunk returns the national number as dialled inside its country, trunk prefix
 // included.
 func (n number) trunk() string { return onlyDigits(phonenumbers.Format(n.lib, phonenumbers.NATIONAL)) }
-
-func (n number) kind() phonenumbers.PhoneNumberType { return phonenumbers.GetNumberType(n.lib) }
 
 // region returns the ISO 3166 region, "" for a number of none.
 func (n number) region() string { return phonenumbers.GetRegionCodeForNumber(n.lib) }
@@ -119,7 +118,7 @@ func (n PhoneNumber) parse(region string) (number, bool) {
 // be something else passes, because number plans do not tell mobiles from
 // landlines in much of the world (North America among them).
 func (n number) textable() (Code, bool) {
-	switch n.kind() {
+	switch n.kind {
 	case phonenumbers.FIXED_LINE:
 		return CodeFixedLine, false
 	case phonenumbers.TOLL_FREE, phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST,

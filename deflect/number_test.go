@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/nyaruka/phonenumbers"
 )
 
 func TestParseNumber(t *testing.T) {
@@ -60,8 +62,9 @@ func TestParseNumber(t *testing.T) {
 			if n.country != tt.country || n.national != tt.national || n.trunk() != tt.trunk {
 				t.Errorf("parse = %s, %s, %s, want %s, %s, %s", n.country, n.national, n.trunk(), tt.country, tt.national, tt.trunk)
 			}
+			n.kind = phonenumbers.GetNumberType(n.lib)
 			if _, textable := n.textable(); textable != tt.textable {
-				t.Errorf("textable = %v, want %v (%v)", textable, tt.textable, n.kind())
+				t.Errorf("textable = %v, want %v (%v)", textable, tt.textable, n.kind)
 			}
 		})
 	}

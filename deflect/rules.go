@@ -41,6 +41,7 @@ type inquiry struct {
 	now      time.Time
 	call     checked
 	problems problems
+	words    bool // verdicts that pass say why
 	final    bool // nobody can be asked for another number any more
 	noNumber bool // the number cannot be texted, and another one will be asked for
 	noLine   bool // the number cannot be texted at all, so that its kind does not matter
@@ -114,8 +115,13 @@ func (q *inquiry) refusal(asked func(rule) bool) *Verdict {
 	return nil
 }
 
-func pass(format string, args ...any) Verdict {
-	return Verdict{Answer: Pass, Detail: fmt.Sprintf(format, args...)}
+// pass is in words only for those who asked for them: calls come often.
+func (q *inquiry) pass(format string, args ...any) Verdict {
+	v := Verdict{Answer: Pass}
+	if q.words {
+		v.Detail = fmt.Sprintf(format, args...)
+	}
+	return v
 }
 
 func refuse(r Reason, format string, args ...any) Verdict {
@@ -143,25 +149,25 @@ func (q *inquiry) number() Verdict {
 			return q.otherwise(Verdict{Answer: Refuse, Reason: r, Detail: p.Error(), err: q.problems})
 		}
 	}
-	return pass("a number that can be texted")
+	return q.pass("a number that can be texted")
 }
 
 func (q *inquiry) lineType() Verdict {
 	switch {
 	case q.noLine:
 		return skipped
-	case q.call.customer.kind() == phonenumbers.MOBILE:
-		return pass("a mobile")
+	case q.call.customer.kind == phonenumbers.MOBILE:
+		return q.pass("a mobile")
 	case q.policy.rules.LineTypes == StrictLineTypes:
 		return q.otherwise(refuse(ReasonNumberNotMobile, "the number is not known to be a mobile, and line types are strict"))
 	}
-	return pass("not known to be something else than a mobile")
+	return q.pass("not known to be something else than a mobile")
 }
 
 func (q *inquiry) country() Verdict {
 	switch {
 	case len(q.policy.countries) == 0:
-		return pass("any country")
+		return q.pass("any country")
 	case q.noNumber || q.call.customer == (number{}):
 		return skipped
 	}
@@ -172,7 +178,7 @@ func (q *inquiry) country() Verdict {
 		}
 		return q.otherwise(refuse(ReasonCountry, "the number is of %s, which is not among the countries", region))
 	}
-	return pass("the number is of %s", region)
+	return q.pass("the number is of %s", region)
 }
 
 // request is about everything else that would make the request malformed.
@@ -182,15 +188,15 @@ func (q *inquiry) request() Verdict {
 			return Verdict{Answer: Refuse, Reason: ReasonInvalidCall, Detail: q.problems.Error(), err: q.problems}
 		}
 	}
-	return pass("complete")
+	return q.pass("complete")
 }
 
 func (q *inquiry) consent() Verdict {
 	switch {
 	case q.policy.rules.Consent == ConsentImplied:
-		return pass("pressing the key is the consent")
+		return q.pass("pressing the key is the consent")
 	case q.call.call.Consent:
-		return pass("given")
+		return q.pass("given")
 	}
 	return refuse(ReasonNoConsent, "consent is required and was not given")
 }
@@ -198,13 +204,13 @@ func (q *inquiry) consent() Verdict {
 func (q *inquiry) doNotText() Verdict {
 	switch list := q.policy.rules.DoNotText; {
 	case list == nil:
-		return pass("there is no list")
+		return q.pass("there is no list")
 	case q.call.customer == (number{}):
 		return skipped
 	case list.Holds(q.call.customer.e164()):
 		return refuse(ReasonOptedOut, "the number is on the do-not-text list")
 	}
-	return pass("not on the list")
+	return q.pass("not on the list")
 }
 
 func (q *inquiry) hours() Verdict {
@@ -212,20 +218,20 @@ func (q *inquiry) hours() Verdict {
 	if !open {
 		return refuse(ReasonOutsideHours, "closed: %s", why)
 	}
-	return pass("open: %s", why)
+	return q.pass("open: %s", why)
 }
 
 func (q *inquiry) wait() Verdict {
 	least, wait := q.policy.rules.MinWait, q.call.call.Wait
 	switch {
 	case least == 0:
-		return pass("any wait")
+		return q.pass("any wait")
 	case wait == nil:
-		return pass("the expected wait is not known")
+		return q.pass("the expected wait is not known")
 	case *wait < least:
 		return refuse(ReasonWaitTooShort, "the expected wait is %s, less than %s", *wait, least)
 	}
-	return pass("the expected wait is %s, not less than %s", *wait, least)
+	return q.pass("the expected wait is %s, not less than %s", *wait, least)
 }
 
 func (q *inquiry) percent() Verdict {
@@ -233,7 +239,7 @@ func (q *inquiry) percent() Verdict {
 	if point >= offered {
 		return refuse(ReasonNotSampled, "the call id falls on %d; calls from 0 to 99 are offered a text below %d", point, offered)
 	}
-	return pass("the call id falls on %d, below %d", point, offered)
+	return q.pass("the call id falls on %d, below %d", point, offered)
 }
 
 // point places a call id between 0 and 99, the same one always at the same point:
@@ -245,7 +251,7 @@ func point(callID string) int {
 
 func (q *inquiry) cooldown() Verdict {
 	if q.policy.rules.NoCooldown {
-		return pass("there is none")
+		return q.pass("there is none")
 	}
 	keys := q.cooldownKeys()
 	if len(keys) == 0 {
@@ -264,7 +270,7 @@ func (q *inquiry) cooldown() Verdict {
 			return q.inCooldown()
 		}
 	}
-	return pass("not texted in the last %s", q.policy.rules.Cooldown)
+	return q.pass("not texted in the last %s", q.policy.rules.Cooldown)
 }
 
 // storeError is without numbers: a store may well quote its keys.
@@ -302,7 +308,7 @@ func (q *inquiry) breaker() Verdict {
 		if q.setup.breaker.offered() {
 			return refuse(ReasonBreakerOpen, "half open, and the one caller that it lets through is being served")
 		}
-		return pass("half open: one caller at a time")
+		return q.pass("half open: one caller at a time")
 	}
-	return pass("closed")
+	return q.pass("closed")
 }

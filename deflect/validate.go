@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/nyaruka/phonenumbers"
 )
 
 // Limits of what a call may hold, beside Config.MaxTextLength. The vendor
@@ -83,6 +85,7 @@ func (v *validator) customer(field string, n PhoneNumber, region string) number 
 	if p == (number{}) {
 		return p
 	}
+	p.kind = phonenumbers.GetNumberType(p.lib)
 	switch code, _ := p.textable(); code {
 	case CodeFixedLine:
 		v.add(field, code, "is a landline, which cannot get a text")
