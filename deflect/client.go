@@ -112,8 +112,8 @@ func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 func (c *Client) deflect(ctx context.Context, call Call) (v verdict, attempts int) {
 	q := c.inquire(ctx, call, time.Now())
 	q.final = true
-	if no := q.refusal(func(r rule) bool { return r.always }); no != nil {
-		v = verdict{outcome: Ineligible, reason: no.Reason, err: no.err}
+	if no := q.refusal(protecting); no != nil {
+		v = verdict{outcome: no.Outcome, reason: no.Reason, err: no.Err}
 		if no.Reason == ReasonInvalidCall {
 			v.outcome = Failed
 		}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"regexp"
 	"sync"
@@ -86,12 +87,8 @@ func OpenDoNotText(name, region string) (*DoNotTextFile, error) {
 func (l *DoNotTextFile) Keep(before *DoNotTextFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := hashes{}
-	for _, list := range []*DoNotTextFile{l, before} {
-		for h := range *list.list.Load() {
-			all[h] = struct{}{}
-		}
-	}
+	all := maps.Clone(*l.list.Load())
+	maps.Copy(all, *before.list.Load())
 	l.list.Store(&all)
 	l.seen = nil
 }
@@ -148,9 +145,7 @@ func (l *DoNotTextFile) refresh() (changed bool, err error) {
 		l.seen = after
 	}
 	if err != nil || !same {
-		for h := range known {
-			next[h] = struct{}{}
-		}
+		maps.Copy(next, known)
 	}
 	l.list.Store(&next)
 	l.problem, l.fresh, l.freshAt = err, after, time.Now()

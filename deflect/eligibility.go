@@ -32,8 +32,8 @@ func (o *Offer) Release() {
 // the offer as soon as its caller has decided.
 func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 	q := c.inquire(ctx, call, time.Now())
-	if v := q.refusal(func(rule) bool { return true }); v != nil {
-		return nil, &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
+	if no := q.refusal(every); no != nil {
+		return nil, no
 	}
 	o := &Offer{NeedsNumber: q.noNumber}
 	if b := q.setup.breaker; b.state() == "half_open" {
@@ -55,8 +55,8 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 func (c *Client) Check(ctx context.Context, call Call) error {
 	q := c.inquire(ctx, call, time.Now())
 	q.final = true
-	if v := q.refusal(func(r rule) bool { return r.always || r.name == "cooldown" }); v != nil {
-		return &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
+	if no := q.refusal(func(r rule) bool { return protecting(r) || r.name == "cooldown" }); no != nil {
+		return no
 	}
 	return nil
 }

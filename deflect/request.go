@@ -90,8 +90,8 @@ func (s *setup) epoch(t time.Time) string {
 func (c *Client) Preview(call Call) (url string, body []byte, err error) {
 	q := c.inquire(context.Background(), call, time.Now())
 	q.final = true
-	if v := q.refusal(func(r rule) bool { return r.always }); v != nil {
-		return "", nil, &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
+	if no := q.refusal(protecting); no != nil {
+		return "", nil, no
 	}
 	body, err = q.setup.encode(q.call)
 	return q.setup.root + contextAndInvite, body, err

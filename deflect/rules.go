@@ -101,19 +101,23 @@ func (q *inquiry) ask(r rule) Verdict {
 	return v
 }
 
-// refusal asks rules in their order and returns the first one that refuses, nil
-// if none does.
-func (q *inquiry) refusal(asked func(rule) bool) *Verdict {
+// refusal asks rules in their order and returns the error of the first one that
+// refuses, nil if none does.
+func (q *inquiry) refusal(asked func(rule) bool) *Error {
 	for _, r := range rules {
 		if !asked(r) {
 			continue
 		}
 		if v := q.ask(r); v.Answer == Refuse {
-			return &v
+			return &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
 		}
 	}
 	return nil
 }
+
+func every(rule) bool { return true }
+
+func protecting(r rule) bool { return r.always }
 
 // pass is in words only for those who asked for them: calls come often.
 func (q *inquiry) pass(format string, args ...any) Verdict {

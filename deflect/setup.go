@@ -1,6 +1,7 @@
 package deflect
 
 import (
+	"errors"
 	"net/http"
 )
 
@@ -48,24 +49,40 @@ func (c *Client) Reload(cfg Config) error {
 		return err
 	}
 	cfg = cfg.withDefaults()
-	next := c.newSetup(cfg)
-	switch {
-	case cfg.SiteID != old.SiteID:
-		return &ConfigError{Field: "SiteID", Err: errRestart}
-	case next.root != old.root && cfg.BaseURL != "":
-		return &ConfigError{Field: "BaseURL", Err: errRestart}
-	case next.root != old.root:
-		return &ConfigError{Field: "Domain", Err: errRestart}
-	case cfg.DefaultRegion != old.DefaultRegion:
-		return &ConfigError{Field: "DefaultRegion", Err: errRestart}
-	case cfg.MaxTextLength != old.MaxTextLength:
-		return &ConfigError{Field: "MaxTextLength", Err: errRestart}
-	case (cfg.Report.Every > 0) != (old.Report.Every > 0):
-		return &ConfigError{Field: "Report.Every", Err: errRestart}
+	if err := cfg.Follows(old.Config); err != nil {
+		return err
 	}
-	c.setup.Store(next)
+	c.setup.Store(c.newSetup(cfg))
 	if own, ok := c.cooldowns.(*memoryCooldowns); ok {
 		own.setMax(cfg.MaxCooldowns)
 	}
 	return nil
+}
+
+// Follows returns every setting that keeps a Client of the configuration old from
+// going on with c, each a [*ConfigError], joined; nil when there is none.
+func (c Config) Follows(old Config) error {
+	c, old = c.withDefaults(), old.withDefaults()
+	root, _, _ := c.endpoint()
+	oldRoot, _, _ := old.endpoint()
+	endpoint := "Domain"
+	if c.BaseURL != "" {
+		endpoint = "BaseURL"
+	}
+	var errs []error
+	for _, s := range []struct {
+		field   string
+		changed bool
+	}{
+		{"SiteID", c.SiteID != old.SiteID},
+		{endpoint, root != oldRoot},
+		{"DefaultRegion", c.DefaultRegion != old.DefaultRegion},
+		{"MaxTextLength", c.MaxTextLength != old.MaxTextLength},
+		{"Report.Every", (c.Report.Every > 0) != (old.Report.Every > 0)},
+	} {
+		if s.changed {
+			errs = append(errs, &ConfigError{Field: s.field, Err: errRestart})
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -60,8 +60,8 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 		}
 		e.Verdicts = append(e.Verdicts, deflect.Verdict{Rule: rule, Answer: answer, Reason: reason, Detail: detail})
 	}
-	if no.reason == deflect.ReasonInvalidCall {
-		add("mode", no.reason, no.err.Error())
+	if no.Reason == deflect.ReasonInvalidCall {
+		add("mode", no.Reason, no.err.Error())
 	}
 	switch {
 	case p == nil && ch.profile != "":
@@ -73,8 +73,8 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 	}
 	e.Profile, e.Language = p.Name, v.language
 	add("profile", "", p.Name)
-	if no.reason == deflect.ReasonAlreadyAsked {
-		add("asked_before", no.reason, "deflect_asked says that an earlier pass of this call ended as "+ch.asked)
+	if no.Reason == deflect.ReasonAlreadyAsked {
+		add("asked_before", no.Reason, "deflect_asked says that an earlier pass of this call ended as "+ch.asked)
 	}
 	for _, verdict := range s.Client.Explain(ctx, ch.call, at) {
 		share := 100 - p.Withhold

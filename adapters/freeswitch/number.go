@@ -32,18 +32,14 @@ func (s *session) askNumber() (ending, bool) {
 		switch reason := deflect.ReasonOf(err); {
 		case err == nil:
 		case aboutNumber(reason):
-			last = end(deflect.Ineligible, reason)
-			last.err = err
+			last = endFor(deflect.Ineligible, reason, err)
 			if try < s.profile.NumberEntry.Tries {
 				s.tellInvalid(try)
 			}
 			continue
 		default:
 			s.ch.call = call
-			e := end(deflect.Ineligible, reason)
-			e.err = err
-			s.tell("bye-1", s.resultPrompt(e))
-			return e, false
+			return s.bye(endFor(deflect.Ineligible, reason, err)), false
 		}
 		e, c := s.readBack(try, digits)
 		if e.Outcome != "" {
@@ -161,7 +157,7 @@ func (s *session) readBack(try int, digits string) (ending, choice) {
 	}
 	l.keys = nil
 	if l.gone == here && !l.over && time.Since(began) < time.Duration(len(digits))*saidSoon {
-		return failed(fmt.Errorf("the switch did not read the number back: is its say module for %q loaded?", s.voice.say)), nothing
+		return endFor(deflect.Failed, deflect.ReasonPrompt, fmt.Errorf("the switch did not read the number back: is its say module for %q loaded?", s.voice.say)), nothing
 	}
 	c := s.question(fmt.Sprintf("right-%d", try), s.voice.prompts.NumberConfirm, s.profile.Gap)
 	if e, over := s.ended(c); over {

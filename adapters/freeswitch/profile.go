@@ -73,7 +73,7 @@ func (p Profile) RenderText(call deflect.Call) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if call.Policy, err = deflect.NewPolicy(p.Name, p.Rules); err != nil {
+	if call.Policy, err = deflect.NewPolicy(p.Name, deflect.Rules{}); err != nil { // for its name
 		return "", err
 	}
 	return t.Render(call)

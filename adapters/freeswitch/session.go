@@ -49,6 +49,13 @@ func end(o deflect.Outcome, r deflect.Reason) ending {
 	return ending{Result: deflect.Result{Outcome: o, Reason: r}}
 }
 
+// endFor is an ending with its cause.
+func endFor(o deflect.Outcome, r deflect.Reason, cause error) ending {
+	e := end(o, r)
+	e.err = cause
+	return e
+}
+
 func newSession(s *Server, setup *setup, c conn) *session {
 	cut, over := context.WithTimeout(s.cut, maxCall)
 	return &session{srv: s, setup: setup, line: newLine(c, cut.Done()), over: over, began: time.Now()}
@@ -81,13 +88,11 @@ func (s *session) run() {
 
 // decide runs the call up to its outcome.
 func (s *session) decide() ending {
-	var no refusal
+	var no ending
 	var textErr error
 	s.profile, s.voice, no, textErr = s.setup.look(&s.ch)
-	if no.reason != "" {
-		e := end(deflect.Ineligible, no.reason)
-		e.err = no.err
-		return e
+	if no.Outcome != "" {
+		return no
 	}
 	offer, err := s.setup.Client.Offer(s.srv.cut, s.ch.call)
 	switch reason := deflect.ReasonOf(err); {
@@ -95,16 +100,13 @@ func (s *session) decide() ending {
 		defer offer.Release()
 	case reason == deflect.ReasonBreakerOpen && s.ch.mode == modeAccepted:
 		// The caller has asked for a text and hears that there is none.
-		e := end(deflect.Failed, reason)
-		e.err = err
 		s.line.answer(s.ch.answered)
-		s.tell("bye-1", s.resultPrompt(e))
-		return e
+		return s.bye(endFor(deflect.Failed, reason, err))
 	default:
 		return s.refused(err)
 	}
 	if textErr != nil {
-		return invalid(textErr)
+		return endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr)
 	}
 	s.line.answer(s.ch.answered)
 	if s.ch.mode == modeOffer {
@@ -124,31 +126,19 @@ func (s *session) decide() ending {
 	return e
 }
 
-func invalid(err error) ending {
-	e := end(deflect.Ineligible, deflect.ReasonInvalidCall)
-	e.err = err
-	return e
-}
-
-// refusal is why a call is not even looked at by the rules; none without a reason.
-type refusal struct {
-	reason deflect.Reason
-	err    error
-}
-
 var errMode = errors.New("channel variable deflect_mode is neither offer nor accepted")
 
-// look finds who serves a call, or why nobody does. textErr is why its text cannot
-// be made.
-func (s *setup) look(ch *channel) (p *profile, v *voice, no refusal, textErr error) {
+// look finds who serves a call, or why nobody does: no has no outcome when somebody
+// may. textErr is why its text cannot be made.
+func (s *setup) look(ch *channel) (p *profile, v *voice, no ending, textErr error) {
 	p, v, textErr = s.profiles.find(ch)
 	switch {
 	case ch.mode != modeOffer && ch.mode != modeAccepted:
-		no = refusal{deflect.ReasonInvalidCall, errMode}
+		no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, errMode)
 	case p == nil:
-		no.reason = deflect.ReasonNoProfile
+		no = end(deflect.Ineligible, deflect.ReasonNoProfile)
 	case ch.done():
-		no.reason = deflect.ReasonAlreadyAsked
+		no = end(deflect.Ineligible, deflect.ReasonAlreadyAsked)
 	}
 	return p, v, no, textErr
 }
@@ -156,12 +146,17 @@ func (s *setup) look(ch *channel) (p *profile, v *voice, no refusal, textErr err
 // refused is the ending of a call that gets no offer. A caller who was texted a
 // short while ago is told so; the others are not even answered.
 func (s *session) refused(err error) ending {
-	e := end(deflect.Ineligible, deflect.ReasonOf(err))
-	e.err = err
-	if prompt := s.resultPrompt(e); e.Reason == deflect.ReasonCooldown && prompt != "" {
-		s.line.answer(s.ch.answered)
-		s.tell("bye-1", prompt)
+	e := endFor(deflect.Ineligible, deflect.ReasonOf(err), err)
+	if e.Reason != deflect.ReasonCooldown || s.resultPrompt(e) == "" {
+		return e
 	}
+	s.line.answer(s.ch.answered)
+	return s.bye(e)
+}
+
+// bye tells the caller how the call ended.
+func (s *session) bye(e ending) ending {
+	s.tell("bye-1", s.resultPrompt(e))
 	return e
 }
 
@@ -224,15 +219,9 @@ func (s *session) heard(what string) (ending, bool) {
 	case played, "":
 		return ending{}, true
 	case notFound, playError:
-		return failed(fmt.Errorf("the switch could not play %s: %s", what, response)), false
+		return endFor(deflect.Failed, deflect.ReasonPrompt, fmt.Errorf("the switch could not play %s: %s", what, response)), false
 	}
-	return failed(fmt.Errorf("the switch could not play %s", what)), false
-}
-
-func failed(err error) ending {
-	e := end(deflect.Failed, deflect.ReasonPrompt)
-	e.err = err
-	return e
+	return endFor(deflect.Failed, deflect.ReasonPrompt, fmt.Errorf("the switch could not play %s", what)), false
 }
 
 // listen looks at keys until the prompt has ended, or until the timer if there
@@ -271,9 +260,7 @@ func (s *session) left() ending {
 	case transferred:
 		return end(deflect.Abandoned, deflect.ReasonTransferred)
 	}
-	e := end(deflect.Failed, deflect.ReasonSwitch)
-	e.err = s.line.conn.Err()
-	return e
+	return endFor(deflect.Failed, deflect.ReasonSwitch, s.line.conn.Err())
 }
 
 // cut is the ending of a call that had to end before the caller decided.
@@ -281,9 +268,7 @@ func (s *session) cut() ending {
 	if s.srv.cut.Err() != nil {
 		return end(deflect.Failed, deflect.ReasonShutdown)
 	}
-	e := end(deflect.Failed, deflect.ReasonSwitch)
-	e.err = fmt.Errorf("the offer did not end within %s", maxCall)
-	return e
+	return endFor(deflect.Failed, deflect.ReasonSwitch, fmt.Errorf("the offer did not end within %s", maxCall))
 }
 
 // accepted asks for the text while the caller hears the wait prompt, then plays
@@ -319,8 +304,7 @@ func (s *session) accepted() ending {
 			waiting = false
 		}
 	}
-	s.tell("bye-1", s.resultPrompt(e))
-	return e
+	return s.bye(e)
 }
 
 // tell plays a prompt to its end.
