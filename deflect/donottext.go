@@ -141,6 +141,7 @@ func (l *DoNotTextFile) refresh() (changed bool, err error) {
 	if had, has := len(known), len(next); err == nil && (had > 0 && has == 0 || had >= manyEntries && 2*has < had) {
 		err = fmt.Errorf("%s: had %d entries and has %d; it may be incomplete, so none is dropped: restart if it is meant", l.name, had, has)
 	}
+	l.seen = nil
 	if same {
 		l.seen = after
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -223,6 +224,29 @@ func TestDoNotTextShrinks(t *testing.T) {
 }
 
 // A list that is opened anew in the middle of being written keeps what was known.
+// A broken list is rolled back by moving the old file to its place: it is the same
+// file as before, down to its time, and the list is whole again.
+func TestDoNotTextRolledBack(t *testing.T) {
+	name, _ := listFile(t, "+14043438646\n")
+	l, err := deflect.OpenDoNotText(name, "US")
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := name + ".good"
+	if err := errors.Join(os.Rename(name, good), os.WriteFile(name, []byte("a broken line\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Refresh(); err == nil || l.Whole() {
+		t.Fatalf("a broken list: %v", err)
+	}
+	if err := os.Rename(good, name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Refresh(); err != nil || !l.Whole() {
+		t.Errorf("rolled back: %v", err)
+	}
+}
+
 func TestDoNotTextKeep(t *testing.T) {
 	const a, b = "+14043438646", "+14043438647"
 	name, write := listFile(t, a+"\n")

@@ -121,6 +121,11 @@ func (c *sendCmd) call(file config.File) (deflect.Call, error) {
 		CustomerID: c.CustomerID, CustomerIDDescriptor: c.CustomerIDDescriptor,
 		CallerInfo: info,
 	}
+	// Who opted out is not texted by hand either; hours and shares are for callers.
+	rules := deflect.Rules{DoNotText: profile.DoNotText, NoCooldown: true}
+	if call.Policy, err = deflect.NewPolicy(profile.Name, rules); err != nil {
+		return deflect.Call{}, err
+	}
 	if call.Text == "" {
 		if call.Text, err = profile.RenderText(call); err != nil {
 			return deflect.Call{}, usage("the text of profile %s %w", profile.Name, err)

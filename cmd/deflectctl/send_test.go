@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -58,6 +61,28 @@ func TestSend(t *testing.T) {
 				t.Errorf("result (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Who opted out is not texted by hand either.
+func TestSendOptedOut(t *testing.T) {
+	api := runAPI(t)
+	list := filepath.Join(t.TempDir(), "do-not-text")
+	name := configFile(t, api.URL())
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := strings.Replace(string(data), "  - {name:", "  - {do_not_text_file: "+list+", name:", 1)
+	if err := errors.Join(os.WriteFile(list, []byte(caller+"\n"), 0o644), os.WriteFile(name, []byte(with), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := invoke(t, "send", "--config", name, "--from", caller, "--to", dialed)
+	if code != exitFailed || !strings.Contains(stdout, `"opted_out"`) || stderr != "" {
+		t.Errorf("exit code %d:\n%s%s", code, stdout, stderr)
+	}
+	if got := api.Sent(); len(got) != 0 {
+		t.Errorf("%d texts were sent", len(got))
 	}
 }
 
