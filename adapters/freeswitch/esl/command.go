@@ -82,6 +82,15 @@ func (c Command) Err() error {
 	return c.err
 }
 
+// Word returns the first word of the command, such as "filter"; that of an
+// Execute is "sendmsg".
+func (c Command) Word() string { return c.word }
+
+// Execution returns what an Execute was made of, and reports whether it is one.
+func (c Command) Execution() (uuid, app, arg string, ok bool) {
+	return c.uuid, c.app, c.appArg, c.app != ""
+}
+
 // AppendCommand appends the command to dst as it goes over the wire. It
 // returns dst as it was, and an error, for a command that must not be written.
 func AppendCommand(dst []byte, c Command) ([]byte, error) {

@@ -1,6 +1,10 @@
 package esl
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+	"strings"
+)
 
 // Names of what the switch does not send as events.
 const (
@@ -161,4 +165,35 @@ func eventName(lines lineIndex) string {
 		return "CHANNEL_DATA"
 	}
 	return unescape(v)
+}
+
+// NewEvent makes an event of headers that came by another way than a Conn, such
+// as another library for the event socket. Their values are those after decoding.
+func NewEvent(name string, headers map[string]string) Event {
+	var b []byte
+	for key, value := range headers {
+		if key == "" || strings.ContainsAny(key, ":\r\n\x00") {
+			continue // cannot be a header
+		}
+		b = append(append(b, key...), ": "...)
+		b = append(appendEscaped(b, value), '\n')
+	}
+	lines, err := indexLines(append(b, '\n'), math.MaxInt)
+	if err != nil {
+		return Event{}
+	}
+	return Event{&eventData{name: name, lines: lines}}
+}
+
+// ParseChannelData makes an event, named ChannelData, of what the switch's api
+// command uuid_dump answers. The error says why it is none.
+func ParseChannelData(text string) (Event, error) {
+	lines, err := indexLines([]byte(strings.TrimRight(text, "\n")+"\n\n"), math.MaxInt)
+	if err != nil {
+		return Event{}, err
+	}
+	if name := eventName(lines); name != ChannelData {
+		return Event{}, fault(KindMalformed, "event: not the data of a channel")
+	}
+	return Event{&eventData{name: ChannelData, lines: lines}}, nil
 }
