@@ -37,6 +37,13 @@ type Call struct {
 
 const defaultPrompt = 2 * time.Second
 
+func (c Call) promptLength(file string) time.Duration {
+	if d, ok := c.Prompts[file]; ok {
+		return d
+	}
+	return defaultPrompt
+}
+
 // Run plays the switch on conn until the call leaves the peer's hands, and
 // closes conn. Time runs through package time. The error is for trouble of
 // the harness: a Call that cannot be played, or ctx has ended. Whatever the

@@ -9,7 +9,10 @@ import (
 // A channel is the call as the switch knows it.
 type channel struct {
 	uuid, name, ani string // raw
+	called          string // first of all
 	dnis, rdnis     string
+	dialplan        string
+	context         string
 	hidden          bool
 	socket          string // the argument of the socket application
 	socketUUID      string
@@ -18,21 +21,25 @@ type channel struct {
 	stateNumber      int
 	cause            string // of the hang-up
 	appName, appArg  string // the last application that began
+	digits           string // that were pressed
 
 	created, profiled, answered, ended time.Time
 	profileIndex                       int
 	transferSource                     string
 
+	core     string // the id of the switch
 	vars     variables
 	sequence int
+	agent    *agent // who talks with the caller
 }
 
 func newChannel(c Call, address string, now time.Time) *channel {
 	ch := &channel{
-		uuid: c.UUID, name: c.CallerName, ani: c.ANI, dnis: c.DNIS, hidden: c.HideNumber,
+		uuid: c.UUID, name: c.CallerName, ani: c.ANI, hidden: c.HideNumber,
+		called: c.DNIS, dnis: c.DNIS, dialplan: "XML", context: "public",
 		socket: address + " async full", socketUUID: newUUID(),
 		state: "CS_EXECUTE", callState: "RINGING", stateNumber: 4,
-		created: now, profiled: now, profileIndex: 1, sequence: 1000,
+		created: now, profiled: now, profileIndex: 1, core: recordedCore, sequence: 1000,
 	}
 	if ch.uuid == "" {
 		ch.uuid = newUUID()
@@ -42,6 +49,15 @@ func newChannel(c Call, address string, now time.Time) *channel {
 	}
 	ch.vars.appear(groupChannel)
 	return ch
+}
+
+// recordedCore is the id of the switch of the recordings.
+const recordedCore = "12ac9d6c-8a66-4256-adef-05b1783d4f9a"
+
+// answer marks the call as answered.
+func (ch *channel) answer() {
+	ch.answered, ch.callState = time.Now(), "ACTIVE"
+	ch.vars.appear(groupAnswer)
 }
 
 // up tells whether nobody has ended the call.
@@ -70,12 +86,13 @@ func (ch *channel) fill(dst []byte, field string) []byte {
 	case "name":
 		return appendEncoded(dst, ch.name)
 	case "dnis":
-		if ch.rdnis != "" {
-			return appendEncoded(dst, ch.rdnis)
-		}
-		return appendEncoded(dst, ch.dnis)
+		return appendEncoded(dst, ch.called)
 	case "dialed":
 		return appendEncoded(dst, ch.dnis)
+	case "dialplan":
+		return appendEncoded(dst, ch.dialplan)
+	case "context":
+		return appendEncoded(dst, ch.context)
 	case "rdnis":
 		return appendEncoded(dst, ch.rdnis)
 	case "transfer":
@@ -102,10 +119,15 @@ func (ch *channel) fill(dst []byte, field string) []byte {
 		return append(dst, ch.cause...)
 	case "q850":
 		return strconv.AppendInt(dst, int64(q850[ch.cause]), 10)
+	case "digits":
+		return append(dst, pick(ch.digits == "", "none", ch.digits)...)
 	case "app":
 		return appendEncoded(dst, ch.appName)
 	case "arg":
 		return appendEncoded(dst, ch.appArg)
+	}
+	if value, ok := ch.talk(field); ok {
+		return appendEncoded(dst, value)
 	}
 	return ch.fillTime(dst, field)
 }
@@ -128,6 +150,13 @@ func (ch *channel) fillTime(dst []byte, field string) []byte {
 			return append(dst, '0')
 		}
 		return appendMoment(dst, end, unit)
+	case "bridged":
+		if ch.agent == nil {
+			return append(dst, '0')
+		}
+		return appendMoment(dst, ch.agent.bridged, unit)
+	case "agentcreated":
+		return appendMoment(dst, ch.agent.created, unit)
 	case "end":
 		return appendMoment(dst, end, unit)
 	case "total":

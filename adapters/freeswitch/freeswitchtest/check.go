@@ -10,16 +10,9 @@ import (
 // Check tells what is wrong with one command to FreeSWITCH, without the empty
 // line that ends it. Nothing means that it is accepted and does no harm.
 func Check(text string) []string {
-	var found []string
+	found, c := checkForm(text)
 	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 
-	if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && r < ' ' || r == 0x7f }); i >= 0 {
-		add("control character %q", text[i])
-	}
-	for _, e := range expansions(text) {
-		add("the switch would expand %s", e)
-	}
-	c := parseCommand(text)
 	if c.verb != "sendmsg" && len(c.fields) > 0 {
 		add("%s with more than one line", c.verb)
 	}
@@ -50,6 +43,18 @@ func Check(text string) []string {
 		add("unknown command %q", c.verb)
 	}
 	return found
+}
+
+// checkForm tells what no command may have, on whatever socket.
+func checkForm(text string) ([]string, command) {
+	var found []string
+	if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && r < ' ' || r == 0x7f }); i >= 0 {
+		found = append(found, fmt.Sprintf("control character %q", text[i]))
+	}
+	for _, e := range expansions(text) {
+		found = append(found, "the switch would expand "+e)
+	}
+	return found, parseCommand(text)
 }
 
 var messageFields = []string{

@@ -53,7 +53,7 @@ func nextCommand(buf []byte) (string, int) {
 			start = end
 			continue
 		}
-		head := string(bytes.TrimSuffix(buf[:start], []byte("\n")))
+		head := cutLines(string(buf[:start]))
 		n := bodyLength(head)
 		if n == 0 {
 			return head, end
@@ -63,6 +63,27 @@ func nextCommand(buf []byte) (string, int) {
 		}
 		return head + "\n\n" + string(buf[end:end+n]), end + n
 	}
+}
+
+// cutLines gives the lines of a command as the switch sees them. While there is a
+// CR ahead, that ends the line, and what is between it and the end of the line
+// that was meant is lost: a command of several lines that ends with CR LF must
+// have it everywhere.
+func cutLines(head string) string {
+	var lines []string
+	for head != "" {
+		end := strings.IndexByte(head, '\r')
+		if end < 0 {
+			end = strings.IndexByte(head, '\n')
+		}
+		if end < 0 {
+			end = len(head)
+		}
+		line, _, _ := strings.Cut(head[:end], "\n")
+		lines = append(lines, line)
+		head = strings.TrimLeft(head[end:], "\r\n")
+	}
+	return strings.Join(lines, "\n")
 }
 
 func bodyLength(head string) int {
@@ -86,7 +107,8 @@ type command struct {
 	body   string
 }
 
-type field struct{ name, value string } // the name in lower case
+// A field has its name in lower case and as it was spelled.
+type field struct{ name, value, spelled string }
 
 func parseCommand(text string) command {
 	head, body, _ := strings.Cut(text, "\n\n")
@@ -95,7 +117,7 @@ func parseCommand(text string) command {
 	c := command{verb: strings.ToLower(verb), rest: strings.TrimSpace(rest), body: body}
 	for _, line := range lines[1:] {
 		name, value, _ := strings.Cut(strings.TrimRight(line, "\r"), ":")
-		c.fields = append(c.fields, field{strings.ToLower(name), strings.TrimLeft(value, " ")})
+		c.fields = append(c.fields, field{strings.ToLower(name), strings.TrimLeft(value, " "), name})
 	}
 	return c
 }
@@ -124,10 +146,10 @@ func assignments(app, arg string) []string {
 	switch {
 	case app == "set":
 		return []string{arg}
+	case app == "uuid_setvar_multi":
+		return separate(arg, ';', 64)
 	case strings.HasPrefix(arg, "^^") && len(arg) > 2:
 		return strings.Split(arg[3:], arg[2:3])
-	case app == "uuid_setvar_multi":
-		return strings.Split(arg, ";")
 	}
 	return strings.Fields(arg)
 }

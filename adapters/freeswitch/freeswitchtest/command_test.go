@@ -31,7 +31,7 @@ func TestCommandsSplitAnywhere(t *testing.T) {
 	stream := "\n\nconnect\n\nlinger 5\r\n\r\nsendmsg\ncall-command: execute\nexecute-app-name: playback\n" +
 		"content-length: 7\n\na\n\nb\n\nc\n\n\n\nexit\n\nrest"
 	want := []string{
-		"connect", "linger 5\r", "sendmsg\ncall-command: execute\nexecute-app-name: playback\ncontent-length: 7\n\na\n\nb\n\nc", "exit",
+		"connect", "linger 5", "sendmsg\ncall-command: execute\nexecute-app-name: playback\ncontent-length: 7\n\na\n\nb\n\nc", "exit",
 	}
 	for i := range stream {
 		var r commandReader
@@ -118,5 +118,19 @@ func TestCheckFinds(t *testing.T) {
 			continue
 		}
 		contains(t, command, got, want)
+	}
+}
+
+// Recorded: a CR takes the place of all line ends before it.
+func TestLinesThatEndWithCR(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\nb: c\n":                 "a\nb: c",
+		"a\r\nb: c\r\n":             "a\nb: c",
+		"a\r\nb: c\n":               "a\nb: c",
+		"a\nb: c\r\n":               "a",
+		"a\nb: c\nd: e\r\nf: g\n":   "a\nf: g",
+		"a\nb: c\nd: e\rf: g\nh: i": "a\nf: g\nh: i",
+	} {
+		equal(t, text, cutLines(text), want)
 	}
 }

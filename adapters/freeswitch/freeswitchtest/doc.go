@@ -1,9 +1,15 @@
-// Package freeswitchtest plays FreeSWITCH and its callers for programs that
-// are reached through the dialplan's socket application:
+// Package freeswitchtest plays FreeSWITCH and its callers, for programs that
+// the switch dials and for programs that dial the switch. It needs no
+// FreeSWITCH.
+//
+// # The switch dials
+//
+// Programs of the first kind are reached through the dialplan's socket
+// application:
 //
 //	<action application="socket" data="127.0.0.1:8084 async full"/>
 //
-// It needs no FreeSWITCH. A [Call] is one caller. [Call.Dial] connects to the
+// A [Call] is one caller. [Call.Dial] connects to the
 // program as the dialplan would, [Call.Run] uses a connection that is there,
 // for example one end of net.Pipe. The [Result] tells what became of the
 // caller: whether the dialplan went on and with which channel variables, what
@@ -19,16 +25,38 @@
 //	}
 //	result, err := call.Dial(ctx, "127.0.0.1:8084")
 //
+// # The program dials
+//
+// Programs of the second kind dial the switch's own port, 8021, hear the
+// events of all calls and steer calls that wait in a queue. A [Switch] is such
+// a FreeSWITCH, [Switch.Park] brings a call into it:
+//
+//	s := &freeswitchtest.Switch{}
+//	if err := s.Start(); err != nil { ... }
+//	defer s.Stop()
+//	// the program dials s.Addr()
+//	call := s.Park(freeswitchtest.Call{ANI: "+14045550123"})
+//	call.Announce()
+//	call.Press("1")
+//
+// [Switch.ServeConn] serves a connection that is there. [Waiting.Result] tells
+// what programs have done with the call, [Switch.Violations] what FreeSWITCH
+// would not have liked. [CheckInbound] looks at one command alone, as [Check]
+// does for programs of the first kind.
+//
+// # Faithfulness
+//
 // The double is made after recordings of FreeSWITCH 1.10.12 and is compared
 // with them frame by frame: the same headers in the same order, the same
 // replies, the same events at the same time. It has its own code for the
 // protocol and none of the program that it tests. [Replay] plays such a
 // recording itself, whatever the program does.
 //
-// A Call, a Replayer and Check are safe for concurrent use. All time passes
-// through package time, so that a call over net.Pipe can run in a bubble of
-// testing/synctest and takes no time there. A call that waits costs two
-// goroutines and less than 20 KB with them: thousands fit in one process.
+// A Call, a Replayer, a Switch with its Waiting calls, Check and CheckInbound
+// are safe for concurrent use. All time passes through package time, so that
+// everything over net.Pipe can run in a bubble of testing/synctest and takes
+// no time there. A call under control costs two goroutines and less than 20 KB
+// with them, a Waiting call no goroutine: thousands fit in one process.
 //
 // # Executes
 //
@@ -45,13 +73,24 @@
 // ended. Only before the call is parked, within 2 ms of the first command, does
 // the end of the connection leave a call without socket_resume stuck.
 //
+// # Broadcasts
+//
+// What uuid_broadcast plays waits for the caller's sound and begins 200 ms
+// later, the next one 180 ms after it has ended. uuid_break ends what plays,
+// in the next frame; what is about to begin goes on. uuid_transfer changes the
+// caller's profile at once, and a frame later begins and gives up all that had
+// waited. An agent of mod_callcenter silences everything; an agent of mod_fifo
+// is not connected with a caller who hears a broadcast until a uuid_break.
+//
 // # Not modelled
 //
-//   - The dialplan around the socket action, other calls, and inbound mode.
+// On the socket of one call:
+//
+//   - The dialplan around the socket action, and other calls.
 //   - Applications other than those of [Check]: any other hangs the caller up,
 //     as FreeSWITCH does with one that it does not know.
-//   - Events as JSON or XML, log lines, filters with regular expressions or
-//     with + and -, event-lock, loops other than one, quotes in a multiset.
+//   - Events as JSON or XML, log lines, filters with regular expressions,
+//     event-lock, loops other than one, quotes in a multiset.
 //   - Functions in ${...}: they are noted and become nothing.
 //   - Sound: a prompt only takes time. Before the answer there is no early
 //     media state; keys are heard then only while a prompt plays.
@@ -66,4 +105,26 @@
 //   - The limit of FreeSWITCH to about 30 nested executes.
 //   - A call that is transferred lands in an extension that answers, waits and
 //     hangs up.
+//
+// On the port that programs dial:
+//
+//   - Events as XML, log lines, filters with regular expressions, myevents,
+//     sendmsg, userauth, events with a body, and events for one call: all of
+//     them are violations.
+//   - Api commands other than those of [CheckInbound], and other forms of them
+//     than it accepts. uuid_broadcast lets only the caller hear something.
+//   - Everything before the call waits, and the events of other channels: the
+//     telephone that calls, and the agent, but for the CHANNEL_BRIDGE of
+//     mod_fifo. They are not in show channels either.
+//   - The queues: music, positions, the events callcenter::info and fifo::info,
+//     what an agent does later, and how a bridge ends by itself. Agent, HangUp
+//     and Transfer happen at once, where the switch takes up to two frames.
+//   - Until an agent answers, the call waits in park, whatever its queue is.
+//   - A transferred call waits in its extension, whose dialplan does nothing.
+//   - A caller profile that remembers more than the call's first and last
+//     numbers, early media, hold, and the heartbeat of the switch.
+//   - A shutdown in order: after Stop and Restart there is no notice, as if
+//     the process had died.
+//   - Memory instead of 100,000 events: a connection breaks when a program
+//     leaves 256 MB unread.
 package freeswitchtest

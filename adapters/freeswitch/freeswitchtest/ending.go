@@ -20,15 +20,7 @@ func (l *leg) callerHangsUp() {
 		l.at(frameTime, func() { l.windDown("PLAYBACK ERROR") })
 		return
 	}
-	v := &l.ch.vars
-	v.set("sip_reason", `Q.850;cause=16;text="NORMAL_CLEARING"`)
-	v.set("sip_term_status", "200")
-	v.set("proto_specific_hangup_cause", "sip:200")
-	v.set("sip_term_cause", "16")
-	l.down(normalClearing)
-	agent, _ := v.get("sip_user_agent", l.ch.fill)
-	v.set("sip_user_agent", agent)
-	v.set("sip_hangup_disposition", "recv_bye")
+	l.ch.bye(func() { l.down(normalClearing) })
 	l.windDown("PLAYBACK ERROR")
 	l.controlEnds()
 }
@@ -55,7 +47,7 @@ func (l *leg) endedByPeer(cause string, e *execution) {
 	if e != nil {
 		l.complete(e, "")
 	} else {
-		l.loops(false)
+		l.ch.loops(false)
 	}
 	l.windDown("FILE PLAYED")
 	l.controlEnds()
@@ -63,10 +55,9 @@ func (l *leg) endedByPeer(cause string, e *execution) {
 
 // down marks the end of the call.
 func (l *leg) down(cause string) {
-	l.ch.cause, l.ch.stateNumber, l.ch.ended = cause, 10, time.Now()
 	l.result.HangupCause = cause
 	l.queue = nil
-	l.emit(event{name: eventHangup, source: fromHangup})
+	l.ch.hangUp(cause, l.emit)
 }
 
 // windDown ends what is running and takes the channel apart.
@@ -75,19 +66,14 @@ func (l *leg) windDown(response string) {
 	if !l.result.Transferred {
 		l.socketEnds()
 	}
-	l.ch.state = "CS_HANGUP"
-	l.emit(event{name: "CHANNEL_STATE", source: fromState, bare: true})
-	l.ch.state, l.ch.callState, l.ch.stateNumber = "CS_REPORTING", "HANGUP", 11
-	l.emit(event{name: "CHANNEL_STATE", source: fromState, bare: true})
-	l.ch.vars.appear(groupReport)
-	l.emit(event{name: eventReport, source: fromReport})
+	l.ch.report(l.emit)
 }
 
 // socketEnds ends the socket application itself.
 func (l *leg) socketEnds() {
 	l.emit(event{name: "CHANNEL_UNPARK", source: fromPark})
 	e := &execution{app: "socket", arg: l.ch.socket, uuid: l.ch.socketUUID}
-	l.emit(event{name: eventComplete, source: fromComplete, extra: l.application(e, true)})
+	l.emit(event{name: eventComplete, source: fromComplete, extra: l.ch.application(e, true)})
 }
 
 // controlEnds tells the peer that the call is over. With linger the socket
@@ -129,14 +115,7 @@ func (l *leg) transferTo(extension string) {
 		l.note("the call is sent to %s", extension)
 		l.result.Transferred = true
 		l.queue = nil
-		now := time.Now()
-		ch, v := l.ch, &l.ch.vars
-		ch.transferSource = fmt.Sprintf("%d:%s:bl_xfer:%s/public/XML", now.Unix(), newUUID(), extension)
-		ch.rdnis, ch.dnis, ch.profiled, ch.profileIndex = ch.dnis, extension, now, 2
-		ch.stateNumber = 2
-		v.set("max_forwards", "69")
-		v.set("transfer_history", ch.transferSource)
-		v.set("transfer_source", ch.transferSource)
+		l.ch.transfer(extension, "XML", "public")
 		l.unwind(0, "PLAYBACK ERROR", l.arrive)
 	})
 }
@@ -197,7 +176,7 @@ func (l *leg) api(text string) string {
 	}
 	switch name {
 	case "uuid_dump":
-		return string(l.ch.append(nil, event{name: "CHANNEL_DATA", source: fromConnect})) + "\n"
+		return l.ch.dump()
 	case "uuid_getvar":
 		value, ok := l.ch.vars.get(args[1], l.ch.fill)
 		return pick(ok, value, "_undef_")

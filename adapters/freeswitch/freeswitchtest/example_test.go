@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 )
@@ -44,6 +45,48 @@ func ExampleCall_Run() {
 	// - control was given up
 	// - sets seen=yes
 	// - the dialplan goes on
+}
+
+func ExampleSwitch() {
+	s := &freeswitchtest.Switch{}
+	if err := s.Start(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Stop()
+	call := s.Park(freeswitchtest.Call{UUID: "c-1", ANI: "+14045550123"})
+
+	// The smallest program: it marks one call.
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, _ = io.WriteString(conn, "auth ClueCon\n\napi uuid_setvar_multi c-1 seen=yes\n\nexit\n\n")
+	answers, _ := io.ReadAll(conn)
+	_ = conn.Close()
+
+	fmt.Println("bye:", strings.Contains(string(answers), "+OK bye"))
+	fmt.Println("seen:", call.Result().Vars["seen"])
+	fmt.Println("violations:", len(s.Violations()))
+	for _, c := range s.Commands() {
+		fmt.Println("-", c)
+	}
+	// Output:
+	// bye: true
+	// seen: yes
+	// violations: 0
+	// - auth ***
+	// - api uuid_setvar_multi c-1 seen=yes
+	// - exit
+}
+
+func ExampleCheckInbound() {
+	for _, problem := range freeswitchtest.CheckInbound("api uuid_setvar c-1 name ${system(id)}") {
+		fmt.Println(problem)
+	}
+	// Output:
+	// the switch would expand ${system(id)}
 }
 
 func ExampleCheck() {

@@ -63,7 +63,7 @@ func (l *leg) execute(e *execution) {
 
 func (l *leg) perform(e *execution) {
 	if !slices.Contains(applications, e.app) {
-		l.loops(true)
+		l.ch.loops(true)
 		l.note("the switch does not know the application %s and hangs up", e.app)
 		l.endedByPeer("DESTINATION_OUT_OF_ORDER", nil)
 		return
@@ -105,24 +105,7 @@ func (l *leg) takeTime(e *execution, d time.Duration) {
 
 // begin starts an application, and does what takes no time.
 func (l *leg) begin(e *execution) {
-	v := &l.ch.vars
-	e.began = time.Now()
-	l.ch.appName, l.ch.appArg = e.app, e.arg
-	if !e.fromDialplan {
-		l.loops(true)
-	}
-	v.unset("current_application_response")
-	v.set("current_application", e.app)
-	v.unset("current_application_data")
-	if e.arg != "" {
-		v.set("current_application_data", e.arg)
-	}
-	l.emit(event{name: eventExecute, source: fromExecute, extra: l.application(e, false)})
-	if e.arg != "" {
-		v.set("current_application_data", e.arg)
-	}
-	v.set("current_application", e.app)
-
+	l.ch.begin(e, l.emit)
 	switch e.app {
 	case "set", "multiset":
 		for _, a := range assignments(e.app, e.arg) {
@@ -164,8 +147,7 @@ func (l *leg) pickedUp() {
 }
 
 func (l *leg) markAnswered() {
-	l.ch.answered, l.ch.callState = time.Now(), "ACTIVE"
-	l.ch.vars.appear(groupAnswer)
+	l.ch.answer()
 	l.result.Answered = true
 }
 
@@ -194,26 +176,16 @@ func (l *leg) playPrompt(e *execution) {
 	l.takeTime(e, l.promptLength(e.file()))
 }
 
-func (l *leg) promptLength(file string) time.Duration {
-	if d, ok := l.spec.Prompts[file]; ok {
-		return d
-	}
-	return defaultPrompt
-}
+func (l *leg) promptLength(file string) time.Duration { return l.spec.promptLength(file) }
 
 // complete tells that an application has ended.
 func (l *leg) complete(e *execution, response string) {
-	v := &l.ch.vars
 	if e.prompt > 0 {
 		l.promptEnded(e, response)
 	}
-	if response != "" {
-		v.set("current_application_response", response)
-	}
-	l.emit(event{name: eventComplete, source: fromComplete, extra: l.application(e, true)})
-	l.loops(false)
+	l.ch.complete(e, response, l.emit)
 	if e.app == "answer" && !e.fromDialplan {
-		v.appear(groupAck)
+		l.ch.vars.appear(groupAck)
 	}
 }
 
@@ -229,38 +201,7 @@ func (l *leg) promptEnded(e *execution, response string) {
 	if heard < full {
 		l.note("%s ends after %v", e.file(), heard.Round(time.Millisecond))
 	}
-	// The switch reads a file ahead, in pieces of about two seconds.
-	const piece = 2048 * time.Millisecond
-	read := min((heard+piece-1)/piece*piece, full)
-	set := func(name string, n int64) { l.ch.vars.set(name, strconv.FormatInt(n, 10)) }
-	set("playback_last_offset_pos", heard.Milliseconds()*8)
-	set("playback_seconds", int64(read/time.Second))
-	set("playback_ms", read.Milliseconds())
-	set("playback_samples", read.Milliseconds()*8)
-}
-
-// loops sets or removes the variables of an application of a sendmsg.
-func (l *leg) loops(set bool) {
-	for _, name := range []string{"current_loop", "total_loops"} {
-		if set {
-			l.ch.vars.set(name, "1")
-		} else {
-			l.ch.vars.unset(name)
-		}
-	}
-}
-
-// application gives the last headers of an event about an application.
-func (l *leg) application(e *execution, done bool) []line {
-	lines := []line{{"Application", e.app}}
-	if e.arg != "" {
-		lines = append(lines, line{"Application-Data", e.arg})
-	}
-	if done {
-		response, ok := l.ch.vars.get("current_application_response", l.ch.fill)
-		lines = append(lines, line{"Application-Response", pick(ok, response, "_none_")})
-	}
-	return append(lines, line{"Application-UUID", e.uuid})
+	l.ch.heard(heard, full)
 }
 
 // expand replaces ${name} by the variable, as the switch does with every

@@ -1,9 +1,6 @@
 package freeswitchtest
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // keyGap is how fast a caller presses several keys.
 const keyGap = 300 * time.Millisecond
@@ -48,26 +45,9 @@ func (l *leg) pressed(digit string) {
 		return
 	}
 	l.note("caller presses %s", digit)
-	l.emit(event{name: "DTMF", source: fromDTMF, bare: true, extra: []line{
-		{"DTMF-Digit", digit}, {"DTMF-Duration", "1600"}, {"DTMF-Source", "RTP"},
-	}})
-	if prompt && l.terminates(digit) {
+	l.emit(l.ch.press(digit))
+	if prompt && l.ch.terminates(digit) {
 		l.ch.vars.set("playback_terminator_used", digit)
 		l.ended("FILE PLAYED")
-	}
-}
-
-// terminates tells whether a key ends a prompt by itself: * does, unless the
-// variable playback_terminators says otherwise.
-func (l *leg) terminates(digit string) bool {
-	switch list, ok := l.ch.vars.get("playback_terminators", l.ch.fill); {
-	case !ok:
-		return digit == "*"
-	case list == "any":
-		return true
-	case list == "none":
-		return false
-	default:
-		return strings.Contains(list, digit)
 	}
 }

@@ -16,11 +16,9 @@ type socket struct {
 	exited    bool
 	myEvents  bool
 	events    []string // of other subscriptions
-	filters   []filter
+	filters   filters
 	linger    *time.Duration // negative means without end
 }
-
-type filter struct{ header, value string }
 
 const goodbye = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n"
 
@@ -133,29 +131,12 @@ func (l *leg) subscribe(c command) (string, bool) {
 		s.events = append(s.events, words...)
 		return l.reply("+OK event listener enabled %s", format), true
 	case "filter":
-		return l.filter(words), true
+		if c.rest == "" {
+			break
+		}
+		return l.reply("%s", s.filters.command(c.rest)), true
 	}
 	return "", false
-}
-
-func (l *leg) filter(words []string) string {
-	s := &l.socket
-	remove := len(words) > 0 && words[0] == "delete"
-	if remove {
-		words = words[1:]
-	}
-	if len(words) == 0 || len(words) == 1 && !remove {
-		return l.reply("-ERR invalid syntax")
-	}
-	f := filter{header: words[0], value: strings.Join(words[1:], " ")}
-	if !remove {
-		s.filters = append(s.filters, f)
-		return l.reply("+OK filter added. [%s]=[%s]", f.header, f.value)
-	}
-	s.filters = slices.DeleteFunc(s.filters, func(o filter) bool {
-		return f.header == "all" || strings.EqualFold(o.header, f.header) && (f.value == "" || o.value == f.value)
-	})
-	return l.reply("+OK filter deleted. [%s][%s]", f.header, f.value)
 }
 
 func (l *leg) reply(format string, args ...any) string {
@@ -171,7 +152,7 @@ func (l *leg) emit(e event) {
 	if !s.open || !s.myEvents && !slices.Contains(s.events, e.name) && !slices.Contains(s.events, "ALL") {
 		return
 	}
-	if len(s.filters) > 0 && !l.passes(e) {
+	if !l.passes(e) {
 		return
 	}
 	l.wire.send(l.ch.frame(e))
@@ -180,21 +161,15 @@ func (l *leg) emit(e event) {
 // passes tells whether any filter lets the event through.
 func (l *leg) passes(e event) bool {
 	var text string
-	for _, f := range l.socket.filters {
-		if f.header == "Event-Name" {
-			if strings.EqualFold(f.value, e.name) {
-				return true
-			}
-			continue
+	return l.socket.filters.pass(func(name string) (string, bool) {
+		if strings.EqualFold(name, "Event-Name") {
+			return e.name, true
 		}
 		if text == "" {
-			text = "\n" + string(l.ch.append(nil, e))
+			text = string(l.ch.append(nil, e))
 		}
-		if strings.Contains(text, "\n"+f.header+": "+encoded(f.value)+"\n") {
-			return true
-		}
-	}
-	return false
+		return headerIn(text, name)
+	})
 }
 
 func (l *leg) exit() {

@@ -47,33 +47,39 @@ const (
 )
 
 func parseTemplate(text string) *template {
-	t := &template{index: map[string][]int{}}
-	lists := map[string]*[]header{"core": &t.core, "profile": &t.profile, "state": &t.state}
-	groups := map[string]group{"channel": groupChannel, "answer": groupAnswer, "ack": groupAck, "report": groupReport}
-	var list *[]header
-	var in *span
+	sections := parseSections(text)
+	t := &template{
+		core: sections["core"], profile: sections["profile"], state: sections["state"],
+		index: map[string][]int{},
+	}
+	for g, section := range []string{groupChannel: "channel", groupAnswer: "answer", groupAck: "ack", groupReport: "report"} {
+		from := len(t.vars)
+		for _, h := range sections[section] {
+			t.index[h.name] = append(t.index[h.name], len(t.vars))
+			t.vars = append(t.vars, h)
+		}
+		t.groups[g] = span{from, len(t.vars)}
+	}
+	return t
+}
+
+// parseSections reads lists of headers, each under its name in brackets.
+func parseSections(text string) map[string][]header {
+	sections := map[string][]header{}
+	var in string
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		if section, ok := strings.CutPrefix(line, "["); ok {
-			section = strings.TrimSuffix(section, "]")
-			list, in = lists[section], nil
-			if list == nil {
-				list, in = &t.vars, &t.groups[groups[section]]
-				in.from = len(t.vars)
-			}
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			in = strings.TrimSuffix(name, "]")
 			continue
 		}
 		name, value, ok := strings.Cut(line, ": ")
 		if !ok {
 			panic(fmt.Sprintf("freeswitchtest: template: %q is not a header", line))
 		}
-		*list = append(*list, header{name: name, parts: parseParts(value)})
-		if in != nil {
-			in.to = len(t.vars)
-			t.index[name] = append(t.index[name], len(t.vars)-1)
-		}
+		sections[in] = append(sections[in], header{name: name, parts: parseParts(value)})
 	}
-	return t
+	return sections
 }
 
 func parseParts(value string) []part {

@@ -22,6 +22,7 @@ type wire struct {
 	writing  bool
 	closing  bool // as soon as out is written
 	stalled  bool // the peer did not read for too long
+	limit    int  // how much that is
 }
 
 // maxBacklog is how much a slow reader may leave unread before the switch
@@ -29,7 +30,7 @@ type wire struct {
 const maxBacklog = 4 << 20
 
 func newWire(conn net.Conn) *wire {
-	w := &wire{conn: conn, wake: make(chan struct{}, 1)}
+	w := &wire{conn: conn, wake: make(chan struct{}, 1), limit: maxBacklog}
 	w.tasks.Go(w.read)
 	return w
 }
@@ -83,7 +84,7 @@ func (w *wire) send(p []byte) {
 	if w.closing || w.stalled {
 		return
 	}
-	if len(w.out)+len(p) > maxBacklog {
+	if len(w.out)+len(p) > w.limit {
 		w.stalled = true
 		w.signal()
 		return

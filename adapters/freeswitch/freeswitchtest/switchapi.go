@@ -1,0 +1,112 @@
+package freeswitchtest
+
+import (
+	"fmt"
+	"strings"
+)
+
+const invalidUUID = "-ERR invalid uuid\n"
+
+// usage tells how the api commands are to be written.
+var usage = map[string]string{
+	"uuid_dump":         "<uuid> [format]",
+	"uuid_setvar":       "<uuid> <var> [value]",
+	"uuid_setvar_multi": "<uuid> <var>=<value>;<var>=<value>...",
+	"uuid_broadcast":    "<uuid> <path> [aleg|bleg|holdb|both]",
+	"uuid_break":        "<uuid> [all]",
+	"uuid_kill":         "<uuid> [cause]",
+	"uuid_transfer":     "<uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]",
+	"show": "codec|endpoint|application|api|dialplan|file|timer|calls [count]|channels [count|like <match string>]|" +
+		"calls|detailed_calls|bridged_calls|detailed_bridged_calls|aliases|complete|chat|management|modules|nat_map|" +
+		"say|interfaces|interface_types|tasks|limits|status",
+}
+
+// api answers a command of the switch's api.
+func (s *Switch) api(text string) string {
+	name, args, _ := strings.Cut(text, " ")
+	verb := strings.ToLower(name)
+	var answer string
+	switch verb {
+	case "uuid_exists":
+		return pick(s.calls[args] != nil, "true", "false")
+	case "show":
+		answer = s.show(args)
+	case "uuid_setvar_multi":
+		answer = s.setMulti(args)
+	case "uuid_dump", "uuid_setvar", "uuid_broadcast", "uuid_break", "uuid_kill", "uuid_transfer":
+		answer = s.steer(verb, args)
+	default:
+		return fmt.Sprintf("-ERR %s Command not found!\n", name)
+	}
+	if answer == "" {
+		return "-ERR no reply\n"
+	}
+	return answer
+}
+
+// apiWords is how many words a command takes. The last one takes the rest.
+var apiWords = map[string]struct{ least, most int }{
+	"uuid_dump": {1, 2}, "uuid_setvar": {2, 3}, "uuid_broadcast": {2, 4}, "uuid_break": {1, 2},
+	"uuid_kill": {1, 2}, "uuid_transfer": {2, 5},
+}
+
+// steer does what is to be done with one call.
+func (s *Switch) steer(verb, args string) string {
+	words := separate(args, ' ', apiWords[verb].most)
+	if len(words) < apiWords[verb].least {
+		return usageOf(verb)
+	}
+	w := s.calls[words[0]]
+	if w == nil {
+		return pick(verb == "uuid_broadcast", invalidUUID, noSuchChannel)
+	}
+	words = append(words, "", "", "", "")
+	switch verb {
+	case "uuid_dump":
+		w.ch.core, w.ch.sequence = s.id(), s.next()
+		return w.ch.dump()
+	case "uuid_setvar":
+		w.setVar(words[1], words[2])
+	case "uuid_broadcast":
+		w.broadcast(words[1], words[2])
+		return "+OK Message sent\n"
+	case "uuid_break":
+		w.breakIn(words[1])
+	case "uuid_kill":
+		w.kill(words[1])
+	case "uuid_transfer":
+		w.transferTo(words[1], words[2], words[3])
+	}
+	return "+OK\n"
+}
+
+// setMulti sets several variables of one call.
+func (s *Switch) setMulti(args string) string {
+	const verb = "uuid_setvar_multi"
+	id, list, ok := strings.Cut(args, " ")
+	w := s.calls[id]
+	switch {
+	case args == "":
+		return usageOf(verb)
+	case !ok:
+		return ""
+	case w == nil:
+		return noSuchChannel + usageOf(verb)
+	}
+	answer, set := "", false
+	for _, a := range assignments(verb, list) {
+		name, value, _ := strings.Cut(a, "=")
+		if name == "" {
+			answer += "-ERR No variable specified\n"
+			continue
+		}
+		w.setVar(name, value)
+		set = true
+	}
+	if set {
+		return answer + "+OK\n"
+	}
+	return answer + usageOf(verb)
+}
+
+func usageOf(verb string) string { return "-USAGE: " + usage[verb] + "\n" }
