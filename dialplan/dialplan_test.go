@@ -3,6 +3,7 @@ package dialplan_test
 import (
 	"encoding/xml"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,6 +53,9 @@ func read(t *testing.T, name string) file {
 	return f
 }
 
+// ofChannel is what the switch itself knows of a call.
+var ofChannel = []string{"profile_index", "profile_created_time"}
+
 // walk runs a call through the extensions as the XML dialplan does: the first
 // extension whose conditions all match, then again at every transfer. It returns
 // the applications that ran.
@@ -66,11 +70,16 @@ func walk(t *testing.T, files []file, destination string, vars map[string]string
 		}
 		all = append(all, f.Extensions...)
 	}
+	// $${x} is replaced when the files are read, ${x} when the action runs.
 	expand := func(s string) string {
 		for name, value := range globals {
 			s = strings.ReplaceAll(s, "$${"+name+"}", value)
+			s = strings.ReplaceAll(s, "${"+name+"}", value)
 		}
-		if strings.Contains(s, "$${") {
+		for _, name := range ofChannel {
+			s = strings.ReplaceAll(s, "${"+name+"}", name)
+		}
+		if strings.Contains(s, "${") {
 			t.Errorf("%q names an unknown setting", s)
 		}
 		return s
@@ -150,18 +159,91 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// Only applications that every FreeSWITCH has: an unknown one hangs the caller up.
+// Only applications that every FreeSWITCH has, and the one queue that a file is for:
+// an unknown one hangs the caller up.
 func TestApplications(t *testing.T) {
-	known := []string{"set", "socket", "transfer", "hangup"}
-	for _, name := range []string{"deflect_offer.xml", "deflect_accepted.xml"} {
+	everywhere := []string{"set", "socket", "transfer", "hangup"}
+	waiting := append([]string{"answer", "event", "playback"}, everywhere...)
+	known := map[string][]string{
+		"deflect_offer.xml":      everywhere,
+		"deflect_accepted.xml":   everywhere,
+		"deflect_callcenter.xml": append([]string{"callcenter"}, waiting...),
+		"deflect_fifo.xml":       append([]string{"fifo"}, waiting...),
+	}
+	for _, name := range names(t) {
 		for _, e := range read(t, name).Extensions {
 			for _, c := range e.Conditions {
 				for _, a := range c.Actions {
-					if !slices.Contains(known, a.Application) {
+					if !slices.Contains(known[name], a.Application) {
 						t.Errorf("%s: %s runs %s", name, e.Name, a.Application)
 					}
 				}
 			}
+		}
+	}
+}
+
+// names lists the files in the order in which the switch reads them.
+func names(t *testing.T) []string {
+	t.Helper()
+	list, err := filepath.Glob("*.xml")
+	if err != nil || len(list) == 0 {
+		t.Fatalf("no XML files: %v", err)
+	}
+	return list
+}
+
+// The switch replaces $${x} line by line while it reads the files in the order of
+// their names: a setting counts from the next line on. Two files that are there
+// together must not set the same one.
+func TestSettings(t *testing.T) {
+	set := regexp.MustCompile(`^  <X-PRE-PROCESS cmd="set" data="(\w+)=([^"]+)"/>$`)
+	early, late := regexp.MustCompile(`\$\$\{([^}]*)\}`), regexp.MustCompile(`(?:^|[^$])\$\{([^}]*)\}`)
+	setBy, usedBy := map[string]string{}, map[string]string{}
+	for _, name := range names(t) {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		here := map[string]bool{}
+		for i, line := range strings.Split(string(raw), "\n") {
+			for _, m := range early.FindAllStringSubmatch(line, -1) {
+				usedBy[m[1]] = name
+				if !here[m[1]] {
+					t.Errorf("%s:%d uses $${%s}, which nothing above it in this file sets", name, i+1, m[1])
+				}
+			}
+			if !strings.Contains(line, "X-PRE-PROCESS") {
+				continue
+			}
+			m := set.FindStringSubmatch(line)
+			if m == nil {
+				t.Errorf("%s:%d: one setting a line, and nothing else: %s", name, i+1, line)
+				continue
+			}
+			if other, ok := setBy[m[1]]; ok {
+				t.Errorf("%s sets %s, as %s does", name, m[1], other)
+			}
+			here[m[1]], setBy[m[1]] = true, name
+		}
+		for _, e := range read(t, name).Extensions {
+			for _, c := range e.Conditions {
+				for _, a := range c.Actions {
+					for _, m := range late.FindAllStringSubmatch(a.Data, -1) {
+						usedBy[m[1]] = name
+					}
+				}
+			}
+		}
+	}
+	for name, file := range usedBy {
+		if setBy[name] == "" && !slices.Contains(ofChannel, name) {
+			t.Errorf("%s uses %s, which no file sets", file, name)
+		}
+	}
+	for name, file := range setBy {
+		if usedBy[name] == "" {
+			t.Errorf("%s sets %s, which nothing uses", file, name)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -28,8 +29,9 @@ type wavForm struct {
 	DataSize         uint32
 }
 
-// Every prompt that a configuration may come to play by default is there, is speech
-// that a telephone can play, and every file is one that is said.
+// Every prompt that a configuration may come to play by default is there, and so is
+// every one that the dialplan or the README names; each is speech that a telephone can
+// play, and one that prompts.txt has the words of. There are no others.
 func TestSounds(t *testing.T) {
 	p := freeswitch.Profile{Name: "all", Confirm: true, Rules: deflect.Rules{AskNumber: true}}.WithDefaults("sounds")
 	var want []string
@@ -37,7 +39,17 @@ func TestSounds(t *testing.T) {
 	for i := range prompts.NumField() {
 		want = append(want, prompts.Field(i).String())
 	}
+	for _, name := range append(names(t), "README.md") {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`ivrdeflect/(\w+/\w+\.wav)`).FindAllSubmatch(raw, -1) {
+			want = append(want, "sounds/"+string(m[1]))
+		}
+	}
 	slices.Sort(want)
+	want = slices.Compact(want)
 	there, err := filepath.Glob("sounds/*/*.wav")
 	if err != nil || !slices.Equal(want, there) {
 		t.Errorf("there are %q, want %q (%v)", there, want, err)
