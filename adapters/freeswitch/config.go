@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +23,8 @@ import (
 type Config struct {
 	Client   *deflect.Client
 	Profiles []Profile
+
+	Inbound []Switch // whose waiting callers are offered a text, see [Server.Watch]
 
 	Allow    []netip.Prefix // peers that may connect; loopback
 	MaxCalls int            // calls at a time; more are closed at once, and their dialplan goes on; 10000
@@ -51,6 +56,8 @@ type Profile struct {
 	Repeat       int           // how often the offer is played; 1
 	Gap          time.Duration // how long to listen after it; 3 s
 
+	OnSent OnSent // what becomes of waiting callers who were texted, see [Server.Watch]
+
 	Confirm     bool          // ask whether the text arrived
 	ConfirmGap  time.Duration // how long to wait for the answer; 15 s
 	NumberEntry NumberEntry   // how another number is keyed in; with Rules.AskNumber
@@ -58,6 +65,12 @@ type Profile struct {
 	Language  string                 // of Prompts and Text, and of callers whose language is not among Languages; "en"
 	Prompts   Prompts                // in Language
 	Languages map[string]Translation // what callers of other languages hear, by BCP 47 tag
+}
+
+// OnSent says what becomes of a caller who waited and was texted; of callers that the
+// dialplan has handed over, it decides itself.
+type OnSent struct {
+	Transfer string // extension, dialplan and context, such as "9999 XML public"; empty to leave the caller in the queue
 }
 
 // NumberEntry says how callers key in a number.
@@ -85,6 +98,7 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.Allow = slices.Clone(c.Allow)
+	c.Inbound = slices.Clone(c.Inbound)
 	profiles := make([]Profile, len(c.Profiles))
 	for i, p := range c.Profiles {
 		profiles[i] = p.WithDefaults(c.Sounds)
@@ -179,12 +193,64 @@ func (c Config) Validate() error {
 			}
 		}
 	}
+	v.inbound(c)
 	region := "US"
 	if c.Client != nil {
 		region = c.Client.DefaultRegion()
 	}
 	v.profiles(c.Profiles, region)
 	return errors.Join(v.errs...)
+}
+
+// inbound checks what is said to switches.
+func (v *checker) inbound(c Config) {
+	names, addresses := map[string]bool{}, map[string]string{}
+	for i, sw := range c.Inbound {
+		at := fmt.Sprintf("Inbound[%d]", i)
+		switch {
+		case !wordForm.MatchString(sw.Name):
+			v.bad(at+".Name", "must be 1 to 64 letters, digits, '-' or '_'")
+		case names[sw.Name]:
+			v.bad(at+".Name", "%q is the name of an earlier switch too", sw.Name)
+		}
+		names[sw.Name] = true
+		host, port, err := net.SplitHostPort(sw.Address)
+		n, portErr := strconv.ParseUint(port, 10, 16)
+		switch other, twice := addresses[sw.Address]; {
+		case err != nil || portErr != nil || host == "" || n == 0:
+			v.bad(at+".Address", "must be a host and the port of its event socket, such as 127.0.0.1:8021")
+		case twice:
+			v.bad(at+".Address", "is that of switch %q too: a key press would be seen twice", other)
+		}
+		addresses[sw.Address] = sw.Name
+		switch {
+		case sw.Password == "":
+			v.bad(at+".Password", "is missing")
+		case strings.IndexFunc(string(sw.Password), func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
+			v.bad(at+".Password", "holds a control character, such as a line break")
+		}
+	}
+	for i, p := range c.Profiles {
+		at := fmt.Sprintf("Profiles[%d].", i)
+		if t := p.OnSent.Transfer; t != "" && !transferForm.MatchString(t) {
+			v.bad(at+"OnSent.Transfer", "must be an extension, a dialplan and a context, such as \"9999 XML public\"")
+		}
+		if len(c.Inbound) == 0 {
+			continue
+		}
+		sets := map[string]Prompts{"Prompts": p.Prompts}
+		for lang, t := range p.Languages {
+			sets["Languages."+lang+".Prompts"] = t.Prompts
+		}
+		for _, set := range slices.Sorted(maps.Keys(sets)) {
+			prompts := sets[set]
+			for _, f := range prompts.all() {
+				if *f.value != "" && *f.value != None && f.name != "Offer" && checkPrompt(*f.value) == nil && !promptWord(*f.value) {
+					v.bad(at+set+"."+f.name, "holds a blank, a quote, a backslash or ::, which cannot be played to callers who wait (inbound)")
+				}
+			}
+		}
+	}
 }
 
 // maxGap is the longest silence after an offer that makes sense.

@@ -25,6 +25,21 @@
 // who cannot get a text is not even answered: the dialplan goes on at once. Who can is
 // said by the rules of the [Profile] ([deflect.Rules]); [Explain] tells what they say of a call.
 //
+// # Callers who wait
+//
+// [Server.Watch] offers texts to callers who wait in a queue of a FreeSWITCH that
+// Config.Inbound names. The queue announces it and the dialplan tells us, with its
+// event application:
+//
+//	<action application="event" data="Event-Name=CUSTOM,Event-Subclass=deflect::offer"/>
+//	<action application="callcenter" data="sales@default"/>
+//
+// The accept digit then comes to the same as in a call that was handed over, while the
+// call stays where it is; a caller who was texted can be transferred (Profile.OnSent).
+//
+// [HandleEventSocket] serves calls for a program that already has a connection of
+// github.com/fiorix/go-eventsocket.
+//
 // # Strangers
 //
 // The event socket's outbound port has no authentication, and callers choose
@@ -33,6 +48,10 @@
 // switch goes on with the call. Nothing that came from a caller, a channel
 // variable or the API gets into a command unless it matches a strict form, and
 // nothing with ${ gets into one at all.
+//
+// The watched switches are trusted: they are dialled by us, and whoever has their
+// password controls them. What is said to them are fixed words, ids of calls and values
+// of a strict form.
 //
 // A [Server] is safe for concurrent use. Package freeswitchtest has the switch as
 // a double, for tests.

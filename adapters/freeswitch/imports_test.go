@@ -17,6 +17,7 @@ func TestImports(t *testing.T) {
 		"adapters/freeswitch/freeswitchtest": {},
 		"adapters/freeswitch":                {"deflect", "adapters/freeswitch/esl"},
 		"examples/embed":                     {"deflect"},
+		"examples/glue":                      {"deflect", "adapters/freeswitch"},
 	}
 	for pkg, may := range allowed {
 		out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, module+pkg).Output()

@@ -24,6 +24,7 @@ const (
 	here        gone = ""
 	hungUp      gone = "hangup"
 	transferred gone = "transferred"
+	served      gone = "agent"  // somebody has taken the call out of the queue
 	broken      gone = "switch" // the connection ended, or the switch refused a command
 )
 
@@ -106,6 +107,8 @@ func (l *line) see(e esl.Event) {
 		}
 	case "CHANNEL_HANGUP":
 		l.leave(hungUp)
+	case "CHANNEL_BRIDGE":
+		l.leave(served)
 	case esl.DisconnectNotice:
 		if e.Get("Content-Disposition") == "linger" {
 			l.leave(hungUp)
@@ -199,6 +202,11 @@ func (l *line) say(id, language, digits string) {
 	l.post(esl.Execute(id, "say", language+" number iterated "+digits))
 }
 
+// set sets variables, by the argument of multiset.
+func (l *line) set(id string, variables *string) { l.post(multiset(id, *variables)) }
+
+func multiset(id, variables string) esl.Command { return esl.Execute(id, "multiset", variables) }
+
 // stop ends the prompt that is playing; its completion comes later.
 func (l *line) stop() {
 	if l.playing != "" && !l.stopped {
@@ -238,14 +246,14 @@ func (l *line) hush() {
 // nil argument sets nothing.
 func (l *line) part(variables *string) {
 	cmds := []esl.Command{esl.Exit()} // ends the linger of a call that is gone
-	if l.gone == here || l.gone == broken {
+	if l.gone == here || l.gone == broken || l.gone == served {
 		// Also after a refused command: the call may well live. No break, even
 		// during a prompt: the switch runs multiset inside of it, and resume
 		// ends it. With breaks in its queue the switch may set the variables
 		// after the dialplan has looked at them.
 		cmds = []esl.Command{esl.Resume(), esl.Exit()}
 		if variables != nil {
-			cmds = slices.Insert(cmds, 0, esl.Execute("set-1", "multiset", *variables))
+			cmds = slices.Insert(cmds, 0, multiset("set-1", *variables))
 		}
 	}
 	if l.conn.Post(cmds...) != nil {

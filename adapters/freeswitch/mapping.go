@@ -35,6 +35,7 @@ type channel struct {
 	answered bool
 	asked    string // what the caller answered in an earlier pass of this call
 	language string // asked for by the channel, "" without
+	pressed  string // by a caller who waits, before the accept digit
 	dialed   []deflect.PhoneNumber
 	call     deflect.Call // Policy, DNIS, Skill, Text and TextTag lack the profile's
 }

@@ -23,9 +23,12 @@ type metrics struct {
 	protocol map[esl.Kind]prometheus.Counter
 
 	confirmed map[string]prometheus.Counter
+
+	offers  prometheus.Gauge
+	watchUp map[string]prometheus.Gauge // by the name of the switch
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) {
 	rejected := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_freeswitch_rejected_connections_total",
 		Help: "Connections closed at once; their calls went on in the dialplan.",
@@ -38,6 +41,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		Name: "deflect_freeswitch_confirmations_total",
 		Help: "Callers who were texted and asked whether the text arrived, by their answer.",
 	}, []string{"answer"})
+	up := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "deflect_freeswitch_watch_up",
+		Help: "1 while a watched switch is connected, by its configured name; else its waiting callers are not offered a text.",
+	}, []string{"switch"})
 	m := &metrics{
 		active: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deflect_freeswitch_calls_active",
@@ -47,6 +54,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		protocol: map[esl.Kind]prometheus.Counter{},
 
 		confirmed: map[string]prometheus.Counter{},
+
+		offers: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "deflect_freeswitch_offers",
+			Help: "Waiting calls that are on offer.",
+		}),
+		watchUp: map[string]prometheus.Gauge{},
+	}
+	for _, sw := range switches {
+		m.watchUp[sw.Name] = up.WithLabelValues(sw.Name)
 	}
 	for _, a := range []string{confirmedYes, confirmedNo, confirmedSilence, confirmedHangup} {
 		m.confirmed[a] = confirmed.WithLabelValues(a)
@@ -60,7 +76,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		reg = prometheus.NewRegistry()
 	}
-	all := []prometheus.Collector{m.active, rejected, protocol, confirmed}
+	all := []prometheus.Collector{m.active, rejected, protocol, confirmed, m.offers, up}
 	for i, c := range all {
 		if err := reg.Register(c); err != nil {
 			for _, done := range all[:i] {
@@ -80,5 +96,14 @@ func (m *metrics) ended(err error) {
 	}
 	if c, ok := m.protocol[broken.Kind]; ok {
 		c.Inc()
+	}
+}
+
+// offer counts a call on offer, or one that is not any more.
+func (m *metrics) offer(on bool) {
+	if on {
+		m.offers.Inc()
+	} else {
+		m.offers.Dec()
 	}
 }

@@ -58,7 +58,7 @@ func (s *session) checkNumber(call deflect.Call) error {
 	if len(call.NumberOverride) < s.profile.NumberEntry.MinDigits {
 		return &deflect.Error{Outcome: deflect.Ineligible, Reason: deflect.ReasonNumberInvalid, Err: errFewDigits}
 	}
-	return s.setup.Client.Check(s.srv.cut, call)
+	return s.setup.Client.Check(s.stop, call)
 }
 
 // tellInvalid says that a number cannot be texted. The first key of the next one

@@ -155,22 +155,31 @@ func newProfiles(list []Profile, region string) (*profiles, error) {
 	return p, nil
 }
 
-// find returns the profile and the voice of a call, nil if no profile serves it,
-// and completes the call with the number dialled and what the channel left unset.
-// The error is that of a text that cannot be made for this call.
-func (p *profiles) find(ch *channel) (*profile, *voice, error) {
+// serving returns the profile that serves a call, nil for none, and completes the
+// call with the number dialled.
+func (p *profiles) serving(ch *channel) *profile {
 	dialed, i := p.dialed(ch.dialed)
 	ch.call.DNIS = deflect.PhoneNumber(dialed)
 	if ch.profile != "" {
 		var ok bool
 		if i, ok = p.byName[ch.profile]; !ok {
-			i = -1
+			return nil
 		}
 	}
 	if i < 0 {
+		return nil
+	}
+	return p.list[i]
+}
+
+// find returns the profile and the voice of a call, nil if no profile serves it,
+// and completes the call with the number dialled and what the channel left unset.
+// The error is that of a text that cannot be made for this call.
+func (p *profiles) find(ch *channel) (*profile, *voice, error) {
+	prof := p.serving(ch)
+	if prof == nil {
 		return nil, nil, nil
 	}
-	prof := p.list[i]
 	if _, ok := ch.call.DNIS.E164(p.region); !ok && len(prof.Dialed) > 0 {
 		ch.call.DNIS = deflect.PhoneNumber(prof.Dialed[0])
 	}

@@ -6,21 +6,21 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
-	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
-// Server serves the calls that FreeSWITCH's socket application hands over. It
-// is safe for concurrent use.
+// Server serves the calls that FreeSWITCH's socket application hands over, and
+// watches those that wait in its queues. It is safe for concurrent use.
 type Server struct {
 	setup   atomic.Pointer[setup]
 	metrics *metrics
 	log     *slog.Logger
+	watcher *watcher
+	dial    func(address, password string) (switchConn, error)
 
 	// cut ends when calls in progress have to end now.
 	cut    context.Context
@@ -56,23 +56,24 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(first.Registerer)
+	m, err := newMetrics(first.Registerer, first.Inbound)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{metrics: m, log: first.Logger}
+	s := &Server{metrics: m, log: first.Logger, dial: dialLibrary}
+	s.watcher = newWatcher(s, first.Inbound)
 	s.setup.Store(first)
 	s.cut, s.cutNow = context.WithCancel(context.Background())
 	return s, nil
 }
 
 // Reload goes on with another configuration for the calls that come; calls in
-// progress keep theirs. Client, Logger and Registerer stay as they were given to
+// progress keep theirs. Client, Inbound, Logger and Registerer stay as they were given to
 // [New]. The error lists every problem, see [Config.Validate]; the server then
 // goes on as before.
 func (s *Server) Reload(cfg Config) error {
 	old := s.setup.Load()
-	cfg.Client, cfg.Logger, cfg.Registerer = old.Client, old.Logger, old.Registerer
+	cfg.Client, cfg.Inbound, cfg.Logger, cfg.Registerer = old.Client, old.Inbound, old.Logger, old.Registerer
 	next, err := newSetup(cfg)
 	if err != nil {
 		return err
@@ -206,12 +207,5 @@ func (s *Server) serve(nc net.Conn) {
 		s.metrics.ended(conn.Err())
 		conn.Close()
 	}()
-	ses := newSession(s, setup, conn)
-	defer func() {
-		if p := recover(); p != nil {
-			s.log.Error("defect: a call's session panicked", "panic", p, "stack", string(debug.Stack()))
-			ses.count(end(deflect.Failed, deflect.ReasonInternal))
-		}
-	}()
-	ses.run()
+	newSession(s.cut, s, setup, conn).guarded()
 }

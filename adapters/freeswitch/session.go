@@ -29,6 +29,7 @@ type session struct {
 	srv     *Server
 	setup   *setup
 	line    *line
+	stop    context.Context    // ends when the call has to end now
 	over    context.CancelFunc // ends the timer of maxCall
 	began   time.Time
 	ch      channel
@@ -36,6 +37,10 @@ type session struct {
 	voice   *voice
 	private bool // keys may be a number to text, which is not for deflect_digits
 	counted bool
+
+	// waiting is what is known of a caller who waits in a queue and has pressed the
+	// key, nil for a call that the dialplan handed over.
+	waiting *channel
 }
 
 // ending is how a call ended.
@@ -56,26 +61,48 @@ func endFor(o deflect.Outcome, r deflect.Reason, cause error) ending {
 	return e
 }
 
-func newSession(s *Server, setup *setup, c conn) *session {
-	cut, over := context.WithTimeout(s.cut, maxCall)
-	return &session{srv: s, setup: setup, line: newLine(c, cut.Done()), over: over, began: time.Now()}
+// newSession returns the session of a call, which ends soon after stop does.
+func newSession(stop context.Context, s *Server, setup *setup, c conn) *session {
+	cut, over := context.WithTimeout(stop, maxCall)
+	return &session{srv: s, setup: setup, line: newLine(c, cut.Done()), stop: stop, over: over, began: time.Now()}
 }
 
-// run takes the call from the first command to exit.
-func (s *session) run() {
+// guarded is run for a caller that a defect must not end.
+func (s *session) guarded() (e ending) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.srv.log.Error("defect: a call's session panicked", "panic", p, "stack", string(debug.Stack()))
+			e = end(deflect.Failed, deflect.ReasonInternal)
+			s.count(e)
+		}
+	}()
+	return s.run()
+}
+
+// run takes the call from the first command to exit, and returns how it ended: an
+// ending without an outcome is that of a connection that was no call.
+func (s *session) run() ending {
 	defer s.over()
 	data, ok := s.line.open(s.setup.FirstFrameTimeout)
-	if !ok {
+	switch {
+	case ok:
+		s.ch = readChannel(data, s.began)
+	case s.waiting != nil:
+		s.ch = *s.waiting // the key was pressed, whatever has become of the call since
+	default:
 		// Not a call: a port scan, a health check, a peer that breaks the rules.
 		// If it is one, the dialplan goes on.
 		s.srv.log.Debug("connection ended before its channel data", "err", s.line.conn.Err())
 		s.line.leave(broken)
 		s.line.part(nil)
-		return
+		return ending{}
 	}
-	s.ch = readChannel(data, s.began)
+	if s.waiting != nil {
+		s.ch.mode = modeAccepted
+		s.ch.call.Digits = keepDigits(s.ch.call.Digits + s.waiting.pressed)
+	}
 	var e ending
-	if s.srv.cut.Err() != nil {
+	if s.stop.Err() != nil {
 		e = s.cut()
 	} else {
 		e = s.decide()
@@ -83,7 +110,12 @@ func (s *session) run() {
 	s.keepKeys()
 	s.count(e)
 	s.record(e)
-	s.line.part(outVariables(e, s.ch.call.Digits, s.ch.texted()))
+	s.line.part(s.variables(e))
+	return e
+}
+
+func (s *session) variables(e ending) *string {
+	return outVariables(e, s.ch.call.Digits, s.ch.texted())
 }
 
 // decide runs the call up to its outcome.
@@ -92,9 +124,9 @@ func (s *session) decide() ending {
 	var textErr error
 	s.profile, s.voice, no, textErr = s.setup.look(&s.ch)
 	if no.Outcome != "" {
-		return no
+		return s.toWaiting(no)
 	}
-	offer, err := s.setup.Client.Offer(s.srv.cut, s.ch.call)
+	offer, err := s.setup.Client.Offer(s.stop, s.ch.call)
 	switch reason := deflect.ReasonOf(err); {
 	case err == nil:
 		defer offer.Release()
@@ -106,7 +138,7 @@ func (s *session) decide() ending {
 		return s.refused(err)
 	}
 	if textErr != nil {
-		return endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr)
+		return s.toWaiting(endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr))
 	}
 	s.line.answer(s.ch.answered)
 	if s.ch.mode == modeOffer {
@@ -148,14 +180,27 @@ func (s *setup) look(ch *channel) (p *profile, v *voice, no ending, textErr erro
 func (s *session) refused(err error) ending {
 	e := endFor(deflect.Ineligible, deflect.ReasonOf(err), err)
 	if e.Reason != deflect.ReasonCooldown || s.resultPrompt(e) == "" {
-		return e
+		return s.toWaiting(e)
 	}
 	s.line.answer(s.ch.answered)
 	return s.bye(e)
 }
 
-// bye tells the caller how the call ended.
+// toWaiting tells a caller who waits, and has pressed the key, that there is no
+// text. Others were not asked yet, and go on in the dialplan.
+func (s *session) toWaiting(e ending) ending {
+	if s.waiting == nil || s.voice == nil {
+		return e
+	}
+	return s.bye(e)
+}
+
+// bye tells the caller how the call ended. Of a caller who waits, an agent may take
+// the call meanwhile: the variables come first.
 func (s *session) bye(e ending) ending {
+	if s.waiting != nil {
+		s.line.set("set-0", s.variables(e))
+	}
 	s.tell("bye-1", s.resultPrompt(e))
 	return e
 }
@@ -257,7 +302,7 @@ func (s *session) left() ending {
 	switch s.line.gone {
 	case hungUp:
 		return end(deflect.Abandoned, deflect.ReasonHangup)
-	case transferred:
+	case transferred, served:
 		return end(deflect.Abandoned, deflect.ReasonTransferred)
 	}
 	return endFor(deflect.Failed, deflect.ReasonSwitch, s.line.conn.Err())
@@ -265,7 +310,7 @@ func (s *session) left() ending {
 
 // cut is the ending of a call that had to end before the caller decided.
 func (s *session) cut() ending {
-	if s.srv.cut.Err() != nil {
+	if s.stop.Err() != nil {
 		return end(deflect.Failed, deflect.ReasonShutdown)
 	}
 	return endFor(deflect.Failed, deflect.ReasonSwitch, fmt.Errorf("the offer did not end within %s", maxCall))
@@ -307,13 +352,18 @@ func (s *session) accepted() ending {
 	return s.bye(e)
 }
 
-// tell plays a prompt to its end.
+// tell plays a prompt to its end, which the switch tells within the longest silence
+// that it may have.
 func (s *session) tell(id, prompt string) {
 	l := s.line
 	l.hush()
 	l.play(id, prompt)
+	late := time.NewTimer(s.setup.IdleTimeout)
+	defer late.Stop()
 	for l.playing != "" && !l.over {
-		l.next(nil, nil)
+		if l.next(late.C, nil) == sawTimer {
+			l.playing = ""
+		}
 	}
 }
 
@@ -335,7 +385,7 @@ func (s *session) request(call deflect.Call) (e ending) {
 			e = end(deflect.Uncertain, deflect.ReasonInternal)
 		}
 	}()
-	res, err := s.setup.Client.Deflect(s.srv.cut, call)
+	res, err := s.setup.Client.Deflect(s.stop, call)
 	s.counted = true
 	return ending{Result: res, err: err}
 }
@@ -346,7 +396,7 @@ func (s *session) resultPrompt(e ending) string {
 		return s.voice.prompts.Sent
 	case e.Outcome == deflect.Uncertain:
 		return s.voice.prompts.Uncertain
-	case e.Reason == deflect.ReasonCooldown:
+	case e.Reason == deflect.ReasonCooldown || e.Reason == deflect.ReasonAlreadyAsked:
 		return s.voice.prompts.AlreadySent
 	}
 	return s.voice.prompts.Failed

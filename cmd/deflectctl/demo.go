@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
@@ -25,13 +26,15 @@ const (
 	demoTokenSecret    = "demo-token-secret"
 )
 
-type demoCmd struct{}
+type demoCmd struct {
+	Mode string `enum:"outbound,inbound" default:"outbound" help:"Whether the dialplan hands calls over (outbound), or callers already wait in a queue (inbound)."`
+}
 
 // Help is shown below the usage.
 func (demoCmd) Help() string {
-	return `Starts deflectd's own code and a LiveDeflect that behaves like the real one, and lets a simulated FreeSWITCH make
-three calls: over real connections, with real signatures, all on this machine. Takes some seconds. Exit code 1: a call
-did not end as it should.`
+	return `Starts deflectd's own code and a LiveDeflect that behaves like the real one, and lets callers of a simulated
+FreeSWITCH go through it: over real connections, with real signatures, all on this machine. Takes some seconds. Exit
+code 1: a call did not end as it should.`
 }
 
 // scene is one caller of the demo.
@@ -42,6 +45,28 @@ type scene struct {
 	fault          deflecttest.Fault
 	outcome, cause string // what has to come of it
 	texts          int    // how many of them the API sends
+	transfer       string // where a waiting caller has to end, "" for the queue
+}
+
+// programme is what a demo shows.
+type programme struct {
+	title   string
+	inbound bool // the callers wait in a queue
+	scenes  []scene
+	next    string // what to do now
+}
+
+var programmes = map[string]programme{
+	"outbound": {
+		title: "press 1 to text, the whole way", scenes: scenes,
+		next: `dialplan/README.md has the XML for your own
+FreeSWITCH, and 'deflectctl simulate --help' plays either side against your deflectd.`,
+	},
+	"inbound": {
+		title: "callers who already wait in a queue", inbound: true, scenes: inboundScenes,
+		next: `dialplan/README.md has the XML for mod_callcenter
+and fifo; the switch goes into deflectd's configuration, under freeswitch.inbound.`,
+	},
 }
 
 var scenes = []scene{
@@ -64,38 +89,55 @@ var scenes = []scene{
 	},
 }
 
+var inboundScenes = []scene{
+	{
+		title: "A caller waits in a queue, and presses 1", from: "+14043438646", press: true,
+		outcome: "sent", cause: "ok", texts: 1, transfer: "9999 XML public",
+		lesson: "deflectd noticed the key from outside; the caller has left the queue with a text.",
+	},
+	{
+		title: "Another one presses 1, and LiveDeflect refuses", from: "+14043438655", press: true,
+		fault:   deflecttest.Fault{Status: 400, Body: `{"error":"no such skill"}`},
+		outcome: "failed", cause: "rejected",
+		lesson: "No text, and nothing lost: the caller waits on, at the same place in the queue.",
+	},
+}
+
 const demoDialed = "+18005550100"
 
 // The demo's prompts are short, and say this.
 var (
 	demoPrompts = map[string]time.Duration{
 		"ivr/offer.wav": 900 * time.Millisecond, "ivr/sent.wav": 400 * time.Millisecond, "ivr/uncertain.wav": 400 * time.Millisecond,
+		"ivr/failed.wav": 400 * time.Millisecond,
 	}
 	demoWords = map[string]string{
 		"ivr/offer.wav":     "to get a text instead of waiting, press 1",
 		"ivr/sent.wav":      "we have sent you a text",
 		"ivr/uncertain.wav": "we may have sent you a text, please hold on",
+		"ivr/failed.wav":    "we cannot text you now, please hold on",
 	}
 )
 
 // Run plays the demo.
-func (demoCmd) Run(a *app) error { return playScenes(a, scenes) }
+func (c demoCmd) Run(a *app) error { return programmes[c.Mode].play(a) }
 
-func playScenes(a *app, scenes []scene) (err error) {
+func (p programme) play(a *app) (err error) {
 	began := time.Now()
-	s, err := openStage(a.ctx)
+	s, err := openStage(a.ctx, p.inbound)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 
-	fmt.Fprintf(a.stdout, `ivrdeflect demo: press 1 to text, the whole way
-================================================
+	title := "ivrdeflect demo: " + p.title
+	fmt.Fprintf(a.stdout, `%s
+%s
 FreeSWITCH and LiveDeflect are simulated, deflectd is the real one. All of it runs
 on this machine, and no text reaches anybody.
-`)
+`, title, strings.Repeat("=", len(title)))
 	wrong := 0
-	for i, sc := range scenes {
+	for i, sc := range p.scenes {
 		fmt.Fprintf(a.stdout, "\n%d. %s\n\n", i+1, sc.title)
 		complaints, err := s.play(a.ctx, a.stdout, sc)
 		if err != nil {
@@ -107,7 +149,7 @@ on this machine, and no text reaches anybody.
 			wrong++
 		}
 	}
-	surprises, err := s.tellFunnel(a.ctx, a.stdout, began, scenes)
+	surprises, err := s.tellFunnel(a.ctx, a.stdout, began, p.scenes)
 	if err != nil {
 		return err
 	}
@@ -122,10 +164,7 @@ on this machine, and no text reaches anybody.
 	if wrong > 0 {
 		return fmt.Errorf("the demo did not go as it should: %d surprises, marked above", wrong)
 	}
-	fmt.Fprintf(a.stdout, `
-All three as expected, in %.1fs. Next: dialplan/README.md has the XML for your own
-FreeSWITCH, and 'deflectctl simulate --help' plays either side against your deflectd.
-`, time.Since(began).Seconds())
+	fmt.Fprintf(a.stdout, "\nAll as expected, in %.1fs. Next: %s\n", time.Since(began).Seconds(), p.next)
 	return nil
 }
 
@@ -133,13 +172,14 @@ FreeSWITCH, and 'deflectctl simulate --help' plays either side against your defl
 type stage struct {
 	config deflect.Config
 	api    *deflecttest.Server
+	queue  *freeswitchtest.Switch // nil unless callers wait
 	daemon *daemon.Daemon
 	log    *notebook
 	stop   context.CancelFunc
 	ended  chan error
 }
 
-func openStage(ctx context.Context) (*stage, error) {
+func openStage(ctx context.Context, inbound bool) (_ *stage, err error) {
 	file, err := config.Parse("demo.yaml", demoConfig, func(name string) string {
 		return map[string]string{
 			"DEFLECT_CONSUMER_SECRET": demoConsumerSecret, "DEFLECT_TOKEN_SECRET": demoTokenSecret,
@@ -159,23 +199,48 @@ func openStage(ctx context.Context) (*stage, error) {
 	if err := s.api.Start(); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			s.closeNeighbours()
+		}
+	}()
 	file.Deflect.BaseURL = s.api.URL()
 	s.config = file.Deflect
+	if inbound {
+		if err := s.openQueue(&file.FreeSWITCH); err != nil {
+			return nil, err
+		}
+	}
 	s.daemon, err = daemon.New(daemon.Options{Config: file, Logger: slog.New(s.log)})
 	if err != nil {
-		s.api.Close()
 		return nil, err
 	}
-	ctx, s.stop = context.WithCancel(ctx)
-	go func() { s.ended <- s.daemon.Run(ctx) }()
+	running, stop := context.WithCancel(ctx)
+	s.stop = stop
+	go func() { s.ended <- s.daemon.Run(running) }()
+	if !inbound {
+		return s, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if _, err := s.log.await(ctx, "watching switch"); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	return s, nil
 }
 
 func (s *stage) close() error {
 	s.stop()
 	err := <-s.ended
-	s.api.Close()
+	s.closeNeighbours()
 	return err
+}
+
+func (s *stage) closeNeighbours() {
+	s.api.Close()
+	if s.queue != nil {
+		s.queue.Stop()
+	}
 }
 
 // play lets one caller call, tells the story, and says what was not as it
@@ -186,19 +251,17 @@ func (s *stage) play(ctx context.Context, w io.Writer, sc scene) (complaints []s
 		s.api.Inject(sc.fault)
 	}
 	s.log.clear()
-	call := freeswitchtest.Call{
-		ANI: sc.from, DNIS: demoDialed, SocketResume: true, Prompts: demoPrompts,
-		Vars: map[string]string{"deflect_digits": "42", "deflect_info_menu": "sales"},
-	}
-	if sc.press {
-		call.Script = []freeswitchtest.Action{freeswitchtest.Press("1").After(500 * time.Millisecond)}
-	}
 	began := time.Now()
-	r, err := call.Dial(ctx, s.daemon.Addr())
+	var seen sighting
+	if s.queue != nil {
+		seen, err = s.wait(ctx, sc)
+	} else {
+		seen, err = s.call(ctx, sc)
+	}
 	if err != nil {
 		return nil, err
 	}
-	story := tell(began, sc, r, s.api.Requests()[before:], s.log.records())
+	story := tell(began, sc, seen, s.api.Requests()[before:], s.log.records())
 	fmt.Fprint(w, masker(sc.from, demoDialed).Replace(story))
 
 	complain := func(ok bool, format string, args ...any) {
@@ -206,11 +269,43 @@ func (s *stage) play(ctx context.Context, w io.Writer, sc scene) (complaints []s
 			complaints = append(complaints, fmt.Sprintf(format, args...))
 		}
 	}
-	outcome, cause := r.Vars["deflect_outcome"], r.Vars["deflect_reason"]
+	outcome, cause := seen.vars["deflect_outcome"], seen.vars["deflect_reason"]
 	complain(outcome == sc.outcome && cause == sc.cause,
 		"the outcome is %s (%s), not %s (%s)", outcome, cause, sc.outcome, sc.cause)
-	complain(r.Continued && !r.Lost, "the caller did not get back to the dialplan")
-	complain(len(r.Violations) == 0, "FreeSWITCH refuses commands: %q", r.Violations)
+	complain(seen.lost == "", "%s", seen.lost)
+	complain(len(seen.violations) == 0, "FreeSWITCH refuses commands: %q", seen.violations)
 	complain(len(s.api.Sent())-textsBefore == sc.texts, "%d texts were sent, not %d", len(s.api.Sent())-textsBefore, sc.texts)
 	return complaints, nil
+}
+
+// sighting is what a switch has seen of a call.
+type sighting struct {
+	timeline   []freeswitchtest.Entry
+	played     []freeswitchtest.Played
+	vars       map[string]string
+	violations []string
+	stays      bool   // the caller is in the queue
+	lost       string // why the caller is not where a caller has to be
+}
+
+// call lets the dialplan hand a call over.
+func (s *stage) call(ctx context.Context, sc scene) (sighting, error) {
+	call := demoCall(sc)
+	call.SocketResume = true
+	if sc.press {
+		call.Script = []freeswitchtest.Action{freeswitchtest.Press("1").After(500 * time.Millisecond)}
+	}
+	r, err := call.Dial(ctx, s.daemon.Addr())
+	seen := sighting{timeline: r.Timeline, played: r.Played, vars: r.Vars, violations: r.Violations}
+	if !r.Continued || r.Lost {
+		seen.lost = "the caller did not get back to the dialplan"
+	}
+	return seen, err
+}
+
+func demoCall(sc scene) freeswitchtest.Call {
+	return freeswitchtest.Call{
+		ANI: sc.from, DNIS: demoDialed, Prompts: demoPrompts,
+		Vars: map[string]string{"deflect_digits": "42", "deflect_info_menu": "sales"},
+	}
 }

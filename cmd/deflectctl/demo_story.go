@@ -23,14 +23,14 @@ type moment struct {
 }
 
 // tell merges what the switch, the API and deflectd saw of one call.
-func tell(began time.Time, sc scene, r freeswitchtest.Result, requests []deflecttest.Received, log []slog.Record) string {
+func tell(began time.Time, sc scene, seen sighting, requests []deflecttest.Received, log []slog.Record) string {
 	moments := []moment{{who: "caller", what: "dials " + demoDialed + ", from " + sc.from}}
-	for _, e := range r.Timeline {
-		if m, ok := seenBySwitch(e, r.Vars); ok {
+	for _, e := range seen.timeline {
+		if m, ok := seenBySwitch(e, seen.vars); ok {
 			moments = append(moments, m)
 		}
 	}
-	for _, p := range r.Played {
+	for _, p := range seen.played {
 		if !sc.press && p.File == "ivr/offer.wav" {
 			moments = append(moments, moment{p.At + p.For, "caller", "has heard it, and presses nothing"})
 		}
@@ -43,9 +43,16 @@ func tell(began time.Time, sc scene, r freeswitchtest.Result, requests []deflect
 			moments = append(moments, moment{record.Time.Sub(began), "LiveDeflect", answered(record, requests)})
 		}
 	}
+	if seen.stays {
+		last := seen.timeline[len(seen.timeline)-1]
+		moments = append(moments, moment{last.At, "caller", "waits on in the queue"})
+	}
 	slices.SortStableFunc(moments, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
 	var b strings.Builder
-	for _, m := range moments {
+	for i, m := range moments {
+		if slices.ContainsFunc(moments[:i], func(o moment) bool { return o.who == m.who && o.what == m.what }) {
+			continue // said when it happened first
+		}
 		fmt.Fprintf(&b, "   %6.3fs  %-11s  %s\n", m.at.Seconds(), m.who, m.what)
 	}
 	return b.String()
@@ -60,7 +67,16 @@ func seenBySwitch(e freeswitchtest.Entry, vars map[string]string) (moment, bool)
 		m.who, m.what = "caller", rest
 	case strings.HasPrefix(e.Text, "plays "):
 		m.what = fmt.Sprintf("plays %q", demoWords[strings.TrimPrefix(e.Text, "plays ")])
-	case strings.HasPrefix(e.Text, "sets "), strings.HasPrefix(e.Text, "unsets "), strings.Contains(e.Text, " ends after "),
+	case e.Text == "the call waits":
+		m.what = "lets the caller wait in the queue, with music"
+	case strings.HasPrefix(e.Text, "announces "):
+		m.who, m.what = "its queue", fmt.Sprintf("plays %q", demoWords["ivr/offer.wav"])
+	case strings.HasPrefix(e.Text, "a program sends the call to "):
+		m.what = "takes the caller out of the queue, to " + strings.TrimPrefix(e.Text, "a program sends the call to ")
+	case strings.HasPrefix(e.Text, "a program sets deflect_outcome="):
+		m.what = "has the variable deflect_outcome=" + vars["deflect_outcome"] + " (" + vars["deflect_reason"] + ")"
+	case strings.HasPrefix(e.Text, "a program "),
+		strings.HasPrefix(e.Text, "sets "), strings.HasPrefix(e.Text, "unsets "), strings.Contains(e.Text, " ends after "),
 		e.Text == "asked to let the dialplan go on", e.Text == "control was given up":
 		return moment{}, false // the line that follows tells it
 	case strings.Contains(e.Text, "dialplan goes on"):

@@ -17,9 +17,15 @@ var (
 )
 
 func TestDemo(t *testing.T) {
+	for file, args := range map[string][]string{"demo.txt": {"demo"}, "demo_inbound.txt": {"demo", "--mode", "inbound"}} {
+		t.Run(file, func(t *testing.T) { testDemo(t, file, args) })
+	}
+}
+
+func testDemo(t *testing.T, file string, args []string) {
 	t.Parallel()
 	began := time.Now()
-	code, stdout, stderr := invoke(t, "demo")
+	code, stdout, stderr := invoke(t, args...)
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("the demo took %v", took)
 	}
@@ -28,7 +34,7 @@ func TestDemo(t *testing.T) {
 	}
 	stdout = offsets.ReplaceAllString(stdout, "_.___s")
 	stdout = total.ReplaceAllString(stdout, "in _._s")
-	golden(t, "demo.txt", sums.ReplaceAllString(stdout, "$1 _"))
+	golden(t, file, sums.ReplaceAllString(stdout, "$1 _"))
 	for _, line := range strings.Split(stdout, "\n") {
 		if len(line) > 92 {
 			t.Errorf("a line is too wide for a terminal: %q", line)
@@ -42,7 +48,7 @@ func TestDemoNotices(t *testing.T) {
 	bad := scenes[0]
 	bad.fault = deflecttest.Fault{Status: 503}
 	var out, errOut strings.Builder
-	err := playScenes(&app{t.Context(), &out, &errOut, secretEnv}, []scene{bad})
+	err := programme{scenes: []scene{bad}}.play(&app{t.Context(), &out, &errOut, secretEnv})
 	if err == nil || !strings.Contains(err.Error(), "3 surprises") {
 		t.Errorf("error %v", err)
 	}

@@ -26,6 +26,8 @@ var (
 	nothing  = env()
 	consumer = env(consumerSecretEnv, secret)
 	both     = env(consumerSecretEnv, secret, tokenSecretEnv, secret)
+	switches = env(consumerSecretEnv, secret, "DEFLECT_FREESWITCH_PASSWORD_FS1", secret, "DEFLECT_FREESWITCH_PASSWORD_FS2", secret,
+		"DEFLECT_FREESWITCH_PASSWORD_FS3", secret, "DEFLECT_FREESWITCH_PASSWORD_FS_1", secret)
 	twoLines = env(consumerSecretEnv, secret+"\n"+secret)
 )
 
@@ -76,6 +78,17 @@ var badFiles = []struct {
 	{"empty", consumer, `1: is empty: copy examples/freeswitch and change it`},
 	{"every_is_negative", consumer, `3: report.every: must be 0s or longer`},
 	{"gap_long", consumer, `11: profiles[0].gap: is 2m0s; must be between 1ms and 1m`},
+	{"inbound_address_form", switches, `7: freeswitch.inbound[0].address: must be a host and the port of its event socket, such as 127.0.0.1:8021
+8: freeswitch.inbound[1].address: must be a host and the port of its event socket, such as 127.0.0.1:8021
+9: freeswitch.inbound[2].address: must be a host and the port of its event socket, such as 127.0.0.1:8021`},
+	{"inbound_address_twice", switches, `8: freeswitch.inbound[1].address: is that of switch "fs1" too: a key press would be seen twice`},
+	{"inbound_name_form", switches, `7: freeswitch.inbound[0].name: must be 1 to 64 letters, digits, '-' or '_'`},
+	{"inbound_name_twice", switches, `8: freeswitch.inbound[1].name: "fs1" is the name of an earlier switch too`},
+	{"inbound_password_in_file", consumer, `7: freeswitch.inbound[0].password: does not belong in this file: write it to a file of its own and name that in freeswitch.inbound[0].password_file, or set DEFLECT_FREESWITCH_PASSWORD_FS1`},
+	{"inbound_password_missing", consumer, `7: freeswitch.inbound[0].password_file: is missing: name a file that holds the password of the event socket, or set DEFLECT_FREESWITCH_PASSWORD_FS_1`},
+	{"inbound_prompt_blank", switches, `13: profiles[0].prompts.sent: holds a blank, a quote, a backslash or ::, which cannot be played to callers who wait (inbound)`},
+	{"on_sent_empty", switches, `13: profiles[0].on_sent.transfer: is empty; remove the key for leaving the caller in the queue`},
+	{"on_sent_form", switches, `13: profiles[0].on_sent.transfer: must be an extension, a dialplan and a context, such as "9999 XML public"`},
 	{"key_not_a_word", consumer, `5: livedeflect: has a key that is not a word; its keys are: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
 	{"list_is_text", consumer, `9: profiles[0].dialed: must be a list: [..., ...] or lines that begin with -`},
 	{"listen_is_number", consumer, `13: http.listen: must be text: put it in quotes`},
@@ -89,7 +102,7 @@ var badFiles = []struct {
 1: livedeflect.site_id: is missing: the LivePerson account id`},
 	{"log_format", consumer, `13: log.format: must be json or text`},
 	{"log_level", consumer, `13: log.level: must be debug, info, warn or error`},
-	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
+	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
 	{"not_a_mapping", consumer, `1: is not a configuration: it must hold keys such as livedeflect and profiles`},
 	{"null_document", consumer, `1: is empty: copy examples/freeswitch and change it`},
 	{"only_comments", consumer, `1: is empty: copy examples/freeswitch and change it`},
@@ -130,7 +143,7 @@ var badFiles = []struct {
 9: freeswitch.outbound.listen: must be an address and a port, such as 127.0.0.1:8084
 13: profiles[0].accept_digit: must be text: put it in quotes
 14: profiles[0].text: holds invalid UTF-8 or control characters
-15: profiles[0].colour: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, confirm, confirm_gap, number, number_entry, language, prompts, languages
+15: profiles[0].colour: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages
 16: profiles[1].name: "sales" is the name of an earlier profile too
 16: profiles[1].dialed: is missing: profile "sales" already serves the numbers that no profile names
 17: profiles[1].gap: is 5m0s; must be between 1ms and 1m
@@ -188,7 +201,7 @@ var badFiles = []struct {
 	{"sounds_expand", consumer, `6: freeswitch.sounds: holds ${, which the switch would expand; prompts are fixed`},
 	{"language_text_long", consumer, `12: profiles[0].languages.en-GB.text: has 31 characters; at most 20`},
 	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
-	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
+	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
 	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, max_cooldowns, default_region, freeswitch, http, log, profiles`},
 }
 

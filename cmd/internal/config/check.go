@@ -142,7 +142,7 @@ func (d *decoder) library(err error, read int) {
 			continue
 		}
 		at := keyOf(c.Field)
-		if at == "livedeflect" && noted.blamesKeys() || noted.blames(at) {
+		if at == "livedeflect" && noted.blamesKeys() || noted.blames(at) || noted.blames(strings.TrimSuffix(at, "_file")) {
 			continue
 		}
 		// What is none in Go is "" here.
@@ -191,8 +191,9 @@ var keys = map[string]string{
 	"Allow":        "freeswitch.outbound.allow", "MaxCalls": "freeswitch.outbound.max_calls",
 	"DrainTimeout": "freeswitch.outbound.drain", "FirstFrameTimeout": "freeswitch.outbound.first_frame",
 	"IdleTimeout": "freeswitch.outbound.idle",
-	"Sounds":      "freeswitch.sounds",
-	"Countries":   "countries", "LineTypes": "line_types", "MinWait": "min_wait", "Withhold": "percent",
+	"Sounds":      "freeswitch.sounds", "Inbound": "freeswitch.inbound", "Address": "address", "Password": "password_file",
+	"OnSent": "on_sent", "Transfer": "transfer",
+	"Countries": "countries", "LineTypes": "line_types", "MinWait": "min_wait", "Withhold": "percent",
 	"Hours": "hours", "Zone": "zone", "Week": "week", "Holidays": "holidays",
 	"DoNotText": "do_not_text_file", "Cooldown": "cooldown", "NoCooldown": "cooldown", "Consent": "consent",
 	"Confirm": "confirm", "ConfirmGap": "confirm_gap", "AskNumber": "number", "NumberEntry": "number_entry",

@@ -25,6 +25,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 		reflect.TypeFor[deflect.Rules](), reflect.TypeFor[deflect.Hours](),
 		reflect.TypeFor[freeswitch.Config](), reflect.TypeFor[freeswitch.Profile](), reflect.TypeFor[freeswitch.Prompts](),
 		reflect.TypeFor[freeswitch.NumberEntry](), reflect.TypeFor[freeswitch.Translation](),
+		reflect.TypeFor[freeswitch.Switch](), reflect.TypeFor[freeswitch.OnSent](),
 	} {
 		for i := range typ.NumField() {
 			name := typ.Field(i).Name
@@ -51,6 +52,7 @@ func TestKeyOf(t *testing.T) {
 		"Profiles[10].Dialed[2]":                    "profiles[10].dialed[2]",
 		"Profiles[0].Prompts.Offer":                 "profiles[0].prompts.offer",
 		"Profiles[0].Languages.es-MX.Prompts.Offer": "profiles[0].languages.es-MX.prompts.offer",
+		"Inbound[1].Password":                       "freeswitch.inbound[1].password_file",
 		"Allow[1]":                                  "freeswitch.outbound.allow[1]",
 		"Something.New":                             "Something.New",
 	} {

@@ -161,7 +161,7 @@ func section(fields ...field) reader {
 func keysOf(fields []field) string {
 	keys := make([]string, 0, len(fields))
 	for _, f := range fields {
-		if !strings.HasSuffix(f.key, "_secret") { // known only to be refused
+		if !strings.HasSuffix(f.key, "_secret") && f.key != "password" { // known only to be refused
 			keys = append(keys, f.key)
 		}
 	}

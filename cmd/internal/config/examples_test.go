@@ -14,7 +14,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"consumer", "token"} {
+	for _, name := range []string{"consumer", "token", "event-socket"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("secret\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}

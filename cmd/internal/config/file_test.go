@@ -46,7 +46,7 @@ func TestLoadEveryKey(t *testing.T) {
 		t.Errorf("Deflect (-want +got):\n%s", diff)
 	}
 	prompts := freeswitch.Prompts{
-		Offer: "ivr/offer.wav", Wait: "ivr/wait.wav", Sent: "ivr/sent.wav", Failed: "ivr/failed.wav", Uncertain: "say:uncertain, we are",
+		Offer: "ivr/offer.wav", Wait: "ivr/wait.wav", Sent: "ivr/sent.wav", Failed: "ivr/failed.wav", Uncertain: "tone_stream://%(300,0,440);loops=2",
 		AlreadySent: "ivr/already.wav", Confirm: "ivr/confirm.wav", Number: "ivr/number.wav", NumberConfirm: "ivr/right.wav",
 		NumberInvalid: freeswitch.None,
 	}
@@ -54,6 +54,10 @@ func TestLoadEveryKey(t *testing.T) {
 		Allow:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
 		MaxCalls: 500, DrainTimeout: 45 * time.Second, FirstFrameTimeout: 2 * time.Second, IdleTimeout: 90 * time.Second,
 		Sounds: "/srv/sounds/ivrdeflect",
+		Inbound: []freeswitch.Switch{
+			{Name: "fs1", Address: "10.0.0.2:8021", Password: "opensesame-3"},
+			{Name: "fs-2", Address: "[fd00::2]:8021", Password: "opensesame-3"},
+		},
 		Profiles: []freeswitch.Profile{
 			{
 				Name: "sales", Dialed: []string{"+448005550100", "0800 555 0101"}, Skill: "sales",
@@ -68,6 +72,7 @@ func TestLoadEveryKey(t *testing.T) {
 					MinWait: 90 * time.Second, Withhold: 75, DoNotText: f.Lists[0], Cooldown: time.Hour,
 					Consent: deflect.ConsentRequired, AskNumber: true,
 				},
+				OnSent:  freeswitch.OnSent{Transfer: "9999 XML default"},
 				Confirm: true, ConfirmGap: 20 * time.Second,
 				NumberEntry: freeswitch.NumberEntry{MinDigits: 10, MaxDigits: 13, Terminator: "*", Gap: 4 * time.Second, Tries: 2},
 				Language:    "en-GB", Prompts: prompts,

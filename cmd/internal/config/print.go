@@ -44,14 +44,23 @@ func (f File) Effective() string {
 	for _, p := range f.FreeSWITCH.Allow {
 		allow.Content = append(allow.Content, str(p.String()))
 	}
-	root.add("freeswitch", newMapping().add("outbound", newMapping().
+	fs := newMapping().add("outbound", newMapping().
 		add("listen", str(f.OutboundListen)).
 		add("allow", allow).
 		add("max_calls", number(f.FreeSWITCH.MaxCalls)).
 		add("drain", span(f.FreeSWITCH.DrainTimeout)).
 		add("first_frame", span(f.FreeSWITCH.FirstFrameTimeout)).
-		add("idle", span(f.FreeSWITCH.IdleTimeout)).node).
-		add("sounds", str(f.FreeSWITCH.Sounds)).node)
+		add("idle", span(f.FreeSWITCH.IdleTimeout)).node)
+	if len(f.FreeSWITCH.Inbound) > 0 {
+		inbound := &yaml.Node{Kind: yaml.SequenceNode}
+		for i, sw := range f.FreeSWITCH.Inbound {
+			m := newMapping().add("name", str(sw.Name))
+			m.addSecret("password", f.secrets.switches[i], switchEnv(sw.Name))
+			inbound.Content = append(inbound.Content, m.add("address", str(sw.Address)).node)
+		}
+		fs.add("inbound", inbound)
+	}
+	root.add("freeswitch", fs.add("sounds", str(f.FreeSWITCH.Sounds)).node)
 	root.add("http", newMapping().add("listen", str(f.HTTPListen)).node)
 	root.add("log", newMapping().add("level", str(f.Log.Level)).add("format", str(f.Log.Format)).node)
 
@@ -126,6 +135,9 @@ func profile(p freeswitch.Profile, doNotText string) *yaml.Node {
 	}
 	if p.NoCooldown {
 		p.Cooldown = 0
+	}
+	if p.OnSent.Transfer != "" {
+		m.add("on_sent", newMapping().add("transfer", str(p.OnSent.Transfer)).node)
 	}
 	m.add("cooldown", span(p.Cooldown)).
 		add("consent", str(consents[slices.Index(consentOf, p.Consent)])).

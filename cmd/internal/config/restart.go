@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
@@ -21,6 +22,9 @@ func (f File) Follows(old File) error {
 	}
 	if f.OutboundListen != old.OutboundListen {
 		restart("freeswitch.outbound.listen")
+	}
+	if !slices.Equal(f.FreeSWITCH.Inbound, old.FreeSWITCH.Inbound) {
+		restart("freeswitch.inbound")
 	}
 	if f.HTTPListen != old.HTTPListen {
 		restart("http.listen")

@@ -75,6 +75,7 @@ func (f *File) decode(d *decoder, root *yaml.Node) {
 				field{"first_frame", duration(&fs.FirstFrameTimeout)},
 				field{"idle", duration(&fs.IdleTimeout)},
 			)},
+			field{"inbound", f.inbound()},
 			field{"sounds", filled(&fs.Sounds, "the default ivrdeflect")},
 		)},
 		field{"http", section(
@@ -86,6 +87,25 @@ func (f *File) decode(d *decoder, root *yaml.Node) {
 		)},
 		field{"profiles", f.profiles()},
 	)(d, root, "")
+}
+
+func (f *File) inbound() reader {
+	dst := &f.FreeSWITCH.Inbound
+	return list(
+		func(n int) {
+			*dst = make([]freeswitch.Switch, n)
+			f.secrets.switches = make([]origin, n)
+		},
+		func(i int) reader {
+			return section(
+				field{"name", text(&(*dst)[i].Name)},
+				field{"address", text(&(*dst)[i].Address)},
+				field{"password_file", filled(&f.secrets.switches[i].file, "the password in the environment")},
+				field{"password", func(d *decoder, n *yaml.Node, at string) {
+					d.bad(at, n.Line, secretRefusal, at, switchEnv((*dst)[i].Name))
+				}},
+			)
+		})
 }
 
 func (f *File) profiles() reader {
@@ -121,6 +141,9 @@ func (f *File) profiles() reader {
 				field{"decline_digit", filled(&p.DeclineDigit, "the default 2")},
 				field{"repeat", count(&p.Repeat)},
 				field{"gap", duration(&p.Gap)},
+				field{"on_sent", section(
+					field{"transfer", filled(&p.OnSent.Transfer, "leaving the caller in the queue")},
+				)},
 				field{"confirm", choice(&p.Confirm, confirms, []bool{false, true})},
 				field{"confirm_gap", duration(&p.ConfirmGap)},
 				field{"number", choice(&p.AskNumber, numbersFrom, []bool{false, true})},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -22,10 +23,12 @@ const (
 
 const maxSecretBytes = 4096
 
-// secrets are the keys of the API, and where their secret halves came from.
+// secrets are the keys of the API, and where their secret halves came from, and
+// the passwords of the switches.
 type secrets struct {
 	consumerKey, token    string
 	consumer, tokenSecret origin
+	switches              []origin // passwords, in the order of freeswitch.inbound
 }
 
 // origin is where one secret came from: a file or the environment.
@@ -41,7 +44,7 @@ type source struct {
 	readFile func(name string) (data []byte, open bool, err error)
 }
 
-// readSecrets reads both secrets and sets the authentication.
+// readSecrets reads the secrets and sets the authentication.
 func (f *File) readSecrets(d *decoder, src source) {
 	const at = "livedeflect."
 	s := &f.secrets
@@ -64,6 +67,26 @@ func (f *File) readSecrets(d *decoder, src source) {
 		d.badAt(at+"token", "is missing, but there is a token secret: give both or none")
 	}
 	f.Deflect.Auth = auth
+	for i := range f.FreeSWITCH.Inbound {
+		sw, key := &f.FreeSWITCH.Inbound[i], fmt.Sprintf("freeswitch.inbound[%d].password", i)
+		var seen bool
+		if sw.Password, seen = src.secret(d, &s.switches[i], key, switchEnv(sw.Name)); !seen {
+			d.badAt(key+"_file", "is missing: name a file that holds the password of the event socket, or set %s", switchEnv(sw.Name))
+		}
+	}
+}
+
+// switchEnv is where the password of a switch comes from when no file is named.
+func switchEnv(name string) string {
+	return "DEFLECT_FREESWITCH_PASSWORD_" + strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			return r
+		}
+		return '_'
+	}, name)
 }
 
 // secret reads one secret. It reports whether there is one, or a problem with

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -93,6 +94,9 @@ func New(o Options) (*Daemon, error) {
 	d.about = []any{
 		"version", o.Build.Version, "outbound", d.Addr(), "http", d.HTTPAddr(), "profiles", names(fs.Profiles),
 	}
+	if len(fs.Inbound) > 0 {
+		d.about = append(d.about, "watching", d.server.Away()) // all of them, as yet
+	}
 	return d, nil
 }
 
@@ -110,13 +114,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	began := time.Now()
 	serveCtx, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
-	served, webbed := make(chan error, 1), make(chan error, 1)
+	served, webbed, watched := make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	d.reloader.watch(d.reloader.current.Lists, d.log)
 	polled := make(chan struct{})
 	pollCtx, stopPolling := context.WithCancel(ctx)
 	defer stopPolling()
 	go func() { defer close(polled); d.client.PollReport(pollCtx) }()
 	go func() { served <- d.server.Serve(serveCtx, d.calls) }()
+	go func() { watched <- d.server.Watch(serveCtx) }()
 	go func() { webbed <- d.http.Serve(d.web) }()
 
 	var callErr, webErr error
@@ -135,6 +140,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if calling {
 		callErr = <-served
 	}
+	watchErr := <-watched
 	if serving {
 		webErr = d.stopHTTP(webbed)
 	}
@@ -142,7 +148,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	<-polled
 	d.reloader.close()
 	d.client.Close()
-	err := errors.Join(broke("calls", callErr), broke("HTTP", webErr))
+	err := errors.Join(broke("calls", callErr), broke("waiting calls", watchErr), broke("HTTP", webErr))
 	d.log.Info("deflectd stopped", "uptime", time.Since(began).Round(time.Millisecond))
 	return err
 }
@@ -164,10 +170,14 @@ func (d *Daemon) stopHTTP(served <-chan error) error {
 	return <-served
 }
 
-// notReady says in one word why no call is accepted.
+// notReady says why no call is accepted, or on which switches no waiting caller is
+// offered a text.
 func (d *Daemon) notReady() string {
 	if d.stopping.Load() {
 		return "draining"
+	}
+	if away := d.server.Away(); len(away) > 0 {
+		return "freeswitch away: " + strings.Join(away, ", ")
 	}
 	return ""
 }

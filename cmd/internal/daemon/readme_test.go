@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
@@ -24,7 +25,9 @@ func TestREADME(t *testing.T) {
 
 	reg := prometheus.NewRegistry()
 	file := testFile(t)
-	file.Deflect.Report.Every = time.Minute // for the metrics that are off by default
+	// For the metrics that are off by default.
+	file.Deflect.Report.Every = time.Minute
+	file.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: "127.0.0.1:1", Password: "x"}}
 	d, err := New(Options{Config: file, Registry: reg})
 	if err != nil {
 		t.Fatal(err)

@@ -35,7 +35,9 @@ func (c *changing) load() (config.File, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f, err := config.Parse("test.yaml", []byte(c.text), func(name string) string {
-		return map[string]string{"DEFLECT_CONSUMER_SECRET": consumerSecret, "DEFLECT_TOKEN_SECRET": tokenSecret}[name]
+		return map[string]string{
+			"DEFLECT_CONSUMER_SECRET": consumerSecret, "DEFLECT_TOKEN_SECRET": tokenSecret, "DEFLECT_FREESWITCH_PASSWORD_FS1": "opensesame-switch",
+		}[name]
 	})
 	if err == nil && f.Deflect.BaseURL == "http://127.0.0.1:1" {
 		f.Deflect.BaseURL = c.url
@@ -119,6 +121,7 @@ func TestReload(t *testing.T) {
 	}{
 		{[]string{"gap: 1ms", "gap: 1h, repeat: 90"}, []string{"test.yaml:7: profiles[0].gap: ", "profiles[0].repeat: "}},
 		{[]string{`listen: "127.0.0.1:0", drain`, `listen: "127.0.0.1:8099", drain`}, []string{"freeswitch.outbound.listen: was changed, which needs a restart"}},
+		{[]string{"{outbound:", `{inbound: [{name: fs1, address: "127.0.0.1:8021"}], outbound:`}, []string{"freeswitch.inbound: was changed"}},
 		{[]string{`"38856538"`, `"1"`, "http://127.0.0.1:1", "http://127.0.0.1:2"}, []string{"livedeflect.site_id: was changed", "livedeflect.base_url: was changed"}},
 		{[]string{"level: debug", "level: debug, format: text"}, []string{"log.format: was changed"}},
 		{[]string{"log:", "report: {every: 1m}\ndefault_region: DE\nlog:"}, []string{"report.every: was changed", "default_region: was changed"}},

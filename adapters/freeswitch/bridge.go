@@ -1,0 +1,236 @@
+package freeswitch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/fiorix/go-eventsocket/eventsocket"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// HandleEventSocket takes a call over from a program that serves its event socket
+// with github.com/fiorix/go-eventsocket, offers its caller a text as server does, and
+// gives the call back to the dialplan. It is the one line that such a program needs:
+//
+//	eventsocket.ListenAndServe("127.0.0.1:8084", func(c *eventsocket.Connection) {
+//		freeswitch.HandleEventSocket(ctx, c, server)
+//	})
+//
+// The program may have done with the call what it likes before (its own connect,
+// myevents, prompts), as long as nobody else uses the connection from now on. At the
+// end the connection is closed. When ctx ends, the call is given back at once.
+//
+// It returns what became of the call, which is also in its channel variables and is
+// counted and logged by server, and why. An error without an outcome means that there
+// was no session: the connection was no call, or server has as many calls as it may.
+//
+// # What this does without
+//
+// [Server.Serve] protects itself against whoever reaches its port. Here the program's
+// listener and the library stand in front, and they do not: there is no allow-list,
+// and no limit of connections but Config.MaxCalls; frames may have any size and take
+// any time; a frame of an unknown content type ends the whole process, and one with a
+// short Reply-Text crashes it. Listen where only the switch can reach the port. The
+// names of channel variables come in lower case, and so do the keys of caller info.
+// Each command waits for the reply to the one before. A connection that breaks in the
+// middle of a command can leave a goroutine behind.
+func HandleEventSocket(ctx context.Context, c *eventsocket.Connection, server *Server) (deflect.Result, error) {
+	return server.bridge(ctx, librarySwitch{c})
+}
+
+func (s *Server) bridge(ctx context.Context, c switchConn) (deflect.Result, error) {
+	defer c.Close()
+	if !s.enter() {
+		s.metrics.rejected[rejectedMaxCalls].Inc()
+		return deflect.Result{}, errors.New("freeswitch: as many calls as allowed are in progress; this one goes on in the dialplan")
+	}
+	defer s.leave()
+	stop, cancel := context.WithCancel(s.cut)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	b := newBridge(c)
+	defer b.close(errOver)
+	e := newSession(stop, s, s.setup.Load(), b).guarded()
+	if e.Outcome == "" {
+		return deflect.Result{}, fmt.Errorf("freeswitch: no call came over the connection: %w", cmp.Or(b.Err(), errNoReply))
+	}
+	return e.Result, e.err
+}
+
+// bridge is the conn of a session over a connection of the library: one goroutine
+// sends its commands one by one, another reads events.
+type bridge struct {
+	inbox
+	conn    switchConn
+	over    chan struct{} // closed when the events have ended
+	replies chan reply    // to commands, whoever waited for them
+	refused chan error    // refusals that the reader of events got
+
+	state sync.Mutex
+	queue []esl.Command
+	wake  chan struct{} // there are commands
+	uuid  string        // of the call, once it is known
+	since uint64        // the event number of its data
+}
+
+type reply struct {
+	answer
+	err error
+}
+
+func newBridge(conn switchConn) *bridge {
+	b := &bridge{
+		inbox: newInbox(), conn: conn,
+		over: make(chan struct{}), replies: make(chan reply), refused: make(chan error), wake: make(chan struct{}, 1),
+	}
+	go b.send()
+	go b.listen()
+	return b
+}
+
+// close ends the bridge; only the first reason counts.
+func (b *bridge) close(err error) {
+	b.state.Lock()
+	defer b.state.Unlock()
+	b.inbox.close(err)
+	select {
+	case <-b.over:
+	default:
+		close(b.over)
+	}
+}
+
+// Post implements conn. It does not wait for the replies.
+func (b *bridge) Post(cmds ...esl.Command) error {
+	for _, c := range cmds {
+		if err := c.Err(); err != nil {
+			return err
+		}
+	}
+	b.state.Lock()
+	b.queue = append(b.queue, cmds...)
+	b.state.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+	return b.Err()
+}
+
+// next waits for a command; it reports false at the end.
+func (b *bridge) next() (esl.Command, bool) {
+	for {
+		b.state.Lock()
+		if len(b.queue) > 0 {
+			c := b.queue[0]
+			b.queue = b.queue[1:]
+			b.state.Unlock()
+			return c, true
+		}
+		b.state.Unlock()
+		select {
+		case <-b.wake:
+		case <-b.over:
+			return esl.Command{}, false
+		}
+	}
+}
+
+// send executes the commands of the session.
+func (b *bridge) send() {
+	stuck := 0 // calls of the library's Send whose reply somebody else got
+	for {
+		cmd, ok := b.next()
+		if !ok {
+			return
+		}
+		text, err := esl.AppendCommand(nil, cmd)
+		if err != nil {
+			b.close(err)
+			return
+		}
+		go func() {
+			// Whichever Send is waiting gets the reply: they come in order, and one is
+			// due at a time, so that it does not matter which.
+			a, err := b.conn.Send(strings.ReplaceAll(strings.TrimRight(string(text), "\n"), "\n", "\r\n"))
+			select {
+			case b.replies <- reply{a, err}:
+			case <-b.over:
+			}
+		}()
+		r, ok := b.reply(&stuck)
+		if !ok {
+			return
+		}
+		switch {
+		case isRefused(r.err) && cmd.Word() == esl.MyEvents().Word():
+			// The program has asked for them already.
+		case isRefused(r.err):
+			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word(), "Reply-Text": r.err.Error()}))
+		case r.err != nil:
+			b.close(r.err)
+			return
+		case cmd.Word() == esl.Connect().Word():
+			b.state.Lock()
+			b.uuid, b.since = r.headers.Get("Unique-ID"), sequence(r.headers)
+			b.state.Unlock()
+			b.deliver(esl.NewEvent(esl.ChannelData, r.headers))
+		}
+	}
+}
+
+// reply waits for what came back for the last command.
+func (b *bridge) reply(stuck *int) (reply, bool) {
+	for {
+		select {
+		case r := <-b.replies:
+			if *stuck > 0 && errors.Is(r.err, errNoReply) {
+				*stuck-- // it has given up; the last command's reply is still to come
+				continue
+			}
+			return r, true
+		case err := <-b.refused:
+			*stuck++
+			return reply{err: err}, true
+		case <-b.over:
+			return reply{}, false
+		}
+	}
+}
+
+// listen takes in the events of the call: those of other calls, which the program may
+// have asked for, and those from before are none.
+func (b *bridge) listen() {
+	for {
+		n, err := b.conn.ReadEvent()
+		switch {
+		case isRefused(err):
+			select {
+			case b.refused <- err:
+				continue
+			case <-b.over:
+				return
+			}
+		case err != nil:
+			b.close(err)
+			return
+		}
+		switch n.name() {
+		case esl.DisconnectNotice:
+			b.deliver(n.event())
+		case "DTMF", "CHANNEL_EXECUTE_COMPLETE", "CHANNEL_HANGUP":
+			b.state.Lock()
+			ours := b.uuid != "" && n.Get("Unique-ID") == b.uuid && sequence(n) > b.since
+			b.state.Unlock()
+			if ours {
+				b.deliver(n.event())
+			}
+		}
+	}
+}

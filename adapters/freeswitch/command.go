@@ -1,0 +1,102 @@
+package freeswitch
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
+)
+
+// command is one command to a switch that we dialled. Only the functions below make
+// one: of fixed words, of a call's id, and of what has one of the strict forms, so
+// that nothing of a caller can become a command, and so that no reply can come that
+// the library does not survive (see eventsocket.go).
+type command string
+
+// What is said after connecting. Only events of calls on offer come through the
+// last filter: the others have no variables, or are few.
+const (
+	subscribe = command("event json DTMF CHANNEL_HANGUP CHANNEL_BRIDGE CHANNEL_EXECUTE_COMPLETE " +
+		"CUSTOM " + eventOffer + " " + eventWithdraw + " " + eventProbe)
+	filterKeys     = command("filter Event-Name DTMF")
+	filterCustom   = command("filter Event-Name CUSTOM")
+	filterBridges  = command("filter Event-Name CHANNEL_BRIDGE")
+	filterOffers   = command("filter variable_" + offerVariable + " true")
+	showChannels   = command("api show channels as json")
+	probePrefix    = "sendevent CUSTOM\r\nEvent-Subclass: " + eventProbe + "\r\n" + probeHeader + ": "
+	eventOffer     = "deflect::offer"
+	eventWithdraw  = "deflect::withdraw"
+	eventProbe     = "deflect::probe"
+	probeHeader    = "Deflect-Probe"
+	offerVariable  = "deflect_offer"    // true while a call is on offer
+	placeVariable  = "deflect_offer_at" // where in the dialplan it was announced
+	goodbyeCommand = command("exit")
+)
+
+// Forms of what goes into commands besides the fixed words.
+var (
+	// A prompt must stay one word of the switch's command line.
+	promptWordForm = regexp.MustCompile(`^[^\s'"\\^]+$`)
+	transferForm   = regexp.MustCompile(`^[A-Za-z0-9_+*#.-]{1,64}( [A-Za-z0-9_-]{1,32}( [A-Za-z0-9_.-]{1,64})?)?$`)
+	setForm        = regexp.MustCompile(`^[a-z_]+=[A-Za-z0-9_.*#-]*(;[a-z_]+=[A-Za-z0-9_.*#-]*)*$`)
+	channelForm    = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,128}$`) // a switch can be told to take the caller's Call-ID
+	placeForm      = regexp.MustCompile(`^[0-9]{1,20}\.[0-9]{1,20}$`)
+)
+
+// probe asks the switch to send an event back to us.
+func probe(token string) command { return command(probePrefix + token) }
+
+// dump asks for the data of a channel. The id was checked by whoever made the call.
+func dump(uuid string) command { return command("api uuid_dump " + uuid) }
+
+func breakOff(uuid string) command { return command("api uuid_break " + uuid) }
+
+// setVariables takes assignments that are separated by semicolons. It reports false
+// for anything that does not have their form, as do the others.
+func setVariables(uuid, assignments string) (command, bool) {
+	return command("api uuid_setvar_multi " + uuid + " " + assignments), setForm.MatchString(assignments)
+}
+
+func broadcast(uuid, prompt string) (command, bool) {
+	return command("api uuid_broadcast " + uuid + " " + prompt + " aleg"), promptWord(prompt)
+}
+
+// promptWord reports whether a prompt can be played to a caller who waits.
+func promptWord(prompt string) bool {
+	return promptWordForm.MatchString(prompt) && !strings.Contains(prompt, "${") && !strings.Contains(prompt, "::")
+}
+
+func transferTo(uuid, target string) (command, bool) {
+	return command("api uuid_transfer " + uuid + " " + target), transferForm.MatchString(target)
+}
+
+// commandFor is what a session's command is for a call that waits: "" for one that
+// is not needed, false for one that cannot be.
+func commandFor(uuid string, c esl.Command) (command, bool) {
+	if c.Err() != nil {
+		return "", false
+	}
+	_, app, arg, execute := c.Execution()
+	if !execute {
+		if c.Word() == esl.Connect().Word() {
+			return dump(uuid), true
+		}
+		return "", true
+	}
+	switch app {
+	case "playback":
+		return broadcast(uuid, arg)
+	case "say":
+		// What is said was checked: a language and digits.
+		return command("api uuid_broadcast " + uuid + " 'say::" + arg + "' aleg"), sayForm.MatchString(arg)
+	case "break":
+		return breakOff(uuid), true
+	case "multiset":
+		return setVariables(uuid, assignments(arg))
+	case "answer":
+		return "", true // the queue has answered
+	}
+	return "", false
+}
+
+var sayForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,48} number iterated [0-9]{1,20}$`)

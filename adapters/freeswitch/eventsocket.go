@@ -1,0 +1,179 @@
+package freeswitch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"strings"
+
+	"github.com/fiorix/go-eventsocket/eventsocket"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
+)
+
+// This file is the only one that knows github.com/fiorix/go-eventsocket, which we
+// use for connections that do not face strangers: to a switch that the operator
+// has configured, and those that somebody else's program has accepted already.
+// What it does badly, and what is done about it:
+//
+//   - Dial and Send have no context, and no time limit or one of 60 seconds. Both
+//     run on goroutines of their own; see link and bridge for who waits how long.
+//   - A frame of an unknown content type ends the process (log.Fatal), a Reply-Text
+//     or an api body of less than two bytes panics in the library's goroutine, where
+//     nobody can recover. The first comes from strangers, or after "log" and "event
+//     xml"; the second after getvar and uuid_getvar. None of them is sent: see
+//     command.
+//   - Replies and read errors come through one channel, so that whoever reads events
+//     can take the refusal that a Send waits for. Watching has a connection for
+//     events and one for commands; a bridge has to live with it.
+//   - When the connection breaks, up to 16 events that were read already can be lost.
+//     What the switch was asked for again after a reconnect makes up for it.
+//   - Header names are changed: the names of variables come in lower case. Where
+//     their case matters (caller info) the channel is asked for with uuid_dump.
+//   - Plain events with a header name that is unusual for a MIME header end the
+//     connection; therefore events come as JSON.
+//   - Send ends its commands with CR LF. The switch then takes CR for what ends each
+//     line of it: commands of several lines must have it everywhere.
+//   - Event.Get panics for a header that came more than once in a JSON event.
+
+// switchConn is one authenticated connection to a switch, as the library has it.
+// Tests have one of their own.
+type switchConn interface {
+	// Send writes a command and waits for the answer. A refusal is a refusedError.
+	Send(command string) (answer, error)
+	// ReadEvent waits for an event. Names of headers are in lower case.
+	ReadEvent() (notice, error)
+	Close()
+}
+
+// answer is what came back for a command.
+type answer struct {
+	text    string // the body of an api answer, else the text of the reply
+	headers notice // of a reply: after connect, the channel's data
+}
+
+// refusedError is what the switch answered after -ERR.
+type refusedError string
+
+func (e refusedError) Error() string { return "the switch refused: " + string(e) }
+
+func isRefused(err error) bool {
+	var refused refusedError
+	return errors.As(err, &refused)
+}
+
+// librarySwitch is a switchConn of the library.
+type librarySwitch struct{ c *eventsocket.Connection }
+
+// dialLibrary connects and authenticates, for as long as it takes.
+func dialLibrary(address, password string) (switchConn, error) {
+	c, err := eventsocket.Dial(address, password)
+	if err == nil {
+		return librarySwitch{c}, nil
+	}
+	// The library has no errors to compare with.
+	switch err.Error() {
+	case "Invalid password":
+		return nil, errPassword
+	case "Missing auth request":
+		return nil, errNoAuth
+	}
+	return nil, fmt.Errorf("connect to the event socket: %w", err)
+}
+
+var (
+	errPassword = errors.New("the switch refuses the password of its event socket")
+	errNoAuth   = errors.New("the switch refuses the connection (apply-inbound-acl in its event_socket.conf.xml?), or this is no event socket")
+)
+
+func (l librarySwitch) Send(command string) (answer, error) {
+	ev, err := l.c.Send(command)
+	if err != nil {
+		return answer{}, libraryError(err)
+	}
+	a := answer{text: ev.Body, headers: noticeOf(ev)}
+	if a.text == "" {
+		a.text = a.headers.Get("Reply-Text")
+	}
+	return a, nil
+}
+
+func (l librarySwitch) ReadEvent() (notice, error) {
+	ev, err := l.c.ReadEvent()
+	if err != nil {
+		return nil, libraryError(err)
+	}
+	return noticeOf(ev), nil
+}
+
+// errNoReply is that of a Send whose reply did not come within a minute.
+var errNoReply = errors.New("the switch did not reply")
+
+func (l librarySwitch) Close() { l.c.Close() }
+
+// libraryError tells a refusal from the end of a connection: the library makes the
+// former of its text alone.
+func libraryError(err error) error {
+	var protocol textproto.ProtocolError
+	var network net.Error
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.As(err, &protocol), errors.As(err, &network):
+		return fmt.Errorf("read from the event socket: %w", err)
+	case err.Error() == "Timeout":
+		return errNoReply
+	case errors.Unwrap(err) == nil && fmt.Sprintf("%T", err) == "*errors.errorString":
+		return refusedError(strings.TrimSpace(err.Error()))
+	}
+	return fmt.Errorf("read from the event socket: %w", err)
+}
+
+// notice is an event as another library has it: values by the names of their
+// headers in lower case.
+type notice map[string]string
+
+func noticeOf(ev *eventsocket.Event) notice {
+	n := make(notice, len(ev.Header))
+	for name, value := range ev.Header {
+		if s, ok := value.(string); ok {
+			n[strings.ToLower(name)] = s
+		}
+	}
+	return n
+}
+
+// Get implements headers.
+func (n notice) Get(name string) string { return n[strings.ToLower(name)] }
+
+// Each implements headers.
+func (n notice) Each(prefix string, fn func(name, value string) bool) {
+	prefix = strings.ToLower(prefix)
+	for name, value := range n {
+		if strings.HasPrefix(name, prefix) && !fn(name, value) {
+			return
+		}
+	}
+}
+
+// name is what a session knows the event by.
+func (n notice) name() string {
+	if n.Get("Content-Type") == "text/disconnect-notice" {
+		return esl.DisconnectNotice
+	}
+	return n.Get("Event-Name")
+}
+
+// event is what a session needs of an event.
+func (n notice) event() esl.Event {
+	kept := map[string]string{}
+	for _, name := range []string{
+		"DTMF-Digit", "Application", "Application-UUID", "Application-Response", "Content-Disposition",
+	} {
+		if v, ok := n[strings.ToLower(name)]; ok {
+			kept[name] = v
+		}
+	}
+	return esl.NewEvent(n.name(), kept)
+}

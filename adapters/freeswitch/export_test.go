@@ -1,0 +1,56 @@
+package freeswitch
+
+import (
+	"context"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// For tests: switches that are reached without a network, so that time can stand still.
+type (
+	SwitchConn = switchConn
+	Answer     = answer
+	Notice     = notice
+	Refused    = refusedError
+)
+
+// DialWith makes a server reach its switches by a function.
+func (s *Server) DialWith(dial func(address, password string) (SwitchConn, error)) { s.dial = dial }
+
+// NewAnswer is what a SwitchConn's Send returns.
+func NewAnswer(text string) Answer { return answer{text: text} }
+
+// Announced returns how many calls the server has in mind as announced, and how many
+// it owes variables to.
+func (s *Server) Announced() (calls, owed int) {
+	s.watcher.mu.Lock()
+	defer s.watcher.mu.Unlock()
+	for _, sw := range s.watcher.switches {
+		owed += len(sw.owed)
+	}
+	return len(s.watcher.calls), owed
+}
+
+// AnswerText is the text of an answer.
+func AnswerText(a Answer) string { return a.text }
+
+// CommandsFor is what would be said to a switch about a call of this id.
+func CommandsFor(uuid string) []string {
+	if !channelForm.MatchString(uuid) {
+		return nil
+	}
+	return []string{string(dump(uuid))}
+}
+
+// Bridge is HandleEventSocket over a connection of the tests.
+func (s *Server) Bridge(ctx context.Context, c SwitchConn) (deflect.Result, error) {
+	return s.bridge(ctx, c)
+}
+
+// NewReply is what a SwitchConn's Send returns for a reply with headers.
+func NewReply(headers Notice) Answer {
+	return answer{text: headers.Get("Reply-Text"), headers: headers}
+}
+
+// ErrNoReply is what a SwitchConn's Send returns whose reply did not come.
+var ErrNoReply = errNoReply

@@ -1,0 +1,61 @@
+package freeswitch
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
+)
+
+// inbox holds the events of a session whose connection is not an esl.Conn. It is
+// that part of conn which does not depend on the connection.
+type inbox struct {
+	mu     sync.Mutex
+	events chan esl.Event
+	err    error // why it was closed
+}
+
+// inboxSize is how many events a session may be behind.
+const inboxSize = 64
+
+func newInbox() inbox { return inbox{events: make(chan esl.Event, inboxSize)} }
+
+// Events implements conn.
+func (b *inbox) Events() <-chan esl.Event { return b.events }
+
+// Err implements conn.
+func (b *inbox) Err() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// deliver queues an event. A session that is too far behind loses the call, as it
+// would with an esl.Conn.
+func (b *inbox) deliver(e esl.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil {
+		return
+	}
+	select {
+	case b.events <- e:
+	default:
+		b.end(fmt.Errorf("more than %d events were waiting", inboxSize))
+	}
+}
+
+// close ends the events; only the first reason counts.
+func (b *inbox) close(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		b.end(err)
+	}
+}
+
+// end is close; mu is held.
+func (b *inbox) end(err error) {
+	b.err = err
+	close(b.events)
+}

@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+)
+
+// Over TCP and the library that is used in earnest: a caller in a queue is
+// texted, readiness tells which switch is away, and a stop leaves the calls alone.
+func TestInbound(t *testing.T) {
+	sw := &freeswitchtest.Switch{Password: "opensesame-switch", Prompts: map[string]time.Duration{"sent.wav": 20 * time.Millisecond}}
+	if err := sw.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer sw.Stop()
+	b := start(t, func(o *Options) {
+		fs := &o.Config.FreeSWITCH
+		fs.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: "opensesame-switch"}}
+		fs.Profiles[0].Prompts.Sent = "sent.wav"
+	})
+	b.log.await("watching switch")
+	if status, body := b.get("/readyz"); status != http.StatusOK {
+		t.Errorf("/readyz = %d %q", status, body)
+	}
+
+	call := freeswitchtest.Call{ANI: caller, DNIS: dialed, Vars: map[string]string{"deflect_info_Plan": "Gold"}}
+	w := sw.Park(call)
+	w.Announce()
+	w.Press("1")
+	b.log.await("call ended")
+	sent := b.api.Sent()
+	if len(sent) != 1 || !strings.Contains(string(sent[0].CallerInfo), `"Plan"`) {
+		t.Errorf("texts %+v", sent)
+	}
+	sw.Park(call).Announce()
+
+	sw.Drop()
+	b.log.await("switch is away: no offers there until it is back, its calls go on")
+	b.log.await("watching switch") // again
+	port := sw.Addr()
+	sw.Stop()
+	b.log.await("switch is away: no offers there until it is back, its calls go on")
+	if status, body := b.get("/readyz"); status != http.StatusServiceUnavailable || body != "freeswitch away: fs1\n" {
+		t.Errorf("/readyz = %d %q", status, body)
+	}
+	if err := sw.Start(); err != nil || sw.Addr() != port {
+		t.Fatalf("%v, %s", err, sw.Addr())
+	}
+	b.log.await("watching switch")
+
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if bad := sw.Violations(); len(bad) > 0 {
+		t.Errorf("%q", bad)
+	}
+}
+
+// A wrong password is said as such, and tried again with patience.
+func TestInboundPassword(t *testing.T) {
+	sw := &freeswitchtest.Switch{Password: "other"}
+	if err := sw.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer sw.Stop()
+	b := start(t, func(o *Options) {
+		o.Config.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: "opensesame-switch"}}
+	})
+	b.log.await("switch is away: no offers there until it is back, its calls go on")
+	if said := b.log.text(); !strings.Contains(said, "refuses the password of its event socket") {
+		t.Error(said)
+	}
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// What a switch answers that lets only others in.
+func TestInboundRefused(t *testing.T) {
+	sw := &freeswitchtest.Switch{Refuse: true}
+	if err := sw.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer sw.Stop()
+	b := start(t, func(o *Options) {
+		o.Config.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: "opensesame-switch"}}
+	})
+	b.log.await("switch is away: no offers there until it is back, its calls go on")
+	if said := b.log.text(); !strings.Contains(said, "apply-inbound-acl") {
+		t.Error(said)
+	}
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
