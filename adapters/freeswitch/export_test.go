@@ -3,6 +3,7 @@ package freeswitch
 import (
 	"context"
 
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
@@ -54,3 +55,28 @@ func NewReply(headers Notice) Answer {
 
 // ErrNoReply is what a SwitchConn's Send returns whose reply did not come.
 var ErrNoReply = errNoReply
+
+// CommandFor is what a session's command is for a call that waits.
+func CommandFor(uuid string, c esl.Command) (string, bool) {
+	cmd, ok := commandFor(uuid, c)
+	return string(cmd), ok
+}
+
+// AllCommands are those that may be said with this id and this text in them.
+func AllCommands(uuid, text string) []string {
+	if !channelForm.MatchString(uuid) {
+		return nil
+	}
+	all := []string{string(dump(uuid)), string(breakOff(uuid))}
+	for _, f := range []func(string, string) (command, bool){broadcast, setVariables, transferTo} {
+		if c, ok := f(uuid, text); ok {
+			all = append(all, string(c))
+		}
+	}
+	for _, app := range []string{"playback", "say", "multiset"} {
+		if c, ok := commandFor(uuid, esl.Execute("x", app, text)); ok {
+			all = append(all, string(c))
+		}
+	}
+	return all
+}

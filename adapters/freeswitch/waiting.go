@@ -70,17 +70,18 @@ func (w *waitingConn) Post(cmds ...esl.Command) error {
 
 var errOver = errors.New("the session is over")
 
-// dumped takes in the data of the channel. Somebody may have taken the call out of
-// the queue since the key was pressed.
+// dumped takes in the data of the channel. If an agent has taken the call since the key
+// was pressed, they are not the caller's any more: mod_fifo puts the agent's number
+// where the caller's was. The session goes on with what was announced.
 func (w *waitingConn) dumped(text string) {
 	data, err := esl.ParseChannelData(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		w.refused(err)
-		return
-	}
-	w.deliver(data)
-	if w.movedIn(data) {
+	case w.movedIn(data):
 		w.left("CHANNEL_BRIDGE")
+	default:
+		w.deliver(data)
 	}
 }
 

@@ -300,6 +300,39 @@ func TestWatchAgentAnswersMeanwhile(t *testing.T) {
 			})
 		})
 	}
+	t.Run("the queue let the caller go", func(t *testing.T) {
+		inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+			r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second})
+			w := r.queued("fs1")
+			w.Press("1")
+			time.Sleep(time.Second)
+			w.Withdraw()
+			settled()
+			if res := w.Result(); res.Transferred != "" || len(res.Played) > 0 || res.Vars["deflect_outcome"] != "sent" {
+				t.Errorf("%+v", res)
+			}
+			w.HangUp()
+			time.Sleep(6 * time.Minute)
+			r.forgotten()
+		})
+	})
+	t.Run("before the channel could be looked at", func(t *testing.T) {
+		inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+			w := r.queued("fs1")
+			w.Press("1")
+			w.Agent("fifo") // puts the agent's number where the caller's was
+			settled()
+			sent := r.api.Sent()
+			if len(sent) != 1 || sent[0].DeflectionHandle != "14043438646" {
+				t.Errorf("texts %+v", sent)
+			}
+			if res := w.Result(); res.Transferred != "" || len(res.Played) > 0 || res.Vars["deflect_outcome"] != "sent" {
+				t.Errorf("%+v", res)
+			}
+			w.HangUp()
+			r.forgotten()
+		})
+	})
 	t.Run("before the request has ended", func(t *testing.T) {
 		inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 			r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second})

@@ -218,3 +218,51 @@ func TestCommandErrorKeepsItsLines(t *testing.T) {
 		t.Errorf("%d lines, error %v; want 4", e.d.lines.len(), err)
 	}
 }
+
+// Events of another kind of connection are read as those of our own.
+func TestNewEvent(t *testing.T) {
+	headers := map[string]string{
+		"Unique-ID": "u-1", "variable_name": "100% \r\n+ Zoë\x00", "empty": "", "": "no name", "a:b": "no header", "c\nd": "nor this", "e\x00": "nor this",
+	}
+	e := NewEvent("DTMF", headers)
+	if e.Name() != "DTMF" {
+		t.Errorf("name %q", e.Name())
+	}
+	for name, want := range map[string]string{
+		"unique-id": "u-1", "Variable_Name": "100% \r\n+ Zoë\x00", "empty": "", "a": "", "c": "", "d": "", "e": "",
+	} {
+		if got := e.Get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	if _, ok := e.Lookup("empty"); !ok {
+		t.Error("the empty header is gone")
+	}
+	if none := NewEvent("X", nil); none.Name() != "X" || none.Get("a") != "" {
+		t.Errorf("%v", none)
+	}
+}
+
+func TestParseChannelData(t *testing.T) {
+	e, err := ParseChannelData("Event-Name: CHANNEL_DATA\nUnique-ID: u-1\nvariable_deflect_info_Plan: Gold%20%2B\n\n")
+	if err != nil || e.Name() != ChannelData || e.Get("variable_deflect_info_plan") != "Gold +" {
+		t.Errorf("%v, %q", err, e.Get("variable_deflect_info_plan"))
+	}
+	for _, bad := range []string{"", "-ERR No such channel!\n", "Event-Name: DTMF\n\n", "no colon\n\n", "Event-Name: CHANNEL_DATA\nx: \x00\n\n"} {
+		if _, err := ParseChannelData(bad); err == nil {
+			t.Errorf("%q was read", bad)
+		}
+	}
+}
+
+func FuzzNewEvent(f *testing.F) {
+	f.Add("Unique-ID", "a\nb", "X", "%41")
+	f.Fuzz(func(t *testing.T, name, value, other, more string) {
+		e := NewEvent("DTMF", map[string]string{name: value, other: more})
+		fine := name != "" && !strings.ContainsAny(name, ":\r\n\x00") && !strings.EqualFold(name, other) && !strings.ContainsAny(other, ":\r\n\x00")
+		if fine && e.Get(name) != value {
+			t.Errorf("%q = %q, want %q", name, e.Get(name), value)
+		}
+		_, _ = ParseChannelData(value)
+	})
+}

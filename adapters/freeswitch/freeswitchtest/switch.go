@@ -109,8 +109,7 @@ func (s *Switch) Restart() {
 func (s *Switch) forget() {
 	s.drop()
 	for _, w := range s.order {
-		w.gone = true
-		w.note("the switch is gone")
+		w.lost()
 	}
 	s.calls, s.order, s.agenda = nil, nil, nil
 	s.core, s.sequence = "", 0

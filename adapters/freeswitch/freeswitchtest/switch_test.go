@@ -2,6 +2,7 @@ package freeswitchtest
 
 import (
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -73,6 +74,8 @@ func TestSwitchDropAndRestart(t *testing.T) {
 		w.Announce()
 		equal(t, "the same switch", value(p.next(), "Core-UUID"), first)
 		p.ask("api uuid_broadcast c-1 a.wav aleg")
+		time.Sleep(1200 * time.Millisecond)
+		p.ask("api uuid_broadcast c-1 b.wav aleg")
 		s.Restart()
 		equal(t, "restarted", p.heard(), []string{"end"})
 		equal(t, "calls, listeners", []int{s.Calls(), s.Listeners()}, []int{0, 0})
@@ -82,7 +85,7 @@ func TestSwitchDropAndRestart(t *testing.T) {
 		equal(t, "dead call", w.Press("1"), 0)
 		w.HangUp()
 		equal(t, "silence", p.heard(), nil)
-		equal(t, "played", w.Result().Played, nil)
+		equal(t, "played", w.Result().Played, []Played{{File: "a.wav", At: 200 * time.Millisecond, For: time.Second}})
 		s.Park(caller()).Announce()
 		if again := value(p.next(), "Core-UUID"); again == first || again == "" {
 			t.Errorf("the id after the restart is %q, before it was %q", again, first)
@@ -203,7 +206,12 @@ func TestSwitchConcurrently(t *testing.T) {
 			}
 		})
 	}
-	tasks.Go(func() { time.Sleep(time.Millisecond); s.Drop() })
+	tasks.Go(func() {
+		for s.Listeners() == 0 {
+			runtime.Gosched()
+		}
+		s.Drop()
+	})
 	tasks.Wait()
 	equal(t, "calls", s.Calls(), 0)
 }

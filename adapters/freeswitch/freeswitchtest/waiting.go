@@ -153,6 +153,16 @@ func (w *Waiting) Result() WaitingResult {
 	return r
 }
 
+// lost is for a call whose switch is gone.
+func (w *Waiting) lost() {
+	w.gone = true
+	w.note("the switch is gone")
+	if e := w.playing; e != nil {
+		w.result.Played[e.prompt-1].For = time.Since(e.began)
+		w.playing = nil
+	}
+}
+
 // do runs something on a call that is there.
 func (w *Waiting) do(f func()) {
 	w.sw.mu.Lock()
