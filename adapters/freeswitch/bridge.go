@@ -37,9 +37,10 @@ import (
 // and no limit of connections but Config.MaxCalls; frames may have any size and take
 // any time; a frame of an unknown content type ends the whole process, and one with a
 // short Reply-Text crashes it. Listen where only the switch can reach the port. The
-// names of channel variables come in lower case, and so do the keys of caller info.
-// Each command waits for the reply to the one before. A connection that breaks in the
-// middle of a command can leave a goroutine behind.
+// names of channel variables come in lower case, and so do the keys of caller info. A
+// call with a header name that MIME does not allow in its data goes on in the dialplan
+// at once. Each command waits for the reply to the one before. A connection that breaks
+// in the middle of a command can leave a goroutine behind.
 func HandleEventSocket(ctx context.Context, c *eventsocket.Connection, server *Server) (deflect.Result, error) {
 	return server.bridge(ctx, librarySwitch{c})
 }

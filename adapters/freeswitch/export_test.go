@@ -35,14 +35,6 @@ func (s *Server) Announced() (calls, owed int) {
 // AnswerText is the text of an answer.
 func AnswerText(a Answer) string { return a.text }
 
-// CommandsFor is what would be said to a switch about a call of this id.
-func CommandsFor(uuid string) []string {
-	if !channelForm.MatchString(uuid) {
-		return nil
-	}
-	return []string{string(dump(uuid))}
-}
-
 // Bridge is HandleEventSocket over a connection of the tests.
 func (s *Server) Bridge(ctx context.Context, c SwitchConn) (deflect.Result, error) {
 	return s.bridge(ctx, c)

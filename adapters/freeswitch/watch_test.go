@@ -248,7 +248,20 @@ func TestWatchSeenTwice(t *testing.T) {
 
 // Nothing that a caller chooses gets into a command.
 func TestWatchHostileCaller(t *testing.T) {
-	const bad = "x\r\n\r\napi system touch /tmp/pwned\n\n${system(id)}';&|` deflect_outcome=sent"
+	// The first one was recorded from a real switch.
+	for _, bad := range []string{"Zo\u00eb %{system(touch /var/pwned2)} A+\n", "x\r\n\r\napi system touch /tmp/pwned\n\n${system(id)}';&|` deflect_outcome=sent"} {
+		testWatchHostileCaller(t, bad)
+	}
+	// A switch can be told to take the caller's Call-ID for the channel's id; the
+	// double refuses such ids.
+	for _, id := range []string{"a b", "a;b", "x\n\napi reload", "${x}", strings.Repeat("a", 129), ""} {
+		if cmds := freeswitch.AllCommands(id, "sent.wav"); len(cmds) > 0 {
+			t.Errorf("%q got into %q", id, cmds)
+		}
+	}
+}
+
+func testWatchHostileCaller(t *testing.T, bad string) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		w := r.queued("fs1", func(c *fst.Call) {
 			c.CallerName = bad
@@ -260,7 +273,7 @@ func TestWatchHostileCaller(t *testing.T) {
 		settled()
 		r.wantTexts(1)
 		said := strings.Join(r.sw("fs1").Commands(), "\n")
-		for _, part := range []string{"touch", "system", "Jane", "pwned", "${", "`", "14043438646"} {
+		for _, part := range []string{"touch", "system", "Jane", "Zo\u00eb", "pwned", "${", "`", "14043438646"} {
 			if strings.Contains(said, part) {
 				t.Errorf("%q got into a command:\n%s", part, said)
 			}
@@ -268,13 +281,6 @@ func TestWatchHostileCaller(t *testing.T) {
 		w.HangUp()
 		r.forgotten()
 	})
-	// A switch can be told to take the caller's Call-ID for the channel's id; the
-	// double refuses such ids, so the event comes by another way.
-	for _, id := range []string{"a b", "a;b", "x\n\napi reload", "${x}", strings.Repeat("a", 129), ""} {
-		if cmds := freeswitch.CommandsFor(id); len(cmds) > 0 {
-			t.Errorf("%q got into %q", id, cmds)
-		}
-	}
 }
 
 // While the outcome is told, an agent answers: the caller stays with the agent.
