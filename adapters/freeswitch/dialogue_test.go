@@ -223,7 +223,7 @@ func TestDialogues(t *testing.T) {
 					r.drain()
 				}
 				r.wantOutcome(res, tt.outcome, tt.reason)
-				if diff := cmp.Diff(tt.played, files(res)); diff != "" {
+				if diff := cmp.Diff(tt.played, files(res.Played)); diff != "" {
 					t.Errorf("prompts (-want +got):\n%s", diff)
 				}
 				if got := res.Vars["deflect_confirmed"]; got != tt.confirmed {
@@ -279,7 +279,7 @@ func TestAlreadySent(t *testing.T) {
 			if !res.HungUp && (res.Vars["deflect_outcome"] != "ineligible" || res.Vars["deflect_reason"] != "cooldown") {
 				t.Errorf("%s: %v", name, res.Vars)
 			}
-			if diff := cmp.Diff(played, files(res)); diff != "" {
+			if diff := cmp.Diff(played, files(res.Played)); diff != "" {
 				t.Errorf("%s: prompts (-want +got):\n%s", name, diff)
 			}
 		}
@@ -387,7 +387,7 @@ func TestLanguages(t *testing.T) {
 				c.Vars = map[string]string{"deflect_language": tt.language, "deflect_first_name": "Jane"}
 				res := r.run(c)
 				r.wantOutcome(res, deflect.Sent, deflect.ReasonOK)
-				if diff := cmp.Diff(tt.played, files(res)); diff != "" {
+				if diff := cmp.Diff(tt.played, files(res.Played)); diff != "" {
 					t.Errorf("prompts (-want +got):\n%s", diff)
 				}
 				if got := r.api.Sent()[0].DeflectionText; got != tt.text {
@@ -401,7 +401,7 @@ func TestLanguages(t *testing.T) {
 			c := caller(accept(), fst.PressDuring(2, "4043438699#", time.Second), fst.PressDuring(4, "1", time.Second))
 			c.HideNumber, c.Vars = true, map[string]string{"deflect_language": "es-MX"}
 			want := []string{"mx/offer", "es/number", "say es number iterated 4043438699", "es/right", "es/sent.wav"}
-			if diff := cmp.Diff(want, files(r.run(c))); diff != "" {
+			if diff := cmp.Diff(want, files(r.run(c).Played)); diff != "" {
 				t.Errorf("prompts (-want +got):\n%s", diff)
 			}
 		})
@@ -467,19 +467,19 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		res := <-old
-		if diff := cmp.Diff([]string{"offer.wav", "sent.wav"}, files(res)); diff != "" || r.api.Sent()[0].Skill != "sales" {
+		if diff := cmp.Diff([]string{"offer.wav", "sent.wav"}, files(res.Played)); diff != "" || r.api.Sent()[0].Skill != "sales" {
 			t.Errorf("the call in progress (-want +got):\n%s%+v", diff, r.api.Sent()[0])
 		}
 		res = r.run(caller(accept()))
-		if diff := cmp.Diff([]string{"new-offer", "new-sent"}, files(res)); diff != "" || r.api.Sent()[1].Skill != "new" {
+		if diff := cmp.Diff([]string{"new-offer", "new-sent"}, files(res.Played)); diff != "" || r.api.Sent()[1].Skill != "new" {
 			t.Errorf("the next call (-want +got):\n%s%+v", diff, r.api.Sent()[1])
 		}
 		next.Name = "no name"
 		if err := r.srv.Reload(freeswitch.Config{Profiles: []freeswitch.Profile{next}}); err == nil {
 			t.Error("a bad configuration was taken")
 		}
-		if res := r.run(caller(accept())); files(res)[0] != "new-offer" {
-			t.Errorf("after a refused reload: %v", files(res))
+		if res := r.run(caller(accept())); files(res.Played)[0] != "new-offer" {
+			t.Errorf("after a refused reload: %v", files(res.Played))
 		}
 	})
 }
@@ -534,7 +534,7 @@ func TestMenuWhileTheBreakerIsOpen(t *testing.T) {
 		if res.Vars["deflect_outcome"] != "failed" || res.Vars["deflect_reason"] != "breaker_open" {
 			t.Errorf("%v", res.Vars)
 		}
-		if diff := cmp.Diff([]string{"failed"}, files(res)); diff != "" {
+		if diff := cmp.Diff([]string{"failed"}, files(res.Played)); diff != "" {
 			t.Errorf("prompts (-want +got):\n%s", diff)
 		}
 	})

@@ -13,9 +13,9 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
 )
 
-func files(res fst.Result) []string {
+func files(played []fst.Played) []string {
 	var out []string
-	for _, p := range res.Played {
+	for _, p := range played {
 		out = append(out, p.File)
 	}
 	return out
@@ -185,7 +185,7 @@ func TestCalls(t *testing.T) {
 					r.drain()
 					r.wantOutcome(res, tt.outcome, tt.reason)
 				}
-				if diff := cmp.Diff(tt.played, files(res)); diff != "" {
+				if diff := cmp.Diff(tt.played, files(res.Played)); diff != "" {
 					t.Errorf("prompts (-want +got):\n%s", diff)
 				}
 				r.wantTexts(tt.texts)

@@ -20,14 +20,6 @@ func settled() {
 	synctest.Wait()
 }
 
-func playedBy(r fst.WaitingResult) []string {
-	var files []string
-	for _, p := range r.Played {
-		files = append(files, p.File)
-	}
-	return files
-}
-
 // A caller in a queue presses the accept digit: decision, text, variables, prompt to
 // the caller, and only after a text the transfer.
 func TestWatch(t *testing.T) {
@@ -92,8 +84,8 @@ func TestWatch(t *testing.T) {
 						t.Errorf("%s=%q, want %q", name, res.Vars[name], want)
 					}
 				}
-				if !slices.Equal(playedBy(res), tt.prompts) {
-					t.Errorf("played %q, want %q", playedBy(res), tt.prompts)
+				if !slices.Equal(files(res.Played), tt.prompts) {
+					t.Errorf("played %q, want %q", files(res.Played), tt.prompts)
 				}
 				if res.Transferred != tt.transfer {
 					t.Errorf("transferred to %q, want %q", res.Transferred, tt.transfer)
@@ -385,8 +377,8 @@ func TestWatchConfirm(t *testing.T) {
 				time.Sleep(30 * time.Second)
 				synctest.Wait()
 				res := w.Result()
-				if res.Transferred != transfer || !slices.Equal(playedBy(res), []string{"sent.wav", "ivrdeflect/en/confirm.wav"}) {
-					t.Errorf("transferred to %q, played %q", res.Transferred, playedBy(res))
+				if res.Transferred != transfer || !slices.Equal(files(res.Played), []string{"sent.wav", "ivrdeflect/en/confirm.wav"}) {
+					t.Errorf("transferred to %q, played %q", res.Transferred, files(res.Played))
 				}
 				if want := fmt.Sprint(keys == "1"); res.Vars["deflect_confirmed"] != want {
 					t.Errorf("deflect_confirmed=%q, want %s", res.Vars["deflect_confirmed"], want)

@@ -62,42 +62,26 @@ func TestInbound(t *testing.T) {
 	}
 }
 
-// A wrong password is said as such, and tried again with patience.
-func TestInboundPassword(t *testing.T) {
-	sw := &freeswitchtest.Switch{Password: "other"}
-	if err := sw.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer sw.Stop()
-	b := start(t, func(o *Options) {
-		o.Config.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: "opensesame-switch"}}
-	})
-	b.log.await("switch is away: no offers there until it is back, its calls go on")
-	if said := b.log.text(); !strings.Contains(said, "refuses the password of its event socket") {
-		t.Error(said)
-	}
-	b.stop()
-	if err := b.finish(); err != nil {
-		t.Errorf("Run: %v", err)
-	}
-}
-
-// What a switch answers that lets only others in.
+// A switch that does not let us in: the log says why, and it is tried again.
 func TestInboundRefused(t *testing.T) {
-	sw := &freeswitchtest.Switch{Refuse: true}
-	if err := sw.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer sw.Stop()
-	b := start(t, func(o *Options) {
-		o.Config.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: "opensesame-switch"}}
-	})
-	b.log.await("switch is away: no offers there until it is back, its calls go on")
-	if said := b.log.text(); !strings.Contains(said, "apply-inbound-acl") {
-		t.Error(said)
-	}
-	b.stop()
-	if err := b.finish(); err != nil {
-		t.Errorf("Run: %v", err)
+	for want, sw := range map[string]*freeswitchtest.Switch{
+		"refuses the password of its event socket": {Password: "other"},
+		"apply-inbound-acl":                        {Refuse: true},
+	} {
+		if err := sw.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer sw.Stop()
+		b := start(t, func(o *Options) {
+			o.Config.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: "opensesame-switch"}}
+		})
+		b.log.await("switch is away: no offers there until it is back, its calls go on")
+		if said := b.log.text(); !strings.Contains(said, want) {
+			t.Error(said)
+		}
+		b.stop()
+		if err := b.finish(); err != nil {
+			t.Errorf("Run: %v", err)
+		}
 	}
 }
