@@ -30,7 +30,7 @@ const (
 	ReasonOK Reason = "ok" // sent: the answer held a true success
 
 	ReasonDeclineKey Reason = "decline_key" // declined: the caller pressed the decline digit
-	ReasonNoKey      Reason = "no_key"      // no_input: every offer passed without the accept digit
+	ReasonNoKey      Reason = "no_key"      // no_input: every offer passed without the accept digit, or an agent came first
 	ReasonNoNumber   Reason = "no_number"   // no_input: the caller accepted, was asked for a number and gave none
 
 	ReasonHangup      Reason = "hangup"      // abandoned: the caller hung up

@@ -168,3 +168,41 @@ func TestMusic(t *testing.T) {
 		t.Errorf("the README has %d streams, want 1", streams)
 	}
 }
+
+// What the documents tell to paste before a queue are the lines of the files, and
+// whoever names the place for callers who were texted names the one in the files.
+func TestDocuments(t *testing.T) {
+	for _, name := range []string{"README.md", "../README.md"} {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var offer []string
+		for _, line := range strings.Split(string(raw), "\n") {
+			if line = strings.TrimSpace(line); strings.HasPrefix(line, "<action") && strings.Contains(line, "deflect") && !strings.Contains(line, "withdraw") {
+				offer = append(offer, line)
+			}
+		}
+		for file := range waiting {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{"deflect_offer=true", "deflect_offer_at=", "deflect::offer"} {
+				i := slices.IndexFunc(offer, func(line string) bool { return strings.Contains(line, want) })
+				if i < 0 || !strings.Contains(string(raw), offer[i]) {
+					t.Errorf("%s: its line with %s is not that of %s", name, want, file)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"../README.md", "../examples/freeswitch/deflectd.yaml"} {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(raw), `on_sent: {transfer: "9999 XML public"}`) {
+			t.Errorf("%s: on_sent does not name the place of the files", name)
+		}
+	}
+}

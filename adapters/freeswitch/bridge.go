@@ -24,7 +24,8 @@ import (
 //
 // The program may have done with the call what it likes before (its own connect,
 // myevents, prompts), as long as nobody else uses the connection from now on. At the
-// end the connection is closed. When ctx ends, the call is given back at once.
+// end the connection is closed. When ctx ends, the call is given back at once. A variable
+// that the program sets counts when its CHANNEL_EXECUTE_COMPLETE has come, not before.
 //
 // It returns what became of the call, which is also in its channel variables and is
 // counted and logged by server, and why. An error without an outcome means that there
@@ -125,7 +126,7 @@ func (b *bridge) Post(cmds ...esl.Command) error {
 }
 
 // next waits for a command; it reports false at the end.
-func (b *bridge) next() (esl.Command, bool) {
+func (b *bridge) next(stuck *int) (esl.Command, bool) {
 	for {
 		b.state.Lock()
 		if len(b.queue) > 0 {
@@ -137,6 +138,11 @@ func (b *bridge) next() (esl.Command, bool) {
 		b.state.Unlock()
 		select {
 		case <-b.wake:
+		case r := <-b.replies: // of a Send that was stuck
+			*stuck--
+			if r.err != nil && !isRefused(r.err) && !errors.Is(r.err, errNoReply) {
+				b.close(r.err) // what the reader of events waits for in vain
+			}
 		case <-b.over:
 			return esl.Command{}, false
 		}
@@ -147,7 +153,7 @@ func (b *bridge) next() (esl.Command, bool) {
 func (b *bridge) send() {
 	stuck := 0 // calls of the library's Send whose reply somebody else got
 	for {
-		cmd, ok := b.next()
+		cmd, ok := b.next(&stuck)
 		if !ok {
 			return
 		}

@@ -141,7 +141,11 @@ func (r *rig) bridged(call fst.Call, first ...string) (fst.Result, deflect.Resul
 	if err != nil {
 		r.t.Errorf("run: %v", err)
 	}
+	over := time.Now()
 	e := <-ended
+	if took := time.Since(over); took > time.Second {
+		r.t.Errorf("the bridge returned %s after the call was over", took)
+	}
 	return res, e.res, e.err
 }
 

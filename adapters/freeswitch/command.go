@@ -37,7 +37,7 @@ const (
 var (
 	// A prompt must stay one word of the switch's command line.
 	promptWordForm = regexp.MustCompile(`^[^\s[:cntrl:]'"\\^\x60]+$`)
-	transferForm   = regexp.MustCompile(`^[A-Za-z0-9_+*#.][A-Za-z0-9_+*#.-]{0,63}( [A-Za-z0-9_][A-Za-z0-9_-]{0,31}( [A-Za-z0-9_.][A-Za-z0-9_.-]{0,63})?)?$`) // no words that begin with -: they are options
+	transferForm   = regexp.MustCompile(`^[A-Za-z0-9_+*#.][A-Za-z0-9_+*#.-]{0,63} [A-Za-z0-9_][A-Za-z0-9_-]{0,31} [A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}$`) // no words that begin with -: they are options
 	setForm        = regexp.MustCompile(`^[a-z_]+=[A-Za-z0-9_.*#-]*(;[a-z_]+=[A-Za-z0-9_.*#-]*)*$`)
 	channelForm    = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,128}$`) // a switch can be told to take the caller's Call-ID
 	placeForm      = regexp.MustCompile(`^[0-9]{1,20}\.[0-9]{1,20}$`)

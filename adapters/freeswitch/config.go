@@ -202,6 +202,8 @@ func (c Config) Validate() error {
 	return errors.Join(v.errs...)
 }
 
+var errNotOneWord = errors.New("holds a blank, a quote, a backslash or ::, which cannot be played to callers who wait (inbound)")
+
 // inbound checks what is said to switches.
 func (v *checker) inbound(c Config) {
 	names, addresses := map[string]bool{}, map[string]string{}
@@ -230,6 +232,10 @@ func (v *checker) inbound(c Config) {
 			v.bad(at+".Password", "holds a control character, such as a line break")
 		}
 	}
+	ownSounds := promptWord(c.Sounds)
+	if len(c.Inbound) > 0 && c.Sounds != "" && !ownSounds {
+		v.bad("Sounds", "%w", errNotOneWord)
+	}
 	for i, p := range c.Profiles {
 		at := fmt.Sprintf("Profiles[%d].", i)
 		if t := p.OnSent.Transfer; t != "" && !transferForm.MatchString(t) {
@@ -245,8 +251,11 @@ func (v *checker) inbound(c Config) {
 		for _, set := range slices.Sorted(maps.Keys(sets)) {
 			prompts := sets[set]
 			for _, f := range prompts.all() {
-				if *f.value != "" && *f.value != None && f.name != "Offer" && checkPrompt(*f.value) == nil && !promptWord(*f.value) {
-					v.bad(at+set+"."+f.name, "holds a blank, a quote, a backslash or ::, which cannot be played to callers who wait (inbound)")
+				switch {
+				case *f.value == "", *f.value == None, f.name == "Offer", checkPrompt(*f.value) != nil, promptWord(*f.value):
+				case !ownSounds && strings.HasPrefix(*f.value, c.Sounds+"/"): // said of the folder
+				default:
+					v.bad(at+set+"."+f.name, "%w", errNotOneWord)
 				}
 			}
 		}

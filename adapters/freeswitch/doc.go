@@ -34,7 +34,8 @@
 //	<action application="event" data="Event-Name=CUSTOM,Event-Subclass=deflect::offer"/>
 //	<action application="callcenter" data="sales@default"/>
 //
-// The accept digit then comes to the same as in a call that was handed over, while the
+// (README.md of the dialplan folder has two lines more, for calls that are announced
+// while nobody watches.) The accept digit then comes to the same as in a call that was handed over, while the
 // call stays where it is; a caller who was texted can be transferred (Profile.OnSent).
 //
 // [HandleEventSocket] serves calls for a program that already has a connection of

@@ -17,6 +17,8 @@ import (
 const (
 	reconnectFirst = 250 * time.Millisecond
 	reconnectMost  = 30 * time.Second
+	// sayAgain is after how long the log says again that a switch is away.
+	sayAgain = time.Hour
 	// learnEvery is how often the switch is asked which calls it has, for the case
 	// that an end of one was missed.
 	learnEvery = 5 * time.Minute
@@ -78,10 +80,11 @@ func (sw *watched) keepUp(ctx context.Context) {
 	log := sw.w.srv.log
 	d := &dialer{dial: sw.w.srv.dial, address: sw.Address, password: string(sw.Password)}
 	defer d.close()
-	pause, said := reconnectFirst, ""
+	pause, said, saidAt := reconnectFirst, "", time.Time{}
 	for {
 		l, err := d.link(ctx, sw.see)
 		if err == nil {
+			sw.set(true)
 			log.Info("watching switch", "switch", sw.Name)
 			pause, said = reconnectFirst, ""
 			err = sw.work(ctx, l)
@@ -90,9 +93,9 @@ func (sw *watched) keepUp(ctx context.Context) {
 			return
 		}
 		jittered := pause/2 + rand.N(pause/2)
-		if now := err.Error(); now != said { // not at every attempt
+		if now := err.Error(); now != said || time.Since(saidAt) > sayAgain { // not at every attempt
 			log.Warn("switch is away: no offers there until it is back, its calls go on", "switch", sw.Name, "err", err)
-			said = now
+			said, saidAt = now, time.Now()
 		}
 		pause = min(2*pause, reconnectMost)
 		select {
@@ -105,7 +108,6 @@ func (sw *watched) keepUp(ctx context.Context) {
 
 // work uses a link until it breaks or ctx ends, and returns why it broke.
 func (sw *watched) work(ctx context.Context, l *link) error {
-	sw.set(true)
 	stop := context.AfterFunc(ctx, func() { l.end(context.Cause(ctx)) })
 	defer stop()
 	l.tasks.Go(func() { l.keepProbing(sw.probes) })
@@ -200,8 +202,8 @@ func (sw *watched) learn(ctx context.Context, l *link) error {
 		if err != nil || data.Get("variable_"+offerVariable) != "true" || data.Get("Other-Leg-Unique-ID") != "" {
 			continue
 		}
-		if place := data.Get("variable_" + placeVariable); place != "" && place != placeOf(data) {
-			continue // announced somewhere else
+		if data.Get("variable_"+placeVariable) != placeOf(data) {
+			continue // announced somewhere else, or nobody knows where
 		}
 		sw.w.announce(sw, l, data, 0)
 	}

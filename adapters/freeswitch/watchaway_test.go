@@ -84,8 +84,9 @@ func TestWatchLearns(t *testing.T) {
 		served.Agent("callcenter")
 		park := func(uuid string, set bool) *fst.Waiting {
 			w := r.sw("fs1").Park(fst.Call{UUID: uuid, ANI: "+14043438646", DNIS: "18005550100"})
-			if set {
-				w.Set("deflect_offer", "true") // as the dialplan does, before it announces
+			w.Set("deflect_offer", "true")
+			if set { // as the dialplan does, before it announces
+				w.Set("deflect_offer_at", fmt.Sprintf("1.%d", time.Now().UnixMicro()))
 			}
 			w.Announce()
 			return w

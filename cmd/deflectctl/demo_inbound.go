@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -46,8 +47,11 @@ func (s *stage) wait(ctx context.Context, sc scene) (sighting, error) {
 	r := w.Result()
 	seen := sighting{timeline: r.Timeline, played: r.Played, vars: r.Vars, violations: s.queue.Violations()}
 	seen.stays = r.Transferred == "" && !r.HungUp
-	if r.Transferred != sc.transfer || r.HungUp {
-		seen.lost = fmt.Sprintf("the caller was transferred to %q, not to %q", r.Transferred, sc.transfer)
+	switch {
+	case r.HungUp:
+		seen.lost = "the caller is gone"
+	case r.Transferred != sc.transfer:
+		seen.lost = fmt.Sprintf("the caller is at %q, not at %q", cmp.Or(r.Transferred, "the queue"), cmp.Or(sc.transfer, "the queue"))
 	}
 	return seen, ctx.Err()
 }

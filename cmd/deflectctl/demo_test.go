@@ -62,6 +62,19 @@ func TestDemoNotices(t *testing.T) {
 	shows(t, out.String())
 }
 
+// TestDemoNoticesInbound shows the same for callers who wait.
+func TestDemoNoticesInbound(t *testing.T) {
+	t.Parallel()
+	bad := inboundScenes[0]
+	bad.fault = deflecttest.Fault{Status: 400}
+	var out, errOut strings.Builder
+	err := programme{inbound: true, scenes: []scene{bad}}.play(&app{t.Context(), &out, &errOut, secretEnv})
+	if err == nil || !strings.Contains(out.String(), `NOT AS EXPECTED: the caller is at "the queue", not at "9999 XML public"`) {
+		t.Errorf("error %v, the output:\n%s", err, out.String())
+	}
+	shows(t, out.String())
+}
+
 func TestDemoInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()

@@ -27,12 +27,12 @@ const (
 
 const description = `Shows, tries and checks what deflectd does.
 
-Start with 'deflectctl demo': three callers, no account, no telephone.
+Start with 'deflectctl demo': no account, no telephone.
 Exit codes: 0 done, 1 it did not work out (no text sent, a caller lost), 2 usage or configuration.`
 
 // commands are what deflectctl can do.
 type commands struct {
-	Demo     demoCmd    `cmd:"" help:"Watch three callers go through deflectd, all on this machine."`
+	Demo     demoCmd    `cmd:"" help:"Watch callers go through deflectd, all on this machine."`
 	Send     sendCmd    `cmd:"" help:"Send one text, or show the request with --dry-run."`
 	Report   reportCmd  `cmd:"" help:"Tell what became of the texts."`
 	Settle   settleCmd  `cmd:"" help:"Look up whether an uncertain text went out."`

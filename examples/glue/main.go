@@ -66,7 +66,7 @@ func run(ctx context.Context, w io.Writer, cfg deflect.Config, address string) e
 	})
 }
 
-// menu is what the program always did, but for the line in the middle.
+// menu is what the program always did, but for who chooses sales.
 func menu(ctx context.Context, w io.Writer, c *eventsocket.Connection, server *freeswitch.Server) error {
 	for _, command := range []string{"connect", "linger 5", "myevents"} {
 		if _, err := c.Send(command); err != nil {
@@ -79,13 +79,14 @@ func menu(ctx context.Context, w io.Writer, c *eventsocket.Connection, server *f
 	if _, err := c.Execute("playback", "ivr/sales_1_service_2.wav", false); err != nil {
 		return err
 	}
-	key, err := readKey(c)
+	pressed, err := await(c, func(ev *eventsocket.Event) bool { return ev.Get("Event-Name") == "DTMF" })
 	if err != nil {
 		return err
 	}
-	if key == "1" {
-		c.Execute("set", "deflect_info_menu=sales", false) // the agent will see it
-		c.Execute("break", "", false)
+	if pressed.Get("Dtmf-Digit") == "1" {
+		if err := set(c, "deflect_info_menu=sales"); err != nil { // the agent will see it
+			return err
+		}
 
 		result, err := freeswitch.HandleEventSocket(ctx, c, server) // the new line
 
@@ -101,17 +102,34 @@ func menu(ctx context.Context, w io.Writer, c *eventsocket.Connection, server *f
 	return nil
 }
 
-// readKey waits for a key.
-func readKey(c *eventsocket.Connection) (string, error) {
+// set sets a variable, ends the prompt that plays, and waits until both are done: what
+// is not complete is not seen by who asks for the channel's data.
+func set(c *eventsocket.Connection, variable string) error {
+	for _, e := range []struct{ app, arg string }{{"set", variable}, {"break", ""}} {
+		if _, err := c.Execute(e.app, e.arg, false); err != nil {
+			return fmt.Errorf("%s: %w", e.app, err)
+		}
+		_, err := await(c, func(ev *eventsocket.Event) bool {
+			return ev.Get("Event-Name") == "CHANNEL_EXECUTE_COMPLETE" && ev.Get("Application") == e.app
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await reads events up to one of a kind.
+func await(c *eventsocket.Connection, wanted func(*eventsocket.Event) bool) (*eventsocket.Event, error) {
 	for {
 		ev, err := c.ReadEvent()
 		switch {
 		case err != nil:
-			return "", err
-		case ev.Get("Event-Name") == "DTMF":
-			return ev.Get("Dtmf-Digit"), nil
+			return nil, err
+		case wanted(ev):
+			return ev, nil
 		case ev.Get("Event-Name") == "CHANNEL_HANGUP", ev.Get("Content-Type") == "text/disconnect-notice":
-			return "", errors.New("the caller hung up")
+			return nil, errors.New("the caller hung up")
 		}
 	}
 }

@@ -40,7 +40,7 @@ func serve(t *testing.T) (address string, lines printed, api *deflecttest.Server
 		}, address)
 		lines <- "ended: " + err.Error()
 	}()
-	for {
+	for len(lines) == 0 { // until it listens, or says why not
 		c, err := net.Dial("tcp", address)
 		if err == nil {
 			c.Close() // a call that ends before it began
@@ -87,8 +87,12 @@ func TestGlue(t *testing.T) {
 			if res.Vars["deflect_outcome"] != tt.outcome || !res.Continued || len(bad) > 0 {
 				t.Errorf("outcome %q, continued %t, violations %q", res.Vars["deflect_outcome"], res.Continued, bad)
 			}
-			if got := len(api.Sent()); got != tt.texts {
-				t.Errorf("%d texts were sent in all, want %d", got, tt.texts)
+			sent := api.Sent()
+			if len(sent) != tt.texts || !strings.Contains(string(sent[0].CallerInfo), `"menu":"sales"`) {
+				t.Errorf("texts in all: %+v, want %d", sent, tt.texts)
+			}
+			if took := res.ContinuedAfter; took > time.Second {
+				t.Errorf("the dialplan went on after %s", took)
 			}
 		})
 	}

@@ -2,7 +2,7 @@ package config
 
 import (
 	"errors"
-	"slices"
+	"fmt"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
@@ -23,7 +23,18 @@ func (f File) Follows(old File) error {
 	if f.OutboundListen != old.OutboundListen {
 		restart("freeswitch.outbound.listen")
 	}
-	if !slices.Equal(f.FreeSWITCH.Inbound, old.FreeSWITCH.Inbound) {
+	is, was := f.FreeSWITCH.Inbound, old.FreeSWITCH.Inbound
+	for i := range is {
+		if i < len(was) && is[i].Name == was[i].Name && is[i].Address == was[i].Address {
+			if is[i].Password != was[i].Password {
+				restart(fmt.Sprintf("freeswitch.inbound[%d].password_file", i))
+			}
+		} else {
+			restart("freeswitch.inbound")
+			break
+		}
+	}
+	if len(is) < len(was) {
 		restart("freeswitch.inbound")
 	}
 	if f.HTTPListen != old.HTTPListen {

@@ -102,7 +102,7 @@ func (f *File) inbound() reader {
 				field{"address", text(&(*dst)[i].Address)},
 				field{"password_file", filled(&f.secrets.switches[i].file, "the password in the environment")},
 				field{"password", func(d *decoder, n *yaml.Node, at string) {
-					d.bad(at, n.Line, secretRefusal, at, switchEnv((*dst)[i].Name))
+					d.bad(at, n.Line, secretRefusal, at, switchEnvForm)
 				}},
 			)
 		})

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -67,17 +68,28 @@ func (f *File) readSecrets(d *decoder, src source) {
 		d.badAt(at+"token", "is missing, but there is a token secret: give both or none")
 	}
 	f.Deflect.Auth = auth
+	from := map[string]string{} // names of switches by where their password comes from
 	for i := range f.FreeSWITCH.Inbound {
 		sw, key := &f.FreeSWITCH.Inbound[i], fmt.Sprintf("freeswitch.inbound[%d].password", i)
 		var seen bool
 		if sw.Password, seen = src.secret(d, &s.switches[i], key, switchEnv(sw.Name)); !seen {
-			d.badAt(key+"_file", "is missing: name a file that holds the password of the event socket, or set %s", switchEnv(sw.Name))
+			d.badAt(key+"_file", "is missing: name a file that holds the password of the event socket, or set %s", cmp.Or(switchEnv(sw.Name), switchEnvForm))
 		}
+		if other := from[switchEnv(sw.Name)]; s.switches[i].env && other != "" && other != sw.Name {
+			d.badAt(fmt.Sprintf("freeswitch.inbound[%d].name", i), "takes its password from the same variable as switch %q (%s): give it a file", other, switchEnv(sw.Name))
+		}
+		from[switchEnv(sw.Name)] = sw.Name
 	}
 }
 
-// switchEnv is where the password of a switch comes from when no file is named.
+const switchEnvForm = "DEFLECT_FREESWITCH_PASSWORD_ and its name in capitals"
+
+// switchEnv is where the password of a switch comes from when no file is named; "" for
+// a switch without a name.
 func switchEnv(name string) string {
+	if name == "" {
+		return ""
+	}
 	return "DEFLECT_FREESWITCH_PASSWORD_" + strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z':
@@ -109,7 +121,7 @@ func (src source) secret(d *decoder, o *origin, key, env string) (deflect.Secret
 		if open {
 			d.warn(at, "can be read by every user of this machine: chmod o-rwx it")
 		}
-		if value = strings.TrimRight(string(data), "\r\n"); value == "" {
+		if value = strings.TrimRight(string(data), "\r\n"); strings.TrimSpace(value) == "" {
 			d.badAt(at, "is an empty file: write the secret into it")
 			return "", true
 		}

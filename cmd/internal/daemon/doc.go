@@ -7,6 +7,9 @@
 //	go func() { <-secondSignal; d.Cut() }()
 //	err = d.Run(ctx) // until ctx ends and every call is over
 //
+// With freeswitch.inbound it also watches callers who wait in queues; /readyz is red,
+// with their names, while switches of it are away.
+//
 // Stopping goes in this order: /readyz turns red, no new call is accepted, live
 // calls go on for at most freeswitch.outbound.drain, the rest is given back to
 // the dialplan, and HTTP closes last, so that the end can still be scraped.

@@ -37,8 +37,6 @@ func TestInbound(t *testing.T) {
 	if len(sent) != 1 || !strings.Contains(string(sent[0].CallerInfo), `"Plan"`) {
 		t.Errorf("texts %+v", sent)
 	}
-	sw.Park(call).Announce()
-
 	sw.Drop()
 	b.log.await("switch is away: no offers there until it is back, its calls go on")
 	b.log.await("watching switch") // again
@@ -52,10 +50,18 @@ func TestInbound(t *testing.T) {
 		t.Fatalf("%v, %s", err, sw.Addr())
 	}
 	b.log.await("watching switch")
+	waiting := sw.Park(call)
+	waiting.Announce()
 
 	b.stop()
 	if err := b.finish(); err != nil {
 		t.Errorf("Run: %v", err)
+	}
+	if r := waiting.Result(); r.HungUp || r.Transferred != "" || len(r.Played) > 0 || r.Vars["deflect_outcome"] != "" {
+		t.Errorf("the stop touched a call that waits: %+v", r)
+	}
+	if !strings.Contains(b.log.text(), `"watching":["fs1"]`) {
+		t.Errorf("the line at the start does not name the switch:\n%s", b.log.text())
 	}
 	if bad := sw.Violations(); len(bad) > 0 {
 		t.Errorf("%q", bad)
