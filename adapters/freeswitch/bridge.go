@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fiorix/go-eventsocket/eventsocket"
 
@@ -23,7 +24,8 @@ import (
 //	})
 //
 // The program may have done with the call what it likes before (its own connect,
-// myevents, prompts), as long as nobody else uses the connection from now on. At the
+// myevents, prompts), as long as it has read the events that it asked for, and nobody
+// else uses the connection from now on. At the
 // end the connection is closed. When ctx ends, the call is given back at once. A variable
 // that the program sets counts when its CHANNEL_EXECUTE_COMPLETE has come, not before.
 //
@@ -56,9 +58,10 @@ func (s *Server) bridge(ctx context.Context, c switchConn) (deflect.Result, erro
 	stop, cancel := context.WithCancel(s.cut)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	b := newBridge(c)
+	setup := s.setup.Load()
+	b := newBridge(c, setup.IdleTimeout)
 	defer b.close(errOver)
-	e := newSession(stop, s, s.setup.Load(), b).guarded()
+	e := newSession(stop, s, setup, b).guarded()
 	if e.Outcome == "" {
 		return deflect.Result{}, fmt.Errorf("freeswitch: no call came over the connection: %w", cmp.Or(b.Err(), errNoReply))
 	}
@@ -66,11 +69,11 @@ func (s *Server) bridge(ctx context.Context, c switchConn) (deflect.Result, erro
 }
 
 // bridge is the conn of a session over a connection of the library: one goroutine
-// sends its commands one by one, another reads events.
+// sends its commands one by one, another reads events once it is known to be a call.
 type bridge struct {
-	inbox
+	*inbox
 	conn    switchConn
-	over    chan struct{} // closed when the events have ended
+	over    chan struct{} // closed when the bridge is
 	replies chan reply    // to commands, whoever waited for them
 	refused chan error    // refusals that the reader of events got
 
@@ -86,13 +89,12 @@ type reply struct {
 	err error
 }
 
-func newBridge(conn switchConn) *bridge {
+func newBridge(conn switchConn, idle time.Duration) *bridge {
 	b := &bridge{
-		inbox: newInbox(), conn: conn,
+		inbox: newInbox(idle), conn: conn,
 		over: make(chan struct{}), replies: make(chan reply), refused: make(chan error), wake: make(chan struct{}, 1),
 	}
 	go b.send()
-	go b.listen()
 	return b
 }
 
@@ -126,7 +128,7 @@ func (b *bridge) Post(cmds ...esl.Command) error {
 }
 
 // next waits for a command; it reports false at the end.
-func (b *bridge) next(stuck *int) (esl.Command, bool) {
+func (b *bridge) next() (esl.Command, bool) {
 	for {
 		b.state.Lock()
 		if len(b.queue) > 0 {
@@ -138,11 +140,6 @@ func (b *bridge) next(stuck *int) (esl.Command, bool) {
 		b.state.Unlock()
 		select {
 		case <-b.wake:
-		case r := <-b.replies: // of a Send that was stuck
-			*stuck--
-			if r.err != nil && !isRefused(r.err) && !errors.Is(r.err, errNoReply) {
-				b.close(r.err) // what the reader of events waits for in vain
-			}
 		case <-b.over:
 			return esl.Command{}, false
 		}
@@ -151,9 +148,8 @@ func (b *bridge) next(stuck *int) (esl.Command, bool) {
 
 // send executes the commands of the session.
 func (b *bridge) send() {
-	stuck := 0 // calls of the library's Send whose reply somebody else got
 	for {
-		cmd, ok := b.next(&stuck)
+		cmd, ok := b.next()
 		if !ok {
 			return
 		}
@@ -162,52 +158,67 @@ func (b *bridge) send() {
 			b.close(err)
 			return
 		}
-		go func() {
-			// Whichever Send is waiting gets the reply: they come in order, and one is
-			// due at a time, so that it does not matter which.
-			a, err := b.conn.Send(strings.ReplaceAll(strings.TrimRight(string(text), "\n"), "\n", "\r\n"))
-			select {
-			case b.replies <- reply{a, err}:
-			case <-b.over:
-			}
-		}()
-		r, ok := b.reply(&stuck)
+		b.write(text)
+		r, ok := b.reply()
 		if !ok {
 			return
 		}
 		switch {
 		case isRefused(r.err) && cmd.Word() == esl.MyEvents().Word():
 			// The program has asked for them already.
-		case isRefused(r.err):
-			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word(), "Reply-Text": r.err.Error()}))
 		case r.err != nil:
-			b.close(r.err)
-			return
+			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word(), "Reply-Text": r.err.Error()}))
 		case cmd.Word() == esl.Connect().Word():
 			b.state.Lock()
 			b.uuid, b.since = r.headers.Get("Unique-ID"), sequence(r.headers)
 			b.state.Unlock()
 			b.deliver(esl.NewEvent(esl.ChannelData, r.headers))
+			// Not before: of a connection that is no call, the end is seen once, and whoever
+			// waits for it besides does so for ever.
+			go b.listen()
 		}
 	}
 }
 
-// reply waits for what came back for the last command.
-func (b *bridge) reply(stuck *int) (reply, bool) {
-	for {
-		select {
-		case r := <-b.replies:
-			if *stuck > 0 && errors.Is(r.err, errNoReply) {
-				*stuck-- // it has given up; the last command's reply is still to come
-				continue
-			}
-			return r, true
-		case err := <-b.refused:
-			*stuck++
-			return reply{err: err}, true
-		case <-b.over:
-			return reply{}, false
+// write writes commands, and lets the library wait for one reply on a goroutine of its
+// own: it can take a minute, and whichever waits gets a reply.
+func (b *bridge) write(text []byte) {
+	lines := strings.ReplaceAll(strings.TrimRight(string(text), "\n"), "\n", "\r\n")
+	go func() {
+		a, err := b.conn.Send(lines)
+		if err != nil && !isRefused(err) {
+			b.close(err) // the reader of events may wait for this in vain
+			return
 		}
+		select {
+		case b.replies <- reply{a, err}:
+		case <-b.over:
+		}
+	}()
+}
+
+// reply waits for what came back for the last command.
+func (b *bridge) reply() (reply, bool) {
+	select {
+	case r := <-b.replies:
+		return r, true
+	case err := <-b.refused:
+		// The reader of events got it, and the library still waits. Two commands that do
+		// no harm bring two replies: one for that, one for their own.
+		linger := esl.Linger(lingerSeconds)
+		two, _ := esl.AppendCommand(nil, linger)
+		two, _ = esl.AppendCommand(two, linger)
+		b.write(two)
+		for range 2 {
+			select {
+			case <-b.replies:
+			case <-b.over:
+				return reply{}, false
+			}
+		}
+		return reply{err: err}, true
+	case <-b.over:
+		return reply{}, false
 	}
 }
 

@@ -3,9 +3,11 @@ package freeswitch_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -106,8 +108,6 @@ func (c *glueConn) ReadEvent() (freeswitch.Notice, error) {
 		return nil, err
 	case n := <-c.evts:
 		return n, nil
-	case <-c.closed: // where the library's would wait for ever
-		return nil, net.ErrClosed
 	}
 }
 
@@ -323,6 +323,71 @@ func TestHandleEventSocket(t *testing.T) {
 			if got := <-results; string(got.Outcome) != tt.outcome {
 				t.Errorf("returned %+v", got)
 			}
+		})
+	}
+}
+
+// Of the library's goroutines and ours none is left, also when the program has asked for
+// the events of the call itself, which the switch refuses the second time.
+func TestBridgeLeavesNothing(t *testing.T) {
+	fc, _, _ := testConfig(t, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].Gap = 100 * time.Millisecond })
+	srv, err := freeswitch.New(fc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := serveEventSocket(t, func(c *eventsocket.Connection) {
+		for _, cmd := range []string{"connect", "linger 5", "myevents"} {
+			if _, err := c.Send(cmd); err != nil {
+				c.Close()
+				return
+			}
+		}
+		freeswitch.HandleEventSocket(context.Background(), c, srv)
+	})
+	prompts := map[string]time.Duration{"offer.wav": 300 * time.Millisecond, "sent.wav": 20 * time.Millisecond}
+	for range 5 {
+		call := caller(fst.Press("1").After(50 * time.Millisecond))
+		call.Prompts = prompts
+		res, err := call.Dial(t.Context(), address)
+		if err != nil || res.Vars["deflect_outcome"] == "" {
+			t.Errorf("%v %+v", err, res)
+		}
+	}
+	stacks := make([]byte, 1<<20)
+	late := time.Now().Add(10 * time.Second)
+	for n := 1; n > 0; runtime.Gosched() {
+		n = strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "(*bridge).")
+		if n > 0 && time.Now().After(late) {
+			t.Fatalf("%d goroutines are left after 5 calls", n)
+		}
+	}
+}
+
+// The switch is gone in the middle of a call: the session does not outlive it.
+func TestBridgeConnectionBreaks(t *testing.T) {
+	for _, first := range [][]string{nil, {"connect", "linger 5", "myevents"}} {
+		t.Run(fmt.Sprint(len(first)), func(t *testing.T) {
+			inBubble(t, nil, func(t *testing.T, r *rig) {
+				start := time.Now()
+				ours, theirs := net.Pipe()
+				ended := make(chan time.Duration, 1)
+				go func() {
+					c := newGlueConn(theirs)
+					for _, command := range first {
+						c.Send(command)
+					}
+					r.srv.Bridge(context.Background(), c)
+					ended <- time.Since(start)
+				}()
+				call := caller(fst.Press("5").After(500 * time.Millisecond))
+				time.AfterFunc(time.Second, func() { ours.Close() }) // the switch is gone
+				call.Run(context.Background(), ours)
+				took := <-ended
+				if took > 10*time.Second {
+					t.Errorf("said before %q: the session ended %s after the connection had broken at 1s", first, took)
+				}
+				sendsGiveUp()
+			})
 		})
 	}
 }

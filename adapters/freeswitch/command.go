@@ -18,19 +18,18 @@ type command string
 const (
 	subscribe = command("event json DTMF CHANNEL_HANGUP CHANNEL_BRIDGE CHANNEL_EXECUTE_COMPLETE " +
 		"CUSTOM " + eventOffer + " " + eventWithdraw + " " + eventProbe)
-	filterKeys     = command("filter Event-Name DTMF")
-	filterCustom   = command("filter Event-Name CUSTOM")
-	filterBridges  = command("filter Event-Name CHANNEL_BRIDGE")
-	filterOffers   = command("filter variable_" + offerVariable + " true")
-	showChannels   = command("api show channels as json")
-	probePrefix    = "sendevent CUSTOM\r\nEvent-Subclass: " + eventProbe + "\r\n" + probeHeader + ": "
-	eventOffer     = "deflect::offer"
-	eventWithdraw  = "deflect::withdraw"
-	eventProbe     = "deflect::probe"
-	probeHeader    = "Deflect-Probe"
-	offerVariable  = "deflect_offer"    // true while a call is on offer
-	placeVariable  = "deflect_offer_at" // where in the dialplan it was announced
-	goodbyeCommand = command("exit")
+	filterKeys    = command("filter Event-Name DTMF")
+	filterCustom  = command("filter Event-Name CUSTOM")
+	filterBridges = command("filter Event-Name CHANNEL_BRIDGE")
+	filterOffers  = command("filter variable_" + offerVariable + " true")
+	showChannels  = command("api show channels as json")
+	probePrefix   = "sendevent CUSTOM\r\nEvent-Subclass: " + eventProbe + "\r\n" + probeHeader + ": "
+	eventOffer    = "deflect::offer"
+	eventWithdraw = "deflect::withdraw"
+	eventProbe    = "deflect::probe"
+	probeHeader   = "Deflect-Probe"
+	offerVariable = "deflect_offer"    // true while a call is on offer
+	placeVariable = "deflect_offer_at" // where in the dialplan it was announced
 )
 
 // Forms of what goes into commands besides the fixed words.

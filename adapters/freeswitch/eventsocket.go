@@ -64,6 +64,13 @@ func isRefused(err error) bool {
 	return errors.As(err, &refused)
 }
 
+// isGone reports whether a command was refused because there is no such call.
+func isGone(err error) bool {
+	var refused refusedError
+	return errors.As(err, &refused) &&
+		(strings.Contains(string(refused), "No such channel") || strings.Contains(string(refused), "invalid uuid"))
+}
+
 // librarySwitch is a switchConn of the library.
 type librarySwitch struct{ c *eventsocket.Connection }
 

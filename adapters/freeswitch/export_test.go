@@ -27,7 +27,9 @@ func (s *Server) Announced() (calls, owed int) {
 	s.watcher.mu.Lock()
 	defer s.watcher.mu.Unlock()
 	for _, sw := range s.watcher.switches {
-		owed += len(sw.owed)
+		for _, commands := range sw.owed {
+			owed += len(commands)
+		}
 	}
 	return len(s.watcher.calls), owed
 }

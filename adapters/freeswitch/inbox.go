@@ -3,6 +3,7 @@ package freeswitch
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 )
@@ -13,12 +14,22 @@ type inbox struct {
 	mu     sync.Mutex
 	events chan esl.Event
 	err    error // why it was closed
+	idle   *time.Timer
+	limit  time.Duration
 }
 
 // inboxSize is how many events a session may be behind.
 const inboxSize = 64
 
-func newInbox() inbox { return inbox{events: make(chan esl.Event, inboxSize)} }
+// newInbox returns an inbox that is closed when no event comes for a time, as an
+// esl.Conn is; it must be closed.
+func newInbox(limit time.Duration) *inbox {
+	b := &inbox{events: make(chan esl.Event, inboxSize), limit: limit}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.idle = time.AfterFunc(limit, func() { b.close(fmt.Errorf("no event for %s", limit)) })
+	return b
+}
 
 // Events implements conn.
 func (b *inbox) Events() <-chan esl.Event { return b.events }
@@ -38,6 +49,7 @@ func (b *inbox) deliver(e esl.Event) {
 	if b.err != nil {
 		return
 	}
+	b.idle.Reset(b.limit)
 	select {
 	case b.events <- e:
 	default:
@@ -57,5 +69,6 @@ func (b *inbox) close(err error) {
 // end is close; mu is held.
 func (b *inbox) end(err error) {
 	b.err = err
+	b.idle.Stop()
 	close(b.events)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 const (
 	dialTimeout  = 10 * time.Second // for connecting, authenticating and subscribing
 	replyTimeout = 5 * time.Second
+	listTimeout  = 30 * time.Second // for the list of channels
 	probeEvery   = 15 * time.Second
 	probeTimeout = 10 * time.Second
 )
@@ -35,10 +37,14 @@ type link struct {
 // answer, if anybody.
 type job struct {
 	command command
+	still   func() bool                    // asked directly before; false skips the command; nil is true
 	done    func(answer string, err error) // must not wait for anything
 }
 
-var errAway = errors.New("the connection to the switch is gone")
+var (
+	errAway  = errors.New("the connection to the switch is gone")
+	errMoved = errors.New("the call is not any more where it was")
+)
 
 // dialer connects, on goroutines that end by themselves: the library cannot be
 // interrupted. Of each kind of connection it has one attempt under way at most, so
@@ -141,10 +147,20 @@ func send(ctx context.Context, conn switchConn, c command) (string, error) {
 // post has a command executed after those before it, without waiting. done, which
 // may be nil, is always called, also when the link ends first.
 func (l *link) post(c command, done func(answer string, err error)) {
+	l.postJob(job{command: c, done: done}, false)
+}
+
+// postJob is post; what goes first is executed before all that waits.
+func (l *link) postJob(j job, first bool) {
+	done := j.done
 	l.mu.Lock()
 	gone := l.err != nil
-	if !gone {
-		l.jobs = append(l.jobs, job{c, done})
+	switch {
+	case gone:
+	case first:
+		l.jobs = slices.Insert(l.jobs, 0, j)
+	default:
+		l.jobs = append(l.jobs, j)
 	}
 	l.mu.Unlock()
 	switch {
@@ -201,8 +217,14 @@ func (l *link) work() {
 		switch {
 		case over:
 			err = errAway
+		case next.still != nil && !next.still():
+			err = errMoved
 		case next.command != "":
-			ctx, cancel := context.WithTimeoutCause(context.Background(), replyTimeout, fmt.Errorf("no reply within %s", replyTimeout))
+			limit := replyTimeout
+			if next.command == showChannels {
+				limit = listTimeout
+			}
+			ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("no reply within %s", limit))
 			text, err = send(ctx, l.commands, next.command)
 			cancel()
 			if err != nil && !isRefused(err) {
@@ -253,7 +275,7 @@ func (l *link) wait() error {
 
 // keepProbing ends the link when events do not come back that it asks the switch to
 // send: a connection can be dead without anybody knowing.
-func (l *link) keepProbing(back <-chan string) {
+func (l *link) keepProbing(p *probes) {
 	ticks := time.NewTicker(probeEvery)
 	defer ticks.Stop()
 	for {
@@ -263,19 +285,38 @@ func (l *link) keepProbing(back <-chan string) {
 			return
 		}
 		token := rand.Text()
+		back := p.expect(token)
 		l.post(probe(token), nil)
 		late := time.NewTimer(probeTimeout)
-		for came := ""; came != token; {
-			select {
-			case came = <-back:
-			case <-late.C:
-				l.end(fmt.Errorf("the switch sent no event within %s of being asked for one", probeTimeout))
-				return
-			case <-l.broken:
-				late.Stop()
-				return
-			}
+		select {
+		case <-back:
+		case <-late.C:
+			l.end(fmt.Errorf("the switch sent no event within %s of being asked for one", probeTimeout))
+		case <-l.broken:
 		}
 		late.Stop()
+	}
+}
+
+// probes knows the probe that has to come back; others can be somebody else's.
+type probes struct {
+	mu    sync.Mutex
+	token string
+	back  chan struct{}
+}
+
+func (p *probes) expect(token string) <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.token, p.back = token, make(chan struct{})
+	return p.back
+}
+
+func (p *probes) came(token string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if token != "" && token == p.token {
+		p.token = ""
+		close(p.back)
 	}
 }

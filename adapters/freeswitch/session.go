@@ -352,18 +352,13 @@ func (s *session) accepted() ending {
 	return s.bye(e)
 }
 
-// tell plays a prompt to its end, which the switch tells within the longest silence
-// that it may have.
+// tell plays a prompt to its end.
 func (s *session) tell(id, prompt string) {
 	l := s.line
 	l.hush()
 	l.play(id, prompt)
-	late := time.NewTimer(s.setup.IdleTimeout)
-	defer late.Stop()
 	for l.playing != "" && !l.over {
-		if l.next(late.C, nil) == sawTimer {
-			l.playing = ""
-		}
+		l.next(nil, nil)
 	}
 }
 

@@ -1,11 +1,11 @@
 package freeswitch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 )
@@ -14,23 +14,24 @@ import (
 // session wants done to the channel is asked of the switch from outside, and what
 // happens to the channel comes from the watcher.
 type waitingConn struct {
-	inbox
+	*inbox
 	link  *link
 	uuid  string
-	place string        // where the call was when the key was pressed
+	place place         // where the call was when the key was pressed
 	owe   func(command) // takes what sets variables and could not be said
 
 	state   sync.Mutex
 	playing []playing // asked for and not complete, in their order
 	played  bool      // something was
+	fifo    bool      // the queue is one of mod_fifo
 	moved   bool      // the call is not any more where it was when the key was pressed
 }
 
 // playing is a prompt as the session and as the switch know it.
 type playing struct{ id, app, arg string }
 
-func newWaitingConn(l *link, uuid, place string, owe func(command)) *waitingConn {
-	return &waitingConn{link: l, uuid: uuid, place: place, owe: owe, inbox: newInbox()}
+func newWaitingConn(l *link, uuid string, at place, idle time.Duration, owe func(command)) *waitingConn {
+	return &waitingConn{inbox: newInbox(idle), link: l, uuid: uuid, place: at, owe: owe}
 }
 
 // Post implements conn. It waits for nothing.
@@ -41,6 +42,7 @@ func (w *waitingConn) Post(cmds ...esl.Command) error {
 			return fmt.Errorf("%s cannot be asked for on a call that waits", cmd.Word())
 		}
 		id, app, arg, _ := cmd.Execution()
+		j := job{command: c}
 		switch {
 		case cmd.Word() == esl.Exit().Word():
 			w.link.post("", func(string, error) { w.close(errOver) })
@@ -51,19 +53,24 @@ func (w *waitingConn) Post(cmds ...esl.Command) error {
 			w.state.Lock()
 			w.playing, w.played = append(w.playing, playing{id, app, arg}), true
 			w.state.Unlock()
+			j.still = w.still // an agent who talks must not hear it
+		case app == "break":
+			j.still = w.still
 		}
 		connect := cmd.Word() == esl.Connect().Word()
-		w.link.post(c, func(answer string, err error) {
+		j.done = func(answer string, err error) {
 			switch {
-			case err != nil:
+			case err == nil && connect:
+				w.dumped(answer)
+			case err == nil || errors.Is(err, errMoved):
+			default:
 				if app == "multiset" && !isRefused(err) {
 					w.owe(c)
 				}
 				w.refused(err)
-			case connect:
-				w.dumped(answer)
 			}
-		})
+		}
+		w.link.postJob(j, false)
 	}
 	return nil
 }
@@ -78,9 +85,12 @@ func (w *waitingConn) dumped(text string) {
 	switch {
 	case err != nil:
 		w.refused(err)
-	case w.movedIn(data):
+	case placeOf(data) != w.place:
 		w.left("CHANNEL_BRIDGE")
 	default:
+		w.state.Lock()
+		w.fifo = data.Get("variable_fifo_status") == "WAITING"
+		w.state.Unlock()
 		w.deliver(data)
 	}
 }
@@ -88,14 +98,17 @@ func (w *waitingConn) dumped(text string) {
 // refused tells the session that a command was not executed: the call is gone, or
 // the connection is.
 func (w *waitingConn) refused(err error) {
-	w.state.Lock()
-	w.moved = true
-	w.state.Unlock()
-	if isRefused(err) {
-		w.deliver(esl.NewEvent("CHANNEL_HANGUP", nil))
-		return
+	switch {
+	case isGone(err):
+		w.left("CHANNEL_HANGUP")
+	case isRefused(err):
+		w.left(esl.CommandError)
+	default:
+		w.state.Lock()
+		w.moved = true
+		w.state.Unlock()
+		w.close(err)
 	}
-	w.close(err)
 }
 
 // left tells the session that the call is not its any more.
@@ -114,7 +127,7 @@ func (w *waitingConn) see(n notice) {
 	case "CHANNEL_HANGUP", "CHANNEL_BRIDGE":
 		w.left(name)
 	case "CHANNEL_EXECUTE_COMPLETE":
-		if w.movedIn(n) {
+		if placeOf(n) != w.place {
 			w.left("CHANNEL_BRIDGE")
 			return
 		}
@@ -141,41 +154,63 @@ func (w *waitingConn) completed(n notice) {
 	}
 }
 
-// freeAgent cuts the music of the queue, which begins again, if anything was played:
-// an agent of mod_fifo who answered meanwhile has cut that instead of the music, and
-// would wait for it, and the caller for the agent, for ever.
-func (w *waitingConn) freeAgent() {
-	w.state.Lock()
-	stuck := w.played && !w.moved
-	w.state.Unlock()
-	if stuck {
-		w.link.post(breakOff(w.uuid), nil)
-	}
-}
-
-// stillThere reports whether the call waits where it did when the key was pressed, as
-// far as was seen and as the switch says now.
-func (w *waitingConn) stillThere(ctx context.Context) bool {
-	text, err := w.link.do(ctx, dump(w.uuid))
-	if err != nil {
-		return false
-	}
-	data, err := esl.ParseChannelData(text)
+// still reports whether nobody is known to have moved the call since the key was
+// pressed.
+func (w *waitingConn) still() bool {
 	w.state.Lock()
 	defer w.state.Unlock()
-	return err == nil && !w.moved && !w.movedIn(data)
+	return !w.moved
 }
 
-func (w *waitingConn) movedIn(h headers) bool {
-	return placeOf(h) != w.place || h.Get("Other-Leg-Unique-ID") != ""
-}
-
-// placeOf says where in the dialplan a call is: it gets another caller profile with
-// every transfer, and when the queue connects it to an agent.
-func placeOf(h headers) string {
-	place := h.Get("Caller-Profile-Index") + "." + h.Get("Caller-Profile-Created-Time")
-	if !placeForm.MatchString(place) {
-		return ""
+// freeAgent cuts the music of mod_fifo, which begins again, if anything was played: an
+// agent who answered meanwhile has cut that instead of the music, and would wait for
+// it, and the caller for the agent, for ever. Other queues need no such help.
+func (w *waitingConn) freeAgent() {
+	w.state.Lock()
+	stuck := w.played && w.fifo
+	w.state.Unlock()
+	if stuck {
+		w.link.postJob(job{command: breakOff(w.uuid), still: w.still}, false)
 	}
-	return place
+}
+
+// transfer sends the call somewhere else if nobody has moved it, as far as was seen
+// and as the switch says in the same moment. It waits.
+func (w *waitingConn) transfer(to command) error {
+	done := make(chan error, 1)
+	w.link.postJob(job{command: dump(w.uuid), still: w.still, done: func(text string, err error) {
+		if err == nil {
+			err = w.mayTransfer(text)
+		}
+		if err != nil {
+			done <- err
+			return
+		}
+		w.link.postJob(job{command: to, still: w.still, done: func(_ string, err error) { done <- err }}, true)
+	}}, false)
+	return <-done
+}
+
+// mayTransfer looks for an agent, who may have answered without being connected yet.
+func (w *waitingConn) mayTransfer(text string) error {
+	data, err := esl.ParseChannelData(text)
+	if err == nil && (placeOf(data) != w.place || data.Get("variable_fifo_serviced_uuid") != "" || data.Get("variable_cc_agent_found") == "true") {
+		err = errMoved
+	}
+	return err
+}
+
+// place is where in the dialplan a call is: it gets another caller profile with every
+// transfer, and when the queue connects it to an agent, who is its other leg.
+type place struct{ profile, leg string }
+
+func placeOf(h headers) place {
+	p := place{
+		profile: h.Get("Caller-Profile-Index") + "." + h.Get("Caller-Profile-Created-Time"),
+		leg:     h.Get("Other-Leg-Unique-ID"),
+	}
+	if !placeForm.MatchString(p.profile) {
+		p.profile = ""
+	}
+	return p
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,6 +17,7 @@ import (
 const (
 	reconnectFirst = 250 * time.Millisecond
 	reconnectMost  = 30 * time.Second
+	stable         = 500 * time.Millisecond // what lives longer is worth an early attempt
 	// sayAgain is after how long the log says again that a switch is away.
 	sayAgain = time.Hour
 	// learnEvery is how often the switch is asked which calls it has, for the case
@@ -35,9 +36,9 @@ type Switch struct {
 type watched struct {
 	Switch
 	w      *watcher
-	probes chan string // tokens of events that came back
-	up     bool        // these two with w.mu
-	owed   map[string]command
+	probes probes
+	up     bool                 // these two with w.mu
+	owed   map[string][]command // what has to be said of calls, by their id
 }
 
 // Watch offers texts to the callers who wait in queues of the switches in
@@ -86,8 +87,11 @@ func (sw *watched) keepUp(ctx context.Context) {
 		if err == nil {
 			sw.set(true)
 			log.Info("watching switch", "switch", sw.Name)
-			pause, said = reconnectFirst, ""
+			began := time.Now()
 			err = sw.work(ctx, l)
+			if said = ""; time.Since(began) > stable {
+				pause = reconnectFirst
+			}
 		}
 		if ctx.Err() != nil {
 			return
@@ -110,10 +114,10 @@ func (sw *watched) keepUp(ctx context.Context) {
 func (sw *watched) work(ctx context.Context, l *link) error {
 	stop := context.AfterFunc(ctx, func() { l.end(context.Cause(ctx)) })
 	defer stop()
-	l.tasks.Go(func() { l.keepProbing(sw.probes) })
+	l.tasks.Go(func() { l.keepProbing(&sw.probes) })
 	l.tasks.Go(func() { sw.keepLearning(l) })
 	err := l.wait()
-	sw.w.lost(l)
+	sw.w.lost(sw, l)
 	sw.set(false)
 	return err
 }
@@ -129,8 +133,8 @@ func (sw *watched) set(up bool) {
 	sw.w.srv.metrics.watchUp[sw.Name].Set(value)
 }
 
-// keepLearning asks the switch which calls it has: at once, for what happened while
-// there was no connection, and now and then.
+// keepLearning asks the switch what has become of its calls: at once, for what happened
+// while there was no connection, and now and then.
 func (sw *watched) keepLearning(l *link) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -141,10 +145,15 @@ func (sw *watched) keepLearning(l *link) {
 		case <-ctx.Done():
 		}
 	}()
+	sw.pay(l)
 	ticks := time.NewTicker(learnEvery)
 	defer ticks.Stop()
-	for {
-		if err := sw.learn(ctx, l); err != nil && ctx.Err() == nil {
+	for first := true; ; first = false {
+		err := sw.check(ctx, l)
+		if err == nil && first {
+			err = sw.learn(ctx, l)
+		}
+		if err != nil && ctx.Err() == nil {
 			sw.w.srv.log.Warn("cannot learn which calls a switch has", "switch", sw.Name, "err", err)
 		}
 		select {
@@ -155,10 +164,32 @@ func (sw *watched) keepLearning(l *link) {
 	}
 }
 
-// learn brings the calls on offer in line with the calls that the switch has.
+// check asks what has become of the calls that were announced.
+func (sw *watched) check(ctx context.Context, l *link) error {
+	for _, key := range sw.w.from(sw) {
+		data, err := sw.dump(ctx, l, key.uuid)
+		switch {
+		case isGone(err):
+			sw.w.hungUp(key, 0)
+		case err != nil:
+			return err
+		default:
+			sw.w.checked(l, key, data)
+		}
+	}
+	return nil
+}
+
+func (sw *watched) dump(ctx context.Context, l *link, uuid string) (esl.Event, error) {
+	text, err := l.do(ctx, dump(uuid))
+	if err != nil {
+		return esl.Event{}, fmt.Errorf("uuid_dump: %w", err)
+	}
+	return esl.ParseChannelData(text)
+}
+
+// learn finds the calls that were announced while there was no connection.
 func (sw *watched) learn(ctx context.Context, l *link) error {
-	// Known before the switch is asked: what is announced meanwhile is no news.
-	known := sw.w.from(sw)
 	text, err := l.do(ctx, showChannels)
 	if err != nil {
 		return fmt.Errorf("show channels: %w", err)
@@ -171,65 +202,52 @@ func (sw *watched) learn(ctx context.Context, l *link) error {
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		return fmt.Errorf("show channels: %w", err)
 	}
-	present := map[string]bool{}
-	for _, row := range list.Rows {
-		present[row.UUID] = true
+	known := map[string]bool{}
+	for _, key := range sw.w.from(sw) {
+		known[key.uuid] = true
 	}
-	for _, uuid := range known {
-		if present[uuid] {
+	for _, row := range list.Rows {
+		if !channelForm.MatchString(row.UUID) || known[row.UUID] {
 			continue
 		}
-		// The list can be a little behind.
-		if _, err := l.do(ctx, dump(uuid)); isRefused(err) {
-			sw.w.hungUp(uuid)
-		} else if err != nil {
-			return fmt.Errorf("uuid_dump: %w", err)
-		}
-	}
-	sw.pay(l)
-	for _, row := range list.Rows {
-		if !wordForm.MatchString(row.UUID) || sw.w.knows(row.UUID) {
-			continue
-		}
-		text, err := l.do(ctx, dump(row.UUID))
+		data, err := sw.dump(ctx, l, row.UUID)
 		switch {
-		case isRefused(err):
+		case isGone(err):
 			continue // it has just ended
 		case err != nil:
-			return fmt.Errorf("uuid_dump: %w", err)
+			return err
 		}
-		data, err := esl.ParseChannelData(text)
-		if err != nil || data.Get("variable_"+offerVariable) != "true" || data.Get("Other-Leg-Unique-ID") != "" {
-			continue
+		// Without its place, or in another one, nobody knows whether it is on offer still.
+		if p := placeOf(data); data.Get("variable_"+offerVariable) == "true" && p.profile != "" && data.Get("variable_"+placeVariable) == p.profile && p.leg == "" {
+			sw.w.announce(sw, l, data, 0)
 		}
-		if data.Get("variable_"+placeVariable) != placeOf(data) {
-			continue // announced somewhere else, or nobody knows where
-		}
-		sw.w.announce(sw, l, data, 0)
 	}
 	return nil
 }
 
-// owe keeps what sets variables, for when the switch is back.
+// owe keeps what has to be said of a call, for when the switch is back.
 func (sw *watched) owe(uuid string, c command) {
 	sw.w.mu.Lock()
 	defer sw.w.mu.Unlock()
-	sw.owed[uuid] = c
+	if !slices.Contains(sw.owed[uuid], c) {
+		sw.owed[uuid] = append(sw.owed[uuid], c)
+	}
 }
 
-// pay sets the variables that could not be set because the switch was away.
+// pay says what is owed; what cannot be said is owed again.
 func (sw *watched) pay(l *link) {
 	sw.w.mu.Lock()
-	owed := maps.Clone(sw.owed)
+	owed := sw.owed
+	sw.owed = map[string][]command{}
 	sw.w.mu.Unlock()
-	for uuid, c := range owed {
-		l.post(c, func(_ string, err error) {
-			if err == nil || isRefused(err) {
-				sw.w.mu.Lock()
-				defer sw.w.mu.Unlock()
-				delete(sw.owed, uuid)
-			}
-		})
+	for uuid, commands := range owed {
+		for _, c := range commands {
+			l.post(c, func(_ string, err error) {
+				if err != nil && !isGone(err) {
+					sw.owe(uuid, c)
+				}
+			})
+		}
 	}
 }
 
@@ -241,22 +259,19 @@ func (sw *watched) see(l *link, n notice) {
 		case eventOffer:
 			sw.w.announce(sw, l, n, sequence(n))
 		case eventWithdraw:
-			sw.w.withdraw(l, n.Get("Unique-ID"))
+			sw.w.withdraw(l, n)
 		case eventProbe:
-			select {
-			case sw.probes <- n.Get(probeHeader):
-			default: // somebody else's
-			}
+			sw.probes.came(n.Get(probeHeader))
 		}
 	case "DTMF":
-		sw.w.key(sw, l, n)
+		sw.w.key(l, n)
 	case "CHANNEL_BRIDGE":
 		// The event of a queue can be the agent's.
 		for _, leg := range []string{n.Get("Bridge-A-Unique-ID"), n.Get("Bridge-B-Unique-ID")} {
-			sw.w.bridged(l, leg, n)
+			sw.w.bridged(l, callKey{n.Get("Core-UUID"), leg}, n)
 		}
 	case "CHANNEL_HANGUP":
-		sw.w.hungUp(n.Get("Unique-ID"))
+		sw.w.hungUp(keyOfCall(n), sequence(n))
 	case "CHANNEL_EXECUTE_COMPLETE":
 		sw.w.pass(l, n)
 	}

@@ -275,12 +275,15 @@ func testWatchHostileCaller(t *testing.T, bad string) {
 	})
 }
 
+// inFifo is what mod_fifo says of a call that waits.
+func inFifo(c *fst.Call) { c.Vars = map[string]string{"fifo_status": "WAITING"} }
+
 // While the outcome is told, an agent answers: the caller stays with the agent.
 func TestWatchAgentAnswersMeanwhile(t *testing.T) {
 	for _, flavour := range []string{"callcenter", "fifo"} {
 		t.Run(flavour, func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
-				w := r.queued("fs1")
+				w := r.queued("fs1", inFifo)
 				w.Press("1")
 				time.Sleep(time.Second) // the prompt is playing
 				synctest.Wait()
