@@ -31,11 +31,11 @@ func keyOfCall(h headers) callKey { return callKey{h.Get("Core-UUID"), h.Get("Un
 // announced is a call that was announced as on offer, until it hangs up, an agent
 // takes it, or it is withdrawn.
 type announced struct {
-	from  *watched
-	place place   // where that was
-	ch    channel // what was known of it then, and what was pressed since
+	from  *watched // these two never change
 	began time.Time
 
+	place    place        // where that was
+	ch       channel      // what was known of it then, and what was pressed since
 	seq      uint64       // of the last event that was looked at
 	on       bool         // on offer: an accept digit is an answer
 	marked   bool         // the switch has it marked as on offer
@@ -88,11 +88,11 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 		w.mu.Unlock()
 		return
 	case c == nil:
-		c = &announced{began: now}
+		c = &announced{from: sw, began: now}
 		w.calls[key] = c
 	}
 	ch.pressed = c.ch.pressed
-	c.from, c.place, c.ch, c.seq, c.marked, c.doubtful, c.held = sw, placeOf(data), ch, seq, false, false, nil
+	c.place, c.ch, c.seq, c.marked, c.doubtful, c.held = placeOf(data), ch, seq, false, false, nil
 	w.turn(c, served && !w.stopping)
 	at := c.place.profile
 	w.mu.Unlock()
@@ -386,8 +386,8 @@ func (w *watcher) checked(l *link, key callKey, data headers) {
 		c.doubtful = false
 		held := c.held
 		c.held = nil
-		if c.on && !c.marked {
-			after = append(after, func() { w.mark(l, key, c, "true", c.place.profile) })
+		if at := c.place.profile; c.on && !c.marked {
+			after = append(after, func() { w.mark(l, key, c, "true", at) })
 		}
 		for _, n := range held {
 			if c.session != nil {

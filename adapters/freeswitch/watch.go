@@ -165,19 +165,21 @@ func (sw *watched) keepLearning(l *link) {
 }
 
 // check asks what has become of the calls that were announced.
-func (sw *watched) check(ctx context.Context, l *link) error {
+func (sw *watched) check(ctx context.Context, l *link) (failed error) {
 	for _, key := range sw.w.from(sw) {
 		data, err := sw.dump(ctx, l, key.uuid)
 		switch {
 		case isGone(err):
 			sw.w.hungUp(key, 0)
+		case isRefused(err):
+			failed = err // the others may do better
 		case err != nil:
 			return err
 		default:
 			sw.w.checked(l, key, data)
 		}
 	}
-	return nil
+	return failed
 }
 
 func (sw *watched) dump(ctx context.Context, l *link, uuid string) (esl.Event, error) {
