@@ -285,8 +285,9 @@ func (l *link) keepProbing(p *probes) {
 			return
 		}
 		token := rand.Text()
-		back := p.expect(token)
-		l.post(probe(token), nil)
+		back, said := p.expect(token), make(chan struct{})
+		l.post(probe(token), func(string, error) { close(said) })
+		<-said // it may have to wait for its turn; every job comes to its end
 		late := time.NewTimer(probeTimeout)
 		select {
 		case <-back:

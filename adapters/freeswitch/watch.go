@@ -3,6 +3,7 @@ package freeswitch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -23,6 +24,7 @@ const (
 	// learnEvery is how often the switch is asked which calls it has, for the case
 	// that an end of one was missed.
 	learnEvery = 5 * time.Minute
+	learnAgain = 10 * time.Second // after it could not be learned
 )
 
 // Switch is a FreeSWITCH whose waiting callers are offered a text.
@@ -37,8 +39,14 @@ type watched struct {
 	Switch
 	w      *watcher
 	probes probes
-	up     bool                 // these two with w.mu
-	owed   map[string][]command // what has to be said of calls, by their id
+	up     bool               // these two with w.mu
+	owed   map[callKey][]owed // what has to be said of calls
+}
+
+// owed is a command that could not be said.
+type owed struct {
+	command command
+	still   func() bool // whether it is to be said, by then; nil is true
 }
 
 // Watch offers texts to the callers who wait in queues of the switches in
@@ -112,7 +120,12 @@ func (sw *watched) keepUp(ctx context.Context) {
 
 // work uses a link until it breaks or ctx ends, and returns why it broke.
 func (sw *watched) work(ctx context.Context, l *link) error {
-	stop := context.AfterFunc(ctx, func() { l.end(context.Cause(ctx)) })
+	stop := context.AfterFunc(ctx, func() {
+		last, cancel := context.WithTimeout(context.Background(), replyTimeout)
+		defer cancel()
+		_, _ = l.do(last, "") // what was asked of it is said
+		l.end(context.Cause(ctx))
+	})
 	defer stop()
 	l.tasks.Go(func() { l.keepProbing(&sw.probes) })
 	l.tasks.Go(func() { sw.keepLearning(l) })
@@ -146,37 +159,41 @@ func (sw *watched) keepLearning(l *link) {
 		}
 	}()
 	sw.pay(l)
-	ticks := time.NewTicker(learnEvery)
-	defer ticks.Stop()
-	for first := true; ; first = false {
+	for learned := false; ; {
 		err := sw.check(ctx, l)
-		if err == nil && first {
-			err = sw.learn(ctx, l)
+		if !learned {
+			err = errors.Join(err, sw.learn(ctx, l))
+			learned = err == nil
 		}
+		sw.w.forgetEnded()
+		next := time.After(learnEvery)
 		if err != nil && ctx.Err() == nil {
-			sw.w.srv.log.Warn("cannot learn which calls a switch has", "switch", sw.Name, "err", err)
+			sw.w.srv.log.Warn("cannot learn about all calls of a switch", "switch", sw.Name, "err", err)
+			next = time.After(learnAgain)
 		}
 		select {
-		case <-ticks.C:
+		case <-next:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// check asks what has become of the calls that were announced.
+// check asks what has become of the calls that were announced. One of which nothing can
+// be learned does not hold up the others.
 func (sw *watched) check(ctx context.Context, l *link) (failed error) {
-	for _, key := range sw.w.from(sw) {
+	for key, at := range sw.w.from(sw) {
 		data, err := sw.dump(ctx, l, key.uuid)
 		switch {
-		case isGone(err):
-			sw.w.hungUp(key, 0)
-		case isRefused(err):
-			failed = err // the others may do better
+		case isGone(err) || err == nil && keyOfCall(data) != key: // or the switch has restarted
+			sw.w.hungUp(l, key, 0)
+		case isRefused(err) || errors.Is(err, errUnreadable):
+			failed = err
+			sw.w.unchecked(l, key)
 		case err != nil:
 			return err
 		default:
-			sw.w.checked(l, key, data)
+			sw.w.checked(l, key, at, data)
 		}
 	}
 	return failed
@@ -187,11 +204,17 @@ func (sw *watched) dump(ctx context.Context, l *link, uuid string) (esl.Event, e
 	if err != nil {
 		return esl.Event{}, fmt.Errorf("uuid_dump: %w", err)
 	}
-	return esl.ParseChannelData(text)
+	data, err := esl.ParseChannelData(text)
+	if err != nil {
+		return esl.Event{}, fmt.Errorf("uuid_dump: %w: %w", errUnreadable, err)
+	}
+	return data, nil
 }
 
+var errUnreadable = errors.New("cannot be read")
+
 // learn finds the calls that were announced while there was no connection.
-func (sw *watched) learn(ctx context.Context, l *link) error {
+func (sw *watched) learn(ctx context.Context, l *link) (failed error) {
 	text, err := l.do(ctx, showChannels)
 	if err != nil {
 		return fmt.Errorf("show channels: %w", err)
@@ -205,7 +228,7 @@ func (sw *watched) learn(ctx context.Context, l *link) error {
 		return fmt.Errorf("show channels: %w", err)
 	}
 	known := map[string]bool{}
-	for _, key := range sw.w.from(sw) {
+	for key := range sw.w.from(sw) {
 		known[key.uuid] = true
 	}
 	for _, row := range list.Rows {
@@ -214,41 +237,41 @@ func (sw *watched) learn(ctx context.Context, l *link) error {
 		}
 		data, err := sw.dump(ctx, l, row.UUID)
 		switch {
-		case isGone(err):
-			continue // it has just ended
+		case isGone(err): // it has just ended
+		case isRefused(err) || errors.Is(err, errUnreadable):
+			failed = err
 		case err != nil:
 			return err
-		}
-		// Without its place, or in another one, nobody knows whether it is on offer still.
-		if p := placeOf(data); data.Get("variable_"+offerVariable) == "true" && p.profile != "" && data.Get("variable_"+placeVariable) == p.profile && p.leg == "" {
+		case onOfferHere(data): // else nobody knows whether it is on offer still
 			sw.w.announce(sw, l, data, 0)
 		}
 	}
-	return nil
+	return failed
 }
 
 // owe keeps what has to be said of a call, for when the switch is back.
-func (sw *watched) owe(uuid string, c command) {
+func (sw *watched) owe(key callKey, o owed) {
 	sw.w.mu.Lock()
 	defer sw.w.mu.Unlock()
-	if !slices.Contains(sw.owed[uuid], c) {
-		sw.owed[uuid] = append(sw.owed[uuid], c)
+	if !slices.ContainsFunc(sw.owed[key], func(x owed) bool { return x.command == o.command }) {
+		sw.owed[key] = append(sw.owed[key], o)
 	}
 }
 
-// pay says what is owed; what cannot be said is owed again.
+// pay says what is owed; what cannot be said because the switch is away again is owed
+// again.
 func (sw *watched) pay(l *link) {
 	sw.w.mu.Lock()
-	owed := sw.owed
-	sw.owed = map[string][]command{}
+	debts := sw.owed
+	sw.owed = map[callKey][]owed{}
 	sw.w.mu.Unlock()
-	for uuid, commands := range owed {
-		for _, c := range commands {
-			l.post(c, func(_ string, err error) {
-				if err != nil && !isGone(err) {
-					sw.owe(uuid, c)
+	for key, list := range debts {
+		for _, o := range list {
+			l.postJob(job{command: o.command, still: o.still, done: func(_ string, err error) {
+				if err != nil && !isRefused(err) && !errors.Is(err, errMoved) {
+					sw.owe(key, o)
 				}
-			})
+			}}, false)
 		}
 	}
 }
@@ -273,7 +296,7 @@ func (sw *watched) see(l *link, n notice) {
 			sw.w.bridged(l, callKey{n.Get("Core-UUID"), leg}, n)
 		}
 	case "CHANNEL_HANGUP":
-		sw.w.hungUp(keyOfCall(n), sequence(n))
+		sw.w.hungUp(l, keyOfCall(n), sequence(n))
 	case "CHANNEL_EXECUTE_COMPLETE":
 		sw.w.pass(l, n)
 	}

@@ -1,0 +1,191 @@
+package freeswitch_test
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+)
+
+// offerHere is what the dialplan does before it announces, in the place that a call came
+// to at a time.
+func offerHere(w *fst.Waiting, index int, at time.Time) {
+	w.Set("deflect_offer", "true")
+	w.Set("deflect_offer_at", fmt.Sprintf("%d.%d", index, at.UnixMicro()))
+	w.Announce()
+}
+
+// A call is announced anew while nobody watches: in another queue, or in the same one
+// after an answer. Its next key is an answer.
+func TestWatchAnnouncedAnewInTheGap(t *testing.T) {
+	for _, elsewhere := range []bool{false, true} {
+		t.Run(fmt.Sprintf("elsewhere %t", elsewhere), func(t *testing.T) {
+			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+				at, index := time.Now(), 1
+				w := r.queued("fs1")
+				if !elsewhere {
+					w.Press("2")
+					settled()
+				}
+				r.setDown("fs1", true)
+				r.sw("fs1").Drop()
+				synctest.Wait()
+				if elsewhere {
+					at, index = time.Now(), 2
+					w.Transfer("second-queue")
+				}
+				offerHere(w, index, at)
+				r.setDown("fs1", false)
+				settled()
+				settled()
+				w.Press("1")
+				settled()
+				r.wantTexts(1)
+				w.HangUp()
+				r.forgotten()
+				r.wantSum(2)
+			})
+		})
+	}
+}
+
+// A key is pressed after a gap, before the switch could be asked about the call: it is
+// an answer, whatever becomes of the call then.
+func TestWatchKeyBeforeTheCheck(t *testing.T) {
+	for what, do := range map[string]func(*fst.Waiting){
+		"nothing": func(*fst.Waiting) {}, "hang-up": (*fst.Waiting).HangUp, "announced again": (*fst.Waiting).Announce,
+		"an agent":      func(w *fst.Waiting) { w.Agent("callcenter") },
+		"an agent, too": func(w *fst.Waiting) { w.Agent("fifo") },
+	} {
+		t.Run(what, func(t *testing.T) {
+			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+				var slow atomic.Int64
+				r.dialBy(func(a, p string) (freeswitch.SwitchConn, error) {
+					c, err := r.connect(a, p)
+					return slowConn{c, &slow}, err
+				})
+				r.sw("fs1").Drop()
+				time.Sleep(2 * time.Second)
+				w := r.queued("fs1")
+				time.Sleep(time.Second)
+				slow.Store(int64(3 * time.Second))
+				r.sw("fs1").Drop()
+				time.Sleep(2 * time.Second)
+				w.Press("1")
+				synctest.Wait()
+				do(w)
+				time.Sleep(time.Minute)
+				r.wantTexts(1)
+				if res := w.Result(); strings.HasPrefix(what, "an agent") && (res.Transferred != "" || len(res.Played) > 0) {
+					t.Errorf("%+v", res)
+				}
+				slow.Store(0)
+				time.Sleep(10 * time.Second)
+				w.HangUp()
+				time.Sleep(6 * time.Minute)
+				r.forgotten()
+			})
+		})
+	}
+}
+
+// badDump answers nonsense about one call.
+type badDump struct {
+	freeswitch.SwitchConn
+	id  string
+	bad *atomic.Bool
+}
+
+func (c badDump) Send(command string) (freeswitch.Answer, error) {
+	if c.bad.Load() && command == "api uuid_dump "+c.id {
+		return freeswitch.NewAnswer("Event-Name: CHANNEL_DATA\nno colon here\n"), nil
+	}
+	return c.SwitchConn.Send(command)
+}
+
+// A call about which nothing can be learned does not hold up the others, nor itself.
+func TestWatchOneBadCall(t *testing.T) {
+	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+		var bad atomic.Bool
+		r.dialBy(func(a, p string) (freeswitch.SwitchConn, error) {
+			c, err := r.connect(a, p)
+			return badDump{c, "bad", &bad}, err
+		})
+		r.sw("fs1").Drop()
+		time.Sleep(2 * time.Second)
+		waiting := []*fst.Waiting{r.queued("fs1", func(c *fst.Call) { c.UUID = "bad" })}
+		for i := range 16 {
+			waiting = append(waiting, r.queued("fs1", func(c *fst.Call) { c.UUID = fmt.Sprint("call-", i) }))
+		}
+		bad.Store(true)
+		r.sw("fs1").Drop()
+		time.Sleep(3 * time.Second)
+		for _, w := range waiting {
+			w.Press("1")
+		}
+		settled()
+		r.wantTexts(len(waiting))
+		for _, w := range waiting {
+			w.HangUp()
+		}
+		r.forgotten()
+	})
+}
+
+// A withdrawal that comes late over a second subscription is not that of the
+// announcement that followed.
+func TestWatchLateWithdrawal(t *testing.T) {
+	inWatchBubble(t, []string{"fs1", "same"}, nil, func(t *testing.T, r *watchRig) {
+		r.mu.Lock()
+		other := r.switches["same:8021"]
+		r.switches["same:8021"] = r.switches["fs1:8021"]
+		r.mu.Unlock()
+		n := 0
+		r.dialBy(func(address, password string) (freeswitch.SwitchConn, error) {
+			c, err := r.connect(address, password)
+			if err == nil && address == "same:8021" {
+				if n++; n == 2 { // the one for events
+					return newLate(c, 300*time.Millisecond), nil
+				}
+			}
+			return c, err
+		})
+		other.Stop()
+		settled()
+		w := r.queued("fs1")
+		time.Sleep(time.Second)
+		w.Withdraw()
+		w.Announce()
+		time.Sleep(2 * time.Second)
+		w.Press("1")
+		settled()
+		r.wantTexts(1)
+		w.HangUp()
+		settled()
+		r.forgotten()
+		delete(r.switches, "same:8021")
+	})
+}
+
+// An announcement that comes while an earlier key is dealt with counts when that is over.
+func TestWatchAnnouncedDuringTheSession(t *testing.T) {
+	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+		r.api.SetFault(nil)
+		w := r.queued("fs1", func(c *fst.Call) { c.Vars = map[string]string{"deflect_number": "+442079460018"} }) // a landline
+		w.Press("1")
+		time.Sleep(time.Second) // the prompt plays
+		w.Set("deflect_number", "")
+		w.Announce()
+		settled()
+		w.Press("1")
+		settled()
+		r.wantTexts(1)
+		w.HangUp()
+		r.forgotten()
+	})
+}
