@@ -2,16 +2,11 @@ package freeswitch
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
@@ -41,12 +36,6 @@ type watched struct {
 	probes probes
 	up     bool               // these two with w.mu
 	owed   map[callKey][]owed // what has to be said of calls
-}
-
-// owed is a command that could not be said.
-type owed struct {
-	command command
-	still   func() bool // whether it is to be said, by then; nil is true
 }
 
 // Watch offers texts to the callers who wait in queues of the switches in
@@ -144,136 +133,6 @@ func (sw *watched) set(up bool) {
 		value = 1
 	}
 	sw.w.srv.metrics.watchUp[sw.Name].Set(value)
-}
-
-// keepLearning asks the switch what has become of its calls: at once, for what happened
-// while there was no connection, and now and then.
-func (sw *watched) keepLearning(l *link) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		select {
-		case <-l.broken:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	sw.pay(l)
-	for learned := false; ; {
-		err := sw.check(ctx, l)
-		if !learned {
-			err = errors.Join(err, sw.learn(ctx, l))
-			learned = err == nil
-		}
-		sw.w.forgetEnded()
-		next := time.After(learnEvery)
-		if err != nil && ctx.Err() == nil {
-			sw.w.srv.log.Warn("cannot learn about all calls of a switch", "switch", sw.Name, "err", err)
-			next = time.After(learnAgain)
-		}
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// check asks what has become of the calls that were announced. One of which nothing can
-// be learned does not hold up the others.
-func (sw *watched) check(ctx context.Context, l *link) (failed error) {
-	for key, at := range sw.w.from(sw) {
-		data, err := sw.dump(ctx, l, key.uuid)
-		switch {
-		case isGone(err) || err == nil && keyOfCall(data) != key: // or the switch has restarted
-			sw.w.hungUp(l, key, 0)
-		case isRefused(err) || errors.Is(err, errUnreadable):
-			failed = err
-			sw.w.unchecked(l, key)
-		case err != nil:
-			return err
-		default:
-			sw.w.checked(l, key, at, data)
-		}
-	}
-	return failed
-}
-
-func (sw *watched) dump(ctx context.Context, l *link, uuid string) (esl.Event, error) {
-	text, err := l.do(ctx, dump(uuid))
-	if err != nil {
-		return esl.Event{}, fmt.Errorf("uuid_dump: %w", err)
-	}
-	data, err := esl.ParseChannelData(text)
-	if err != nil {
-		return esl.Event{}, fmt.Errorf("uuid_dump: %w: %w", errUnreadable, err)
-	}
-	return data, nil
-}
-
-var errUnreadable = errors.New("cannot be read")
-
-// learn finds the calls that were announced while there was no connection.
-func (sw *watched) learn(ctx context.Context, l *link) (failed error) {
-	text, err := l.do(ctx, showChannels)
-	if err != nil {
-		return fmt.Errorf("show channels: %w", err)
-	}
-	var list struct {
-		Rows []struct {
-			UUID string `json:"uuid"`
-		} `json:"rows"`
-	}
-	if err := json.Unmarshal([]byte(text), &list); err != nil {
-		return fmt.Errorf("show channels: %w", err)
-	}
-	known := map[string]bool{}
-	for key := range sw.w.from(sw) {
-		known[key.uuid] = true
-	}
-	for _, row := range list.Rows {
-		if !channelForm.MatchString(row.UUID) || known[row.UUID] {
-			continue
-		}
-		data, err := sw.dump(ctx, l, row.UUID)
-		switch {
-		case isGone(err): // it has just ended
-		case isRefused(err) || errors.Is(err, errUnreadable):
-			failed = err
-		case err != nil:
-			return err
-		case onOfferHere(data): // else nobody knows whether it is on offer still
-			sw.w.announce(sw, l, data, 0)
-		}
-	}
-	return failed
-}
-
-// owe keeps what has to be said of a call, for when the switch is back.
-func (sw *watched) owe(key callKey, o owed) {
-	sw.w.mu.Lock()
-	defer sw.w.mu.Unlock()
-	if !slices.ContainsFunc(sw.owed[key], func(x owed) bool { return x.command == o.command }) {
-		sw.owed[key] = append(sw.owed[key], o)
-	}
-}
-
-// pay says what is owed; what cannot be said because the switch is away again is owed
-// again.
-func (sw *watched) pay(l *link) {
-	sw.w.mu.Lock()
-	debts := sw.owed
-	sw.owed = map[callKey][]owed{}
-	sw.w.mu.Unlock()
-	for key, list := range debts {
-		for _, o := range list {
-			l.postJob(job{command: o.command, still: o.still, done: func(_ string, err error) {
-				if err != nil && !isRefused(err) && !errors.Is(err, errMoved) {
-					sw.owe(key, o)
-				}
-			}}, false)
-		}
-	}
 }
 
 // see takes in an event of a switch. It waits for nothing.

@@ -1,0 +1,101 @@
+package freeswitch
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// answered takes a call off offer whose caller has answered, and returns what is known
+// of it; w.mu is held.
+func (w *watcher) answered(c *announced) channel {
+	w.turn(c, false)
+	ch := c.ch
+	c.ch.pressed = ""
+	return ch
+}
+
+// deal decides about one key press, and does what comes of it.
+func (w *watcher) deal(setup *setup, key callKey, c *announced, ch channel) {
+	conn := c.session
+	defer w.over(key, c)
+	ses := newSession(w.srv.cut, w.srv, setup, conn)
+	ses.waiting = &ch
+	e := ses.guarded()
+	conn.close(errOver)
+	// The hang-up is still to come to us, but another start of ours must not take the
+	// call for one on offer.
+	w.mark(conn.link, key, c, "true", "0")
+	conn.freeAgent()
+	if e.Outcome == deflect.Sent && ses.profile.OnSent.Transfer != "" && (e.confirmed == "" || e.confirmed == "true") {
+		w.transfer(conn, ch.uuid, ses.profile.OnSent.Transfer)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
+	defer cancel()
+	_, _ = conn.link.do(ctx, "") // all of that is done before a stop ends the link
+}
+
+// bridging is how long a queue takes to connect a call to an agent, from the end of
+// what it was playing to the event that tells.
+const bridging = 250 * time.Millisecond
+
+// transfer takes a caller who was texted out of the queue, unless an agent has, or this
+// process has to stop now.
+func (w *watcher) transfer(conn *waitingConn, id, target string) {
+	cmd, ok := transferTo(conn.uuid, target)
+	if !ok {
+		return
+	}
+	select {
+	case <-time.After(bridging):
+	case <-w.srv.cut.Done():
+		return
+	}
+	if err := conn.transfer(cmd); err != nil {
+		w.srv.log.Info("a caller who was texted is not transferred", "call_id", id, "err", err)
+	}
+}
+
+// over ends the dealing with a key press.
+func (w *watcher) over(key callKey, c *announced) {
+	w.mu.Lock()
+	again := c.again
+	c.session, c.again = nil, nil
+	if c.gone && w.calls[key] == c {
+		w.forget(key, c.seq, c.place)
+	}
+	w.mu.Unlock()
+	if again != nil {
+		again()
+	}
+}
+
+// declined keeps the answer of a caller who does not want a text.
+func (w *watcher) declined(l *link, key callKey, c *announced, ch channel) {
+	e := end(deflect.Declined, deflect.ReasonDeclineKey)
+	digits := keepDigits(ch.call.Digits + ch.pressed)
+	if cmd, ok := setVariables(key.uuid, assignments(*outVariables(e, digits, ch.texted()))); ok {
+		l.post(cmd, func(_ string, err error) {
+			if err != nil && !isRefused(err) {
+				c.from.owe(key, owed{cmd, nil})
+			}
+		})
+	}
+	w.mark(l, key, c, "true", "0")
+	w.settle(ch, c.began, e)
+}
+
+// assignments is the argument of multiset in the form of uuid_setvar_multi.
+func assignments(multiset string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(multiset, "^^~"), "~", ";")
+}
+
+// settle counts and records a call that ended without a session of its own.
+func (w *watcher) settle(ch channel, began time.Time, e ending) {
+	setup := w.srv.setup.Load()
+	s := &session{srv: w.srv, setup: setup, ch: ch, began: began, profile: setup.profiles.serving(&ch)}
+	s.count(e)
+	s.record(e)
+}

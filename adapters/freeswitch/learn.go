@@ -1,0 +1,231 @@
+package freeswitch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// owed is a command that could not be said.
+type owed struct {
+	command command
+	still   func() bool // whether it is to be said, by then; nil is true
+}
+
+// keepLearning asks the switch what has become of its calls: at once, for what happened
+// while there was no connection, and now and then.
+func (sw *watched) keepLearning(l *link) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-l.broken:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	sw.pay(l)
+	for learned := false; ; {
+		err := sw.check(ctx, l)
+		if !learned {
+			err = errors.Join(err, sw.learn(ctx, l))
+			learned = err == nil
+		}
+		sw.w.forgetEnded()
+		next := time.After(learnEvery)
+		if err != nil && ctx.Err() == nil {
+			sw.w.srv.log.Warn("cannot learn about all calls of a switch", "switch", sw.Name, "err", err)
+			next = time.After(learnAgain)
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// check asks what has become of the calls that were announced. One of which nothing can
+// be learned does not hold up the others.
+func (sw *watched) check(ctx context.Context, l *link) (failed error) {
+	for key, at := range sw.w.from(sw) {
+		data, err := sw.dump(ctx, l, key.uuid)
+		switch {
+		case isGone(err) || err == nil && keyOfCall(data) != key: // or the switch has restarted
+			sw.w.hungUp(l, key, 0)
+		case isRefused(err) || errors.Is(err, errUnreadable):
+			failed = err
+			sw.w.unchecked(l, key)
+		case err != nil:
+			return err
+		default:
+			sw.w.checked(l, key, at, data)
+		}
+	}
+	return failed
+}
+
+func (sw *watched) dump(ctx context.Context, l *link, uuid string) (esl.Event, error) {
+	text, err := l.do(ctx, dump(uuid))
+	if err != nil {
+		return esl.Event{}, fmt.Errorf("uuid_dump: %w", err)
+	}
+	data, err := esl.ParseChannelData(text)
+	if err != nil {
+		return esl.Event{}, fmt.Errorf("uuid_dump: %w: %w", errUnreadable, err)
+	}
+	return data, nil
+}
+
+var errUnreadable = errors.New("cannot be read")
+
+// learn finds the calls that were announced while there was no connection.
+func (sw *watched) learn(ctx context.Context, l *link) (failed error) {
+	text, err := l.do(ctx, showChannels)
+	if err != nil {
+		return fmt.Errorf("show channels: %w", err)
+	}
+	var list struct {
+		Rows []struct {
+			UUID string `json:"uuid"`
+		} `json:"rows"`
+	}
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return fmt.Errorf("show channels: %w", err)
+	}
+	known := map[string]bool{}
+	for key := range sw.w.from(sw) {
+		known[key.uuid] = true
+	}
+	for _, row := range list.Rows {
+		if !channelForm.MatchString(row.UUID) || known[row.UUID] {
+			continue
+		}
+		data, err := sw.dump(ctx, l, row.UUID)
+		switch {
+		case isGone(err): // it has just ended
+		case isRefused(err) || errors.Is(err, errUnreadable):
+			failed = err
+		case err != nil:
+			return err
+		case onOfferHere(data): // else nobody knows whether it is on offer still
+			sw.w.announce(sw, l, data, 0)
+		}
+	}
+	return failed
+}
+
+// owe keeps what has to be said of a call, for when the switch is back.
+func (sw *watched) owe(key callKey, o owed) {
+	sw.w.mu.Lock()
+	defer sw.w.mu.Unlock()
+	if !slices.ContainsFunc(sw.owed[key], func(x owed) bool { return x.command == o.command }) {
+		sw.owed[key] = append(sw.owed[key], o)
+	}
+}
+
+// pay says what is owed; what cannot be said because the switch is away again is owed
+// again.
+func (sw *watched) pay(l *link) {
+	sw.w.mu.Lock()
+	debts := sw.owed
+	sw.owed = map[callKey][]owed{}
+	sw.w.mu.Unlock()
+	for key, list := range debts {
+		for _, o := range list {
+			l.postJob(job{command: o.command, still: o.still, done: func(_ string, err error) {
+				if err != nil && !isRefused(err) && !errors.Is(err, errMoved) {
+					sw.owe(key, o)
+				}
+			}}, false)
+		}
+	}
+}
+
+// trust ends the doubts about a call, and decides about the keys that were pressed
+// meanwhile, each by the place where it was; w.mu is held. What it returns has to be
+// done without.
+func (w *watcher) trust(l *link, key callKey, c *announced) later {
+	held := c.held
+	c.doubtful, c.held = false, nil
+	var after later
+	for _, n := range held {
+		switch {
+		case c.session != nil:
+			c.session.see(n)
+		case placeOf(n) == c.place:
+			after = append(after, w.press(l, key, c, n)...)
+		}
+	}
+	return after
+}
+
+// checked takes in what a switch says of a call that was announced before a gap: on
+// offer are those that are where they were and were not withdrawn, and those that were
+// announced somewhere else. at tells which announcement was meant.
+func (w *watcher) checked(l *link, key callKey, at uint64, data headers) {
+	var after later
+	p := placeOf(data)
+	w.mu.Lock()
+	switch c := w.calls[key]; {
+	case c == nil || c.session != nil || c.at != at:
+	case onOfferHere(data) && (p != c.place || !c.on):
+		if c.on {
+			old, began := c.ch, c.began
+			after = append(after, func() { w.settle(old, began, end(deflect.NoInput, deflect.ReasonNoKey)) })
+		}
+		ch := readChannel(data, time.Now())
+		served := w.srv.setup.Load().profiles.serving(&ch) != nil
+		after = append(after, w.putOn(l, key, c, p, ch, served)...)
+	case p != c.place || data.Get("variable_"+offerVariable) == "false", c.on && c.marked && data.Get("variable_"+offerVariable) != "true":
+		if p != c.place { // the keys were pressed before
+			after = w.trust(l, key, c)
+		}
+		after = append(after, w.drop(l, key, c)...)
+	default:
+		if c.on && !c.marked {
+			after = append(after, func() { w.mark(l, key, c, "true", p.profile) })
+		}
+		after = append(after, w.trust(l, key, c)...)
+	}
+	w.mu.Unlock()
+	after.do()
+}
+
+// unchecked is for a call of which the switch says nothing: there is no more doubt than
+// about any other.
+func (w *watcher) unchecked(l *link, key callKey) {
+	var after later
+	w.mu.Lock()
+	if c := w.calls[key]; c != nil {
+		after = w.trust(l, key, c)
+	}
+	w.mu.Unlock()
+	after.do()
+}
+
+// onOfferHere reports whether a channel is marked as on offer where it is.
+func onOfferHere(data headers) bool {
+	p := placeOf(data)
+	return data.Get("variable_"+offerVariable) == "true" && p.profile != "" && data.Get("variable_"+placeVariable) == p.profile && p.leg == ""
+}
+
+// from returns the calls that were announced on a switch, each with the number of its
+// announcement.
+func (w *watcher) from(sw *watched) map[callKey]uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	calls := map[callKey]uint64{}
+	for key, c := range w.calls {
+		if c.from == sw {
+			calls[key] = c.at
+		}
+	}
+	return calls
+}
