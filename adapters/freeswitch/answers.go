@@ -11,6 +11,7 @@ import (
 // answered takes a call off offer whose caller has answered, and returns what is known
 // of it; w.mu is held.
 func (w *watcher) answered(c *announced) channel {
+	c.turns++
 	w.turn(c, false)
 	ch := c.ch
 	c.ch.pressed = ""

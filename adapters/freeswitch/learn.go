@@ -54,7 +54,8 @@ func (sw *watched) keepLearning(l *link) {
 // check asks what has become of the calls that were announced. One of which nothing can
 // be learned does not hold up the others.
 func (sw *watched) check(ctx context.Context, l *link) (failed error) {
-	for key, at := range sw.w.from(sw) {
+	for _, key := range sw.w.from(sw) {
+		turns := sw.w.turnsOf(key)
 		data, err := sw.dump(ctx, l, key.uuid)
 		switch {
 		case isGone(err) || err == nil && keyOfCall(data) != key: // or the switch has restarted
@@ -65,7 +66,7 @@ func (sw *watched) check(ctx context.Context, l *link) (failed error) {
 		case err != nil:
 			return err
 		default:
-			sw.w.checked(l, key, at, data)
+			sw.w.checked(l, key, turns, data)
 		}
 	}
 	return failed
@@ -100,7 +101,7 @@ func (sw *watched) learn(ctx context.Context, l *link) (failed error) {
 		return fmt.Errorf("show channels: %w", err)
 	}
 	known := map[string]bool{}
-	for key := range sw.w.from(sw) {
+	for _, key := range sw.w.from(sw) {
 		known[key.uuid] = true
 	}
 	for _, row := range list.Rows {
@@ -168,13 +169,14 @@ func (w *watcher) trust(l *link, key callKey, c *announced) later {
 
 // checked takes in what a switch says of a call that was announced before a gap: on
 // offer are those that are where they were and were not withdrawn, and those that were
-// announced somewhere else. at tells which announcement was meant.
-func (w *watcher) checked(l *link, key callKey, at uint64, data headers) {
+// announced somewhere else. A call that was put on offer or taken off since it was asked
+// about (turns) is left alone.
+func (w *watcher) checked(l *link, key callKey, turns uint64, data headers) {
 	var after later
 	p := placeOf(data)
 	w.mu.Lock()
 	switch c := w.calls[key]; {
-	case c == nil || c.session != nil || c.at != at:
+	case c == nil || c.session != nil || c.turns != turns:
 	case onOfferHere(data) && (p != c.place || !c.on):
 		if c.on {
 			old, began := c.ch, c.began
@@ -216,16 +218,25 @@ func onOfferHere(data headers) bool {
 	return data.Get("variable_"+offerVariable) == "true" && p.profile != "" && data.Get("variable_"+placeVariable) == p.profile && p.leg == ""
 }
 
-// from returns the calls that were announced on a switch, each with the number of its
-// announcement.
-func (w *watcher) from(sw *watched) map[callKey]uint64 {
+// turnsOf returns how often a call was put on offer, or taken off.
+func (w *watcher) turnsOf(key callKey) uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	calls := map[callKey]uint64{}
+	if c := w.calls[key]; c != nil {
+		return c.turns
+	}
+	return 0
+}
+
+// from returns the calls that were announced on a switch.
+func (w *watcher) from(sw *watched) []callKey {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var keys []callKey
 	for key, c := range w.calls {
 		if c.from == sw {
-			calls[key] = c.at
+			keys = append(keys, key)
 		}
 	}
-	return calls
+	return keys
 }

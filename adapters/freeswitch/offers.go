@@ -35,6 +35,7 @@ type announced struct {
 	place    place        // where that was
 	ch       channel      // what was known of it then, and what was pressed since
 	at       uint64       // number of the event that announced it
+	turns    uint64       // how often it was put on offer, or taken off
 	seq      uint64       // of the last event that was looked at
 	on       bool         // on offer: an accept digit is an answer
 	marked   bool         // the switch has it marked as on offer
@@ -98,6 +99,7 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 func (w *watcher) putOn(l *link, key callKey, c *announced, at place, ch channel, served bool) later {
 	ch.pressed = c.ch.pressed
 	c.place, c.ch, c.marked = at, ch, false
+	c.turns++
 	w.turn(c, served && !w.stopping)
 	if !served {
 		c.doubtful, c.held = false, nil

@@ -189,3 +189,33 @@ func TestWatchAnnouncedDuringTheSession(t *testing.T) {
 		r.forgotten()
 	})
 }
+
+// A caller declines while the switch is being asked about the call: what it said before
+// does not put the call on offer again.
+func TestWatchDeclinedDuringTheCheck(t *testing.T) {
+	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+		var slow atomic.Int64
+		r.dialBy(func(a, p string) (freeswitch.SwitchConn, error) {
+			c, err := r.connect(a, p)
+			return slowAfter{c, &slow}, err
+		})
+		r.sw("fs1").Drop()
+		time.Sleep(2 * time.Second)
+		w := r.queued("fs1")
+		time.Sleep(time.Minute)
+		slow.Store(int64(2 * time.Second))
+		dumps := func() int { return strings.Count(strings.Join(r.sw("fs1").Commands(), "\n"), "uuid_dump") }
+		for before := dumps(); dumps() == before; {
+			time.Sleep(100 * time.Millisecond)
+		}
+		w.Press("2")
+		settled()
+		slow.Store(0)
+		w.Press("1")
+		settled()
+		r.wantTexts(0)
+		w.HangUp()
+		r.forgotten()
+		r.wantSum(1)
+	})
+}
