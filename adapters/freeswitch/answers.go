@@ -2,7 +2,6 @@ package freeswitch
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -79,18 +78,13 @@ func (w *watcher) declined(l *link, key callKey, c *announced, ch channel) {
 	digits := keepDigits(ch.call.Digits + ch.pressed)
 	if cmd, ok := setVariables(key.uuid, assignments(*outVariables(e, digits, ch.texted()))); ok {
 		l.post(cmd, func(_ string, err error) {
-			if err != nil && !isRefused(err) {
+			if unsaid(err) {
 				c.from.owe(key, owed{cmd, nil})
 			}
 		})
 	}
 	w.mark(l, key, c, "true", "0")
 	w.settle(ch, c.began, e)
-}
-
-// assignments is the argument of multiset in the form of uuid_setvar_multi.
-func assignments(multiset string) string {
-	return strings.ReplaceAll(strings.TrimPrefix(multiset, "^^~"), "~", ";")
 }
 
 // settle counts and records a call that ended without a session of its own.

@@ -25,9 +25,9 @@ import (
 //
 // The program may have done with the call what it likes before (its own connect,
 // myevents, prompts), as long as it has read the events that it asked for, and nobody
-// else uses the connection from now on. At the
-// end the connection is closed. When ctx ends, the call is given back at once. A variable
-// that the program sets counts when its CHANNEL_EXECUTE_COMPLETE has come, not before.
+// else uses the connection from now on. At the end the connection is closed. When ctx
+// ends, the call is given back at once. A variable that the program sets counts when its
+// CHANNEL_EXECUTE_COMPLETE has come, not before.
 //
 // It returns what became of the call, which is also in its channel variables and is
 // counted and logged by server, and why. An error without an outcome means that there

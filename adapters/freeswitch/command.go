@@ -56,6 +56,11 @@ func setVariables(uuid, assignments string) (command, bool) {
 	return command("api uuid_setvar_multi " + uuid + " " + assignments), setForm.MatchString(assignments)
 }
 
+// assignments is the argument of multiset in the form of uuid_setvar_multi.
+func assignments(multiset string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(multiset, "^^~"), "~", ";")
+}
+
 func broadcast(uuid, prompt string) (command, bool) {
 	return command("api uuid_broadcast " + uuid + " " + prompt + " aleg"), promptWord(prompt)
 }

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,12 +62,6 @@ type Profile struct {
 	Language  string                 // of Prompts and Text, and of callers whose language is not among Languages; "en"
 	Prompts   Prompts                // in Language
 	Languages map[string]Translation // what callers of other languages hear, by BCP 47 tag
-}
-
-// OnSent says what becomes of a caller who waited and was texted; of callers that the
-// dialplan has handed over, it decides itself.
-type OnSent struct {
-	Transfer string // extension, dialplan and context, such as "9999 XML public"; empty to leave the caller in the queue
 }
 
 // NumberEntry says how callers key in a number.
@@ -200,66 +191,6 @@ func (c Config) Validate() error {
 	}
 	v.profiles(c.Profiles, region)
 	return errors.Join(v.errs...)
-}
-
-var errNotOneWord = errors.New("holds a blank, a quote, a backslash or ::, which cannot be played to callers who wait (inbound)")
-
-// inbound checks what is said to switches.
-func (v *checker) inbound(c Config) {
-	names, addresses := map[string]bool{}, map[string]string{}
-	for i, sw := range c.Inbound {
-		at := fmt.Sprintf("Inbound[%d]", i)
-		switch {
-		case !wordForm.MatchString(sw.Name):
-			v.bad(at+".Name", "must be 1 to 64 letters, digits, '-' or '_'")
-		case names[sw.Name]:
-			v.bad(at+".Name", "%q is the name of an earlier switch too", sw.Name)
-		}
-		names[sw.Name] = true
-		host, port, err := net.SplitHostPort(sw.Address)
-		n, portErr := strconv.ParseUint(port, 10, 16)
-		switch other, twice := addresses[sw.Address]; {
-		case err != nil || portErr != nil || host == "" || n == 0:
-			v.bad(at+".Address", "must be a host and the port of its event socket, such as 127.0.0.1:8021")
-		case twice:
-			v.bad(at+".Address", "is that of switch %q too: a key press would be seen twice", other)
-		}
-		addresses[sw.Address] = sw.Name
-		switch {
-		case sw.Password == "":
-			v.bad(at+".Password", "is missing")
-		case strings.IndexFunc(string(sw.Password), func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
-			v.bad(at+".Password", "holds a control character, such as a line break")
-		}
-	}
-	ownSounds := promptWord(c.Sounds)
-	if len(c.Inbound) > 0 && c.Sounds != "" && !ownSounds {
-		v.bad("Sounds", "%w", errNotOneWord)
-	}
-	for i, p := range c.Profiles {
-		at := fmt.Sprintf("Profiles[%d].", i)
-		if t := p.OnSent.Transfer; t != "" && !transferForm.MatchString(t) {
-			v.bad(at+"OnSent.Transfer", "must be an extension, a dialplan and a context, such as \"9999 XML public\"")
-		}
-		if len(c.Inbound) == 0 {
-			continue
-		}
-		sets := map[string]Prompts{"Prompts": p.Prompts}
-		for lang, t := range p.Languages {
-			sets["Languages."+lang+".Prompts"] = t.Prompts
-		}
-		for _, set := range slices.Sorted(maps.Keys(sets)) {
-			prompts := sets[set]
-			for _, f := range prompts.all() {
-				switch {
-				case *f.value == "", *f.value == None, f.name == "Offer", checkPrompt(*f.value) != nil, promptWord(*f.value):
-				case !ownSounds && strings.HasPrefix(*f.value, c.Sounds+"/"): // said of the folder
-				default:
-					v.bad(at+set+"."+f.name, "%w", errNotOneWord)
-				}
-			}
-		}
-	}
 }
 
 // maxGap is the longest silence after an offer that makes sense.

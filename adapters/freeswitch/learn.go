@@ -141,7 +141,7 @@ func (sw *watched) pay(l *link) {
 	for key, list := range debts {
 		for _, o := range list {
 			l.postJob(job{command: o.command, still: o.still, done: func(_ string, err error) {
-				if err != nil && !isRefused(err) && !errors.Is(err, errMoved) {
+				if unsaid(err) {
 					sw.owe(key, o)
 				}
 			}}, false)
@@ -172,44 +172,43 @@ func (w *watcher) trust(l *link, key callKey, c *announced) later {
 // announced somewhere else. A call that was put on offer or taken off since it was asked
 // about (turns) is left alone.
 func (w *watcher) checked(l *link, key callKey, turns uint64, data headers) {
-	var after later
-	p := placeOf(data)
-	w.mu.Lock()
-	switch c := w.calls[key]; {
-	case c == nil || c.session != nil || c.turns != turns:
-	case onOfferHere(data) && (p != c.place || !c.on):
-		if c.on {
-			old, began := c.ch, c.began
-			after = append(after, func() { w.settle(old, began, end(deflect.NoInput, deflect.ReasonNoKey)) })
+	p, offer := placeOf(data), data.Get("variable_"+offerVariable)
+	w.locked(func() later {
+		c := w.calls[key]
+		if c == nil || c.session != nil || c.turns != turns {
+			return nil
 		}
-		ch := readChannel(data, time.Now())
-		served := w.srv.setup.Load().profiles.serving(&ch) != nil
-		after = append(after, w.putOn(l, key, c, p, ch, served)...)
-	case p != c.place || data.Get("variable_"+offerVariable) == "false", c.on && c.marked && data.Get("variable_"+offerVariable) != "true":
-		if p != c.place { // the keys were pressed before
+		var after later
+		switch {
+		case onOfferHere(data) && (p != c.place || !c.on):
+			if c.on {
+				old, began := c.ch, c.began
+				after = append(after, func() { w.settle(old, began, end(deflect.NoInput, deflect.ReasonNoKey)) })
+			}
+			ch := readChannel(data, time.Now())
+			served := w.srv.setup.Load().profiles.serving(&ch) != nil
+			return append(after, w.putOn(l, key, c, p, ch, served)...)
+		case p != c.place: // the keys were pressed before
 			after = w.trust(l, key, c)
-		}
-		after = append(after, w.drop(l, key, c)...)
-	default:
-		if c.on && !c.marked {
+			return append(after, w.drop(l, key, c)...)
+		case offer == "false", c.on && c.marked && offer != "true":
+			return w.drop(l, key, c)
+		case c.on && !c.marked:
 			after = append(after, func() { w.mark(l, key, c, "true", p.profile) })
 		}
-		after = append(after, w.trust(l, key, c)...)
-	}
-	w.mu.Unlock()
-	after.do()
+		return append(after, w.trust(l, key, c)...)
+	})
 }
 
 // unchecked is for a call of which the switch says nothing: there is no more doubt than
 // about any other.
 func (w *watcher) unchecked(l *link, key callKey) {
-	var after later
-	w.mu.Lock()
-	if c := w.calls[key]; c != nil {
-		after = w.trust(l, key, c)
-	}
-	w.mu.Unlock()
-	after.do()
+	w.locked(func() later {
+		if c := w.calls[key]; c != nil {
+			return w.trust(l, key, c)
+		}
+		return nil
+	})
 }
 
 // onOfferHere reports whether a channel is marked as on offer where it is.

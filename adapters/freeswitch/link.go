@@ -46,6 +46,11 @@ var (
 	errMoved = errors.New("the call is not any more where it was")
 )
 
+// unsaid reports whether a command did not reach the switch, and may be said again.
+func unsaid(err error) bool {
+	return err != nil && !isRefused(err) && !errors.Is(err, errMoved)
+}
+
 // dialer connects, on goroutines that end by themselves: the library cannot be
 // interrupted. Of each kind of connection it has one attempt under way at most, so
 // that a switch that takes connections and says nothing costs no more than that.

@@ -1,7 +1,6 @@
 package freeswitch
 
 import (
-	"errors"
 	"sync"
 	"time"
 
@@ -72,26 +71,23 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 	}
 	ch, at := readChannel(data, now), placeOf(data)
 	served := w.srv.setup.Load().profiles.serving(&ch) != nil
-	var after later
-	w.mu.Lock()
-	c := w.calls[key]
-	last, was := w.ended[key]
-	switch {
-	case c != nil && seq <= c.seq, was && seq <= last.seq && (seq != 0 || at == last.place):
-		w.mu.Unlock()
-		return
-	case c != nil && c.session != nil:
-		c.again = func() { w.announce(sw, l, data, seq) }
-		w.mu.Unlock()
-		return
-	case c == nil:
-		c = &announced{from: sw, began: now}
-		w.calls[key] = c
-	}
-	after = append(after, w.putOn(l, key, c, at, ch, served)...)
-	c.at, c.seq = seq, max(c.seq, seq)
-	w.mu.Unlock()
-	after.do()
+	w.locked(func() later {
+		c := w.calls[key]
+		last, was := w.ended[key]
+		switch {
+		case c != nil && seq <= c.seq, was && seq <= last.seq && (seq != 0 || at == last.place):
+			return nil
+		case c != nil && c.session != nil:
+			c.again = func() { w.announce(sw, l, data, seq) }
+			return nil
+		case c == nil:
+			c = &announced{from: sw, began: now}
+			w.calls[key] = c
+		}
+		after := w.putOn(l, key, c, at, ch, served)
+		c.at, c.seq = seq, max(c.seq, seq)
+		return after
+	})
 }
 
 // putOn has a call on offer at a place, or says that nobody serves it; w.mu is held.
@@ -123,14 +119,13 @@ func (w *watcher) mark(l *link, key callKey, c *announced, offer, at string) {
 	still := func() bool { return on || !w.onOffer(key) }
 	l.postJob(job{command: cmd, still: still, done: func(_ string, err error) {
 		switch {
-		case errors.Is(err, errMoved):
 		case isGone(err):
 			w.hungUp(l, key, 0) // before its events could come to us
 		case err == nil && on:
 			w.mu.Lock()
 			c.marked = true
 			w.mu.Unlock()
-		case err != nil && !isRefused(err) && !on:
+		case unsaid(err) && !on:
 			c.from.owe(key, owed{cmd, still})
 		}
 	}}, false)
@@ -157,23 +152,22 @@ func (w *watcher) key(l *link, n notice) {
 	if len(digit) != 1 || !isDigit(digit[0]) {
 		return
 	}
-	var after later
-	defer func() { after.do() }()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	c := w.calls[key]
-	if c == nil || sequence(n) <= c.seq {
-		return
-	}
-	c.seq = sequence(n)
-	switch {
-	case c.session != nil:
-		c.session.see(n)
-	case !c.doubtful:
-		after = w.press(l, key, c, n)
-	case len(c.held) < maxDigits:
-		c.held = append(c.held, n)
-	}
+	w.locked(func() later {
+		c := w.calls[key]
+		if c == nil || sequence(n) <= c.seq {
+			return nil
+		}
+		c.seq = sequence(n)
+		switch {
+		case c.session != nil:
+			c.session.see(n)
+		case !c.doubtful:
+			return w.press(l, key, c, n)
+		case len(c.held) < maxDigits:
+			c.held = append(c.held, n)
+		}
+		return nil
+	})
 }
 
 // press decides what a key is; w.mu is held. What it returns has to be done without.
@@ -207,8 +201,12 @@ func (w *watcher) press(l *link, key callKey, c *announced, n notice) later {
 // later is what has to be done without w.mu.
 type later []func()
 
-func (l later) do() {
-	for _, f := range l {
-		f()
+// locked calls f with w.mu held, and then does what f returns without.
+func (w *watcher) locked(f func() later) {
+	w.mu.Lock()
+	after := f()
+	w.mu.Unlock()
+	for _, do := range after {
+		do()
 	}
 }

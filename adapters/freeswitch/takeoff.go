@@ -53,79 +53,78 @@ func (w *watcher) drop(l *link, key callKey, c *announced) later {
 
 // withdraw takes a call off offer.
 func (w *watcher) withdraw(l *link, n notice) {
-	key := keyOfCall(n)
-	var after later
-	w.mu.Lock()
-	switch c := w.calls[key]; {
-	case c == nil:
-		w.forget(key, sequence(n), placeOf(n)) // it may be in a list that is being read
-	case sequence(n) > c.at: // or it was announced again since
-		c.seq = max(c.seq, sequence(n))
-		after = w.drop(l, key, c)
-	}
-	w.mu.Unlock()
-	after.do()
+	key, seq := keyOfCall(n), sequence(n)
+	w.locked(func() later {
+		switch c := w.calls[key]; {
+		case c == nil:
+			w.forget(key, seq, placeOf(n)) // it may be in a list that is being read
+		case seq > c.at: // or it was announced again since
+			c.seq = max(c.seq, seq)
+			return w.drop(l, key, c)
+		}
+		return nil
+	})
 }
 
 // bridged takes a call off offer that an agent has taken.
 func (w *watcher) bridged(l *link, key callKey, n notice) {
-	var after later
-	w.mu.Lock()
-	if c := w.calls[key]; c != nil && sequence(n) > c.at {
-		if after = w.trust(l, key, c); c.session != nil {
-			c.session.see(n)
-		} else {
-			after = append(after, w.drop(l, key, c)...)
+	w.locked(func() later {
+		c := w.calls[key]
+		if c == nil || sequence(n) <= c.at {
+			return nil
 		}
-	}
-	w.mu.Unlock()
-	after.do()
+		return w.moved(l, key, c, n)
+	})
 }
 
 // pass hands the end of an application to who waits for it. It also tells that the
 // call was moved.
 func (w *watcher) pass(l *link, n notice) {
 	key := keyOfCall(n)
-	var after later
-	w.mu.Lock()
-	switch c := w.calls[key]; {
-	case c == nil || sequence(n) <= c.at:
-	case c.session != nil:
-		c.session.see(n)
-	case c.on && placeOf(n) != c.place:
-		if after = w.trust(l, key, c); c.session != nil {
+	w.locked(func() later {
+		switch c := w.calls[key]; {
+		case c == nil || sequence(n) <= c.at:
+		case c.session != nil:
 			c.session.see(n)
-		} else {
-			after = append(after, w.drop(l, key, c)...)
+		case c.on && placeOf(n) != c.place:
+			return w.moved(l, key, c, n)
 		}
+		return nil
+	})
+}
+
+// moved takes a call off that is somewhere else, or tells who deals with it; w.mu is
+// held. What it returns has to be done without.
+func (w *watcher) moved(l *link, key callKey, c *announced, n notice) later {
+	after := w.trust(l, key, c)
+	if c.session != nil {
+		c.session.see(n)
+		return after
 	}
-	w.mu.Unlock()
-	after.do()
+	return append(after, w.drop(l, key, c)...)
 }
 
 // hungUp ends a call.
 func (w *watcher) hungUp(l *link, key callKey, seq uint64) {
-	w.mu.Lock()
-	c := w.calls[key]
-	if c == nil {
-		w.mu.Unlock()
-		return
-	}
-	after := w.trust(l, key, c)
-	was := c.on
-	w.turn(c, false)
-	c.seq = max(c.seq, seq)
-	if c.session != nil {
-		c.gone, c.again = true, nil
-		c.session.left("CHANNEL_HANGUP")
-	} else {
-		w.forget(key, c.seq, c.place)
-	}
-	w.mu.Unlock()
-	after.do()
-	if was {
-		w.settle(c.ch, c.began, end(deflect.Abandoned, deflect.ReasonHangup))
-	}
+	w.locked(func() later {
+		c := w.calls[key]
+		if c == nil {
+			return nil
+		}
+		after := w.trust(l, key, c)
+		if c.on {
+			after = append(after, func() { w.settle(c.ch, c.began, end(deflect.Abandoned, deflect.ReasonHangup)) })
+		}
+		w.turn(c, false)
+		c.seq = max(c.seq, seq)
+		if c.session != nil {
+			c.gone, c.again = true, nil
+			c.session.left("CHANNEL_HANGUP")
+		} else {
+			w.forget(key, c.seq, c.place)
+		}
+		return after
+	})
 }
 
 // lost tells the sessions of a link that it is gone. The other calls of its switch may

@@ -64,7 +64,7 @@ func (w *waitingConn) Post(cmds ...esl.Command) error {
 				w.dumped(answer)
 			case err == nil || errors.Is(err, errMoved):
 			default:
-				if app == "multiset" && !isRefused(err) {
+				if app == "multiset" && unsaid(err) {
 					w.owe(c)
 				}
 				w.refused(err)

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
 const (
@@ -21,13 +19,6 @@ const (
 	learnEvery = 5 * time.Minute
 	learnAgain = 10 * time.Second // after it could not be learned
 )
-
-// Switch is a FreeSWITCH whose waiting callers are offered a text.
-type Switch struct {
-	Name     string         // for metrics and logs; letters, digits, '-' and '_'; required
-	Address  string         // of its event socket, such as 127.0.0.1:8021; required
-	Password deflect.Secret // of its event socket; required
-}
 
 // watched is one switch.
 type watched struct {

@@ -65,12 +65,7 @@ func TestWatchKeyBeforeTheCheck(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 				var slow atomic.Int64
-				r.dialBy(func(a, p string) (freeswitch.SwitchConn, error) {
-					c, err := r.connect(a, p)
-					return slowConn{c, &slow}, err
-				})
-				r.sw("fs1").Drop()
-				time.Sleep(2 * time.Second)
+				r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return slowConn{c, &slow} })
 				w := r.queued("fs1")
 				time.Sleep(time.Second)
 				slow.Store(int64(3 * time.Second))
@@ -112,12 +107,7 @@ func (c badDump) Send(command string) (freeswitch.Answer, error) {
 func TestWatchOneBadCall(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		var bad atomic.Bool
-		r.dialBy(func(a, p string) (freeswitch.SwitchConn, error) {
-			c, err := r.connect(a, p)
-			return badDump{c, "bad", &bad}, err
-		})
-		r.sw("fs1").Drop()
-		time.Sleep(2 * time.Second)
+		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return badDump{c, "bad", &bad} })
 		waiting := []*fst.Waiting{r.queued("fs1", func(c *fst.Call) { c.UUID = "bad" })}
 		for i := range 16 {
 			waiting = append(waiting, r.queued("fs1", func(c *fst.Call) { c.UUID = fmt.Sprint("call-", i) }))
@@ -141,22 +131,7 @@ func TestWatchOneBadCall(t *testing.T) {
 // announcement that followed.
 func TestWatchLateWithdrawal(t *testing.T) {
 	inWatchBubble(t, []string{"fs1", "same"}, nil, func(t *testing.T, r *watchRig) {
-		r.mu.Lock()
-		other := r.switches["same:8021"]
-		r.switches["same:8021"] = r.switches["fs1:8021"]
-		r.mu.Unlock()
-		n := 0
-		r.dialBy(func(address, password string) (freeswitch.SwitchConn, error) {
-			c, err := r.connect(address, password)
-			if err == nil && address == "same:8021" {
-				if n++; n == 2 { // the one for events
-					return newLate(c, 300*time.Millisecond), nil
-				}
-			}
-			return c, err
-		})
-		other.Stop()
-		settled()
+		r.watchedTwice(300 * time.Millisecond)
 		w := r.queued("fs1")
 		time.Sleep(time.Second)
 		w.Withdraw()
@@ -168,7 +143,6 @@ func TestWatchLateWithdrawal(t *testing.T) {
 		w.HangUp()
 		settled()
 		r.forgotten()
-		delete(r.switches, "same:8021")
 	})
 }
 
@@ -195,12 +169,7 @@ func TestWatchAnnouncedDuringTheSession(t *testing.T) {
 func TestWatchDeclinedDuringTheCheck(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		var slow atomic.Int64
-		r.dialBy(func(a, p string) (freeswitch.SwitchConn, error) {
-			c, err := r.connect(a, p)
-			return slowAfter{c, &slow}, err
-		})
-		r.sw("fs1").Drop()
-		time.Sleep(2 * time.Second)
+		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return slowAfter{c, &slow} })
 		w := r.queued("fs1")
 		time.Sleep(time.Minute)
 		slow.Store(int64(2 * time.Second))

@@ -32,12 +32,7 @@ func (c slowConn) Send(command string) (freeswitch.Answer, error) {
 func TestWatchTransferComesLate(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		var slow atomic.Int64
-		r.dialBy(func(a, p string) (freeswitch.SwitchConn, error) {
-			c, err := r.connect(a, p)
-			return slowConn{c, &slow}, err
-		})
-		r.sw("fs1").Drop()
-		time.Sleep(2 * time.Second)
+		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return slowConn{c, &slow} })
 		w := r.queued("fs1")
 		w.Press("1")
 		time.Sleep(2150 * time.Millisecond) // the prompt ends in 50 ms
@@ -147,53 +142,11 @@ type lateConn struct {
 	by time.Duration
 	ch chan lateEvent
 }
-type lateEvent struct {
-	n   freeswitch.Notice
-	err error
-	at  time.Time
-}
-
-func newLate(c freeswitch.SwitchConn, by time.Duration) lateConn {
-	l := lateConn{c, by, make(chan lateEvent, 1000)}
-	go func() {
-		for {
-			n, err := c.ReadEvent()
-			l.ch <- lateEvent{n, err, time.Now().Add(by)}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return l
-}
-
-func (l lateConn) ReadEvent() (freeswitch.Notice, error) {
-	e := <-l.ch
-	if e.err == nil {
-		time.Sleep(time.Until(e.at))
-	}
-	return e.n, e.err
-}
 
 // The same press, much later over a second subscription, when the caller has gone.
 func TestWatchSeenTwiceLate(t *testing.T) {
 	inWatchBubble(t, []string{"fs1", "same"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].NoCooldown = true }, func(t *testing.T, r *watchRig) {
-		r.mu.Lock()
-		other := r.switches["same:8021"]
-		r.switches["same:8021"] = r.switches["fs1:8021"]
-		r.mu.Unlock()
-		n := 0
-		r.dialBy(func(address, password string) (freeswitch.SwitchConn, error) {
-			c, err := r.connect(address, password)
-			if err == nil && address == "same:8021" {
-				if n++; n == 2 { // the one for events
-					return newLate(c, 2*time.Second), nil
-				}
-			}
-			return c, err
-		})
-		other.Stop()
-		settled()
+		r.watchedTwice(2 * time.Second)
 		w := r.queued("fs1")
 		w.Press("1")
 		synctest.Wait()
@@ -202,7 +155,6 @@ func TestWatchSeenTwiceLate(t *testing.T) {
 		if n := len(r.api.Sent()); n != 1 {
 			t.Errorf("%d texts for one key press; counted %v", n, outcomes(t, r.reg))
 		}
-		delete(r.switches, "same:8021")
 	})
 }
 
@@ -211,12 +163,7 @@ func TestWatchStopLosesBreak(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].OnSent.Transfer = "" }, func(t *testing.T, r *watchRig) {
 		var slow atomic.Int64
 		slow.Store(int64(time.Millisecond))
-		r.dialBy(func(address, password string) (freeswitch.SwitchConn, error) {
-			c, err := r.connect(address, password)
-			return slowConn{c, &slow}, err
-		})
-		r.sw("fs1").Drop()
-		time.Sleep(2 * time.Second)
+		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return slowConn{c, &slow} })
 		w := r.queued("fs1", inFifo)
 		w.Press("1")
 		time.Sleep(1500 * time.Millisecond) // the prompt plays
@@ -260,12 +207,7 @@ func TestWatchCutTearsAgent(t *testing.T) {
 func TestWatchWithdrawnMarkLost(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		var slow atomic.Int64
-		r.dialBy(func(address, password string) (freeswitch.SwitchConn, error) {
-			c, err := r.connect(address, password)
-			return slowConn{c, &slow}, err
-		})
-		r.sw("fs1").Drop()
-		time.Sleep(2 * time.Second)
+		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return slowConn{c, &slow} })
 		w := r.queued("fs1")
 		time.Sleep(time.Second)
 		slow.Store(int64(50 * time.Millisecond))
@@ -402,12 +344,7 @@ func (c lossyConn) ReadEvent() (freeswitch.Notice, error) {
 // The end of a prompt is never told: the session does not wait for it for long.
 func TestWatchLostCompletion(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].AskNumber = true }, func(t *testing.T, r *watchRig) {
-		r.dialBy(func(address, password string) (freeswitch.SwitchConn, error) {
-			c, err := r.connect(address, password)
-			return lossyConn{c}, err
-		})
-		r.sw("fs1").Drop()
-		time.Sleep(2 * time.Second)
+		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return lossyConn{c} })
 		w := r.queued("fs1", func(c *fst.Call) { c.HideNumber = true })
 		w.Press("1")
 		time.Sleep(time.Second)

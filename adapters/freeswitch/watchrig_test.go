@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -244,6 +245,7 @@ func (r *watchRig) end() {
 	if n := r.srv.Calls(); n != 0 {
 		r.t.Errorf("%d sessions are left", n)
 	}
+	delete(r.switches, "same:8021") // which is fs1
 	for name, sw := range r.switches {
 		bad := append(sw.Violations(), sw.Expansions()...)
 		bad = slices.DeleteFunc(bad, func(s string) bool { return strings.Contains(s, `"auth ***"`) }) // a wrong password
@@ -253,6 +255,64 @@ func (r *watchRig) end() {
 		sw.Stop()
 	}
 	synctest.Wait()
+}
+
+// through has the server talk to fs1 over connections of another kind from now on.
+func (r *watchRig) through(wrap func(freeswitch.SwitchConn) freeswitch.SwitchConn) {
+	r.dialBy(func(address, password string) (freeswitch.SwitchConn, error) {
+		c, err := r.connect(address, password)
+		return wrap(c), err
+	})
+	r.sw("fs1").Drop()
+	time.Sleep(2 * time.Second)
+}
+
+// watchedTwice makes the switch "same" another way to fs1, whose events come later.
+func (r *watchRig) watchedTwice(later time.Duration) {
+	r.mu.Lock()
+	other := r.switches["same:8021"]
+	r.switches["same:8021"] = r.switches["fs1:8021"]
+	r.mu.Unlock()
+	n := 0
+	r.dialBy(func(address, password string) (freeswitch.SwitchConn, error) {
+		c, err := r.connect(address, password)
+		if err == nil && address == "same:8021" {
+			if n++; n == 2 && later > 0 { // the one for events
+				return newLate(c, later), nil
+			}
+		}
+		return c, err
+	})
+	other.Stop()
+	settled()
+}
+
+type lateEvent struct {
+	n   freeswitch.Notice
+	err error
+	at  time.Time
+}
+
+func newLate(c freeswitch.SwitchConn, by time.Duration) lateConn {
+	l := lateConn{c, by, make(chan lateEvent, 1000)}
+	go func() {
+		for {
+			n, err := c.ReadEvent()
+			l.ch <- lateEvent{n, err, time.Now().Add(by)}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return l
+}
+
+func (l lateConn) ReadEvent() (freeswitch.Notice, error) {
+	e := <-l.ch
+	if e.err == nil {
+		time.Sleep(time.Until(e.at))
+	}
+	return e.n, e.err
 }
 
 // queued is a caller who waits on a switch and was announced.
