@@ -13,6 +13,7 @@ import (
 type inbox struct {
 	mu     sync.Mutex
 	events chan esl.Event
+	woken  chan struct{}
 	err    error // why it was closed
 	idle   *time.Timer
 	limit  time.Duration
@@ -24,15 +25,41 @@ const inboxSize = 64
 // newInbox returns an inbox that is closed when no event comes for a time, as an
 // esl.Conn is; it must be closed.
 func newInbox(limit time.Duration) *inbox {
-	b := &inbox{events: make(chan esl.Event, inboxSize), limit: limit}
+	b := &inbox{events: make(chan esl.Event, inboxSize), woken: make(chan struct{}, 1), limit: limit}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.idle = time.AfterFunc(limit, func() { b.close(fmt.Errorf("no event for %s", limit)) })
 	return b
 }
 
-// Events implements conn.
-func (b *inbox) Events() <-chan esl.Event { return b.events }
+// Next implements conn.
+func (b *inbox) Next(until time.Time) (esl.Event, error) {
+	var late <-chan time.Time
+	if !until.IsZero() {
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case e, ok := <-b.events:
+		if !ok {
+			return esl.Event{}, b.Err()
+		}
+		return e, nil
+	case <-b.woken:
+		return esl.Event{}, esl.ErrWoken
+	case <-late:
+		return esl.Event{}, esl.ErrTimeout
+	}
+}
+
+// Wake implements conn.
+func (b *inbox) Wake() {
+	select {
+	case b.woken <- struct{}{}:
+	default: // Next has not seen the last one yet
+	}
+}
 
 // Err implements conn.
 func (b *inbox) Err() error {

@@ -1,6 +1,7 @@
 package freeswitch
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -13,7 +14,10 @@ type conn interface {
 	// Post writes commands in one write. A refused one comes back as an
 	// esl.CommandError event, the channel data of connect as an event too.
 	Post(...esl.Command) error
-	Events() <-chan esl.Event
+	// Next waits for an event, for the time until unless that is zero, or for Wake; the
+	// errors of the latter are esl.ErrTimeout and esl.ErrWoken. Any other error is the end.
+	Next(until time.Time) (esl.Event, error)
+	Wake()
 	Err() error
 }
 
@@ -42,9 +46,11 @@ const waitID = "wait-1"
 // playing, whether the caller is still there. One goroutine uses it.
 type line struct {
 	conn   conn
-	events <-chan esl.Event
-	cut    <-chan struct{}
-	over   bool // cut: nothing more is said or asked
+	cut    context.Context // its end has to be followed by conn.Wake
+	due    time.Time       // when the call is cut in any case
+	ended  bool            // the connection is: nothing more comes
+	over   bool            // cut: nothing more is said or asked
+	unsaid []esl.Command   // to be written before anything is waited for
 
 	keys     []byte // pressed and not looked at yet
 	playing  string // Event-UUID of the playback that has not completed
@@ -53,39 +59,44 @@ type line struct {
 	gone     gone
 }
 
-func newLine(c conn, cut <-chan struct{}) *line {
-	return &line{conn: c, events: c.Events(), cut: cut}
+func newLine(c conn, cut context.Context) *line {
+	return &line{conn: c, cut: cut, due: time.Now().Add(maxCall)}
 }
 
 // signal is what next came back for.
 type signal int
 
 const (
-	sawEvent signal = iota // an event changed the line
+	sawEvent signal = iota // an event changed the line, or the connection ended
 	sawTimer
-	sawDone
-	sawCut
+	sawWake // somebody has news: it may be the cut
 )
 
-// next waits for one thing to happen. It must not be called without a timer or
-// done once the line is gone: nothing else might ever happen.
-func (l *line) next(timer <-chan time.Time, done <-chan struct{}) signal {
-	select {
-	case e, ok := <-l.events:
-		if !ok {
-			l.events = nil
-			l.leave(broken)
-			break
-		}
-		l.see(e)
-	case <-timer:
-		return sawTimer
-	case <-done:
-		return sawDone
-	case <-l.cut:
-		l.cut, l.over = nil, true
-		return sawCut
+// next waits for one thing to happen: an event, the time until unless that is zero, or
+// a wake. It must not be called when the connection has ended.
+func (l *line) next(until time.Time) signal {
+	l.flush()
+	deadline := until
+	if !l.over && (deadline.IsZero() || l.due.Before(deadline)) {
+		deadline = l.due
 	}
+	e, err := l.conn.Next(deadline)
+	switch err {
+	case nil:
+		l.see(e)
+		return sawEvent
+	case esl.ErrTimeout:
+		if deadline.Equal(until) {
+			return sawTimer
+		}
+		l.over = true
+		return sawWake
+	case esl.ErrWoken:
+		l.over = l.over || l.cut.Err() != nil
+		return sawWake
+	}
+	l.ended = true
+	l.leave(broken)
 	return sawEvent
 }
 
@@ -138,40 +149,52 @@ func (l *line) key() byte {
 	return k
 }
 
-// post writes commands to a call that is still there. A failed write shows as
-// the end of the connection's events.
+// post says something to a call that is still there, with the next flush.
 func (l *line) post(cmds ...esl.Command) {
 	if l.gone == here {
-		_ = l.conn.Post(cmds...)
+		l.unsaid = append(l.unsaid, cmds...)
 	}
+}
+
+// flush writes what was posted, in one write. A failed one shows as the end of the
+// connection.
+func (l *line) flush() {
+	if len(l.unsaid) > 0 && l.gone == here {
+		_ = l.conn.Post(l.unsaid...)
+	}
+	l.unsaid = nil
+}
+
+var hello = []esl.Command{
+	esl.Connect(), esl.Linger(lingerSeconds), esl.MyEvents(),
+	esl.Filter("Event-Name", "DTMF"),
+	esl.Filter("Event-Name", "CHANNEL_EXECUTE_COMPLETE"),
+	esl.Filter("Event-Name", "CHANNEL_HANGUP"),
 }
 
 // open says hello and returns the channel data; false without them, be it that
 // they did not come in time, that the switch refused, or that it went away.
 func (l *line) open(within time.Duration) (esl.Event, bool) {
-	l.post(esl.Connect(), esl.Linger(lingerSeconds), esl.MyEvents(),
-		esl.Filter("Event-Name", "DTMF"),
-		esl.Filter("Event-Name", "CHANNEL_EXECUTE_COMPLETE"),
-		esl.Filter("Event-Name", "CHANNEL_HANGUP"))
+	_ = l.conn.Post(hello...)
 	const lastWait = time.Second
-	timer := time.NewTimer(within)
-	defer timer.Stop()
+	until := time.Now().Add(within)
 	for l.gone == here {
-		select {
-		case e, ok := <-l.events:
-			if !ok {
-				return esl.Event{}, false
-			}
-			if e.Name() == esl.ChannelData {
-				return e, true
-			}
+		e, err := l.conn.Next(until)
+		switch {
+		case err == nil && e.Name() == esl.ChannelData:
+			return e, true
+		case err == nil:
 			l.see(e)
-		case <-timer.C:
-			return esl.Event{}, false
-		case <-l.cut:
+		case err == esl.ErrWoken && l.cut.Err() == nil:
+		case err == esl.ErrWoken && !l.over:
 			// A call that is on its way gets its outcome, if it comes at once.
-			l.cut, l.over = nil, true
-			timer.Reset(lastWait)
+			l.over, until = true, time.Now().Add(lastWait)
+		case err == esl.ErrWoken:
+		case err == esl.ErrTimeout:
+			return esl.Event{}, false
+		default:
+			l.ended = true
+			return esl.Event{}, false
 		}
 	}
 	return esl.Event{}, false
@@ -229,10 +252,9 @@ func (l *line) hush() {
 	}
 	l.stop()
 	for range 4 {
-		timer := time.NewTimer(breakAgain)
-		for l.playing != "" && l.next(timer.C, nil) == sawEvent {
+		again := time.Now().Add(breakAgain)
+		for l.playing != "" && !l.over && l.next(again) != sawTimer {
 		}
-		timer.Stop()
 		if l.playing == "" || l.over {
 			return
 		}
@@ -256,12 +278,12 @@ func (l *line) part(variables *string) {
 			cmds = slices.Insert(cmds, 0, multiset("set-1", *variables))
 		}
 	}
+	l.flush()
 	if l.conn.Post(cmds...) != nil {
 		return // the connection is gone, and the dialplan goes on by socket_resume
 	}
-	timer := time.NewTimer(partTimeout)
-	defer timer.Stop()
-	for l.events != nil && l.next(timer.C, nil) != sawTimer {
+	until := time.Now().Add(partTimeout)
+	for !l.ended && l.next(until) != sawTimer {
 	}
 }
 

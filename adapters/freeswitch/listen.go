@@ -48,13 +48,11 @@ func (s *session) question(id, prompt string, gap time.Duration) choice {
 
 // answer listens to the prompt that is playing, and to the silence after it.
 func (s *session) answer(gap time.Duration) choice {
-	c := s.listen(nil)
+	c := s.listen(time.Time{})
 	if c == nothing && s.line.response != notFound {
 		// A prompt that ended in an error gets its gap as well: it is how a
 		// hang-up and a transfer look before their own events arrive.
-		timer := time.NewTimer(gap)
-		defer timer.Stop()
-		c = s.listen(timer.C)
+		c = s.listen(time.Now().Add(gap))
 	}
 	return c
 }
@@ -71,9 +69,9 @@ func (s *session) heard(what string) (ending, bool) {
 	return endFor(deflect.Failed, deflect.ReasonPrompt, fmt.Errorf("the switch could not play %s", what)), false
 }
 
-// listen looks at keys until the prompt has ended, or until the timer if there
-// is one. A key that came before a hang-up counts.
-func (s *session) listen(timer <-chan time.Time) choice {
+// listen looks at keys until the prompt has ended, or until a time unless that is
+// zero. A key that came before a hang-up counts.
+func (s *session) listen(until time.Time) choice {
 	l := s.line
 	for {
 		for k := l.key(); k != 0; k = l.key() {
@@ -90,10 +88,10 @@ func (s *session) listen(timer <-chan time.Time) choice {
 			return left
 		case l.over:
 			return cut
-		case timer == nil && l.playing == "":
+		case until.IsZero() && l.playing == "":
 			return nothing
 		}
-		if l.next(timer, nil) == sawTimer {
+		if l.next(until) == sawTimer {
 			return nothing
 		}
 	}

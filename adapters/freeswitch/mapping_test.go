@@ -26,7 +26,11 @@ func channelEvent(t testing.TB, headers string) esl.Event {
 	if err := c.Post(esl.Connect()); err != nil {
 		t.Fatal(err)
 	}
-	return <-c.Events()
+	e, err := c.Next(time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 func TestReadChannel(t *testing.T) {

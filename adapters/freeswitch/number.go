@@ -69,7 +69,7 @@ func (s *session) tellInvalid(try int) {
 	l.keys = nil // the rest of the number is no part of the next one
 	l.play(fmt.Sprintf("invalid-%d", try), s.voice.prompts.NumberInvalid)
 	for l.playing != "" && !l.over && len(l.keys) == 0 {
-		l.next(nil, nil)
+		l.next(time.Time{})
 	}
 }
 
@@ -103,9 +103,7 @@ func (s *session) collect(id string) (string, choice) {
 	l.hush()
 	l.play(id, s.voice.prompts.Number)
 	var digits []byte
-	timer := time.NewTimer(n.Gap)
-	defer timer.Stop()
-	var silence <-chan time.Time // begins when the prompt has ended, or with the first digit
+	var silent time.Time // set when the prompt has ended, and with each digit
 	for {
 		for k := l.key(); k != 0; k = l.key() {
 			switch {
@@ -114,8 +112,7 @@ func (s *session) collect(id string) (string, choice) {
 			case k >= '0' && k <= '9':
 				digits = append(digits, k)
 				l.stop()
-				timer.Reset(n.Gap)
-				silence = timer.C
+				silent = time.Now().Add(n.Gap)
 			}
 			if len(digits) == n.MaxDigits {
 				return string(digits), nothing
@@ -127,14 +124,13 @@ func (s *session) collect(id string) (string, choice) {
 		case l.over:
 			return "", cut
 		}
-		if silence == nil && l.playing == "" {
+		if silent.IsZero() && l.playing == "" {
 			if l.response == notFound {
 				return "", nothing
 			}
-			timer.Reset(n.Gap)
-			silence = timer.C
+			silent = time.Now().Add(n.Gap)
 		}
-		if l.next(silence, nil) == sawTimer {
+		if l.next(silent) == sawTimer {
 			return string(digits), nothing
 		}
 	}
@@ -153,7 +149,7 @@ func (s *session) readBack(try int, digits string) (ending, choice) {
 	began := time.Now()
 	l.say(fmt.Sprintf("say-%d", try), s.voice.say, digits)
 	for l.playing != "" && !l.over {
-		l.next(nil, nil)
+		l.next(time.Time{})
 	}
 	l.keys = nil
 	if l.gone == here && !l.over && time.Since(began) < time.Duration(len(digits))*saidSoon {

@@ -199,7 +199,6 @@ func (s *Server) serve(nc net.Conn) {
 	conn := esl.NewConn(nc, esl.Config{
 		// Events are 6 to 9 KB; a dialplan with many variables has some more.
 		Limits:            esl.Limits{HeaderBytes: 64 << 10, BodyBytes: 64 << 10},
-		EventQueue:        32,
 		FirstFrameTimeout: setup.FirstFrameTimeout,
 		IdleTimeout:       setup.IdleTimeout,
 	})

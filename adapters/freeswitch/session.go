@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
@@ -29,10 +30,10 @@ type session struct {
 	srv     *Server
 	setup   *setup
 	line    *line
-	stop    context.Context    // ends when the call has to end now
-	over    context.CancelFunc // ends the timer of maxCall
+	stop    context.Context // ends when the call has to end now
 	began   time.Time
 	ch      channel
+	judged  judged
 	profile *profile
 	voice   *voice
 	private bool // keys may be a number to text, which is not for deflect_digits
@@ -63,8 +64,7 @@ func endFor(o deflect.Outcome, r deflect.Reason, cause error) ending {
 
 // newSession returns the session of a call, which ends soon after stop does.
 func newSession(stop context.Context, s *Server, setup *setup, c conn) *session {
-	cut, over := context.WithTimeout(stop, maxCall)
-	return &session{srv: s, setup: setup, line: newLine(c, cut.Done()), stop: stop, over: over, began: time.Now()}
+	return &session{srv: s, setup: setup, line: newLine(c, stop), stop: stop, began: time.Now()}
 }
 
 // guarded is run for a caller that a defect must not end.
@@ -80,16 +80,11 @@ func (s *session) guarded() (e ending) {
 }
 
 // run takes the call from the first command to exit, and returns how it ended: an
-// ending without an outcome is that of a connection that was no call.
+// ending without an outcome is that of a connection that was no call. It waits with as
+// little on its stack as it can.
 func (s *session) run() ending {
-	defer s.over()
-	data, ok := s.line.open(s.setup.FirstFrameTimeout)
-	switch {
-	case ok:
-		s.ch = readChannel(data, s.began)
-	case s.waiting != nil:
-		s.ch = *s.waiting // the key was pressed, whatever has become of the call since
-	default:
+	defer context.AfterFunc(s.stop, s.line.conn.Wake)()
+	if !s.open() {
 		// Not a call: a port scan, a health check, a peer that breaks the rules.
 		// If it is one, the dialplan goes on.
 		s.srv.log.Debug("connection ended before its channel data", "err", s.line.conn.Err())
@@ -97,21 +92,66 @@ func (s *session) run() ending {
 		s.line.part(nil)
 		return ending{}
 	}
+	e := s.decide()
+	s.finish(&e)
+	return e
+}
+
+// open gets to know the call. It reports false when there is none.
+func (s *session) open() bool {
+	data, ok := s.line.open(s.setup.FirstFrameTimeout)
+	if !ok && s.waiting == nil {
+		return false
+	}
+	aside(func() {
+		s.know(data, ok)
+		if s.stop.Err() == nil {
+			s.judge()
+		}
+	})
+	return true
+}
+
+// know takes in what is known of the call, by its data if they came.
+func (s *session) know(data esl.Event, ok bool) {
+	if ok {
+		s.ch = readChannel(data, s.began)
+	} else {
+		s.ch = *s.waiting // the key was pressed, whatever has become of the call since
+	}
 	if s.waiting != nil {
 		s.ch.mode = modeAccepted
 		s.ch.call.Digits = keepDigits(s.ch.call.Digits + s.waiting.pressed)
 	}
-	var e ending
-	if s.stop.Err() != nil {
-		e = s.cut()
-	} else {
-		e = s.decide()
+}
+
+// judge asks whether the caller may be texted.
+func (s *session) judge() {
+	j := &s.judged
+	var textErr error
+	if s.profile, s.voice, j.no, textErr = s.setup.look(&s.ch); j.no.Outcome != "" {
+		return
 	}
+	j.offer, j.err = s.setup.Client.Offer(s.stop, s.ch.call)
+	if j.err == nil && textErr != nil {
+		j.offer.Release()
+		j.offer, j.no = nil, endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr)
+	}
+}
+
+// judged is whether the caller may be texted.
+type judged struct {
+	offer *deflect.Offer
+	no    ending // with an outcome: nobody serves the call
+	err   error  // why there is no offer
+}
+
+// finish counts and records the call, and gives it back.
+func (s *session) finish(e *ending) {
 	s.keepKeys()
-	s.count(e)
-	s.record(e)
-	s.line.part(s.variables(e))
-	return e
+	s.count(*e)
+	s.record(*e)
+	s.line.part(s.variables(*e))
 }
 
 func (s *session) variables(e ending) *string {
@@ -120,42 +160,59 @@ func (s *session) variables(e ending) *string {
 
 // decide runs the call up to its outcome.
 func (s *session) decide() ending {
-	var no ending
-	var textErr error
-	s.profile, s.voice, no, textErr = s.setup.look(&s.ch)
-	if no.Outcome != "" {
-		return s.toWaiting(no)
+	if s.judged.offer == nil {
+		return s.unoffered()
 	}
-	offer, err := s.setup.Client.Offer(s.stop, s.ch.call)
-	switch reason := deflect.ReasonOf(err); {
-	case err == nil:
-		defer offer.Release()
-	case reason == deflect.ReasonBreakerOpen && s.ch.mode == modeAccepted:
-		// The caller has asked for a text and hears that there is none.
-		s.line.answer(s.ch.answered)
-		return s.bye(endFor(deflect.Failed, reason, err))
-	default:
-		return s.refused(err)
-	}
-	if textErr != nil {
-		return s.toWaiting(endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr))
-	}
+	defer s.judged.offer.Release()
 	s.line.answer(s.ch.answered)
 	if s.ch.mode == modeOffer {
 		if e, yes := s.offer(); !yes {
 			return e
 		}
 	}
-	if offer.NeedsNumber {
+	if s.judged.offer.NeedsNumber {
 		if e, ok := s.askNumber(); !ok {
 			return e
 		}
 	}
-	e := s.accepted()
-	if e.Outcome == deflect.Sent && s.profile.Confirm {
-		e.confirmed = s.confirm()
+	return s.accepted()
+}
+
+// unoffered is the ending of a call that may not be texted.
+func (s *session) unoffered() ending {
+	no, err := s.judged.no, s.judged.err
+	switch {
+	case no.Outcome != "":
+		return s.toWaiting(no)
+	case err == nil: // nobody was asked
+		return s.cut()
 	}
-	return e
+	reason := deflect.ReasonOf(err)
+	if reason == deflect.ReasonBreakerOpen && s.ch.mode == modeAccepted {
+		// The caller has asked for a text and hears that there is none.
+		s.line.answer(s.ch.answered)
+		return s.bye(endFor(deflect.Failed, reason, err))
+	}
+	return s.refused(err)
+}
+
+// aside runs what needs much stack on a goroutine of its own: a call that waits keeps
+// the largest stack that its goroutine ever had.
+func aside(fn func()) {
+	defect := make(chan any)
+	go func() {
+		defer func() {
+			p := recover()
+			if p != nil {
+				p = fmt.Sprintf("%v\n%s", p, debug.Stack())
+			}
+			defect <- p
+		}()
+		fn()
+	}()
+	if p := <-defect; p != nil {
+		panic(p)
+	}
 }
 
 var errMode = errors.New("channel variable deflect_mode is neither offer nor accepted")
@@ -225,39 +282,53 @@ func (s *session) cut() ending {
 }
 
 // accepted asks for the text while the caller hears the wait prompt, then plays
-// what came of it. A caller who hangs up meanwhile has asked for the text
-// already: the request goes on.
+// what came of it, and asks whether it arrived. A caller who hangs up meanwhile has
+// asked for the text already: the request goes on.
 func (s *session) accepted() ending {
-	call := s.ch.call
-	call.Accepted = time.Now()
+	s.ch.call.Accepted = time.Now()
 	var e ending
 	done := make(chan struct{})
 	defer func() { <-done }() // also when this goroutine panics
 	go func() {
+		defer s.line.conn.Wake()
 		defer close(done)
-		e = s.request(call)
+		e = s.request(s.ch.call)
 	}()
 
 	l := s.line
 	l.stop()
 	// The wait prompt comes not before the offer has ended, inside of which the
 	// switch would play it, and not for an API that answers at once.
-	tick := time.NewTicker(breakAgain)
-	defer tick.Stop()
+	again := time.Now().Add(breakAgain)
 	waiting, waited := s.voice.prompts.Wait != "", false
-	for sig := sawEvent; sig != sawDone; sig = l.next(tick.C, done) {
-		if sig == sawTimer {
+	for !l.ended && !closed(done) {
+		if l.next(again) == sawTimer {
 			waited = true
 			if l.playing != "" && l.playing != waitID {
 				l.stopAgain()
 			}
+			again = time.Now().Add(breakAgain)
 		}
 		if waiting && waited && l.playing == "" {
 			l.play(waitID, s.voice.prompts.Wait)
 			waiting = false
 		}
 	}
-	return s.bye(e)
+	<-done
+	s.bye(e)
+	if e.Outcome == deflect.Sent && s.profile.Confirm {
+		e.confirmed = s.confirm()
+	}
+	return e
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // tell plays a prompt to its end.
@@ -266,16 +337,15 @@ func (s *session) tell(id, prompt string) {
 	l.hush()
 	l.play(id, prompt)
 	for l.playing != "" && !l.over {
-		l.next(nil, nil)
+		l.next(time.Time{})
 	}
 }
 
 // deaf lets some time pass in which keys are no answers: a question that was hardly
 // begun was not heard.
 func (s *session) deaf(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	for l := s.line; l.gone == here && !l.over && l.next(timer.C, nil) != sawTimer; {
+	until := time.Now().Add(d)
+	for l := s.line; l.gone == here && !l.over && l.next(until) != sawTimer; {
 	}
 	s.keepKeys()
 }

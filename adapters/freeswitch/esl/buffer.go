@@ -2,10 +2,11 @@ package esl
 
 import "sync"
 
-// Sizes of buffers. Each connection keeps a small one. An event has 2 to 10
-// KB, so nearly every frame fits the medium one.
+// Sizes of buffers. Each connection keeps a small one, which holds replies and the
+// beginning of anything else. An event has 2 to 10 KB, so nearly every frame fits the
+// medium one.
 const (
-	smallBuffer  = 4 << 10
+	smallBuffer  = 512
 	mediumBuffer = 16 << 10
 	largeBuffer  = 64 << 10
 )
@@ -46,8 +47,8 @@ func (d *Decoder) giveBack() {
 	d.given = 0
 	if n := d.end - d.off; len(d.buf) > len(d.small) && n <= len(d.small) {
 		old := d.buf
-		copy(d.small, old[d.off:d.end])
-		d.buf, d.off, d.end = d.small, 0, n
+		copy(d.small[:], old[d.off:d.end])
+		d.buf, d.off, d.end = d.small[:], 0, n
 		dropBuffer(old)
 	}
 }

@@ -47,18 +47,27 @@ type Decoder struct {
 	src io.Reader
 	lim Limits
 	err error // what the next Decode returns, for good
-	eof error // what src returned; due once the bytes are used up
+	eof error // what src returned with its last bytes; due once they are used up
 
-	small    []byte // the buffer that stays
-	buf      []byte // small, or a larger one
-	off, end int    // buf[off:end] is read and not yet given out
-	given    int    // length of the frame given out last, at off
+	small    [smallBuffer]byte // the buffer that stays
+	buf      []byte            // small, or a larger one
+	off, end int               // buf[off:end] is read and not yet given out
+	given    int               // length of the frame given out last, at off
+
+	head head // what has come of the frame that is not whole yet
+	seen int  // bytes of it that were searched for a line end
 }
 
 // NewDecoder returns a Decoder that reads from r.
 func NewDecoder(r io.Reader, l Limits) *Decoder {
-	small := make([]byte, smallBuffer)
-	return &Decoder{src: r, lim: l.withDefaults(), small: small, buf: small}
+	d := &Decoder{}
+	d.init(r, l)
+	return d
+}
+
+func (d *Decoder) init(r io.Reader, l Limits) {
+	d.src, d.lim = r, l.withDefaults()
+	d.buf = d.small[:]
 }
 
 // Decode returns the next frame, which is good until the next call. At the
@@ -66,19 +75,23 @@ func NewDecoder(r io.Reader, l Limits) *Decoder {
 // io.ErrUnexpectedEOF inside one; a fault of the peer is a *ProtocolError; any
 // other error is the reader's own. After an error it returns the same again.
 func (d *Decoder) Decode() (Frame, error) {
-	d.giveBack()
 	if d.err != nil {
 		return Frame{}, d.err
 	}
-	f, err := d.next()
-	if err != nil {
-		d.err = err
-		d.off, d.end = 0, 0
-		d.giveBack()
-		return Frame{}, err
+	for {
+		f, need, err := d.next()
+		if err == nil && need == 0 {
+			return f, nil
+		}
+		if err == nil {
+			err = d.fill(need)
+		}
+		if err != nil {
+			d.err = err
+			d.drop()
+			return Frame{}, err
+		}
 	}
-	d.given = len(f.raw)
-	return f, nil
 }
 
 // partial reports whether some bytes of the next frame are here already.
@@ -86,7 +99,8 @@ func (d *Decoder) partial() bool { return d.end > d.off+d.given }
 
 // head is what the header lines of a frame said so far.
 type head struct {
-	size        int // bytes up to here
+	size        int  // bytes up to here
+	whole       bool // the empty line is here
 	lines       int
 	hasLength   bool
 	length      int
@@ -94,48 +108,48 @@ type head struct {
 	contentType string
 }
 
-func (d *Decoder) next() (Frame, error) {
-	var h head
-	seen := 0 // bytes searched for a line end
-	for {
-		i := bytes.IndexByte(d.buf[d.off+seen:d.end], '\n')
+// next returns the next frame of the bytes that are here. If they are not enough, need
+// says how large the frame may be or is; fill reads some more.
+func (d *Decoder) next() (f Frame, need int, err error) {
+	d.giveBack()
+	h := &d.head
+	for !h.whole {
+		i := bytes.IndexByte(d.buf[d.off+d.seen:d.end], '\n')
 		if i < 0 {
-			seen = d.end - d.off
-			if seen >= d.lim.HeaderBytes {
-				return Frame{}, fault(KindHeaderSize, fmt.Sprintf("more than %d bytes", d.lim.HeaderBytes))
+			d.seen = d.end - d.off
+			if d.seen >= d.lim.HeaderBytes {
+				return Frame{}, 0, fault(KindHeaderSize, fmt.Sprintf("more than %d bytes", d.lim.HeaderBytes))
 			}
-			if err := d.fill(d.lim.HeaderBytes); err != nil {
-				return Frame{}, err
-			}
-			continue
+			return Frame{}, d.lim.HeaderBytes, nil
 		}
-		start, lf := h.size, seen+i
+		start, lf := h.size, d.seen+i
 		if lf >= d.lim.HeaderBytes {
-			return Frame{}, fault(KindHeaderSize, fmt.Sprintf("more than %d bytes", d.lim.HeaderBytes))
+			return Frame{}, 0, fault(KindHeaderSize, fmt.Sprintf("more than %d bytes", d.lim.HeaderBytes))
 		}
-		h.size, seen = lf+1, lf+1
+		h.size, d.seen = lf+1, lf+1
 		line := d.buf[d.off+start : d.off+lf]
 		if n := len(line); n > 0 && line[n-1] == '\r' {
 			line = line[:n-1]
 		}
-		if len(line) == 0 {
-			break
+		if len(line) > 0 {
+			if err := h.add(line, d.lim); err != nil {
+				return Frame{}, 0, err
+			}
+			continue
 		}
-		if err := h.add(line, d.lim); err != nil {
-			return Frame{}, err
+		h.whole = true
+		if err := h.check(d.buf[d.off:d.off+h.size], d.lim); err != nil {
+			return Frame{}, 0, err
 		}
-	}
-	if err := h.check(d.buf[d.off:d.off+h.size], d.lim); err != nil {
-		return Frame{}, err
 	}
 	total := h.size + h.length
-	for d.end-d.off < total {
-		if err := d.fill(total); err != nil {
-			return Frame{}, err
-		}
+	if d.end-d.off < total {
+		return Frame{}, total, nil
 	}
 	raw := d.buf[d.off : d.off+total : d.off+total]
-	return Frame{raw: raw, head: h.size, contentType: h.contentType}, nil
+	f = Frame{raw: raw, head: h.size, contentType: h.contentType}
+	d.given, d.head, d.seen = total, head{}, 0
+	return f, 0, nil
 }
 
 // add takes one header line.
@@ -203,28 +217,38 @@ func parseLength(b []byte, most int) (int, bool) {
 	return n, true
 }
 
-// fill reads some more bytes of the current frame, which needs up to size.
+// fill reads some more bytes of the current frame, which needs up to size. It reads
+// at most once if there are bytes to get.
 func (d *Decoder) fill(size int) error {
 	const emptyReads = 100
-	if d.eof == nil {
-		d.makeRoom(size)
-		for range emptyReads {
-			n, err := d.src.Read(d.buf[d.end:])
-			d.end += n
+	if d.eof != nil {
+		return d.ended(d.eof)
+	}
+	d.makeRoom(size)
+	for range emptyReads {
+		n, err := d.src.Read(d.buf[d.end:])
+		d.end += n
+		if n > 0 {
 			d.eof = err
-			if n > 0 {
-				return nil
-			}
-			if err != nil {
-				break
-			}
+			return nil
 		}
-		if d.eof == nil {
-			d.eof = io.ErrNoProgress
+		if err != nil {
+			return d.ended(err)
 		}
 	}
-	if d.eof == io.EOF && d.end > d.off {
+	return io.ErrNoProgress
+}
+
+// ended is what the end of the stream means here.
+func (d *Decoder) ended(err error) error {
+	if err == io.EOF && d.end > d.off {
 		return io.ErrUnexpectedEOF
 	}
-	return d.eof
+	return err
+}
+
+// drop forgets what is here, after which no frame comes any more.
+func (d *Decoder) drop() {
+	d.off, d.end, d.given = 0, 0, 0
+	d.giveBack()
 }

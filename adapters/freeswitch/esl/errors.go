@@ -22,7 +22,6 @@ const (
 	KindReply           Kind = "reply"
 	KindUnexpectedReply Kind = "unexpected_reply"
 	KindUnexpected      Kind = "unexpected"
-	KindEventQueue      Kind = "event_queue"
 	KindFirstFrame      Kind = "first_frame"
 	KindSlowFrame       Kind = "slow_frame"
 	KindIdle            Kind = "idle"
@@ -34,8 +33,7 @@ func Kinds() []Kind {
 	return []Kind{
 		KindContentType, KindContentLength, KindHeaderSize, KindHeaderLines,
 		KindBodySize, KindMalformed, KindReply, KindUnexpectedReply,
-		KindUnexpected, KindEventQueue, KindFirstFrame, KindSlowFrame,
-		KindIdle, KindWrite,
+		KindUnexpected, KindFirstFrame, KindSlowFrame, KindIdle, KindWrite,
 	}
 }
 

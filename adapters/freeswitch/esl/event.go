@@ -1,7 +1,6 @@
 package esl
 
 import (
-	"bytes"
 	"math"
 	"strings"
 )
@@ -23,14 +22,14 @@ const (
 
 // Event is an event from the switch, or one of DisconnectNotice and
 // CommandError, or the channel data in the reply to Connect. It is small, to
-// be passed by value, and safe for concurrent use. Values are decoded when
-// they are asked for; the strings it returns do not keep the event in memory.
+// be passed by value. Values are decoded when they are asked for; the strings it
+// returns are copies. An event of a Conn is good until the next Conn.Next.
 type Event struct{ d *eventData }
 
 type eventData struct {
 	name  string
-	lines lineIndex // a copy, as large as needed
-	plain bool      // the values are not percent-encoded
+	lines lineIndex
+	plain bool // the values are not percent-encoded
 }
 
 // Name returns the event's name, such as "DTMF".
@@ -69,19 +68,15 @@ func (e Event) Each(prefix string, fn func(name, value string) bool) {
 		return
 	}
 	for i := range e.d.lines.len() {
-		line := e.d.lines.at(i)
-		if len(line) < len(prefix) || !equalFold(line[:len(prefix)], prefix) {
+		raw := e.d.lines.name(i)
+		if len(raw) < len(prefix) || !equalFold(raw[:len(prefix)], prefix) {
 			continue
 		}
-		colon := bytes.IndexByte(line, ':')
-		if colon < len(prefix) {
-			continue
-		}
-		name := string(line[:colon])
+		name := string(raw)
 		if e.d.lines.number(name) < i {
 			continue
 		}
-		if !fn(name, e.d.value(headerValue(line[colon+1:]))) {
+		if !fn(name, e.d.value(e.d.lines.value(i))) {
 			return
 		}
 	}
@@ -94,43 +89,38 @@ func (d *eventData) value(raw []byte) string {
 	return unescape(raw)
 }
 
-// newEvent makes an event of the body of a text/event-plain frame: header
-// lines up to an empty line. A body of its own after that is not kept.
-func newEvent(body []byte, maxLines int) (Event, error) {
-	lines, err := indexLines(body, maxLines)
+// plainEvent makes an event of the body of a text/event-plain frame: header lines up
+// to an empty line. A body of its own after that is not kept. The event shares the
+// memory of body, and uses room.
+func plainEvent(body []byte, maxLines int, room []headerLine) (eventData, error) {
+	lines, err := indexLines(body, maxLines, room)
 	if err != nil {
-		return Event{}, err
+		return eventData{}, err
 	}
 	name := eventName(lines)
 	switch name {
 	case "":
-		return Event{}, fault(KindMalformed, "event: no name")
+		return eventData{}, fault(KindMalformed, "event: no name")
 	case DisconnectNotice, CommandError, ChannelData:
-		return Event{}, fault(KindMalformed, "event: reserved name")
+		return eventData{}, fault(KindMalformed, "event: reserved name")
 	}
-	return Event{&eventData{name: name, lines: lines}}, nil
+	return eventData{name: name, lines: lines}, nil
 }
 
 // channelData makes an event of the reply to connect.
-func channelData(f Frame) (Event, error) {
-	lines, err := indexLines(f.raw[:f.head], mostLimit)
-	if err != nil {
-		return Event{}, err
-	}
-	return Event{&eventData{name: ChannelData, lines: lines}}, nil
+func channelData(f Frame, room []headerLine) (eventData, error) {
+	lines, err := indexLines(f.raw[:f.head], mostLimit, room)
+	return eventData{name: ChannelData, lines: lines}, err
 }
 
 // disconnectNotice makes an event of a notice, whose headers are not encoded.
-func disconnectNotice(f Frame) (Event, error) {
-	lines, err := indexLines(f.raw[:f.head], mostLimit)
-	if err != nil {
-		return Event{}, err
-	}
-	return Event{&eventData{name: DisconnectNotice, lines: lines, plain: true}}, nil
+func disconnectNotice(f Frame, room []headerLine) (eventData, error) {
+	lines, err := indexLines(f.raw[:f.head], mostLimit, room)
+	return eventData{name: DisconnectNotice, lines: lines, plain: true}, err
 }
 
-// commandError makes an event of a refusal that nobody waits for.
-func commandError(c Command, reply string) (Event, error) {
+// commandError makes an event of a refusal.
+func commandError(c asked, reply string) (eventData, error) {
 	var b []byte
 	add := func(name, value string) {
 		b = append(append(b, name...), ": "...)
@@ -144,11 +134,8 @@ func commandError(c Command, reply string) (Event, error) {
 		add("Application-UUID", c.uuid)
 	}
 	add("Reply-Text", reply)
-	lines, err := indexLines(append(b, '\n'), mostLimit)
-	if err != nil {
-		return Event{}, err
-	}
-	return Event{&eventData{name: CommandError, lines: lines}}, nil
+	lines, err := indexLines(append(b, '\n'), mostLimit, nil)
+	return eventData{name: CommandError, lines: lines}, err
 }
 
 // eventName returns the name without taking memory for the usual ones.
@@ -178,7 +165,7 @@ func NewEvent(name string, headers map[string]string) Event {
 		b = append(append(b, key...), ": "...)
 		b = append(appendEscaped(b, value), '\n')
 	}
-	lines, err := indexLines(append(b, '\n'), math.MaxInt)
+	lines, err := indexLines(append(b, '\n'), math.MaxInt, nil)
 	if err != nil {
 		return Event{}
 	}
@@ -188,7 +175,7 @@ func NewEvent(name string, headers map[string]string) Event {
 // ParseChannelData makes an event, named ChannelData, of what the switch's api
 // command uuid_dump answers. The error says why it is none.
 func ParseChannelData(text string) (Event, error) {
-	lines, err := indexLines([]byte(strings.TrimRight(text, "\n")+"\n\n"), math.MaxInt)
+	lines, err := indexLines([]byte(strings.TrimRight(text, "\n")+"\n\n"), math.MaxInt, nil)
 	if err != nil {
 		return Event{}, err
 	}

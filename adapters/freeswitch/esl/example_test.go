@@ -2,39 +2,55 @@ package esl_test
 
 import (
 	"bufio"
-	"context"
+	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 )
 
-func offer(ctx context.Context, nc net.Conn) error {
+func offer(nc net.Conn) error {
 	conn := esl.NewConn(nc, esl.Config{})
 	defer conn.Close()
-	replies, err := conn.Do(ctx, esl.Connect(), esl.Linger(5), esl.MyEvents(),
-		esl.Filter("Event-Name", "DTMF"))
+	err := conn.Post(esl.Connect(), esl.Linger(5), esl.MyEvents(), esl.Filter("Event-Name", "DTMF"))
 	if err != nil {
 		return err
 	}
-	fmt.Println("called:", replies[0].Event().Get("Caller-Destination-Number"))
-	if err := conn.Post(esl.Execute("offer-1", "playback", "ivr/offer.wav")); err != nil {
-		return err
-	}
-	for e := range conn.Events() {
-		if e.Name() == "DTMF" {
+	for {
+		e, err := conn.Next(time.Time{})
+		if err != nil {
+			return err
+		}
+		switch e.Name() {
+		case esl.ChannelData:
+			fmt.Println("called:", e.Get("Caller-Destination-Number"))
+			err = conn.Post(esl.Execute("offer-1", "playback", "ivr/offer.wav"))
+		case "DTMF":
 			fmt.Println("pressed:", e.Get("DTMF-Digit"))
-			_, err := conn.Do(ctx, esl.Resume(), esl.Exit())
+			return conn.Post(esl.Resume(), esl.Exit())
+		case esl.CommandError:
+			err = errors.New(e.Get("Reply-Text"))
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return conn.Err()
 }
 
 func Example() {
-	ours, theirs := net.Pipe()
-	go callerWhoPresses1(theirs)
-	fmt.Println("error:", offer(context.Background(), ours))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go callerWhoPresses1(ln.Addr().String())
+	call, err := ln.Accept()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("error:", offer(call))
 	// Output:
 	// called: 18005550100
 	// pressed: 1
@@ -43,7 +59,11 @@ func Example() {
 
 // callerWhoPresses1 plays the switch: it answers each command, and the first
 // execute with a key press as well.
-func callerWhoPresses1(nc net.Conn) {
+func callerWhoPresses1(daemon string) {
+	nc, err := net.Dial("tcp", daemon)
+	if err != nil {
+		return
+	}
 	defer nc.Close()
 	const reply = "Content-Type: command/reply\nReply-Text: +OK\n\n"
 	const press = "Event-Name: DTMF\nDTMF-Digit: 1\n\n"
