@@ -12,6 +12,7 @@ func TestHelp(t *testing.T) {
 		{"help_demo.txt", "demo --help"},
 		{"help_send.txt", "send --help"},
 		{"help_check.txt", "check --help"},
+		{"help_load.txt", "load --help"},
 		{"help_simulate_livedeflect.txt", "simulate livedeflect --help"},
 		{"help_simulate_freeswitch.txt", "simulate freeswitch --help"},
 	} {

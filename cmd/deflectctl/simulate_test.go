@@ -90,7 +90,13 @@ func TestSimulateLiveDeflectUsage(t *testing.T) {
 // runDaemon runs a deflectd against the API double and returns its address.
 func runDaemon(t *testing.T) string {
 	t.Helper()
-	file, err := config.Load(configFile(t, runAPI(t).URL()), secretEnv)
+	return runDaemonWith(t, configFile(t, runAPI(t).URL()))
+}
+
+// runDaemonWith runs a deflectd with a configuration and returns its address.
+func runDaemonWith(t *testing.T, name string) string {
+	t.Helper()
+	file, err := config.Load(name, secretEnv)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,10 +29,16 @@ type Call struct {
 	Answered bool
 	// Prompts tells how long a file plays, by Played.File. Any other file plays for 2 s.
 	Prompts map[string]time.Duration
+	// Length, if it is not nil, tells instead of Prompts how long a prompt plays,
+	// by Played.File and the Event-UUID that the peer gave it. It must always
+	// answer the same.
+	Length func(file, uuid string) time.Duration
 	// Missing are files that do not exist.
 	Missing []string
 	// Script is what happens to the call.
 	Script []Action
+	// Leave, when it is closed, lets the caller hang up, whatever the script says.
+	Leave <-chan struct{}
 }
 
 const defaultPrompt = 2 * time.Second
@@ -49,7 +55,7 @@ func (c Call) promptLength(file string) time.Duration {
 // the harness: a Call that cannot be played, or ctx has ended. Whatever the
 // peer did is in the Result.
 func (c Call) Run(ctx context.Context, conn net.Conn) (Result, error) {
-	if err := c.validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		_ = conn.Close()
 		return Result{}, err
 	}
@@ -60,24 +66,25 @@ func (c Call) Run(ctx context.Context, conn net.Conn) (Result, error) {
 // and runs the call. addr is host:port, or several of them separated by |
 // that are tried in order. When nobody listens the dialplan goes on at once.
 func (c Call) Dial(ctx context.Context, addr string) (Result, error) {
-	if err := c.validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}
-	conn, missed, err := dialFirst(ctx, addr)
+	conn, missed, why, err := dialFirst(ctx, addr)
 	if err != nil {
 		return Result{}, err
 	}
 	if conn == nil {
-		r := Result{Vars: map[string]string{}, Answered: c.Answered, Continued: true}
+		r := Result{Vars: map[string]string{}, Answered: c.Answered, Continued: true, Release: Unreached, Unreached: why}
 		r.Timeline = append(missed, Entry{Text: "nobody listens: the dialplan goes on"})
 		return r, nil
 	}
 	r, err := run(ctx, c, conn)
-	r.Timeline = append(missed, r.Timeline...)
+	r.Timeline, r.Unreached = append(missed, r.Timeline...), why
 	return r, err
 }
 
-func (c Call) validate() error {
+// Validate tells what keeps the Call from being played.
+func (c Call) Validate() error {
 	var errs []error
 	for i, a := range c.Script {
 		if err := a.validate(); err != nil {

@@ -25,6 +25,9 @@
 //	}
 //	result, err := call.Dial(ctx, "127.0.0.1:8084")
 //
+// Result.Timeline tells the call to people; Result.Moments are for programs that
+// measure.
+//
 // # The program dials
 //
 // Programs of the second kind dial the switch's own port, 8021, hear the

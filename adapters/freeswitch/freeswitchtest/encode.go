@@ -9,10 +9,19 @@ const (
 	hexDigit = "0123456789ABCDEF"
 )
 
+// isEncoded tells of every byte whether it is encoded: an event asks for thousands.
+var isEncoded = func() (all [256]bool) {
+	for i := range all {
+		b := byte(i)
+		all[i] = b <= ' ' || b > '~' || strings.IndexByte(unsafe, b) >= 0
+	}
+	return all
+}()
+
 func appendEncoded(dst []byte, s string) []byte {
 	for i := range len(s) {
 		b := s[i]
-		if b <= ' ' || b > '~' || strings.IndexByte(unsafe, b) >= 0 {
+		if isEncoded[b] {
 			dst = append(dst, '%', hexDigit[b>>4], hexDigit[b&15])
 			continue
 		}

@@ -126,20 +126,20 @@ func appendLine(dst []byte, name, value string) []byte {
 // The largest event is one of HANGUP_COMPLETE; most are a third smaller.
 const eventSize = 8 << 10
 
-// frame gives an event as the socket has it.
-func (ch *channel) frame(e event) []byte {
-	return eventFrame("plain", append(ch.append(make([]byte, 0, eventSize), e), '\n'))
+// eventHead comes before an event on the socket.
+func eventHead(format string, length int) []byte {
+	return []byte("Content-Length: " + strconv.Itoa(length) + "\nContent-Type: text/event-" + format + "\n\n")
 }
 
+// eventFrame gives an event as the socket has it.
 func eventFrame(format string, body []byte) []byte {
-	head := "Content-Length: " + strconv.Itoa(len(body)) + "\nContent-Type: text/event-" + format + "\n\n"
-	return append([]byte(head), body...)
+	return append(eventHead(format, len(body)), body...)
 }
 
-// data gives the answer to connect: a reply whose headers are the channel.
-func (ch *channel) data() []byte {
+// appendData writes the answer to connect: a reply whose headers are the channel.
+func (ch *channel) appendData(dst []byte) []byte {
 	ch.sequence++
-	return append(ch.append(make([]byte, 0, eventSize), event{
+	return append(ch.append(dst, event{
 		name: eventData, source: fromConnect, profile: true,
 		extra: []line{
 			{"Content-Type", "command/reply"}, {"Reply-Text", "+OK\n"},

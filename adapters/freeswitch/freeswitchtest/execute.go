@@ -57,6 +57,9 @@ func (l *leg) execute(e *execution) {
 	if e.uuid == "" {
 		e.uuid = newUUID()
 	}
+	if e.sounds() {
+		l.moment(PromptAsked, e.uuid)
+	}
 	l.queue = append(l.queue, e)
 	l.pickUp()
 }
@@ -173,10 +176,15 @@ func (l *leg) playPrompt(e *execution) {
 	default:
 		l.note("plays %s", e.file())
 	}
-	l.takeTime(e, l.promptLength(e.file()))
+	l.takeTime(e, l.promptLength(e))
 }
 
-func (l *leg) promptLength(file string) time.Duration { return l.spec.promptLength(file) }
+func (l *leg) promptLength(e *execution) time.Duration {
+	if l.spec.Length != nil {
+		return max(l.spec.Length(e.file(), e.uuid), 0)
+	}
+	return l.spec.promptLength(e.file())
+}
 
 // complete tells that an application has ended.
 func (l *leg) complete(e *execution, response string) {
@@ -184,13 +192,16 @@ func (l *leg) complete(e *execution, response string) {
 		l.promptEnded(e, response)
 	}
 	l.ch.complete(e, response, l.emit)
+	if e.prompt > 0 {
+		l.moment(PromptEnded, e.uuid)
+	}
 	if e.app == "answer" && !e.fromDialplan {
 		l.ch.vars.appear(groupAck)
 	}
 }
 
 func (l *leg) promptEnded(e *execution, response string) {
-	full := l.promptLength(e.file())
+	full := l.promptLength(e)
 	heard := min(time.Since(e.began)-e.waited, full)
 	p := &l.result.Played[e.prompt-1]
 	p.For, p.Response = heard, response

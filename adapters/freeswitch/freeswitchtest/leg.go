@@ -42,7 +42,7 @@ type leg struct {
 func run(ctx context.Context, spec Call, conn net.Conn) (Result, error) {
 	now := time.Now()
 	l := &leg{spec: spec, start: now, wire: newWire(conn), ch: newChannel(spec, addressOf(conn), now)}
-	l.result.Vars = map[string]string{}
+	l.result.Vars, l.result.Connected = map[string]string{}, now
 	l.socket.open = true
 	l.prepare()
 	err := l.play(ctx)
@@ -91,7 +91,7 @@ func (l *leg) prepare() {
 		}
 		l.note("no command for %v: the switch gives up", connectWait)
 		l.sayGoodbye()
-		l.released("the switch gave up")
+		l.released(GaveUp)
 	})
 	l.reached(atConnect, 0)
 	if l.spec.Answered {
@@ -103,6 +103,7 @@ func (l *leg) prepare() {
 func (l *leg) play(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	leave := l.spec.Leave
 	for {
 		commands, broken := l.wire.take()
 		for _, c := range commands {
@@ -127,6 +128,11 @@ func (l *leg) play(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-leave:
+			leave = nil
+			if l.ch.up() {
+				l.callerHangsUp()
+			}
 		case <-timer.C:
 		case <-l.wire.wake:
 		}

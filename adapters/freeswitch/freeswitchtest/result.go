@@ -41,6 +41,15 @@ type Result struct {
 	Violations []string
 	// Timeline tells the call in words.
 	Timeline []Entry
+	// Connected is when the connection was there: durations count from it.
+	Connected time.Time
+	// Release is how the peer's control ended. Only Exited is what the peer did
+	// itself and on purpose.
+	Release Release
+	// Moments are what times can be taken from, in order.
+	Moments []Moment
+	// Unreached tells why hosts that Dial tried could not be connected to.
+	Unreached error
 }
 
 // Played is one prompt.

@@ -45,6 +45,7 @@ func (l *leg) pressed(digit string) {
 		return
 	}
 	l.note("caller presses %s", digit)
+	l.moment(KeyPressed, digit)
 	l.emit(l.ch.press(digit))
 	if prompt && l.ch.terminates(digit) {
 		l.ch.vars.set("playback_terminator_used", digit)

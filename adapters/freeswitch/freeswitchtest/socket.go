@@ -56,7 +56,10 @@ func (l *leg) late(text string) {
 func (l *leg) answer(c command) string {
 	switch c.verb {
 	case "connect":
-		l.wire.send(l.ch.data())
+		b := newBuffer()
+		defer b.free()
+		b.b = l.ch.appendData(b.b)
+		l.wire.send(b.b)
 		return ""
 	case "api":
 		answer := l.api(c.rest)
@@ -141,7 +144,7 @@ func (l *leg) subscribe(c command) (string, bool) {
 
 func (l *leg) reply(format string, args ...any) string {
 	text := fmt.Sprintf(format, args...)
-	l.wire.send([]byte("Content-Type: command/reply\nReply-Text: " + text + "\n\n"))
+	l.wire.send([]byte("Content-Type: command/reply\nReply-Text: "), []byte(text), []byte("\n\n"))
 	return text
 }
 
@@ -155,7 +158,10 @@ func (l *leg) emit(e event) {
 	if !l.passes(e) {
 		return
 	}
-	l.wire.send(l.ch.frame(e))
+	b := newBuffer()
+	defer b.free()
+	b.b = append(l.ch.append(b.b, e), '\n')
+	l.wire.send(eventHead("plain", len(b.b)), b.b)
 }
 
 // passes tells whether any filter lets the event through.
@@ -176,7 +182,7 @@ func (l *leg) exit() {
 	l.note("control was given up")
 	l.socket.exited = true
 	l.sayGoodbye()
-	l.released("control was given up")
+	l.released(Exited)
 }
 
 // socketBroke is for a peer that has closed the connection, or died.
@@ -190,7 +196,7 @@ func (l *leg) socketBroke(why error) {
 	}
 	l.socket.open = false
 	l.wire.hangUp()
-	l.released("the connection broke")
+	l.released(Broke)
 }
 
 // parkTime is how long the switch takes from the first command to parking the
@@ -200,7 +206,9 @@ const parkTime = 2 * time.Millisecond
 // released decides what becomes of a call that nobody controls any more. The
 // dialplan goes on, with socket_resume at once, without it when everything
 // that was sent is done.
-func (l *leg) released(why string) {
+func (l *leg) released(why Release) {
+	l.result.Release = why
+	l.moment(ControlEnded, "")
 	resume, _ := l.ch.vars.get("socket_resume", l.ch.fill)
 	parked := !l.socket.connected.IsZero() && time.Since(l.socket.connected) >= parkTime
 	// The switch looks at the queue twice: where the call is parked, and once

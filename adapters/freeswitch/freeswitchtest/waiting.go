@@ -48,7 +48,7 @@ type WaitingResult struct {
 // takes UUID, ANI, DNIS, CallerName, HideNumber, Vars, Prompts and Missing. It
 // panics if c cannot be a call.
 func (s *Switch) Park(c Call) *Waiting {
-	if err := c.validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		panic(err.Error())
 	}
 	s.mu.Lock()

@@ -18,7 +18,7 @@ type wire struct {
 	mu       sync.Mutex
 	commands []string
 	readErr  error
-	out      []byte
+	out      *buffer // nil: nothing
 	writing  bool
 	closing  bool // as soon as out is written
 	stalled  bool // the peer did not read for too long
@@ -78,18 +78,31 @@ func (w *wire) take() ([]string, error) {
 	return commands, w.readErr
 }
 
-func (w *wire) send(p []byte) {
+// send writes parts one after another. They can be used again at once.
+func (w *wire) send(parts ...[]byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closing || w.stalled {
 		return
 	}
-	if len(w.out)+len(p) > w.limit {
+	n := 0
+	if w.out != nil {
+		n = len(w.out.b)
+	}
+	for _, p := range parts {
+		n += len(p)
+	}
+	if n > w.limit {
 		w.stalled = true
 		w.signal()
 		return
 	}
-	w.out = append(w.out, p...)
+	if w.out == nil {
+		w.out = newBuffer()
+	}
+	for _, p := range parts {
+		w.out.b = append(w.out.b, p...)
+	}
 	w.startWriter()
 }
 
@@ -113,7 +126,7 @@ func (w *wire) write() {
 		w.mu.Lock()
 		out := w.out
 		w.out = nil
-		if len(out) == 0 {
+		if out == nil {
 			w.writing = false
 			closing := w.closing
 			w.mu.Unlock()
@@ -123,7 +136,9 @@ func (w *wire) write() {
 			return
 		}
 		w.mu.Unlock()
-		if _, err := w.conn.Write(out); err != nil {
+		_, err := w.conn.Write(out.b)
+		out.free()
+		if err != nil {
 			w.mu.Lock()
 			w.out, w.closing = nil, true
 			w.mu.Unlock()
