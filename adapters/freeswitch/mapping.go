@@ -137,6 +137,9 @@ func startTime(micros string, now time.Time) time.Time {
 // no such number. A queue that expects nobody to wait may say less than none.
 func waitTime(s string) *time.Duration {
 	const most = 24 * 60 * 60
+	if s == "" {
+		return nil
+	}
 	seconds, err := strconv.ParseFloat(s, 64)
 	if err != nil || seconds != seconds {
 		return nil
