@@ -57,25 +57,21 @@ type localBreaker struct {
 	until  time.Time
 }
 
-// reasonError carries a reason through gobreaker, which judges errors.
-type reasonError Reason
-
-func (e reasonError) Error() string { return string(e) }
+// What a call of gobreaker ends with: it judges errors. Any other one, that of a
+// panic, is sick.
+var (
+	errHealthy = errors.New("healthy")
+	errSick    = errors.New("sick")
+	errNoSign  = errors.New("no sign of either")
+)
 
 func newLocalBreaker(cfg BreakerConfig, log *slog.Logger, moved func(to string)) *localBreaker {
 	b := &localBreaker{log: log}
-	healthOf := func(err error) health {
-		var r reasonError
-		if errors.As(err, &r) {
-			return Reason(r).health()
-		}
-		return sick // a panic of fn
-	}
 	b.cb = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Timeout:      cfg.OpenFor,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return int64(c.ConsecutiveFailures) >= int64(cfg.Failures) },
-		IsSuccessful: func(err error) bool { return healthOf(err) == healthy },
-		IsExcluded:   func(err error) bool { return healthOf(err) == silent },
+		IsSuccessful: func(err error) bool { return err == errHealthy },
+		IsExcluded:   func(err error) bool { return err == errNoSign },
 		// Runs under the lock of gobreaker: it may not log, nor ask for the state.
 		OnStateChange: func(_ string, _, to gobreaker.State) {
 			moved(stateName(to))
@@ -91,7 +87,13 @@ func (b *localBreaker) run(fn func() Reason) (ran bool) {
 	defer b.logMoves()
 	b.cb.Execute(func() (struct{}, error) { //nolint:errcheck // fn has its own result
 		ran = true
-		return struct{}{}, reasonError(fn())
+		switch fn().health() {
+		case healthy:
+			return struct{}{}, errHealthy
+		case silent:
+			return struct{}{}, errNoSign
+		}
+		return struct{}{}, errSick
 	})
 	return ran
 }

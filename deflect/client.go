@@ -119,10 +119,7 @@ func (c *Client) deflect(ctx context.Context, call Call) (v verdict, attempts in
 		}
 		return v, 0
 	}
-	body, err := q.setup.encode(q.call)
-	if err != nil {
-		return verdict{outcome: Failed, reason: ReasonInternal, err: err}, 0
-	}
+	body := q.setup.encode(q.call)
 	ctx, cancel := context.WithTimeoutCause(ctx, q.setup.LiveDeadline, errLiveDeadline)
 	defer cancel()
 	v = c.once(ctx, q, func() (v verdict) {

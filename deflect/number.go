@@ -42,32 +42,30 @@ func (n PhoneNumber) LogValue() slog.Value { return slog.StringValue(n.String())
 // MarshalText is String for encoders.
 func (n PhoneNumber) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
-// number is a parsed telephone number.
+// number is a parsed telephone number. It may be shared: nothing writes to lib.
 type number struct {
 	country  string // country code, digits
 	national string // national significant number: no trunk prefix
+	full     string // E.164
 	lib      *phonenumbers.PhoneNumber
-	kind     phonenumbers.PhoneNumberType // of a number to text; zero for others
+
+	// Of the line, which only known looks up:
+	region string // ISO 3166, "" for a number of none
+	kind   phonenumbers.PhoneNumberType
 }
 
-func (n number) e164() string { return "+" + n.country + n.national }
+func (n number) e164() string { return n.full }
 
 // trunk returns the national number as dialled inside its country, trunk prefix
 // included.
 func (n number) trunk() string { return onlyDigits(phonenumbers.Format(n.lib, phonenumbers.NATIONAL)) }
 
-// region returns the ISO 3166 region, "" for a number of none.
-func (n number) region() string { return phonenumbers.GetRegionCodeForNumber(n.lib) }
-
 // E164 returns the number in E.164 form, "+14043438646", reading a number
 // without a plus sign as dialled inside region, an ISO 3166 code such as "US".
 // It reports false for what cannot be a telephone number.
 func (n PhoneNumber) E164(region string) (string, bool) {
-	p, ok := n.parse(region)
-	if !ok {
-		return "", false
-	}
-	return p.e164(), true
+	p, ok := n.known(region)
+	return p.full, ok
 }
 
 const (
@@ -75,43 +73,76 @@ const (
 	maxNumberBytes = 40 // bounds what the parser is given: 15 digits and separators fit
 )
 
-// parse accepts digits with visual separators only. The parser of the library
-// is more generous (letters of vanity numbers, extensions, text around the
-// number), and a caller id is a stranger's text.
-func (n PhoneNumber) parse(region string) (number, bool) {
+// plain returns the number without space around it, and whether it is made of
+// digits with visual separators only. The parser of the library is more generous
+// (letters of vanity numbers, extensions, text around the number), and a caller id
+// is a stranger's text.
+func (n PhoneNumber) plain() (string, bool) {
 	s := strings.TrimSpace(string(n))
 	if len(s) > maxNumberBytes {
-		return number{}, false
+		return "", false
 	}
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c >= '0' && c <= '9', c == '+' && i == 0:
 		case i > 0 && strings.IndexByte(" ().-/", c) >= 0, c == '(':
 		default:
-			return number{}, false
+			return "", false
 		}
 	}
-	p, err := phonenumbers.Parse(s, region)
+	return s, true
+}
+
+func (n PhoneNumber) parse(region string) (number, bool) {
+	s, ok := n.plain()
+	if !ok {
+		return number{}, false
+	}
+	return parseNumber(s, region)
+}
+
+func parseNumber(plain, region string) (number, bool) {
+	if national, ok := northAmerican(plain, region); ok {
+		n, _ := strconv.ParseUint(national, 10, 64)
+		full := "+1" + national
+		return number{country: full[1:2], national: full[2:], full: full,
+			lib: &phonenumbers.PhoneNumber{CountryCode: new(int32(1)), NationalNumber: new(n)}}, true
+	}
+	p, err := phonenumbers.Parse(plain, region)
 	if err != nil || phonenumbers.IsPossibleNumberWithReason(p) != phonenumbers.IS_POSSIBLE {
 		return number{}, false
 	}
-	parsed := number{
-		country:  strconv.Itoa(int(p.GetCountryCode())),
-		national: phonenumbers.GetNationalSignificantNumber(p),
-		lib:      p,
-	}
-	if len(parsed.country+parsed.national) > maxE164Digits {
+	country, national := strconv.Itoa(int(p.GetCountryCode())), phonenumbers.GetNationalSignificantNumber(p)
+	if len(country+national) > maxE164Digits {
 		return number{}, false
 	}
-	if parsed.national[0] == '0' {
+	parsed := number{country: country, national: national, full: "+" + country + national, lib: p}
+	if national[0] == '0' {
 		// Real in a few countries (Italy). Elsewhere such a number reads as
 		// another one in E.164, and nobody's phone would get the text.
-		again, err := phonenumbers.Parse(parsed.e164(), region)
-		if err != nil || phonenumbers.GetNationalSignificantNumber(again) != parsed.national {
+		again, err := phonenumbers.Parse(parsed.full, region)
+		if err != nil || phonenumbers.GetNationalSignificantNumber(again) != national {
 			return number{}, false
 		}
 	}
 	return parsed, true
+}
+
+// northAmerican returns the ten digits of a whole number of the North American plan,
+// written without separators. The library reads such a number in the same way, and
+// takes thirty times as long.
+func northAmerican(plain, region string) (string, bool) {
+	s, international := strings.CutPrefix(plain, "+1")
+	if !international {
+		if region != "US" {
+			return "", false
+		}
+		s = strings.TrimPrefix(s, "1")
+	}
+	if len(s) != 10 || s[0] < '2' || s[3] < '2' || onlyDigits(s) != s {
+		return "", false
+	}
+	return s, true
 }
 
 // textable reports whether a text can reach such a number: what is not known to

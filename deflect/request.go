@@ -2,72 +2,48 @@ package deflect
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 )
 
 const contextAndInvite = "/api/contextAndInvite"
 
-// invite is the body of contextAndInvite: the 20 fields of the vendor's table,
-// in its order and with the wire types of its example. The tag has two names
+// encode builds the request body of a checked call: the 20 fields of the vendor's
+// table, in its order and with the wire types of its example. The tag has two names
 // because table and example differ.
-type invite struct {
-	SiteID                       string          `json:"siteId"`
-	Skill                        string          `json:"skill"`
-	CustomerCountryCode          string          `json:"customerCountryCode"`
-	CustomerPhoneNumber          string          `json:"customerPhoneNumber"`
-	IsMobile                     string          `json:"isMobile"`
-	DeflectionAcceptTime         string          `json:"deflectionAcceptTime"`
-	CallBeginTime                string          `json:"callBeginTime"`
-	ExternalCallID               string          `json:"externalCallId"`
-	DialedCountryCode            string          `json:"dialedCountryCode"`
-	DialedPhoneNumber            string          `json:"dialedPhoneNumber"`
-	DeflectionChannel            string          `json:"deflectionChannel"`
-	DeflectionText               string          `json:"deflectionText,omitempty"`
-	DeflectionHandle             string          `json:"deflectionHandle"`
-	CallerInfo                   json.RawMessage `json:"callerInfo,omitempty"`
-	CallerEnteredDigits          string          `json:"callerEnteredDigits,omitempty"`
-	FirstName                    string          `json:"firstName,omitempty"`
-	LastName                     string          `json:"lastName,omitempty"`
-	DeflectionTextTag            string          `json:"deflectionTextTag,omitempty"`
-	DeflectionTagText            string          `json:"deflectionTagText,omitempty"`
-	ExternalCustomerIDDescriptor string          `json:"externalCustomerIdDescriptor,omitempty"`
-	ExternalCustomerID           string          `json:"externalCustomerId,omitempty"`
-}
-
-// encode builds the request body of a checked call.
-func (s *setup) encode(k checked) ([]byte, error) {
+func (s *setup) encode(k checked) []byte {
 	call := k.call
-	in := invite{
-		SiteID:               s.SiteID,
-		Skill:                call.Skill,
-		CustomerCountryCode:  k.customer.country,
-		CustomerPhoneNumber:  s.nationalForm(k.customer),
-		IsMobile:             "true", // the vendor: always
-		DeflectionAcceptTime: s.epoch(call.Accepted),
-		CallBeginTime:        s.epoch(call.Start),
-		ExternalCallID:       call.ExternalCallID,
-		DialedCountryCode:    k.dialed.country,
-		DialedPhoneNumber:    s.nationalForm(k.dialed),
-		DeflectionChannel:    "sms", // the vendor: always
-		DeflectionText:       call.Text,
-		// What is texted: never with a trunk prefix.
-		DeflectionHandle:             k.customer.country + k.customer.national,
-		CallerInfo:                   k.info,
-		CallerEnteredDigits:          call.Digits,
-		FirstName:                    call.FirstName,
-		LastName:                     call.LastName,
-		ExternalCustomerIDDescriptor: call.CustomerIDDescriptor,
-		ExternalCustomerID:           call.CustomerID,
+	in := make(object, 0, 640+len(call.Text)+len(k.info))
+	in = in.text("siteId", s.SiteID)
+	in = in.text("skill", call.Skill)
+	in = in.text("customerCountryCode", k.customer.country)
+	in = in.text("customerPhoneNumber", s.nationalForm(k.customer))
+	in = in.text("isMobile", "true") // the vendor: always
+	in = in.text("deflectionAcceptTime", s.epoch(call.Accepted))
+	in = in.text("callBeginTime", s.epoch(call.Start))
+	in = in.text("externalCallId", call.ExternalCallID)
+	in = in.text("dialedCountryCode", k.dialed.country)
+	in = in.text("dialedPhoneNumber", s.nationalForm(k.dialed))
+	in = in.text("deflectionChannel", "sms") // the vendor: always
+	in = in.optional("deflectionText", call.Text)
+	// What is texted: never with a trunk prefix.
+	in = in.text("deflectionHandle", strings.TrimPrefix(k.customer.e164(), "+"))
+	if len(k.info) > 0 {
+		in = append(in.name("callerInfo"), k.info...)
 	}
+	in = in.optional("callerEnteredDigits", call.Digits)
+	in = in.optional("firstName", call.FirstName)
+	in = in.optional("lastName", call.LastName)
 	if s.TextTagField != TagTagText {
-		in.DeflectionTextTag = call.TextTag
+		in = in.optional("deflectionTextTag", call.TextTag)
 	}
 	if s.TextTagField != TagTextTag {
-		in.DeflectionTagText = call.TextTag
+		in = in.optional("deflectionTagText", call.TextTag)
 	}
-	return marshal(in)
+	in = in.optional("externalCustomerIdDescriptor", call.CustomerIDDescriptor)
+	in = in.optional("externalCustomerId", call.CustomerID)
+	return append(in, '}')
 }
 
 func (s *setup) nationalForm(n number) string {
@@ -93,6 +69,5 @@ func (c *Client) Preview(call Call) (url string, body []byte, err error) {
 	if no := q.refusal(protecting); no != nil {
 		return "", nil, no
 	}
-	body, err = q.setup.encode(q.call)
-	return q.setup.root + contextAndInvite, body, err
+	return q.setup.root + contextAndInvite, q.setup.encode(q.call), nil
 }

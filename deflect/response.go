@@ -1,22 +1,14 @@
 package deflect
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 )
 
-const (
-	maxAnswerBytes  = 64 << 10
-	maxMessageBytes = 256
-)
+const maxMessageBytes = 256
 
 // verdict is what one attempt came to.
 type verdict struct {
@@ -27,17 +19,6 @@ type verdict struct {
 	retryAfter time.Duration // what a 429 asks for; negative without a usable Retry-After
 	err        error
 }
-
-// answer is what an API answer says.
-type answer struct {
-	said    bool // success was there and could be read
-	success bool
-	callID  string
-	refused bool   // there was an error, which a success has not
-	message string // error or message, cleaned
-}
-
-var errSaysNothing = errors.New("the answer holds no success")
 
 // judge turns an answer into a verdict. readErr is why the body is incomplete.
 func judge(status int, header http.Header, body []byte, readErr error) verdict {
@@ -87,50 +68,6 @@ func judge(status int, header http.Header, body []byte, readErr error) verdict {
 func isNonce(message string) bool {
 	const prefix = "invalid nonce"
 	return len(message) >= len(prefix) && strings.EqualFold(message[:len(prefix)], prefix)
-}
-
-// parseAnswer reads an answer. Names are matched exactly; success and callId may
-// be strings or what JSON has for them, because the vendor's pages show both.
-func parseAnswer(body []byte) (answer, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil {
-		return answer{}, errors.New("the answer is not a JSON object")
-	}
-	var a answer
-	switch strings.ToLower(strings.TrimSpace(scalar(fields["success"]))) {
-	case "true":
-		a.said, a.success = true, true
-	case "false":
-		a.said = true
-	}
-	if id := scalar(fields["callId"]); callIDForm.MatchString(id) {
-		a.callID = id
-	}
-	a.message = clean(scalar(fields["error"]))
-	a.refused = a.message != ""
-	if !a.refused {
-		a.message = clean(scalar(fields["message"]))
-	}
-	return a, nil
-}
-
-var callIDForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-
-// scalar returns a JSON string's text, or the literal of a number or boolean;
-// null and an absent field are empty.
-func scalar(raw json.RawMessage) string {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
-		return ""
-	}
-	if raw[0] == '"' {
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			return ""
-		}
-		return s
-	}
-	return string(raw)
 }
 
 // clean makes a stranger's text fit for an error: printable, short, and without
@@ -201,13 +138,4 @@ func retryAfter(h string) time.Duration {
 		return max(0, time.Until(t))
 	}
 	return -1
-}
-
-// readAnswer reads an answer through a limit.
-func readAnswer(r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, maxAnswerBytes+1))
-	if err == nil && len(body) > maxAnswerBytes {
-		err = errors.New("the answer is larger than 64 KiB")
-	}
-	return body, err
 }

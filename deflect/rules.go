@@ -175,7 +175,7 @@ func (q *inquiry) country() Verdict {
 	case q.noNumber || q.call.customer == (number{}):
 		return skipped
 	}
-	region := q.call.customer.region()
+	region := q.call.customer.region
 	if !q.policy.countries[region] {
 		if region == "" || region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY {
 			region = "no country"
@@ -239,6 +239,9 @@ func (q *inquiry) wait() Verdict {
 }
 
 func (q *inquiry) percent() Verdict {
+	if q.policy.rules.Withhold == 0 && !q.words {
+		return q.pass("every call")
+	}
 	offered, point := 100-q.policy.rules.Withhold, point(q.call.call.ExternalCallID)
 	if point >= offered {
 		return refuse(ReasonNotSampled, "the call id falls on %d; calls from 0 to 99 are offered a text below %d", point, offered)
@@ -261,8 +264,12 @@ func (q *inquiry) cooldown() Verdict {
 	if len(keys) == 0 {
 		return skipped
 	}
-	ctx, cancel := context.WithTimeout(q.ctx, q.setup.LiveDeadline) // a caller waits
-	defer cancel()
+	ctx := q.ctx
+	if _, own := q.client.cooldowns.(*memoryCooldowns); !own {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, q.setup.LiveDeadline) // a caller waits
+		defer cancel()
+	}
 	for _, key := range keys {
 		held, err := q.client.cooldowns.Held(ctx, key)
 		if err != nil {
@@ -296,7 +303,7 @@ func (q *inquiry) cooldownKeys() []string {
 		add(q.call.customer)
 	}
 	if q.call.call.NumberOverride != "" {
-		if n, ok := q.call.call.ANI.parse(q.setup.DefaultRegion); ok && n.e164() != q.call.customer.e164() {
+		if n, ok := q.call.call.ANI.known(q.setup.DefaultRegion); ok && n.e164() != q.call.customer.e164() {
 			add(n)
 		}
 	}

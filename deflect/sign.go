@@ -1,11 +1,8 @@
 package deflect
 
 import (
-	"context"
 	"errors"
 	"net/http"
-
-	"github.com/dghubble/oauth1"
 )
 
 // Authenticator adds credentials to requests. The transport that it returns
@@ -26,7 +23,7 @@ type OAuth1 struct {
 	Token          string
 	TokenSecret    Secret
 
-	nonce oauth1.Noncer // tests fix it
+	nonce interface{ Nonce() string } // tests fix it
 }
 
 // Validate reports missing keys.
@@ -44,18 +41,8 @@ func (a OAuth1) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Transport implements [Authenticator].
+// Transport implements [Authenticator]. It signs what this package sends: the fields of a
+// form in the body would have to be signed too, and are not.
 func (a OAuth1) Transport(base http.RoundTripper) http.RoundTripper {
-	nonce := a.nonce
-	if nonce == nil {
-		nonce = oauth1.HexNoncer{}
-	}
-	// The library writes to the Config that it is given, so this one is private.
-	cfg := &oauth1.Config{
-		ConsumerKey:    a.ConsumerKey,
-		ConsumerSecret: a.ConsumerSecret.Reveal(),
-		Noncer:         nonce,
-	}
-	ctx := context.WithValue(context.Background(), oauth1.HTTPClient, &http.Client{Transport: base})
-	return cfg.Client(ctx, oauth1.NewToken(a.Token, a.TokenSecret.Reveal())).Transport
+	return newSigner(a, base)
 }

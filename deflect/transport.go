@@ -67,25 +67,28 @@ type wire struct {
 	moved   bool // bytes left on a connection that it had before
 	counter *countingConn
 	base    int64
+	hooks   httptrace.ClientTrace
 }
 
 func (w *wire) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn: func(string) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.asked = true
-		},
-		GotConn: func(info httptrace.GotConnInfo) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.moved = w.moved || w.movedNow()
-			w.got = true
-			w.counter = counterOf(info.Conn)
-			if w.counter != nil {
-				w.base = w.counter.written.Load()
-			}
-		},
+	w.hooks = httptrace.ClientTrace{GetConn: w.getConn, GotConn: w.gotConn}
+	return &w.hooks
+}
+
+func (w *wire) getConn(string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked = true
+}
+
+func (w *wire) gotConn(info httptrace.GotConnInfo) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.moved = w.moved || w.movedNow()
+	w.got = true
+	w.counter = counterOf(info.Conn)
+	if w.counter != nil {
+		w.base = w.counter.written.Load()
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/nyaruka/phonenumbers"
 )
 
 // Limits of what a call may hold, beside Config.MaxTextLength. The vendor
@@ -26,7 +24,7 @@ type checked struct {
 	call     Call
 	customer number
 	dialed   number
-	info     json.RawMessage
+	info     []byte // JSON
 }
 
 // validate returns every problem of a call at once.
@@ -85,7 +83,6 @@ func (v *validator) customer(field string, n PhoneNumber, region string) number 
 	if p == (number{}) {
 		return p
 	}
-	p.kind = phonenumbers.GetNumberType(p.lib)
 	switch code, _ := p.textable(); code {
 	case CodeFixedLine:
 		v.add(field, code, "is a landline, which cannot get a text")
@@ -100,7 +97,7 @@ func (v *validator) number(field string, n PhoneNumber, region string) number {
 		v.add(field, CodeMissing, "is missing")
 		return number{}
 	}
-	p, ok := n.parse(region)
+	p, ok := n.known(region)
 	if !ok {
 		v.add(field, CodeNotANumber, "cannot be a telephone number (region %s; give numbers of other countries with + and country code)", region)
 		return number{}
@@ -131,12 +128,25 @@ func (v *validator) required(field, s string) {
 
 // text checks length and characters; allowed are control characters that may occur.
 func (v *validator) text(field, s string, limit int, allowed string) {
+	if len(s) <= limit && plainText(s) {
+		return
+	}
 	if !printable(s, allowed) {
 		v.add(field, CodeCharacters, "holds invalid UTF-8 or control characters")
 	}
 	if n := utf8.RuneCountInString(s); n > limit {
 		v.add(field, CodeTooLong, "has %d characters; at most %d", n, limit)
 	}
+}
+
+// plainText reports whether s is of ASCII characters that are no controls.
+func plainText(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 func printable(s, allowed string) bool {
@@ -149,9 +159,12 @@ func printable(s, allowed string) bool {
 }
 
 // info encodes the caller info. Texts in it may hold line breaks and tabs.
-func (v *validator) info(info map[string]any) json.RawMessage {
+func (v *validator) info(info map[string]any) []byte {
 	if len(info) == 0 {
 		return nil
+	}
+	if b, ok := flatInfo(info); ok {
+		return b
 	}
 	left := maxInfoBytes // every value is a byte at least
 	if !printableValue(reflect.ValueOf(info), 0, &left) {
