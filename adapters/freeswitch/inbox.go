@@ -68,8 +68,7 @@ func (b *inbox) Err() error {
 	return b.err
 }
 
-// deliver queues an event. A session that is too far behind loses the call, as it
-// would with an esl.Conn.
+// deliver queues an event. A session that is too far behind loses the call.
 func (b *inbox) deliver(e esl.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -73,7 +73,7 @@ const (
 )
 
 // next waits for one thing to happen: an event, the time until unless that is zero, or
-// a wake. It must not be called when the connection has ended.
+// a wake. When the connection has ended it returns at once.
 func (l *line) next(until time.Time) signal {
 	l.flush()
 	deadline := until
@@ -278,8 +278,10 @@ func (l *line) part(variables *string) {
 			cmds = slices.Insert(cmds, 0, multiset("set-1", *variables))
 		}
 	}
-	l.flush()
-	if l.conn.Post(cmds...) != nil {
+	if l.gone == here {
+		cmds = append(l.unsaid, cmds...)
+	}
+	if l.unsaid = nil; l.conn.Post(cmds...) != nil {
 		return // the connection is gone, and the dialplan goes on by socket_resume
 	}
 	until := time.Now().Add(partTimeout)

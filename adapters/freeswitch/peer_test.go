@@ -238,6 +238,42 @@ func TestCutBeforeTheCall(t *testing.T) {
 	})
 }
 
+// A call whose data are on their way when the server has to end gets its outcome.
+func TestCutWhileOpening(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, r *rig) {
+		commands := r.peer(func(cmd string) string {
+			if strings.HasPrefix(cmd, "connect") {
+				r.srv.Cut()
+				time.Sleep(900 * time.Millisecond)
+				return peerData
+			}
+			return peerOK
+		})
+		r.drain()
+		if all := strings.Join(commands, "|"); !strings.Contains(all, "deflect_outcome=failed~deflect_reason=shutdown") {
+			t.Errorf("the commands are %q", commands)
+		}
+		r.wantSum(1)
+	})
+}
+
+// What was said and not written when the call is given back goes out first.
+func TestAnsweredWithoutAPrompt(t *testing.T) {
+	inBubble(t, func(dc *deflect.Config, c *freeswitch.Config) {
+		dc.Breaker.Failures = 1
+		c.Profiles[0].Prompts.Failed = freeswitch.None
+	}, func(t *testing.T, r *rig) {
+		r.api.SetFault(&deflecttest.Fault{Status: 503})
+		r.run(caller(fst.Press("1").After(time.Second)))
+		call := caller()
+		call.Vars = map[string]string{"deflect_mode": "accepted"}
+		res := r.run(call)
+		if res.Vars["deflect_reason"] != "breaker_open" || !res.Answered {
+			t.Errorf("answered %t, variables %v", res.Answered, res.Vars)
+		}
+	})
+}
+
 type panicking struct{}
 
 func (panicking) RoundTrip(*http.Request) (*http.Response, error) { panic("defect of a transport") }

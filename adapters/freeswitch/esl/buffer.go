@@ -4,7 +4,7 @@ import "sync"
 
 // Sizes of buffers. Each connection keeps a small one, which holds replies and the
 // beginning of anything else. An event has 2 to 10 KB, so nearly every frame fits the
-// medium one.
+// medium one. A peer that never ends a frame holds a larger one for FrameTimeout.
 const (
 	smallBuffer  = 512
 	mediumBuffer = 16 << 10

@@ -50,6 +50,7 @@ type Conn struct {
 
 	// Of whoever calls Post and Next:
 	in       reader
+	pace     pace
 	event    eventData     // the one given out last
 	room     *[]headerLine // its lines, while it is out
 	waiting  []asked       // from first on, what the switch has not answered yet
@@ -63,7 +64,7 @@ type Conn struct {
 }
 
 // NewConn takes nc over. Close must be called in any case, also after the connection
-// ended by itself.
+// ended by itself. Every wait, and Wake, is by the read and write deadlines of nc.
 func NewConn(nc net.Conn, cfg Config) *Conn {
 	c := &Conn{nc: nc, cfg: cfg.withDefaults()}
 	c.in.start(c)
@@ -87,7 +88,11 @@ func (c *Conn) Next(until time.Time) (Event, error) {
 		if err != nil {
 			return Event{}, c.failed(err)
 		}
-		switch event, err := c.take(f); {
+		event, err := c.take(f)
+		if event && err == nil {
+			err = c.pace.event()
+		}
+		switch {
 		case err != nil:
 			return Event{}, c.failed(err)
 		case event:
@@ -192,6 +197,9 @@ func (c *Conn) lineRoom() []headerLine {
 // release ends the life of the event that was given out last.
 func (c *Conn) release() {
 	if c.room != nil {
+		if lines := c.event.lines.lines; cap(lines) > cap(*c.room) {
+			*c.room = lines[:0]
+		}
 		lineRooms.Put(c.room)
 		c.room = nil
 	}

@@ -40,18 +40,20 @@
 //
 // # Concurrency
 //
-// A Conn has no goroutine, and no buffer worth mentioning while nothing arrives. One
-// goroutine at a time may call Post and Next, whose event is good until the next call;
-// Wake, Err and Close are safe for concurrent use. It calls no code of the caller. A Decoder is not
-// safe for concurrent use.
+// A Conn has no goroutine, and no buffer worth mentioning while nothing arrives.
+// One goroutine at a time may call Post and Next, whose event is good until the
+// next call; Wake, Err and Close are safe for concurrent use. It calls no code
+// of the caller. A Decoder is not safe for concurrent use.
 //
 // # Errors
 //
-// A command that the switch refuses is an event named CommandError, and no error. A command that must not be written is
-// an error that wraps ErrUnsafe; nothing of its batch is written, and the
-// connection goes on. Everything else ends the connection, and Err says why:
-// io.EOF (the peer closed it between two frames), net.ErrClosed (we did), the
-// network's own error, or a *ProtocolError of one of these kinds:
+// A command that the switch refuses is an event named CommandError, and no
+// error. A command that must not be written is an error that wraps ErrUnsafe;
+// nothing of its batch is written, and the connection goes on. So it does after
+// ErrTimeout and ErrWoken, with which Next ends a wait. Everything else ends the
+// connection, and Err says why: io.EOF (the peer closed it between two frames),
+// net.ErrClosed (we did), the network's own error, or a *ProtocolError of one of
+// these kinds:
 //
 //	content_type      a frame without a content type, or with an unknown one
 //	content_length    a Content-Length that is no number, or two different ones
@@ -65,6 +67,7 @@
 //	unexpected_reply  a reply to nothing
 //	unexpected        a frame that the switch sends only when it is asked to:
 //	                  an auth request, a rejection, a JSON or XML event
+//	event_flood       more than 256 events at once, or 200 a second for long
 //	first_frame       no byte within Config.FirstFrameTimeout
 //	slow_frame        a frame not complete within Config.FrameTimeout
 //	idle              no frame within Config.IdleTimeout

@@ -22,6 +22,7 @@ const (
 	KindReply           Kind = "reply"
 	KindUnexpectedReply Kind = "unexpected_reply"
 	KindUnexpected      Kind = "unexpected"
+	KindEventFlood      Kind = "event_flood"
 	KindFirstFrame      Kind = "first_frame"
 	KindSlowFrame       Kind = "slow_frame"
 	KindIdle            Kind = "idle"
@@ -33,7 +34,8 @@ func Kinds() []Kind {
 	return []Kind{
 		KindContentType, KindContentLength, KindHeaderSize, KindHeaderLines,
 		KindBodySize, KindMalformed, KindReply, KindUnexpectedReply,
-		KindUnexpected, KindFirstFrame, KindSlowFrame, KindIdle, KindWrite,
+		KindUnexpected, KindEventFlood, KindFirstFrame, KindSlowFrame,
+		KindIdle, KindWrite,
 	}
 }
 

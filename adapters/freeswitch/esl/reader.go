@@ -17,6 +17,7 @@ type reader struct {
 	kind Kind      // what it means when due is missed
 	due  time.Time // of the peer; zero until somebody waits for it
 	set  time.Time // the deadline that the connection has; zero if nobody knows
+	away time.Time // since when nobody waits, which is not the peer's time; zero if unset
 }
 
 func (r *reader) start(c *Conn) {
@@ -28,6 +29,9 @@ func (r *reader) start(c *Conn) {
 // frame returns the next frame, ErrTimeout, ErrWoken, or why there are no more.
 func (r *reader) frame(until time.Time) (Frame, error) {
 	r.until = until
+	if !r.away.IsZero() {
+		r.due, r.away = r.due.Add(time.Since(r.away)), time.Time{}
+	}
 	for {
 		f, need, err := r.dec.next()
 		if err == nil && need == 0 {
@@ -36,6 +40,9 @@ func (r *reader) frame(until time.Time) (Frame, error) {
 		}
 		if err == nil {
 			err = r.dec.fill(need)
+		}
+		if err == ErrTimeout || err == ErrWoken {
+			r.away = time.Now()
 		}
 		if err != nil {
 			return Frame{}, r.explain(err)
@@ -57,9 +64,6 @@ func (r *reader) Read(p []byte) (int, error) {
 		if !r.until.IsZero() && r.until.Before(deadline) {
 			deadline = r.until
 		}
-		if r.c.woken.Load() {
-			r.set = time.Time{}
-		}
 		if !r.set.Equal(deadline) {
 			// It fails when the connection has ended, and Read tells better how:
 			// on a net.Pipe that the peer closed it still says io.EOF.
@@ -68,11 +72,14 @@ func (r *reader) Read(p []byte) (int, error) {
 		}
 		// After the deadline was set: a Wake that comes now takes it away again.
 		if r.c.woken.Swap(false) {
-			r.set = time.Time{}
 			return 0, ErrWoken
 		}
 		n, err := r.c.nc.Read(p)
-		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		late := errors.Is(err, os.ErrDeadlineExceeded)
+		switch {
+		case late && n > 0:
+			return n, nil
+		case !late:
 			return n, err
 		}
 		switch now := time.Now(); {

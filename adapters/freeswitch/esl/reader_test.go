@@ -142,7 +142,7 @@ func TestWakesLoseNothing(t *testing.T) {
 	ours, theirs := tcpPipe(t)
 	c := NewConn(ours, Config{})
 	defer c.Close()
-	const events = 2000
+	const events = 200
 	go func() {
 		for range events {
 			theirs.Write([]byte(event("A")))
@@ -191,4 +191,30 @@ func TestFloodEndsInTime(t *testing.T) {
 		}
 	}
 	t.Error("still waiting when all that was read at once is used up")
+}
+
+// Time in which nobody waits is not the peer's: what came meanwhile counts.
+func TestAwayIsNotThePeersTime(t *testing.T) {
+	frame := event("DTMF", "DTMF-Digit: 7")
+	tests := map[string]struct {
+		before string
+		away   time.Duration
+	}{
+		"in the middle of a frame": {frame[:20], 10 * time.Second},
+		"between two frames":       {"", 3 * time.Minute},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Config{}, func(t *testing.T, c *Conn, p *peer) {
+				go p.send(event("A") + tt.before)
+				wantNext(t, c, "A")
+				if _, err := c.Next(time.Now().Add(time.Second)); err != ErrTimeout {
+					t.Fatal(err)
+				}
+				go p.nc.Write([]byte(frame[len(tt.before):]))
+				time.Sleep(tt.away)
+				wantNext(t, c, "DTMF")
+			})
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -35,6 +36,9 @@ func (c *Conn) Post(cmds ...Command) error {
 	}
 	if c.writeErr != nil || len(cmds) == 0 {
 		return c.writeErr
+	}
+	if c.first > len(c.waiting)/2 {
+		c.waiting, c.first = slices.Delete(c.waiting, 0, c.first), 0
 	}
 	for _, cmd := range cmds {
 		c.waiting = append(c.waiting, asked{cmd.word, cmd.app, cmd.uuid})

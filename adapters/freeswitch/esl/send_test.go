@@ -119,7 +119,7 @@ func TestRefusalsKeepTheirOrder(t *testing.T) {
 			}
 		}
 	}()
-	const commands = 300
+	const commands = 100
 	posted, refused, events := 0, 0, 0
 	for refused < commands || events < commands {
 		for range min(3, commands-posted) {
