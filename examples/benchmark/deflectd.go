@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// serveDeflectd serves calls with the project's packages, as the daemon sets them up,
+// and returns where.
+func serveDeflectd(ctx context.Context, api string) (address string, err error) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	log := jsonLogger(null)
+	client, err := newClient(api, log, registry)
+	if err != nil {
+		return "", err
+	}
+	server, err := freeswitch.New(freeswitch.Config{
+		Client:   client,
+		Profiles: []freeswitch.Profile{{Name: "sales", Skill: skill, Text: textMessage}},
+		MaxCalls: 20000,
+		// Held calls are silent for as long as it takes to make them all.
+		IdleTimeout: 10 * time.Minute,
+		Logger:      log,
+		Registerer:  registry,
+	})
+	if err != nil {
+		return "", err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	go func() {
+		if err := server.Serve(ctx, ln); err != nil {
+			fmt.Fprintln(os.Stderr, "deflectd:", err)
+		}
+	}()
+	return ln.Addr().String(), nil
+}
+
+// newClient returns a client of the API that is played here.
+func newClient(api string, log *slog.Logger, registry prometheus.Registerer) (*deflect.Client, error) {
+	return deflect.New(deflect.Config{
+		SiteID:  siteID,
+		BaseURL: api,
+		Auth: deflect.OAuth1{
+			ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.Secret(keys.ConsumerSecret),
+			Token: keys.Token, TokenSecret: deflect.Secret(keys.TokenSecret),
+		},
+		Logger:     log,
+		Registerer: registry,
+	})
+}
+
+// jsonLogger is the logger of the daemon.
+func jsonLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Value.Kind() == slog.KindDuration {
+				a.Value = slog.Float64Value(a.Value.Duration().Round(time.Microsecond).Seconds())
+			}
+			return a
+		},
+	}))
+}

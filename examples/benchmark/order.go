@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// order is a command of the event socket.
+type order struct{ word, arg, app, data, id string }
+
+// read reads one command. An empty line ends it; further ones, and carriage returns,
+// are as welcome as at FreeSWITCH.
+func (l *leg) read() (order, error) {
+	var c order
+	for {
+		line, err := l.in.ReadSlice('\n')
+		if err != nil {
+			return c, err
+		}
+		line = cutLine(line)
+		switch {
+		case len(line) == 0 && c.word != "":
+			if l.done&pressed != 0 && !l.notFirst {
+				l.notFirst = true
+				l.marks.command.Store(now())
+			}
+			return c, nil
+		case len(line) == 0:
+		case c.word == "":
+			c.word, c.arg, _ = strings.Cut(string(line), " ")
+		default:
+			name, value, _ := bytes.Cut(line, []byte(": "))
+			switch {
+			case bytes.EqualFold(name, []byte("execute-app-name")):
+				c.app = string(value)
+			case bytes.EqualFold(name, []byte("execute-app-arg")):
+				c.data = string(value)
+			case bytes.EqualFold(name, []byte("Event-UUID")):
+				c.id = string(value)
+			case bytes.EqualFold(name, []byte("Content-Length")):
+				return c, errors.New("a command with a body, which this switch does not read")
+			}
+		}
+	}
+}
+
+// filters are those that a subject has to ask for.
+var filters = map[string]set{
+	"Event-Name DTMF":                     filterDTMF,
+	"Event-Name CHANNEL_EXECUTE_COMPLETE": filterComplete,
+	"Event-Name CHANNEL_HANGUP":           filterHangup,
+}
+
+// obey does what a command says.
+func (l *leg) obey(c order) error {
+	step := set(0)
+	switch c.word {
+	case "connect":
+		l.done |= connected
+		return l.say(l.rec.data)
+	case "sendmsg":
+		return l.execute(c)
+	case "exit":
+		l.done |= exited
+		return l.write(replyBye, l.rec.bye.appendTo(nil, l.id))
+	case "myevents":
+		step = events
+	case "filter":
+		step = filters[c.arg]
+	case "resume":
+		step = resumed
+	case "linger":
+	default:
+		return errors.New("unknown command")
+	}
+	l.done |= step
+	return l.write(replyOK)
+}
+
+// execute runs an application.
+func (l *leg) execute(c order) error {
+	if l.done&listening != listening {
+		return errors.New("before connect, myevents and the filters")
+	}
+	step := set(0)
+	switch {
+	case c.app == "answer":
+		step = answered
+	case c.app == "playback" && l.done&answered == 0:
+		return errors.New("the call is not answered")
+	case c.app == "playback" && l.done&offered == 0:
+		if c.data != offerPrompt || c.id == "" {
+			return errors.New("the first prompt is the offer, with an Event-UUID")
+		}
+		l.playing = c.id
+		l.done |= offered
+		return l.write(replyOK)
+	case c.app == "playback" && l.playing != "":
+		return errors.New("the offer still plays")
+	case c.app == "playback":
+		if c.data == sentPrompt {
+			step = told
+		}
+	case c.app == "break" && l.playing != "":
+		l.done |= stopped
+		if err := l.write(replyOK); err != nil {
+			return err
+		}
+		if err := l.say(l.rec.end("break", "")); err != nil {
+			return err
+		}
+		step, c.id, c.app, l.playing = stopped, l.playing, "playback", ""
+		return l.say(l.rec.end(c.app, c.id))
+	case c.app == "break" && l.done&stopped == 0:
+		return errors.New("nothing plays")
+	case c.app == "break": // said twice, because the first one took long to show
+	case c.app == "multiset":
+		if !strings.Contains(c.data, "~deflect_outcome=sent~") {
+			return fmt.Errorf("the outcome is not sent: %s", c.data)
+		}
+		if l.marks.request.Load() == 0 {
+			return errors.New("the outcome is sent, and the API got no request")
+		}
+		step = outcome
+	default:
+		return errors.New("unknown application")
+	}
+	l.done |= step
+	if err := l.write(replyOK); err != nil {
+		return err
+	}
+	return l.say(l.rec.end(c.app, c.id))
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// busyEnough is the share of its cores from which on a subject was the limit.
+const busyEnough = 0.9
+
+// saturation measures what a call costs, and how many a subject carries.
+func (l *lab) saturation(ctx context.Context) error {
+	cpu, rate, busy := map[string]figures{}, map[string]figures{}, map[string]figures{}
+	err := l.each(ctx, "saturation", serving, l.warm(func(c *child, run int) error {
+		return l.profiled(c, run, "", func() error {
+			p, used, err := c.spend(func() (*phase, error) { return c.closed(l.Calls, parallel) })
+			if err != nil {
+				return err
+			}
+			cpu[c.subject] = append(cpu[c.subject], float64(used)/float64(l.Calls))
+			rate[c.subject] = append(rate[c.subject], p.rate())
+			busy[c.subject] = append(busy[c.subject], float64(used)/float64(p.took)/float64(l.Cores))
+			return nil
+		})
+	}))
+	if err != nil {
+		return err
+	}
+	l.title("Saturation: %d calls of %d callers who call again at once, a run.", l.Calls, parallel)
+	compare(serving, deflectdTo,
+		column{name: "CPU a call", unit: ms, value: cpu},
+		column{name: "calls/s", unit: digits, value: rate},
+		column{name: "busy", unit: percent, value: busy, noRatio: true},
+	).print(l.out)
+	var idle []string
+	for _, s := range serving {
+		if busy[s].median() < busyEnough {
+			idle = append(idle, s)
+		}
+	}
+	if len(idle) > 0 {
+		fmt.Fprintf(l.out, "\nNot busy all the time, so that its calls/s are the limit of the switch played here, or of the machine: %s.\n", strings.Join(idle, ", "))
+	}
+	return nil
+}
+
+// profiled profiles a measurement of deflectd's last run, if that was asked for.
+func (l *lab) profiled(c *child, run int, suffix string, measure func() error) error {
+	if l.Profile == "" || c.subject != deflectd || run != l.Runs-1 {
+		return measure()
+	}
+	if _, err := c.ask(question{Do: "profile", What: l.Profile + suffix}); err != nil {
+		return err
+	}
+	if err := measure(); err != nil {
+		return err
+	}
+	_, err := c.ask(question{Do: "profiled"})
+	return err
+}
+
+// load measures what a call costs deflectd at different rates.
+func (l *lab) load(ctx context.Context) error {
+	cpu, reached := map[int]figures{}, map[int]figures{}
+	err := l.each(ctx, "load", []string{deflectd}, l.warm(func(c *child, run int) error {
+		for _, rate := range l.Rates {
+			err := l.profiled(c, run, "."+strconv.Itoa(rate), func() error {
+				p, used, err := c.spend(func() (*phase, error) { return c.open(rate, l.Time) })
+				if err != nil {
+					return err
+				}
+				cpu[rate] = append(cpu[rate], float64(used)/float64(len(p.marks)))
+				reached[rate] = append(reached[rate], p.rate())
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	if err != nil {
+		return err
+	}
+	l.title("Load: deflectd, %s at each rate, a run.", l.Time)
+	t := newTable("calls/s", "reached", "CPU a call", "of one core")
+	for _, rate := range l.Rates {
+		t.add(count(float64(rate)), reached[rate].show(digits), cpu[rate].spread(ms), percent(cpu[rate].median()*reached[rate].median()/1e9))
+	}
+	t.print(l.out)
+	return nil
+}
