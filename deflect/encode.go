@@ -39,7 +39,7 @@ func appendText(b []byte, s string) []byte {
 // and switches. It reports false for anything else, and for what may be refused.
 func flatInfo(info map[string]any) ([]byte, bool) {
 	const most = 64
-	if len(info) > most {
+	if len(info) == 0 || len(info) > most {
 		return nil, false
 	}
 	var space [most]string

@@ -13,7 +13,7 @@ import (
 var numbers = newMemo(2048)
 
 // memo remembers at least the last so many numbers that were asked for, and at most
-// twice as many, in some 300 bytes each. What cannot be a number is remembered as
+// twice as many, in some 400 bytes each. What cannot be a number is remembered as
 // well. The strings may be a stranger's: those that are kept are short, and our own.
 type memo struct {
 	max        int

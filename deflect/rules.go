@@ -240,7 +240,7 @@ func (q *inquiry) wait() Verdict {
 
 func (q *inquiry) percent() Verdict {
 	if q.policy.rules.Withhold == 0 && !q.words {
-		return q.pass("every call")
+		return Verdict{Answer: Pass} // wherever the call id falls
 	}
 	offered, point := 100-q.policy.rules.Withhold, point(q.call.call.ExternalCallID)
 	if point >= offered {
@@ -264,12 +264,8 @@ func (q *inquiry) cooldown() Verdict {
 	if len(keys) == 0 {
 		return skipped
 	}
-	ctx := q.ctx
-	if _, own := q.client.cooldowns.(*memoryCooldowns); !own {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, q.setup.LiveDeadline) // a caller waits
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(q.ctx, q.setup.LiveDeadline) // a caller waits
+	defer cancel()
 	for _, key := range keys {
 		held, err := q.client.cooldowns.Held(ctx, key)
 		if err != nil {

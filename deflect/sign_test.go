@@ -9,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/dghubble/oauth1"
 )
 
 type fixedNonce string
@@ -94,10 +92,12 @@ func TestSignatureRFC5849(t *testing.T) {
 	const base = "GET&http%3A%2F%2Fphotos.example.net%2Fphotos&" +
 		"file%3Dvacation.jpg%26oauth_consumer_key%3Ddpf43f3p2l4k3l03%26oauth_nonce%3DchapoH%26" +
 		"oauth_signature_method%3DHMAC-SHA1%26oauth_timestamp%3D137131202%26oauth_token%3Dnnch734d00sl2jdk%26size%3Doriginal"
-	signer := oauth1.HMACSigner{ConsumerSecret: "kd94hf93k423kf44"}
-	got, err := signer.Sign("pfkkdhi9sl3r4s00", base)
-	if want := "MdpQcU8iPSUjWoN/UDMsK2sui9I="; err != nil || got != want {
-		t.Errorf("signature = %q, %v, want %q", got, err, want)
+	s := newSigner(OAuth1{ConsumerSecret: "kd94hf93k423kf44", TokenSecret: "pfkkdhi9sl3r4s00"}, nil)
+	tools := s.tools.Get().(*signTools)
+	tools.text = []byte(base)
+	tools.sign()
+	if got, want := string(tools.code[:]), "MdpQcU8iPSUjWoN/UDMsK2sui9I="; got != want {
+		t.Errorf("signature = %q, want %q", got, want)
 	}
 }
 

@@ -32,13 +32,16 @@ type signTools struct {
 	mac  hash.Hash // keyed with the secrets
 	text []byte    // the base string
 	sum  [sha1.Size]byte
-	code [(sha1.Size + 2) / 3 * 4]byte
+	code [(sha1.Size + 2) / 3 * 4]byte // the signature
 }
 
 // parameter is a name and a value, both percent-encoded.
 type parameter struct{ name, value string }
 
 func newSigner(a OAuth1, base http.RoundTripper) *signer {
+	if base == nil {
+		base = http.DefaultTransport
+	}
 	secrets := percentEncode(a.ConsumerSecret.Reveal()) + "&" + percentEncode(a.TokenSecret.Reveal())
 	s := &signer{base: base, key: percentEncode(a.ConsumerKey), token: percentEncode(a.Token), nonce: freshNonce}
 	if a.nonce != nil {
@@ -79,7 +82,7 @@ func queryParameters(query string) ([]parameter, error) {
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, errors.New("sign the request: its query cannot be decoded")
+		return nil, errors.New("the query cannot be decoded")
 	}
 	var all []parameter
 	for name, list := range values {
@@ -107,12 +110,17 @@ func (s *signer) authorization(req *http.Request, others []parameter) string {
 	t := s.tools.Get().(*signTools)
 	defer s.tools.Put(t)
 	t.text = appendBaseString(t.text[:0], req, params)
-	t.mac.Reset()
-	t.mac.Write(t.text)
-	base64.StdEncoding.Encode(t.code[:], t.mac.Sum(t.sum[:0]))
+	t.sign()
 	t.text = appendEncoded(t.text[:0], string(t.code[:]))
 	return `OAuth oauth_consumer_key="` + s.key + `", oauth_nonce="` + nonce + `", oauth_signature="` + string(t.text) +
 		`", oauth_signature_method="HMAC-SHA1", oauth_timestamp="` + now + `", oauth_token="` + s.token + `", oauth_version="1.0"`
+}
+
+// sign makes code of text (RFC 5849, 3.4.2).
+func (t *signTools) sign() {
+	t.mac.Reset()
+	t.mac.Write(t.text)
+	base64.StdEncoding.Encode(t.code[:], t.mac.Sum(t.sum[:0]))
 }
 
 // sortParameters sorts by name, then by value (RFC 5849, 3.4.1.3.2).

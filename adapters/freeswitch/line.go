@@ -2,6 +2,7 @@ package freeswitch
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -278,10 +279,16 @@ func (l *line) part(variables *string) {
 			cmds = slices.Insert(cmds, 0, multiset("set-1", *variables))
 		}
 	}
+	all := cmds
 	if l.gone == here {
-		cmds = append(l.unsaid, cmds...)
+		all = append(l.unsaid, cmds...)
 	}
-	if l.unsaid = nil; l.conn.Post(cmds...) != nil {
+	l.unsaid = nil
+	err := l.conn.Post(all...)
+	if errors.Is(err, esl.ErrUnsafe) {
+		err = l.conn.Post(cmds...) // what was to be said before must not take the outcome with it
+	}
+	if err != nil {
 		return // the connection is gone, and the dialplan goes on by socket_resume
 	}
 	until := time.Now().Add(partTimeout)

@@ -58,7 +58,6 @@ func (s *session) checkNumber(call deflect.Call) error {
 	if len(call.NumberOverride) < s.profile.NumberEntry.MinDigits {
 		return &deflect.Error{Outcome: deflect.Ineligible, Reason: deflect.ReasonNumberInvalid, Err: errFewDigits}
 	}
-	s.line.flush() // the prompt is to end, however long this takes
 	var err error
 	aside(func() { err = s.setup.Client.Check(s.stop, call) })
 	return err

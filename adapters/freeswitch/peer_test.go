@@ -228,8 +228,12 @@ func TestCutBeforeTheCall(t *testing.T) {
 		c := r.ln.dial(t)
 		go io.Copy(io.Discard, c)
 		synctest.Wait()
+		start := time.Now()
 		r.srv.Cut()
 		r.drain()
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("it took %s, want a second for the data and two for the end", took)
+		}
 		c.Close()
 		r.wantSum(0)
 		if strings.Contains(r.log.String(), "call ended") {

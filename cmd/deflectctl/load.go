@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"math"
+	"net"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,8 +36,8 @@ func (loadCmd) Help() string {
 
 A deflectd with a real account would really send texts. For a load test, let base_url in its configuration point to
 'deflectctl simulate livedeflect', and set max_calls high enough. The callers' numbers belong to nobody: +1, an area code
-of the United States, 555 0100 to 0199. After some 35,000 calls they repeat, and a cooldown refuses them: set it to 0s, or
-use --from.
+of the United States, 555 0100 to 0199. After some 35,000 calls they repeat, and so they do in the next run, and a cooldown
+refuses them: set it to 0s, or use --from.
 
 Call i begins at i/rate whatever the others do, and times count from there, so that nobody hides by being slow. Callers of
 the pressing share press the key after --hold. The others stay silent: the offer lasts --hold and ends, and deflectd goes on
@@ -45,14 +47,16 @@ Times are in milliseconds, over all calls that were given back, exact to the mic
   offer    from the intended beginning until the command to play the offer
   key      from the key until the command to play the result, or without one
            until the call is given back: the API, and 40ms to cut the offer
-  latency  all that the caller waits for deflectd: offer, key, and what comes
-           after the result prompt; of a call without an offer all of it
+  latency  what the caller waits for deflectd: offer, key, and what comes
+           after the result prompt; of a call without an offer all of it, and
+           of a silent caller only the offer: the rest is told by --limit alone
 
 Lost is a call that deflectd did not give back with an outcome, resume and exit: no connection, no command for 25s, a broken
-connection, no end within --limit. A real dialplan would go on by socket_resume; here it counts. When the generator itself
-is late by more than 10ms, the summary says so: then the times are not deflectd's alone.
+connection, no end within --limit (give more for a configuration with long gaps and many repeats). A real dialplan would go on by socket_resume; here it counts. When the generator itself
+is late by more than 10ms, the summary says so: then the times are not deflectd's alone. Ports are free again a minute after
+their call (a second, on one machine): above some 450 calls/s to another machine use several generators.
 
-Ctrl-C lets the callers hang up and prints what was done. Exit code 1: a call was lost, or a command was sent that
+Ctrl-C lets the callers hang up, whose calls are in no percentile, and prints what was done. Exit code 1: a call was lost, or a command was sent that
 FreeSWITCH refuses. 2: usage.
 
   deflectctl load --rate 500 --calls 10000 --hold 5s`
@@ -106,6 +110,11 @@ func (c *loadCmd) check() (callers, error) {
 	case float64(c.Calls)/c.Rate > maxLoad.Seconds():
 		return none, usage("%d calls at %g a second take longer than %v", c.Calls, c.Rate, maxLoad)
 	}
+	for addr := range strings.SplitSeq(c.Daemon, "|") {
+		if _, _, err := net.SplitHostPort(strings.TrimSpace(addr)); err != nil {
+			return none, usage("--daemon must be HOST:PORT, several with | between them: %w", err)
+		}
+	}
 	call := freeswitchtest.Call{Vars: c.Var, Script: []freeswitchtest.Action{freeswitchtest.Press(c.Press)}}
 	if err := call.Validate(); err != nil {
 		return none, usage("%w", err)
@@ -122,7 +131,7 @@ func (c *loadCmd) check() (callers, error) {
 	return callers{from: c.From}, nil
 }
 
-// maxLoad keeps times within what the sums can hold.
+// maxLoad is what nobody means: a mistake in --rate or --calls.
 const maxLoad = 31 * 24 * time.Hour
 
 // presses tells whether call i is one of the pressing share: of any calls in a row,

@@ -16,6 +16,8 @@ func loss(r freeswitchtest.Result, err error) string {
 	switch {
 	case err != nil:
 		return err.Error() // the cause that the call's time was ended with
+	case ownLimit(r.Unreached) != "":
+		return ownLimit(r.Unreached)
 	case r.HungUp:
 		return ""
 	case r.Release == freeswitchtest.Unreached:
@@ -30,6 +32,17 @@ func loss(r freeswitchtest.Result, err error) string {
 		return "no outcome"
 	case !r.Resumed:
 		return "no resume"
+	}
+	return ""
+}
+
+// ownLimit is what the generator has run out of, which is no fault of deflectd.
+func ownLimit(why error) string {
+	switch {
+	case errors.Is(why, syscall.EADDRNOTAVAIL):
+		return "the generator has no port left (see --help)"
+	case errors.Is(why, syscall.EMFILE), errors.Is(why, syscall.ENFILE):
+		return "the generator has no file descriptor left (ulimit -n)"
 	}
 	return ""
 }
@@ -65,26 +78,26 @@ const never = -1
 // deflectd's command arrives, not in the next frame of 20 ms in which the switch
 // takes it up, which is no matter of deflectd.
 func timesOf(hold time.Duration, due time.Time, r freeswitchtest.Result) callTimes {
-	offer, key, result, heard, next, back := moments(r.Moments)
+	m := momentsOf(r.Moments)
 	dialled := r.Connected.Sub(due)
-	known := result // what became of it
-	if result == never {
-		known = back
+	known := m.result // what became of it
+	if known == never {
+		known = m.back
 	}
 	t := callTimes{latency: dialled + known, offer: never, key: never, keyLate: never}
-	if offer != never {
-		t.offer = dialled + offer
+	if m.offer != never {
+		t.offer = dialled + m.offer
 		t.latency = t.offer
-		if key != never && len(r.Played) > 0 {
-			t.keyLate = key - r.Played[0].At - hold
+		if m.key != never && len(r.Played) > 0 {
+			t.keyLate = m.key - r.Played[0].At - hold
 		}
-		if key != never && answersKey(r.Vars["deflect_outcome"]) {
-			t.key = known - key
+		if m.key != never && answersKey(r.Vars["deflect_outcome"]) {
+			t.key = known - m.key
 			t.latency += t.key
 		}
 	}
-	if heard != never {
-		t.latency += next - heard
+	if m.heard != never {
+		t.latency += m.next - m.heard
 	}
 	return t
 }
@@ -99,43 +112,48 @@ func answersKey(outcome string) bool {
 	return true
 }
 
-// moments finds when the offer was to be played, a key was pressed, the result
-// prompt was to be played and was heard, what was next, and when the call was given
-// back.
-func moments(all []freeswitchtest.Moment) (offer, key, result, heard, next, back time.Duration) {
-	offer, key, result, heard, next, back = never, never, never, never, never, never
+// moments are those of one call.
+type moments struct {
+	offer, key  time.Duration // when the offer was to be played, and a key was pressed
+	result      time.Duration // when the result prompt was to be played
+	heard, next time.Duration // when that was heard, and what came next
+	back        time.Duration // when the call was given back
+}
+
+func momentsOf(all []freeswitchtest.Moment) moments {
+	m := moments{never, never, never, never, never, never}
 	first := func(d *time.Duration, at time.Duration) {
 		if *d == never {
 			*d = at
 		}
 	}
-	for _, m := range all {
-		switch m.Kind {
+	for _, a := range all {
+		switch a.Kind {
 		case freeswitchtest.PromptAsked:
-			if heard != never {
-				first(&next, m.At)
+			if m.heard != never {
+				first(&m.next, a.At)
 			}
-			if strings.HasPrefix(m.Name, offerPrompts) {
-				first(&offer, m.At)
+			if strings.HasPrefix(a.Name, offerPrompts) {
+				first(&m.offer, a.At)
 			}
-			if m.Name == resultPrompt {
-				first(&result, m.At)
+			if a.Name == resultPrompt {
+				first(&m.result, a.At)
 			}
 		case freeswitchtest.PromptEnded:
-			if m.Name == resultPrompt {
-				first(&heard, m.At)
+			if a.Name == resultPrompt {
+				first(&m.heard, a.At)
 			}
 		case freeswitchtest.KeyPressed:
-			first(&key, m.At)
+			first(&m.key, a.At)
 		case freeswitchtest.ControlEnded:
-			first(&back, m.At)
-			if heard != never {
-				first(&next, m.At)
+			first(&m.back, a.At)
+			if m.heard != never {
+				first(&m.next, a.At)
 			}
 		}
 	}
-	if next == never {
-		heard = never // cut by the end of the call
+	if m.next == never {
+		m.heard = never // cut by the end of the call
 	}
-	return offer, key, result, heard, next, back
+	return m
 }

@@ -40,7 +40,7 @@ type loadRun struct {
 }
 
 func newLoadRun(c *loadCmd, numbers callers) *loadRun {
-	return &loadRun{cmd: c, callers: numbers, leave: make(chan struct{}), noEnd: fmt.Errorf("no end within %v", c.Limit)}
+	return &loadRun{cmd: c, callers: numbers, leave: make(chan struct{}), noEnd: fmt.Errorf("no end within %v (see --limit)", c.Limit)}
 }
 
 var errStays = errors.New("no end after the caller hung up")

@@ -12,6 +12,7 @@ import (
 // tally counts what became of the calls.
 type tally struct {
 	calls, lost, hungUp int
+	unheard             int                       // hung up before anything was played
 	outcomes            map[string]map[string]int // by reason
 	losses              map[string]int
 	violations          int
@@ -57,6 +58,9 @@ func (t *tally) add(hold time.Duration, due time.Time, r freeswitchtest.Result, 
 	}
 	if r.HungUp {
 		t.hungUp++
+		if len(r.Played) == 0 {
+			t.unheard++
+		}
 		return
 	}
 	outcome, reason := r.Vars["deflect_outcome"], r.Vars["deflect_reason"]

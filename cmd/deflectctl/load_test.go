@@ -8,11 +8,13 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
 )
 
@@ -233,6 +235,16 @@ func TestLoadUsage(t *testing.T) {
 		code, stdout, stderr := invoke(t, append([]string{"load"}, strings.Split(args, " ")...)...)
 		if code != exitUsage || stdout != "" || !strings.Contains(stderr, want) {
 			t.Errorf("%q: exit code %d, stderr %q, want %q", args, code, stderr, want)
+		}
+	}
+}
+
+// TestLoadOwnLimits has what the generator runs out of, which is not deflectd's fault.
+func TestLoadOwnLimits(t *testing.T) {
+	for _, no := range []error{syscall.EMFILE, syscall.EADDRNOTAVAIL} {
+		r := freeswitchtest.Result{Release: freeswitchtest.Unreached, Unreached: no}
+		if why := loss(r, nil); !strings.Contains(why, "generator") {
+			t.Errorf("%v: %q", no, why)
 		}
 	}
 }

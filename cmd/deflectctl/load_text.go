@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 )
 
 // loadJSON is the summary of a load test. Its names are API.
@@ -15,6 +14,7 @@ type loadJSON struct {
 	Calls       int                       `json:"calls"`
 	Lost        int                       `json:"lost"`
 	HungUp      int                       `json:"hung_up"` // by ctrl-C
+	Unheard     int                       `json:"unheard"` // of these, before anything was played
 	Outcomes    map[string]int            `json:"outcomes"`
 	Reasons     map[string]map[string]int `json:"reasons"` // of each outcome
 	LostReasons map[string]int            `json:"lost_reasons"`
@@ -34,11 +34,11 @@ type loadJSON struct {
 
 func (t *tally) summary() loadJSON {
 	s := loadJSON{
-		Calls: t.calls, Lost: t.lost, HungUp: t.hungUp,
+		Calls: t.calls, Lost: t.lost, HungUp: t.hungUp, Unheard: t.unheard,
 		Outcomes: map[string]int{}, Reasons: map[string]map[string]int{}, LostReasons: map[string]int{},
 		Violations: t.violations, Violation: t.violation,
 		Latency: t.latency.percentiles(), Offer: t.offer.percentiles(), Key: t.key.percentiles(),
-		Rate: math.Round(10*t.rate) / 10, Seconds: t.took.Round(time.Millisecond).Seconds(), HeldMax: t.heldMax,
+		Rate: math.Round(10*t.rate) / 10, Seconds: float64(t.took.Milliseconds()) / 1000, HeldMax: t.heldMax,
 		LateStarts: t.lateStarts, LateKeys: t.lateKeys, LateMax: float64(t.latest.Microseconds()) / 1000,
 		Interrupted: t.interrupted,
 	}
@@ -70,7 +70,7 @@ func writeLoad(w io.Writer, s loadJSON) error {
 		fmt.Fprintf(&b, "%8d  LOST: %s\n", s.LostReasons[why], why)
 	}
 	if s.HungUp > 0 {
-		fmt.Fprintf(&b, "%8d  hung up\n", s.HungUp)
+		fmt.Fprintf(&b, "%8d  hung up, %d of them before anything was played\n", s.HungUp, s.Unheard)
 	}
 	fmt.Fprintf(&b, "%8d  lost in all\n\n", s.Lost)
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)

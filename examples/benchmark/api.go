@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync/atomic"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
@@ -101,17 +100,25 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // note keeps when the request of a call came. One key press is one text.
 func (p *phase) note(body []byte, at int64) error {
-	_, after, _ := strings.Cut(string(body), `"externalCallId":"`)
-	uuid, _, _ := strings.Cut(after, `"`)
+	uuid, number := text(body, "externalCallId"), text(body, "customerPhoneNumber")
 	n, ok := callOf(uuid)
 	m := p.of(n)
 	switch {
 	case !ok || m == nil:
 		return fmt.Errorf("the API got a request of a call that is not in progress: %q", uuid)
+	case "1"+number != identify(n).number:
+		return fmt.Errorf("call %d: a text to another number", n)
 	case m.pressed.Load() == 0:
 		return fmt.Errorf("call %d: texted before its key", n)
 	case !m.request.CompareAndSwap(0, at):
 		return fmt.Errorf("call %d: texted twice", n)
 	}
 	return nil
+}
+
+// text returns a text of a JSON object, by a name that is nowhere else in it.
+func text(body []byte, name string) string {
+	_, after, _ := bytes.Cut(body, []byte(`"`+name+`":"`))
+	value, _, _ := bytes.Cut(after, []byte(`"`))
+	return string(value)
 }

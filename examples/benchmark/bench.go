@@ -55,7 +55,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		}
 	}
 	if share := others(); share > tooMuch {
-		fmt.Fprintf(l.out, "\nOther programs kept the machine busy for %s of the time. Close them, and measure again.\n", percent(share))
+		fmt.Fprintf(l.out, "\nOthers had the machine for %s of the time: programs to be closed, or the host of a virtual machine.\n", percent(share))
 	}
 	return nil
 }
@@ -86,7 +86,8 @@ func plural(n int, what string) string {
 // runs.
 func (l *lab) each(ctx context.Context, table string, names []string, measure func(c *child, run int) error) error {
 	for run := range l.Runs {
-		for _, name := range names {
+		for i := range names {
+			name := names[(run+i)%len(names)] // whoever is first has no advantage of it
 			fmt.Fprintf(l.news, "%s: run %d of %d, %s\n", table, run+1, l.Runs, name)
 			if err := l.with(ctx, name, func(c *child) error { return measure(c, run) }); err != nil {
 				return err

@@ -40,12 +40,12 @@ func (f figures) spread(unit func(float64) string) string {
 	return fmt.Sprintf("%s (%s to %s)", f.show(unit), unit(slices.Min(f)), unit(slices.Max(f)))
 }
 
-// per is the p-th percentile.
+// percentile is the least value that p percent do not exceed.
 func percentile(sorted []time.Duration, p int) float64 {
 	if len(sorted) == 0 {
 		return math.NaN()
 	}
-	return float64(sorted[min(len(sorted)*p/100, len(sorted)-1)])
+	return float64(sorted[max((len(sorted)*p+99)/100-1, 0)])
 }
 
 // digits writes a number with three digits that say something, at least those before

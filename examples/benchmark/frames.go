@@ -22,7 +22,8 @@ type identity struct{ uuid, number string }
 const uuidStem = "3e0068c6-dcda-4c96-a87d-"
 
 // identify returns the identity of the n-th call. Every call has a caller of its own,
-// because deflectd texts nobody twice within the cooldown.
+// because deflectd texts nobody twice within the cooldown. The numbers may be real ones;
+// requests go to this process alone.
 func identify(n int) identity {
 	return identity{
 		uuid:   fmt.Sprintf("%s%012d", uuidStem, n),

@@ -74,6 +74,16 @@ func TestLegRefuses(t *testing.T) {
 	}
 }
 
+func TestLegRefusesAnotherOrder(t *testing.T) {
+	for name, i := range map[string]int{"resume before the outcome": 10, "told before the break": 8} {
+		commands := append([]string{}, goodCall...)
+		commands[i], commands[i+1] = commands[i+1], commands[i]
+		if err := newLeg(t, commands).finish(0); err == nil || err == errNotWhole {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestLegRefusesEarlyOutcome(t *testing.T) {
 	l := newLeg(t, goodCall)
 	l.marks.request.Store(0)
@@ -84,18 +94,22 @@ func TestLegRefusesEarlyOutcome(t *testing.T) {
 
 func TestNote(t *testing.T) {
 	p := &phase{first: 5, marks: make([]marks, 2)}
-	body := func(n int) []byte { return []byte(`{"externalCallId":"` + identify(n).uuid + `"}`) }
+	asked := func(n int, number string) []byte {
+		return []byte(`{"customerPhoneNumber":"` + number + `","externalCallId":"` + identify(n).uuid + `"}`)
+	}
+	body := func(n int) []byte { return asked(n, identify(n).number[1:]) }
 	if p.note(body(5), 9) == nil {
 		t.Error("a text before the key is fine")
 	}
 	p.marks[0].pressed.Store(1)
+	p.marks[1].pressed.Store(1)
 	if err := p.note(body(5), 9); err != nil || p.marks[0].request.Load() != 9 {
 		t.Errorf("a text after the key: %v", err)
 	}
 	if p.note(body(5), 10) == nil {
 		t.Error("two texts are fine")
 	}
-	for _, bad := range [][]byte{body(4), body(7), []byte(`{}`), []byte(`{"externalCallId":"x"}`)} {
+	for _, bad := range [][]byte{body(4), body(7), asked(6, identify(5).number[1:]), []byte(`{}`), []byte(`{"externalCallId":"x"}`)} {
 		if p.note(bad, 1) == nil {
 			t.Errorf("a text of %s is fine", bad)
 		}

@@ -5,8 +5,8 @@
 //	go run . --only latency      # one
 //	go run . --quick             # a look at whether it works, no figures to quote
 //
-// Run it in its folder, on Linux, on a machine that does nothing else. It needs 20,000
-// file descriptors (ulimit -n) for 10,000 held calls.
+// Run it in its folder, on Linux, on a machine that does nothing else. It needs some 10,200
+// file descriptors a process (ulimit -n) for 10,000 held calls.
 //
 // # What is measured
 //
@@ -34,7 +34,8 @@
 //   - saturation: 64 callers who call again at once. CPU per call is user and system time of
 //     the child; calls/s is what one core carries.
 //   - latency: at --rate calls a second, whose callers think for 50 ms, from the switch writing
-//     the DTMF event to the request at the API, and to the next command at the switch.
+//     the DTMF event to the request at the API, and to the next command at the switch; and
+//     to the answer of a bare echo, for comparison.
 //   - memory: resident memory and goroutines of calls that wait in the offer, after a
 //     garbage collection, less what there was before them. The whole process is this
 //     program, with every subject linked in.
@@ -58,7 +59,7 @@ const description = `Measures what a call costs deflectd, next to handlers writt
 
 Each subject serves calls in a child process of one core; this process plays FreeSWITCH and the LiveDeflect API.
 Prints Markdown tables of medians. A ratio is deflectd's figure divided by the other's of the same run, with its spread over the runs.
-Linux only. Close other programs first; 10,000 held calls need 20,000 file descriptors (ulimit -n).`
+Linux only. Close other programs first; 10,000 held calls need some 10,200 file descriptors (ulimit -n).`
 
 // options are what is measured, and how long.
 type options struct {

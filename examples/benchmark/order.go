@@ -70,6 +70,9 @@ func (l *leg) obey(c order) error {
 	case "filter":
 		step = filters[c.arg]
 	case "resume":
+		if l.done&outcome == 0 {
+			return errors.New("before the outcome")
+		}
 		step = resumed
 	case "linger":
 	default:
@@ -101,6 +104,9 @@ func (l *leg) execute(c order) error {
 		return errors.New("the offer still plays")
 	case c.app == "playback":
 		if c.data == sentPrompt {
+			if l.marks.request.Load() == 0 {
+				return errors.New("the caller hears that a text was sent, and the API got no request")
+			}
 			step = told
 		}
 	case c.app == "break" && l.playing != "":

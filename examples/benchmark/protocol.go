@@ -21,6 +21,7 @@ var subjects = map[string]func(ctx context.Context, api string) (address string,
 	"go-eventsocket": serveEventSocket,
 	"eslgo":          serveESLGo,
 	coreSubject:      serveNothing,
+	echo:             serveEcho,
 }
 
 const (

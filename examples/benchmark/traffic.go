@@ -104,25 +104,42 @@ const thought = 50 * time.Millisecond
 // open lets calls come at a rate a second, however long the others take. A subject
 // that does not keep up makes it take longer.
 func (t *traffic) open(rate int, length time.Duration) (*phase, error) {
-	calls := max(1, int(float64(rate)*length.Seconds()))
-	p := t.begin(calls)
+	p := t.begin(callsAt(rate, length))
+	took := paced(rate, len(p.marks), func(i int) bool {
+		t.play(p, i, thought)
+		return p.err() == nil
+	})
+	p.took = max(took-thought, time.Duration(len(p.marks))*time.Second/time.Duration(rate))
+	return p, p.err()
+}
+
+// callsAt is how many calls there are in a time.
+func callsAt(rate int, length time.Duration) int {
+	return max(1, int(float64(rate)*length.Seconds()))
+}
+
+// paced runs play for so many calls, at a rate a second, until one returns false. It
+// returns how long they all took.
+func paced(rate, calls int, play func(i int) bool) time.Duration {
 	var callers sync.WaitGroup
+	var failed atomic.Bool
 	room := make(chan struct{}, maxOpen)
 	start := time.Now()
 	for i := range calls {
 		time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(rate))))
-		if p.err() != nil {
+		if failed.Load() {
 			break
 		}
 		room <- struct{}{}
 		callers.Go(func() {
 			defer func() { <-room }()
-			t.play(p, i, thought)
+			if !play(i) {
+				failed.Store(true)
+			}
 		})
 	}
 	callers.Wait()
-	p.took = max(time.Since(start)-thought, time.Duration(calls)*time.Second/time.Duration(rate))
-	return p, p.err()
+	return time.Since(start)
 }
 
 // rate is how many calls a second there were.
