@@ -26,10 +26,7 @@ func channelEvent(t testing.TB, headers string) esl.Event {
 	if err := c.Post(esl.Connect()); err != nil {
 		t.Fatal(err)
 	}
-	e, err := c.Next(time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, _ := c.Next(time.Time{}) // what is malformed brings an event without headers
 	return e
 }
 
