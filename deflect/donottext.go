@@ -265,5 +265,5 @@ func readEntry(s, region string) (h [16]byte, ok bool) {
 		return hashOf(s), true // E.164 as it stands, and much faster than parsing
 	}
 	n, ok := PhoneNumber(s).parse(region)
-	return hashOf(n.full), ok
+	return hashOf(n.e164), ok
 }

@@ -16,7 +16,7 @@ func TestKnownNumbers(t *testing.T) {
 			want, wantOK := PhoneNumber(s).parse(region)
 			for range 3 {
 				got, ok := PhoneNumber(s).known(region)
-				if ok != wantOK || got.country != want.country || got.national != want.national || got.e164() != want.e164() {
+				if ok != wantOK || got.country != want.country || got.national != want.national || got.e164 != want.e164 {
 					t.Errorf("%q in %q: %+v, %t, want %+v, %t", s, region, got, ok, want, wantOK)
 				}
 				if ok {
@@ -108,7 +108,7 @@ func TestNorthAmerican(t *testing.T) {
 			t.Fatalf("%q in %q: %+v, %v", s, region, got, err)
 		}
 		if got.lib.String() != want.String() || got.national != phonenumbers.GetNationalSignificantNumber(want) ||
-			got.country != "1" || got.full != phonenumbers.Format(want, phonenumbers.E164) {
+			got.country != "1" || got.e164 != phonenumbers.Format(want, phonenumbers.E164) {
 			t.Fatalf("%q in %q: %+v, want %v", s, region, got, want)
 		}
 	}

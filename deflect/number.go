@@ -46,15 +46,13 @@ func (n PhoneNumber) MarshalText() ([]byte, error) { return []byte(n.String()), 
 type number struct {
 	country  string // country code, digits
 	national string // national significant number: no trunk prefix
-	full     string // E.164
+	e164     string
 	lib      *phonenumbers.PhoneNumber
 
 	// Of the line, which only known looks up:
 	region string // ISO 3166, "" for a number of none
 	kind   phonenumbers.PhoneNumberType
 }
-
-func (n number) e164() string { return n.full }
 
 // trunk returns the national number as dialled inside its country, trunk prefix
 // included.
@@ -65,7 +63,7 @@ func (n number) trunk() string { return onlyDigits(phonenumbers.Format(n.lib, ph
 // It reports false for what cannot be a telephone number.
 func (n PhoneNumber) E164(region string) (string, bool) {
 	p, ok := n.known(region)
-	return p.full, ok
+	return p.e164, ok
 }
 
 const (
@@ -105,7 +103,7 @@ func parseNumber(plain, region string) (number, bool) {
 	if national, ok := northAmerican(plain, region); ok {
 		n, _ := strconv.ParseUint(national, 10, 64)
 		full := "+1" + national
-		return number{country: full[1:2], national: full[2:], full: full,
+		return number{country: full[1:2], national: full[2:], e164: full,
 			lib: &phonenumbers.PhoneNumber{CountryCode: new(int32(1)), NationalNumber: new(n)}}, true
 	}
 	p, err := phonenumbers.Parse(plain, region)
@@ -116,11 +114,11 @@ func parseNumber(plain, region string) (number, bool) {
 	if len(country+national) > maxE164Digits {
 		return number{}, false
 	}
-	parsed := number{country: country, national: national, full: "+" + country + national, lib: p}
+	parsed := number{country: country, national: national, e164: "+" + country + national, lib: p}
 	if national[0] == '0' {
 		// Real in a few countries (Italy). Elsewhere such a number reads as
 		// another one in E.164, and nobody's phone would get the text.
-		again, err := phonenumbers.Parse(parsed.full, region)
+		again, err := phonenumbers.Parse(parsed.e164, region)
 		if err != nil || phonenumbers.GetNationalSignificantNumber(again) != national {
 			return number{}, false
 		}

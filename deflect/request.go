@@ -28,7 +28,7 @@ func (s *setup) encode(k checked) []byte {
 	in = in.text("deflectionChannel", "sms") // the vendor: always
 	in = in.optional("deflectionText", call.Text)
 	// What is texted: never with a trunk prefix.
-	in = in.text("deflectionHandle", strings.TrimPrefix(k.customer.e164(), "+"))
+	in = in.text("deflectionHandle", strings.TrimPrefix(k.customer.e164, "+"))
 	if len(k.info) > 0 {
 		in = append(in.name("callerInfo"), k.info...)
 	}

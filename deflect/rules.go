@@ -211,7 +211,7 @@ func (q *inquiry) doNotText() Verdict {
 		return q.pass("there is no list")
 	case q.call.customer == (number{}):
 		return skipped
-	case list.Holds(q.call.customer.e164()):
+	case list.Holds(q.call.customer.e164):
 		return refuse(ReasonOptedOut, "the number is on the do-not-text list")
 	}
 	return q.pass("not on the list")
@@ -294,12 +294,12 @@ func (q *inquiry) inCooldown() Verdict {
 // calls, or one caller could have any number of strangers texted.
 func (q *inquiry) cooldownKeys() []string {
 	var keys []string
-	add := func(n number) { keys = append(keys, q.policy.name+" "+n.e164()) }
+	add := func(n number) { keys = append(keys, q.policy.name+" "+n.e164) }
 	if q.call.customer != (number{}) {
 		add(q.call.customer)
 	}
 	if q.call.call.NumberOverride != "" {
-		if n, ok := q.call.call.ANI.known(q.setup.DefaultRegion); ok && n.e164() != q.call.customer.e164() {
+		if n, ok := q.call.call.ANI.known(q.setup.DefaultRegion); ok && n.e164 != q.call.customer.e164 {
 			add(n)
 		}
 	}

@@ -128,15 +128,25 @@ func (v *validator) required(field, s string) {
 
 // text checks length and characters; allowed are control characters that may occur.
 func (v *validator) text(field, s string, limit int, allowed string) {
-	if len(s) <= limit && plainText(s) {
-		return
-	}
 	if !printable(s, allowed) {
 		v.add(field, CodeCharacters, "holds invalid UTF-8 or control characters")
 	}
 	if n := utf8.RuneCountInString(s); n > limit {
 		v.add(field, CodeTooLong, "has %d characters; at most %d", n, limit)
 	}
+}
+
+// printable reports whether s is UTF-8 without control characters but the allowed ones.
+func printable(s, allowed string) bool {
+	if plainText(s) {
+		return true // as nearly everything is
+	}
+	if !utf8.ValidString(s) {
+		return false
+	}
+	return strings.IndexFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) && !strings.ContainsRune(allowed, r)
+	}) < 0
 }
 
 // plainText reports whether s is of ASCII characters that are no controls.
@@ -147,15 +157,6 @@ func plainText(s string) bool {
 		}
 	}
 	return true
-}
-
-func printable(s, allowed string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	return strings.IndexFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) && !strings.ContainsRune(allowed, r)
-	}) < 0
 }
 
 // info encodes the caller info. Texts in it may hold line breaks and tabs.
