@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 )
@@ -144,12 +142,11 @@ func (c *loadCmd) presses(i int) bool {
 
 // show draws a line on a terminal until the returned function is called.
 func (r *loadRun) show(a *app) (stop func()) {
-	f, ok := a.stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !a.watched() {
 		return func() {}
 	}
 	bar := progressbar.NewOptions(r.cmd.Calls,
-		progressbar.OptionSetWriter(f), progressbar.OptionShowCount(), progressbar.OptionSetWidth(30),
+		progressbar.OptionSetWriter(a.stderr), progressbar.OptionShowCount(), progressbar.OptionSetWidth(30),
 		progressbar.OptionClearOnFinish())
 	end := make(chan struct{})
 	var drawing sync.WaitGroup

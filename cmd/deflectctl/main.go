@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
 )
@@ -52,6 +53,12 @@ type app struct {
 	ctx            context.Context
 	stdout, stderr io.Writer
 	getenv         func(string) string
+}
+
+// watched reports whether standard error is a terminal, with a person before it.
+func (a *app) watched() bool {
+	f, ok := a.stderr.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // exit is an error with an exit code. One without a cause says nothing: the

@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
@@ -41,8 +39,8 @@ func (r *reportResult) Partial() bool { return len(r.Gaps) > 0 }
 func collectReport(a *app, client *deflect.Client, from, to time.Time) *reportResult {
 	r := &reportResult{From: from, To: to}
 	q := deflect.ReportQuery{From: from, To: to}
-	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		progress, done := progressBar(f)
+	if a.watched() {
+		progress, done := progressBar(a.stderr)
 		defer done()
 		q.Progress = progress
 	}
