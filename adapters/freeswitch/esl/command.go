@@ -13,7 +13,9 @@ type Command struct {
 	args string // rest of that line, with its leading blank
 	// Of sendmsg alone:
 	app, appArg, uuid string
-	err               error
+
+	answered bool // of api: the answer is wanted
+	err      error
 }
 
 // Connect starts the conversation. The reply carries the channel's data.
@@ -52,6 +54,30 @@ func Filter(header, value string) Command {
 		c.err = refuse("filter", "a header name that is a command word")
 	case strings.Trim(value, " \t") == "":
 		c.err = refuse("filter", "an empty value")
+	}
+	return c
+}
+
+// SetVar sets a channel variable through the switch's api, at once, wherever the call
+// is by now; an empty value unsets it. A socket without "full" in the dialplan is not
+// allowed to: the refusal is a CommandError. It refuses an id or a value with anything
+// but letters, digits and "._@:-", and a name that is no word.
+func SetVar(uuid, name, value string) Command {
+	c := Command{word: "api", args: " uuid_setvar " + uuid + " " + name}
+	if value != "" {
+		c.args += " " + value
+	}
+	if uuid == "" || !bare(uuid) || name == "" || !word(name) || !bare(value) {
+		c.err = refuse("uuid_setvar", "an id, a name or a value that could mean something else")
+	}
+	return c
+}
+
+// GetVar asks for a channel variable as SetVar sets it. The answer is an APIReply.
+func GetVar(uuid, name string) Command {
+	c := Command{word: "api", args: " uuid_getvar " + uuid + " " + name, answered: true}
+	if uuid == "" || !bare(uuid) || name == "" || !word(name) {
+		c.err = refuse("uuid_getvar", "an id or a name that could mean something else")
 	}
 	return c
 }
@@ -119,6 +145,29 @@ func oneLine(s string) bool {
 		}
 	}
 	return true
+}
+
+// bare reports whether s can be nothing but one argument of an api command.
+func bare(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !wordByte(c) && c != '.' && c != '@' && c != ':' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func word(s string) bool {
+	for i := range len(s) {
+		if !wordByte(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func wordByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
 }
 
 func refuse(word, what string) error {

@@ -24,6 +24,10 @@ func TestCommandWire(t *testing.T) {
 			"sendmsg\ncall-command: execute\nexecute-app-name: break\nexecute-app-arg: \n\n"},
 		"dollar alone": {Execute("", "set", "a=$b{c} $"),
 			"sendmsg\ncall-command: execute\nexecute-app-name: set\nexecute-app-arg: a=$b{c} $\n\n"},
+		"set a variable":   {SetVar("a1-b@c.d:5060", "x_1", "true"), "api uuid_setvar a1-b@c.d:5060 x_1 true\n\n"},
+		"unset a variable": {SetVar("u-1", "socket_resume", ""), "api uuid_setvar u-1 socket_resume\n\n"},
+		"get a variable":   {GetVar("u-1", "current_application"), "api uuid_getvar u-1 current_application\n\n"},
+
 		"resume": {Resume(), "resume\n\n"},
 		"exit":   {Exit(), "exit\n\n"},
 	}
@@ -55,6 +59,15 @@ func TestCommandRefused(t *testing.T) {
 		"unfinished expansion":   Execute("u", "playback", "x${"),
 		"expansion behind a bar": Execute("u", "playback", `\${x}`),
 	}
+	for _, s := range []string{" ", "\t", ";", ",", "'", "{", "$", "%", "ä", "\n", "\x00"} {
+		tests[strconv.Quote(s)+" in the id of a variable"] = SetVar("u"+s, "x", "y")
+		tests[strconv.Quote(s)+" in the name of a variable"] = SetVar("u", "x"+s, "y")
+		tests[strconv.Quote(s)+" in the value of a variable"] = SetVar("u", "x", "y"+s)
+		tests[strconv.Quote(s)+" in the id of a question"] = GetVar("u"+s, "x")
+		tests[strconv.Quote(s)+" in the name of a question"] = GetVar("u", "x"+s)
+	}
+	tests["no id"], tests["no name"] = SetVar("", "x", "y"), SetVar("u", "", "y")
+	tests["no id of a question"], tests["no name of a question"] = GetVar("", "x"), GetVar("u", "")
 	for _, c := range []string{"\n", "\r", "\x00", "\r\n"} {
 		for where, s := range map[string]string{"start": c + "x", "middle": "x" + c + "y", "end": "x" + c} {
 			at := strconv.Quote(c) + " at the " + where + " of "
@@ -98,6 +111,13 @@ func parseCommand(wire string) (Command, bool) {
 	case "filter":
 		header, value, _ := strings.Cut(rest, " ")
 		return Filter(header, value), header != "delete"
+	case "api":
+		name, args, _ := strings.Cut(rest, " ")
+		words := append(strings.Fields(args), "")
+		if len(words) < 3 || len(words) > 4 {
+			return Command{}, false
+		}
+		return SetVar(words[0], words[1], words[2]), name == "uuid_setvar"
 	case "sendmsg":
 		h := map[string]string{}
 		for _, l := range lines[1:] {

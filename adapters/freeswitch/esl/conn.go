@@ -3,6 +3,7 @@ package esl
 import (
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,8 @@ type Conn struct {
 	nc  net.Conn
 	cfg Config
 
+	next sync.Mutex // held while somebody is in Next
+
 	// Of whoever calls Post and Next:
 	in       reader
 	pace     pace
@@ -79,6 +82,8 @@ func NewConn(nc net.Conn, cfg Config) *Conn {
 //
 // The event is good until the next call.
 func (c *Conn) Next(until time.Time) (Event, error) {
+	c.next.Lock()
+	defer c.next.Unlock()
 	c.release()
 	if c.over {
 		return Event{}, c.Err()
@@ -101,6 +106,18 @@ func (c *Conn) Next(until time.Time) (Event, error) {
 	}
 }
 
+// Patient lets the peer be silent for as long as it likes from now on. Whoever called
+// Next calls it; IdleTimeout is for peers who owe us something.
+func (c *Conn) Patient() {
+	c.cfg.IdleTimeout = patience
+	if c.in.kind == KindIdle {
+		c.in.due = time.Time{}
+	}
+}
+
+// patience is longer than any call.
+const patience = 10 * 365 * 24 * time.Hour
+
 // Wake ends the wait of Next, or else the next one before it begins.
 func (c *Conn) Wake() {
 	c.woken.Store(true)
@@ -121,6 +138,10 @@ func (c *Conn) Err() error {
 // peer's end first.
 func (c *Conn) Close() error {
 	c.end(net.ErrClosed)
+	if c.next.TryLock() { // else Next does it, when it sees the end
+		c.in.dec.drop()
+		c.next.Unlock()
+	}
 	return nil
 }
 
@@ -162,7 +183,7 @@ func (c *Conn) take(f Frame) (event bool, err error) {
 		c.event, err = disconnectNotice(f, c.lineRoom())
 		return true, err
 	case typeAPIResponse:
-		return false, fault(KindUnexpectedReply, "nobody asked the api")
+		return c.takeAnswer(f)
 	}
 	return false, fault(KindUnexpected, f.ContentType())
 }
@@ -184,6 +205,24 @@ func (c *Conn) takeReply(f Frame) (event bool, err error) {
 		return true, err
 	}
 	return false, nil
+}
+
+// takeAnswer deals with what the api answered.
+func (c *Conn) takeAnswer(f Frame) (event bool, err error) {
+	cmd, ok := c.answered()
+	if !ok || !cmd.apis() {
+		return false, fault(KindUnexpectedReply, "nobody asked the api")
+	}
+	text := strings.TrimSpace(string(f.Body()))
+	switch {
+	case strings.HasPrefix(text, "-"): // -ERR or -USAGE
+		c.event, err = commandError(cmd, text)
+	case cmd.answered:
+		c.event, err = apiReply(text)
+	default:
+		return false, nil
+	}
+	return true, err
 }
 
 // lineRoom returns room for the lines of an event, until release.

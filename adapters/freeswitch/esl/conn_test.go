@@ -301,3 +301,63 @@ func TestTranscriptsOverTCP(t *testing.T) {
 		})
 	}
 }
+
+func answer(text string) string {
+	return fmt.Sprintf("Content-Type: api/response\nContent-Length: %d\n\n%s", len(text), text)
+}
+
+// The api answers in bodies, where it is allowed, in the order of the commands.
+func TestAPI(t *testing.T) {
+	inBubble(t, Config{}, func(t *testing.T, c *Conn, p *peer) {
+		go func() {
+			p.receive()
+			p.send(answer("+OK\n") + answer("fifo") + answer("-ERR No such channel!\n") +
+				reply("-ERR command not found") + reply("+OK") + answer("late"))
+		}()
+		err := c.Post(SetVar("u", "x", ""), GetVar("u", "y"), SetVar("u", "x", "1"), GetVar("u", "x"), Resume())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := wantNext(t, c, APIReply).Get("Reply-Text"); got != "fifo" {
+			t.Errorf("the answer is %q", got)
+		}
+		for _, want := range []string{"-ERR No such channel!", "-ERR command not found"} {
+			e := wantNext(t, c, CommandError)
+			if e.Get("Reply-Text") != want || e.Get("Command") != "api" {
+				t.Errorf("refused %s with %q, want %q", e.Get("Command"), e.Get("Reply-Text"), want)
+			}
+		}
+		wantKind(t, c, KindUnexpectedReply)
+	})
+}
+
+// A body is no answer to anything but the api.
+func TestAPIReplyToAnotherCommand(t *testing.T) {
+	inBubble(t, Config{}, func(t *testing.T, c *Conn, p *peer) {
+		go func() {
+			p.receive()
+			p.send(answer("+OK"))
+		}()
+		if err := c.Post(Resume()); err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, c, KindUnexpectedReply)
+	})
+}
+
+// Whoever holds a call that is somewhere else waits as long as that takes.
+func TestPatient(t *testing.T) {
+	inBubble(t, Config{}, func(t *testing.T, c *Conn, p *peer) {
+		go p.send(event("A"))
+		wantNext(t, c, "A")
+		if _, err := c.Next(time.Now().Add(time.Second)); err != ErrTimeout {
+			t.Fatal(err)
+		}
+		c.Patient()
+		go func() {
+			time.Sleep(5 * time.Hour)
+			p.send(event("B"))
+		}()
+		wantNext(t, c, "B")
+	})
+}

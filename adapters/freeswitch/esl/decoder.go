@@ -224,7 +224,13 @@ func (d *Decoder) fill(size int) error {
 	if d.eof != nil {
 		return d.ended(d.eof)
 	}
-	d.makeRoom(size)
+	if !d.makeRoom(size) {
+		kind := KindHeaderSize
+		if d.head.whole {
+			kind = KindBodySize
+		}
+		return fault(kind, fmt.Sprintf("more than %d bytes, of which there are too many at this moment", largeBuffer))
+	}
 	for range emptyReads {
 		n, err := d.src.Read(d.buf[d.end:])
 		d.end += n

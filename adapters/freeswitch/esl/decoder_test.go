@@ -308,3 +308,45 @@ func TestDecoderIsSmallWhileItWaits(t *testing.T) {
 		}
 	}
 }
+
+// Whoever may connect can announce as much as the limits allow. All of them together
+// get no more memory than a few honest ones need.
+func TestStrangersShareHugeBuffers(t *testing.T) {
+	limits := Limits{HeaderBytes: 512 << 10, BodyBytes: 512 << 10}
+	flood := strings.Repeat("x", 300<<10)
+	var all []*Decoder
+	held, refused := 0, 0
+	for range 3 * mostHuge {
+		d := NewDecoder(io.MultiReader(strings.NewReader(flood), stuck{}), limits)
+		var err error
+		for need := 0; err == nil; {
+			if _, need, err = d.next(); err == nil {
+				err = d.fill(need)
+			}
+		}
+		if kindOf(err) == KindHeaderSize {
+			refused++
+			d.drop()
+		}
+		held += len(d.buf)
+		all = append(all, d)
+	}
+	if refused != 2*mostHuge || held > mostHuge*(512<<10)+2*mostHuge*largeBuffer {
+		t.Errorf("%d of %d were refused, the others hold %d bytes", refused, 3*mostHuge, held)
+	}
+	for _, d := range all {
+		d.drop()
+	}
+	d := NewDecoder(strings.NewReader("Content-Type: log/data\nA: "+flood+"\n\n"), limits)
+	if f, err := d.Decode(); err != nil || len(f.raw) < len(flood) {
+		t.Errorf("when they are gone: %d bytes, %v", len(f.raw), err)
+	}
+	if d.next(); huge.Load() != 0 {
+		t.Errorf("%d are counted when nobody has one", huge.Load())
+	}
+}
+
+// stuck is a peer that says no more.
+type stuck struct{}
+
+func (stuck) Read([]byte) (int, error) { return 0, ErrTimeout }

@@ -57,9 +57,10 @@
 //
 //	content_type      a frame without a content type, or with an unknown one
 //	content_length    a Content-Length that is no number, or two different ones
-//	header_size       a header with more bytes than Limits.HeaderBytes
+//	header_size       a header with more bytes than Limits.HeaderBytes, or one of
+//	                  too many that have more than 64 KiB at the same moment
 //	header_lines      a header with more lines than Limits.HeaderLines
-//	body_size         a Content-Length above Limits.BodyBytes
+//	body_size         a Content-Length above Limits.BodyBytes, or as above
 //	malformed         a header line without a name, a NUL in a header, a frame
 //	                  without headers, an event that cannot be read or that
 //	                  has no name or one of ours

@@ -15,13 +15,16 @@ const (
 	// headers are Command (the first word), Reply-Text and, for an Execute,
 	// Application and Application-UUID.
 	CommandError = "COMMAND_ERROR"
+	// APIReply is the answer to a GetVar, in its header Reply-Text: the value, which
+	// is as much a stranger's as that of any variable, or "_undef_".
+	APIReply = "API_REPLY"
 	// ChannelData is the reply to Connect: everything that the switch knows
 	// about the call.
 	ChannelData = "CHANNEL_DATA"
 )
 
-// Event is an event from the switch, or one of DisconnectNotice and
-// CommandError, or the channel data in the reply to Connect. It is small, to
+// Event is an event from the switch, or one of DisconnectNotice, CommandError and
+// APIReply, or the channel data in the reply to Connect. It is small, to
 // be passed by value. Values are decoded when they are asked for; the strings it
 // returns are copies. An event of a Conn is good until the next Conn.Next.
 type Event struct{ d *eventData }
@@ -101,7 +104,7 @@ func plainEvent(body []byte, maxLines int, room []headerLine) (eventData, error)
 	switch name {
 	case "":
 		return eventData{}, fault(KindMalformed, "event: no name")
-	case DisconnectNotice, CommandError, ChannelData:
+	case DisconnectNotice, CommandError, APIReply, ChannelData:
 		return eventData{}, fault(KindMalformed, "event: reserved name")
 	}
 	return eventData{name: name, lines: lines}, nil
@@ -136,6 +139,13 @@ func commandError(c asked, reply string) (eventData, error) {
 	add("Reply-Text", reply)
 	lines, err := indexLines(append(b, '\n'), mostLimit, nil)
 	return eventData{name: CommandError, lines: lines}, err
+}
+
+// apiReply makes an event of an answer of the api.
+func apiReply(text string) (eventData, error) {
+	line := appendEscaped([]byte("Reply-Text: "), text)
+	lines, err := indexLines(append(line, "\n\n"...), mostLimit, nil)
+	return eventData{name: APIReply, lines: lines}, err
 }
 
 // eventName returns the name without taking memory for the usual ones.

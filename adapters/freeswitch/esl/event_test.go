@@ -199,7 +199,7 @@ func TestReply(t *testing.T) {
 }
 
 func TestCommandErrorKeepsItsLines(t *testing.T) {
-	d, err := commandError(asked{"sendmsg", "set", "u-1"}, "-ERR 100%41\r\nCommand: x\x00")
+	d, err := commandError(asked{word: "sendmsg", app: "set", uuid: "u-1"}, "-ERR 100%41\r\nCommand: x\x00")
 	e := Event{&d}
 	for name, want := range map[string]string{
 		"Command": "sendmsg", "Application": "set", "Application-UUID": "u-1",

@@ -3,10 +3,16 @@ package esl
 import "strings"
 
 // asked is what has to be known of a command when its reply comes.
-type asked struct{ word, app, uuid string }
+type asked struct {
+	word, app, uuid string
+	answered        bool
+}
 
 // connects reports whether the reply carries the data of the channel.
 func (c asked) connects() bool { return c.word == "connect" }
+
+// apis reports whether the reply has a body, unless the switch does not allow it.
+func (c asked) apis() bool { return c.word == "api" }
 
 // replyText returns the text of the reply to c, such as "+OK" or "-ERR command not
 // found", and whether the switch took the command. For an Execute that says nothing
