@@ -158,6 +158,11 @@ func (b *bridge) send() {
 			b.close(err)
 			return
 		}
+		if strings.HasPrefix(string(text), "api uuid_getvar ") {
+			// The library does not survive an answer of one byte.
+			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word()}))
+			continue
+		}
 		b.write(text)
 		r, ok := b.reply()
 		if !ok {
@@ -166,6 +171,10 @@ func (b *bridge) send() {
 		switch {
 		case isRefused(r.err) && cmd.Word() == esl.MyEvents().Word():
 			// The program has asked for them already.
+		case r.err == nil && cmd.Word() == "api" && !strings.HasPrefix(r.text, "-"):
+			b.deliver(esl.NewEvent(esl.APIReply, map[string]string{"Reply-Text": strings.TrimSpace(r.text)}))
+		case r.err == nil && cmd.Word() == "api":
+			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word(), "Reply-Text": strings.TrimSpace(r.text)}))
 		case r.err != nil:
 			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word(), "Reply-Text": r.err.Error()}))
 		case cmd.Word() == esl.Connect().Word():

@@ -59,6 +59,17 @@ func (c *glueConn) read() {
 			case <-c.closed:
 				return
 			}
+		case head.Get("Content-Type") == "api/response" && strings.HasPrefix(body, "-ERR"):
+			c.errs <- freeswitch.Refused(strings.TrimPrefix(body, "-ERR "))
+		case head.Get("Content-Type") == "api/response":
+			if len(body) < 2 {
+				panic("the library reads two bytes of an answer")
+			}
+			select {
+			case c.cmds <- freeswitch.NewAnswer(body):
+			case <-c.closed:
+				return
+			}
 		default:
 			n := lowered(head, false)
 			if head.Get("Content-Type") == "text/event-plain" {

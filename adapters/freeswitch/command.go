@@ -97,10 +97,10 @@ func commandFor(uuid string, c esl.Command) (command, bool) {
 		return breakOff(uuid), true
 	case "multiset":
 		return setVariables(uuid, assignments(arg))
-	case "answer":
-		return "", true // the queue has answered
+	case "answer", "flush_dtmf", "unset":
+		return "", true // the queue has answered, and nothing was set that has to be unset
 	}
 	return "", false
 }
 
-var sayForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,48} number iterated [0-9]{1,20}$`)
+var sayForm = regexp.MustCompile(`^` + regexp.QuoteMeta(noTerminators) + `[A-Za-z0-9_-]{1,48} number iterated [0-9]{1,20}$`)

@@ -28,7 +28,7 @@ func TestCommandFor(t *testing.T) {
 		{"break", esl.Execute("", "break", ""), "api uuid_break " + someCall},
 		{"playback", esl.Execute("p", "playback", "ivr/sent.wav"), "api uuid_broadcast " + someCall + " ivr/sent.wav aleg"},
 		{"tone", esl.Execute("p", "playback", "tone_stream://%(300,0,440);loops=2"), "api uuid_broadcast " + someCall + " tone_stream://%(300,0,440);loops=2 aleg"},
-		{"say", esl.Execute("s", "say", "en number iterated 4043438646"), "api uuid_broadcast " + someCall + " 'say::en number iterated 4043438646' aleg"},
+		{"say", esl.Execute("s", "say", "%[playback_terminators=none]en number iterated 4043438646"), "api uuid_broadcast " + someCall + " 'say::%[playback_terminators=none]en number iterated 4043438646' aleg"},
 		{"multiset", esl.Execute("m", "multiset", "^^~deflect_outcome=sent~deflect_digits=12#*~deflect_call_id="), "api uuid_setvar_multi " + someCall + " deflect_outcome=sent;deflect_digits=12#*;deflect_call_id="},
 
 		{"a blank in the prompt", esl.Execute("p", "playback", "ivr/a b.wav"), "no"},
@@ -37,7 +37,7 @@ func TestCommandFor(t *testing.T) {
 		{"no prompt", esl.Execute("p", "playback", ""), "no"},
 		{"two lines", esl.Execute("p", "playback", "a\nb"), "no"},
 		{"expansion", esl.Execute("p", "playback", "${a}"), "no"},
-		{"something else said", esl.Execute("s", "say", "en number iterated 1' x"), "no"},
+		{"something else said", esl.Execute("s", "say", "%[playback_terminators=none]en number iterated 1' x"), "no"},
 		{"another variable", esl.Execute("m", "multiset", "^^~a=b c"), "no"},
 		{"a variable too many", esl.Execute("m", "multiset", "^^~a=b;c=${d}"), "no"},
 		{"an application that nobody needs", esl.Execute("x", "hangup", ""), "no"},

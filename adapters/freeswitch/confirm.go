@@ -25,6 +25,8 @@ func (s *session) confirm() string {
 		s.line.play("confirm-1", s.voice.prompts.Confirm)
 		s.deaf(hardlyBegun) // a key pressed twice is no answer to what comes next
 		switch s.answer(s.profile.ConfirmGap) {
+		case nothing:
+			s.wasPlayed() // or says that nobody was asked
 		case yes:
 			answer, confirmed = confirmedYes, "true"
 		case no:

@@ -176,7 +176,8 @@ func (n notice) name() string {
 func (n notice) event() esl.Event {
 	kept := map[string]string{}
 	for _, name := range []string{
-		"DTMF-Digit", "Application", "Application-UUID", "Application-Response", "Content-Disposition",
+		"DTMF-Digit", "Application", "Application-Data", "Application-UUID", "Application-Response", "Content-Disposition",
+		"Hangup-Cause", "Caller-Profile-Index", "Caller-Profile-Created-Time",
 	} {
 		if v, ok := n[strings.ToLower(name)]; ok {
 			kept[name] = v

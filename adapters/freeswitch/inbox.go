@@ -53,6 +53,16 @@ func (b *inbox) Next(until time.Time) (esl.Event, error) {
 	}
 }
 
+// Patient implements conn.
+func (b *inbox) Patient() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limit = longestCall
+	if b.err == nil {
+		b.idle.Reset(b.limit)
+	}
+}
+
 // Wake implements conn.
 func (b *inbox) Wake() {
 	select {

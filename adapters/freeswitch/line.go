@@ -2,8 +2,8 @@ package freeswitch
 
 import (
 	"context"
-	"errors"
-	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
@@ -19,6 +19,8 @@ type conn interface {
 	// errors of the latter are esl.ErrTimeout and esl.ErrWoken. Any other error is the end.
 	Next(until time.Time) (esl.Event, error)
 	Wake()
+	// Patient lets Next wait for as long as it takes from now on.
+	Patient()
 	Err() error
 }
 
@@ -40,8 +42,14 @@ const (
 	playError = "PLAYBACK ERROR"
 )
 
-// waitID is the Event-UUID of the wait prompt.
-const waitID = "wait-1"
+// Event-UUIDs that are looked for.
+const (
+	waitID  = "wait-1"  // of the wait prompt
+	flushID = "flush-1" // of what forgets the keys of menus before
+)
+
+// noTerminators lets no key end a prompt by itself: the switch would take "*".
+const noTerminators = "%[playback_terminators=none]"
 
 // line is the call as the event socket shows it: what was pressed, what is
 // playing, whether the caller is still there. One goroutine uses it.
@@ -53,11 +61,26 @@ type line struct {
 	over   bool            // cut: nothing more is said or asked
 	unsaid []esl.Command   // to be written before anything is waited for
 
+	// How the dialplan has opened the socket, and where the call was then.
+	static  bool   // without "async"
+	limited bool   // without "full"
+	uuid    string // "" when it cannot be in a command
+	place   place
+	socket  string // the argument of the socket application
+	secret  bool   // the dialplan has said that keys are secret
+
 	keys     []byte // pressed and not looked at yet
+	deaf     bool   // keys are those of a menu before
 	playing  string // Event-UUID of the playback that has not completed
+	prompt   string // what the last prompt played
 	stopped  bool   // it was told to stop
 	response string // what the last prompt came to
+	ran      bool   // the switch has done something that it was told: the call is parked
 	gone     gone
+	hung     bool
+	cause    string // of the hang-up
+	parting  parting
+	loud     bool // a prompt may play that did not stop
 }
 
 func newLine(c conn, cut context.Context) *line {
@@ -106,18 +129,28 @@ func (l *line) see(e esl.Event) {
 	switch e.Name() {
 	case "DTMF":
 		// A bound: nobody presses this often between two looks.
-		if d := e.Get("DTMF-Digit"); len(d) == 1 && isDigit(d[0]) && len(l.keys) < maxDigits {
+		if d := e.Get("DTMF-Digit"); len(d) == 1 && isDigit(d[0]) && len(l.keys) < maxDigits && !l.deaf && l.gone == here {
 			l.keys = append(l.keys, d[0])
 		}
 	case "CHANNEL_EXECUTE_COMPLETE":
+		l.ran = true
 		switch id := e.Get("Application-UUID"); {
+		case id == flushID:
+			l.deaf = false
 		case id != "" && id == l.playing:
-			l.playing, l.response = "", e.Get("Application-Response")
-		case e.Get("Application") == "socket":
-			// The end of our control. On a hang-up that event came first.
-			l.leave(transferred)
+			l.playing, l.response, l.deaf = "", e.Get("Application-Response"), false
+		case e.Get("Application") == "socket" && (l.socket == "" || e.Get("Application-Data") == l.socket):
+			// The end of the application that we control the call by, and not that of
+			// another program. On a hang-up that event came first.
+			l.moved(e)
 		}
+	case esl.APIReply:
+		l.told(e.Get("Reply-Text"))
 	case "CHANNEL_HANGUP":
+		if c := e.Get("Hangup-Cause"); causeForm.MatchString(c) && l.cause == "" {
+			l.cause = strings.Clone(c)
+		}
+		l.hung = true
 		l.leave(hungUp)
 	case "CHANNEL_BRIDGE":
 		l.leave(served)
@@ -128,7 +161,13 @@ func (l *line) see(e esl.Event) {
 			l.leave(broken) // the switch took the control away
 		}
 	case esl.CommandError:
-		l.leave(broken)
+		switch e.Get("Command") {
+		case "linger": // for want of "full": a hang-up is the end of the connection then
+		case "api":
+			l.told("")
+		default:
+			l.leave(broken)
+		}
 	}
 }
 
@@ -183,6 +222,7 @@ func (l *line) open(within time.Duration) (esl.Event, bool) {
 		e, err := l.conn.Next(until)
 		switch {
 		case err == nil && e.Name() == esl.ChannelData:
+			l.know(e)
 			return e, true
 		case err == nil:
 			l.see(e)
@@ -201,6 +241,31 @@ func (l *line) open(within time.Duration) (esl.Event, bool) {
 	return esl.Event{}, false
 }
 
+// know takes in how the socket was opened, and what has to be known of the channel at
+// its end.
+func (l *line) know(data headers) {
+	l.static = data.Get("Socket-Mode") == "static"
+	l.limited = data.Get("Control") == "single-channel"
+	l.place = placeOf(data)
+	if data.Get("variable_current_application") == "socket" { // and nothing was executed since
+		l.socket = data.Get("variable_current_application_data")
+	}
+	l.secret = isTrue(data.Get("variable_" + secretVariable))
+	if id := data.Get("Unique-ID"); esl.GetVar(id, resumeVariable).Err() == nil {
+		l.uuid = id
+	}
+}
+
+// isTrue reports whether the switch takes a value for true.
+func isTrue(s string) bool {
+	switch strings.ToLower(s) {
+	case "true", "yes", "on", "enable", "enabled", "active", "allow", "t", "y":
+		return true
+	}
+	n, err := strconv.Atoi(s)
+	return err == nil && n != 0
+}
+
 // answer answers the call unless it is.
 func (l *line) answer(already bool) {
 	if !already {
@@ -208,22 +273,34 @@ func (l *line) answer(already bool) {
 	}
 }
 
+// listen has keys reported, those alone that are pressed from now on: what is in the
+// channel's queue was pressed for a menu before. Keys come as events until that is done
+// are left over from it as well.
+func (l *line) listen() {
+	if l.secret {
+		l.post(esl.Execute("", "unset", secretVariable))
+	}
+	l.deaf = true
+	l.post(esl.Execute(flushID, "flush_dtmf", ""))
+}
+
 // play starts a prompt of the configuration; "" plays nothing.
 func (l *line) play(id, prompt string) {
+	l.prompt, l.response = prompt, ""
 	if prompt == "" || l.gone != here || l.over {
 		return
 	}
-	l.playing, l.response, l.stopped = id, "", false
-	l.post(esl.Execute(id, "playback", prompt))
+	l.playing, l.stopped = id, false
+	l.post(esl.Execute(id, "playback", noTerminators+prompt))
 }
 
-// say lets the switch read digits out, one by one. What they are was checked.
-func (l *line) say(id, language, digits string) {
+// sayDigits lets the switch read digits out, one by one. What they are was checked.
+func (l *line) sayDigits(id, language, digits string) {
 	if l.gone != here || l.over || !languageForm.MatchString(language) || !numberForm.MatchString(digits) {
 		return
 	}
-	l.playing, l.response, l.stopped = id, "", false
-	l.post(esl.Execute(id, "say", language+" number iterated "+digits))
+	l.playing, l.prompt, l.response, l.stopped = id, "", "", false
+	l.post(esl.Execute(id, "say", noTerminators+language+" number iterated "+digits))
 }
 
 // set sets variables, by the argument of multiset.
@@ -261,39 +338,7 @@ func (l *line) hush() {
 		}
 		l.stopAgain()
 	}
-	l.playing = ""
-}
-
-// part tells the dialplan how the call ended, by the argument of multiset, and
-// gives the call back, in one write; then it waits for the switch to close. A
-// nil argument sets nothing.
-func (l *line) part(variables *string) {
-	cmds := []esl.Command{esl.Exit()} // ends the linger of a call that is gone
-	if l.gone == here || l.gone == broken || l.gone == served {
-		// Also after a refused command: the call may well live. No break, even
-		// during a prompt: the switch runs multiset inside of it, and resume
-		// ends it. With breaks in its queue the switch may set the variables
-		// after the dialplan has looked at them.
-		cmds = []esl.Command{esl.Resume(), esl.Exit()}
-		if variables != nil {
-			cmds = slices.Insert(cmds, 0, multiset("set-1", *variables))
-		}
-	}
-	all := cmds
-	if l.gone == here {
-		all = append(l.unsaid, cmds...)
-	}
-	l.unsaid = nil
-	err := l.conn.Post(all...)
-	if errors.Is(err, esl.ErrUnsafe) {
-		err = l.conn.Post(cmds...) // what was to be said before must not take the outcome with it
-	}
-	if err != nil {
-		return // the connection is gone, and the dialplan goes on by socket_resume
-	}
-	until := time.Now().Add(partTimeout)
-	for !l.ended && l.next(until) != sawTimer {
-	}
+	l.playing, l.loud = "", true
 }
 
 // outVariables is the argument of multiset. The values are of closed lists or
@@ -308,7 +353,7 @@ func outVariables(e ending, digits string, known bool) *string {
 	if !digitsForm.MatchString(digits) {
 		digits = ""
 	}
-	arg := "^^~deflect_outcome=" + string(e.Outcome) + "~deflect_reason=" + string(e.Reason) + "~deflect_digits=" + digits
+	arg := "^^~deflect_outcome=" + string(e.Outcome) + "~deflect_reason=" + string(e.Reason) + "~deflect_digits=" + digits + "~deflect_heard=" + e.heard
 	if !known || callID != "" {
 		arg += "~deflect_call_id=" + callID + "~deflect_confirmed=" + confirmed
 	}

@@ -26,6 +26,7 @@ func (s *session) offer() (ending, bool) {
 		case yes:
 			return ending{}, true
 		case no:
+			s.line.hush()
 			return end(deflect.Declined, deflect.ReasonDeclineKey), false
 		case left:
 			return s.left(), false
@@ -60,11 +61,11 @@ func (s *session) answer(gap time.Duration) choice {
 // heard reports whether the last prompt was played, else how the call ends: a
 // question that nobody heard gets no answer.
 func (s *session) heard(what string) (ending, bool) {
-	switch response := s.line.response; response {
-	case played, "":
+	if s.line.response == "" || s.wasPlayed() {
 		return ending{}, true
-	case notFound, playError:
-		return endFor(deflect.Failed, deflect.ReasonPrompt, fmt.Errorf("the switch could not play %s: %s", what, response)), false
+	}
+	if s.line.gone != here {
+		return s.left(), false
 	}
 	return endFor(deflect.Failed, deflect.ReasonPrompt, fmt.Errorf("the switch could not play %s", what)), false
 }

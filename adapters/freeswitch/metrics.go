@@ -17,12 +17,17 @@ const (
 	rejectedShutdown   = "shutdown"    // it came while the server was stopping
 )
 
+// otherPrompt is the label of what is none of the profile's prompts: digits read out.
+const otherPrompt = "other"
+
 type metrics struct {
 	active   prometheus.Gauge
 	rejected map[string]prometheus.Counter
 	protocol map[esl.Kind]prometheus.Counter
 
 	confirmed map[string]prometheus.Counter
+
+	promptErrors map[string]prometheus.Counter // by the prompt's label
 
 	offers  prometheus.Gauge
 	watchUp map[string]prometheus.Gauge // by the name of the switch
@@ -41,6 +46,10 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 		Name: "deflect_freeswitch_confirmations_total",
 		Help: "Callers who were texted and asked whether the text arrived, by their answer.",
 	}, []string{"answer"})
+	promptErrors := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_freeswitch_prompt_errors_total",
+		Help: "Prompts that the switch could not play: the caller heard nothing.",
+	}, []string{"prompt"})
 	up := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "deflect_freeswitch_watch_up",
 		Help: "1 while a watched switch is connected, by its configured name; else its waiting callers are not offered a text.",
@@ -55,6 +64,8 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 
 		confirmed: map[string]prometheus.Counter{},
 
+		promptErrors: map[string]prometheus.Counter{},
+
 		offers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deflect_freeswitch_offers",
 			Help: "Waiting calls that are on offer.",
@@ -67,6 +78,10 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 	for _, a := range []string{confirmedYes, confirmedNo, confirmedSilence, confirmedHangup} {
 		m.confirmed[a] = confirmed.WithLabelValues(a)
 	}
+	for _, f := range (&Prompts{}).all() {
+		m.promptErrors[f.label()] = promptErrors.WithLabelValues(f.label())
+	}
+	m.promptErrors[otherPrompt] = promptErrors.WithLabelValues(otherPrompt)
 	for _, r := range []string{rejectedNotAllowed, rejectedMaxCalls, rejectedShutdown} {
 		m.rejected[r] = rejected.WithLabelValues(r)
 	}
@@ -76,7 +91,7 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 	if reg == nil {
 		reg = prometheus.NewRegistry()
 	}
-	all := []prometheus.Collector{m.active, rejected, protocol, confirmed, m.offers, up}
+	all := []prometheus.Collector{m.active, rejected, protocol, confirmed, promptErrors, m.offers, up}
 	for i, c := range all {
 		if err := reg.Register(c); err != nil {
 			for _, done := range all[:i] {

@@ -73,6 +73,7 @@ func (s *session) tellInvalid(try int) {
 	for l.playing != "" && !l.over && len(l.keys) == 0 {
 		l.next(time.Time{})
 	}
+	s.wasPlayed()
 }
 
 var errFewDigits = errors.New("the number that was keyed in has too few digits")
@@ -149,7 +150,7 @@ func (s *session) readBack(try int, digits string) (ending, choice) {
 	l := s.line
 	l.hush()
 	began := time.Now()
-	l.say(fmt.Sprintf("say-%d", try), s.voice.say, digits)
+	l.sayDigits(fmt.Sprintf("say-%d", try), s.voice.say, digits)
 	for l.playing != "" && !l.over {
 		l.next(time.Time{})
 	}

@@ -70,7 +70,11 @@ func (r *rig) peer(answer func(command string) string) []string {
 		if strings.HasPrefix(cmd.String(), "exit") {
 			return commands
 		}
-		out <- answer(cmd.String())
+		reply := answer(cmd.String())
+		if strings.Contains(cmd.String(), "flush_dtmf") {
+			reply += peerDone("flush-1")
+		}
+		out <- reply
 	}
 }
 
@@ -90,8 +94,8 @@ func TestRefusedCommandKeepsTheOutcome(t *testing.T) {
 			return peerOK
 		})
 		r.drain()
-		last := strings.Join(commands[max(0, len(commands)-3):], "|")
-		if !strings.Contains(last, "deflect_outcome=sent") || !strings.Contains(last, "resume\n|exit\n") {
+		last := strings.Join(commands[max(0, len(commands)-4):], "|")
+		if !strings.Contains(last, "deflect_outcome=sent") || !strings.Contains(last, "resume\n|sendmsg\ncall-command: execute\nexecute-app-name: unset\nexecute-app-arg: socket_resume\n|exit\n") {
 			t.Errorf("the last commands are %q", last)
 		}
 		r.wantTexts(1)

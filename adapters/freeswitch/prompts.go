@@ -39,6 +39,9 @@ type promptField struct {
 	value *string
 }
 
+// label is the prompt's name for metrics and logs.
+func (f promptField) label() string { return strings.TrimSuffix(f.file, ".wav") }
+
 // all returns every prompt, in the order of the fields.
 func (p *Prompts) all() []promptField {
 	return []promptField{

@@ -39,6 +39,9 @@ func (s *session) record(e ending) {
 	if id := s.ch.call.ExternalCallID; id != s.ch.uuid && callIDForm.MatchString(id) {
 		attrs = append(attrs, slog.String("external_id", id)) // what a settled text is logged under
 	}
+	if s.line != nil && s.line.cause != "" && e.Outcome == deflect.Abandoned {
+		attrs = append(attrs, slog.String("cause", s.line.cause))
+	}
 	if e.confirmed != "" {
 		attrs = append(attrs, slog.String("confirmed", e.confirmed))
 	}

@@ -174,6 +174,9 @@ func (r *rig) clean(res freeswitchtest.Result) {
 	if res.Lost {
 		r.t.Errorf("the caller was lost: %v", res.Timeline)
 	}
+	if res.ResumeLeft && res.Release == freeswitchtest.Exited {
+		r.t.Errorf("socket_resume is left on the channel: %q", res.Commands)
+	}
 	if !res.Continued && !res.HungUp && !res.Transferred {
 		r.t.Errorf("the call ended nowhere: %v", res.Timeline)
 	}
@@ -182,6 +185,7 @@ func (r *rig) clean(res freeswitchtest.Result) {
 // wantOutcome checks variables, counter and log line of the only call.
 func (r *rig) wantOutcome(res freeswitchtest.Result, o deflect.Outcome, reason deflect.Reason) {
 	r.t.Helper()
+	synctest.Wait() // a call is given back before it is counted and recorded
 	if res.Continued && (res.Vars["deflect_outcome"] != string(o) || res.Vars["deflect_reason"] != string(reason)) {
 		r.t.Errorf("variables = %v, want %s %s", res.Vars, o, reason)
 	}

@@ -22,6 +22,8 @@ type Server struct {
 	watcher *watcher
 	dial    func(address, password string) (switchConn, error)
 
+	unopened, words seldom // warnings about whoever connects, and about the dialplan
+
 	// cut ends when calls in progress have to end now.
 	cut    context.Context
 	cutNow context.CancelFunc
@@ -197,8 +199,9 @@ func (s *Server) leave() {
 func (s *Server) serve(nc net.Conn) {
 	setup := s.setup.Load()
 	conn := esl.NewConn(nc, esl.Config{
-		// Events are 6 to 9 KB; a dialplan with many variables has some more.
-		Limits:            esl.Limits{HeaderBytes: 64 << 10, BodyBytes: 64 << 10},
+		// Events are 6 to 9 KB. A dialplan may keep much in variables, and each byte of
+		// JSON can take three.
+		Limits:            esl.Limits{HeaderLines: 4096, HeaderBytes: 512 << 10, BodyBytes: 512 << 10},
 		FirstFrameTimeout: setup.FirstFrameTimeout,
 		IdleTimeout:       setup.IdleTimeout,
 	})

@@ -309,7 +309,7 @@ func TestHostileValues(t *testing.T) {
 		c.Vars["deflect_digits"] = "12~deflect_outcome=sent"
 		res := r.run(c)
 		r.wantOutcome(res, deflect.Sent, deflect.ReasonOK)
-		want := map[string]string{"deflect_outcome": "sent", "deflect_reason": "ok", "deflect_digits": "12", "deflect_asked": "sent"}
+		want := map[string]string{"deflect_outcome": "sent", "deflect_reason": "ok", "deflect_digits": "12", "deflect_heard": "true", "deflect_asked": "sent"}
 		for k, v := range res.Vars {
 			if want[k] != v && !strings.HasPrefix(k, "deflect_info") {
 				t.Errorf("variable %s = %q", k, v)

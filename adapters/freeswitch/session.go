@@ -49,6 +49,7 @@ type ending struct {
 	deflect.Result
 	err       error
 	confirmed string // "true", "false", or "" when nobody asked
+	heard     string // whether the prompt of the outcome was played to its end; "" when there is none
 }
 
 func end(o deflect.Outcome, r deflect.Reason) ending {
@@ -71,9 +72,10 @@ func newSession(stop context.Context, s *Server, setup *setup, c conn) *session 
 func (s *session) guarded() (e ending) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.srv.log.Error("defect: a call's session panicked", "panic", p, "stack", string(debug.Stack()))
 			e = end(deflect.Failed, deflect.ReasonInternal)
+			s.line.part(nil)
 			s.count(e)
+			s.srv.defect("a call's session", p)
 		}
 	}()
 	return s.run()
@@ -87,14 +89,27 @@ func (s *session) run() ending {
 	if !s.open() {
 		// Not a call: a port scan, a health check, a peer that breaks the rules.
 		// If it is one, the dialplan goes on.
-		s.srv.log.Debug("connection ended before its channel data", "err", s.line.conn.Err())
 		s.line.leave(broken)
 		s.line.part(nil)
+		if err := s.line.conn.Err(); s.stop.Err() == nil && s.waiting == nil {
+			s.srv.unopened.warn(s.srv.log, "a connection ended before its channel data: if it was a call, it went on without an offer", "err", err)
+		}
 		return ending{}
 	}
+	s.missingWords()
 	e := s.decide()
 	s.finish(&e)
 	return e
+}
+
+// missingWords says what the dialplan has forgotten, which no call's line tells.
+func (s *session) missingWords() {
+	switch l := s.line; {
+	case l.static:
+		s.srv.words.warn(s.srv.log, `the dialplan says socket without async: such calls get no offer; write "socket HOST:PORT async full"`, "call_id", s.ch.uuid)
+	case l.limited:
+		s.srv.words.warn(s.srv.log, `the dialplan says socket without full: the last events of calls that hang up are lost, and calls that somebody transfers are held; write "socket HOST:PORT async full"`, "call_id", s.ch.uuid)
+	}
 }
 
 // open gets to know the call. It reports false when there is none.
@@ -105,7 +120,7 @@ func (s *session) open() bool {
 	}
 	aside(func() {
 		s.know(data, ok)
-		if s.stop.Err() == nil {
+		if s.stop.Err() == nil && !s.line.static {
 			s.judge()
 		}
 	})
@@ -146,12 +161,13 @@ type judged struct {
 	err   error  // why there is no offer
 }
 
-// finish counts and records the call, and gives it back.
+// finish gives the call back, and then counts and records it: nothing of that may be in
+// its way.
 func (s *session) finish(e *ending) {
 	s.keepKeys()
+	s.line.part(s.variables(*e))
 	s.count(*e)
 	s.record(*e)
-	s.line.part(s.variables(*e))
 }
 
 func (s *session) variables(e ending) *string {
@@ -165,6 +181,9 @@ func (s *session) decide() ending {
 	}
 	defer s.judged.offer.Release()
 	s.line.answer(s.ch.answered)
+	if s.waiting == nil {
+		s.line.listen()
+	}
 	if s.ch.mode == modeOffer {
 		if e, yes := s.offer(); !yes {
 			return e
@@ -182,6 +201,8 @@ func (s *session) decide() ending {
 func (s *session) unoffered() ending {
 	no, err := s.judged.no, s.judged.err
 	switch {
+	case s.line.static:
+		return endFor(deflect.Failed, deflect.ReasonSwitch, errStatic)
 	case no.Outcome != "":
 		return s.toWaiting(no)
 	case err == nil: // nobody was asked
@@ -199,21 +220,24 @@ func (s *session) unoffered() ending {
 // aside runs what needs much stack on a goroutine of its own: a call that waits keeps
 // the largest stack that its goroutine ever had.
 func aside(fn func()) {
-	defect := make(chan any)
+	ended := make(chan any)
 	go func() {
 		defer func() {
 			p := recover()
 			if p != nil {
-				p = fmt.Sprintf("%v\n%s", p, debug.Stack())
+				p = defect{p, debug.Stack()}
 			}
-			defect <- p
+			ended <- p
 		}()
 		fn()
 	}()
-	if p := <-defect; p != nil {
+	if p := <-ended; p != nil {
 		panic(p)
 	}
 }
+
+// errStatic tells what the dialplan lacks, see missingWords.
+var errStatic = errors.New(`the dialplan's socket lacks the word async: no key could be heard before a prompt has ended`)
 
 var errMode = errors.New("channel variable deflect_mode is neither offer nor accepted")
 
@@ -252,13 +276,19 @@ func (s *session) toWaiting(e ending) ending {
 	return s.bye(e)
 }
 
-// bye tells the caller how the call ended. Of a caller who waits, an agent may take
-// the call meanwhile: the variables come first.
+// bye tells the caller how the call ended. The variables come first: the caller may hang
+// up, an agent take the call, this process die meanwhile. That the prompt was heard is known
+// only after it.
 func (s *session) bye(e ending) ending {
-	if s.waiting != nil {
-		s.line.set("set-0", s.variables(e))
+	prompt := s.resultPrompt(e)
+	if prompt != "" {
+		e.heard = "false"
 	}
-	s.tell("bye-1", s.resultPrompt(e))
+	s.keepKeys()
+	s.line.set("set-0", s.variables(e))
+	if s.tell("bye-1", prompt) && prompt != "" {
+		e.heard = "true"
+	}
 	return e
 }
 
@@ -297,6 +327,10 @@ func (s *session) accepted() ending {
 
 	l := s.line
 	l.stop()
+	if s.waiting == nil {
+		// Until more is known. Whoever finds the call without us must not text it again.
+		l.set("set-0", s.variables(endFor(deflect.Uncertain, deflect.ReasonInternal, nil)))
+	}
 	// The wait prompt comes not before the offer has ended, inside of which the
 	// switch would play it, and not for an API that answers at once.
 	again := time.Now().Add(breakAgain)
@@ -313,9 +347,12 @@ func (s *session) accepted() ending {
 			l.play(waitID, s.voice.prompts.Wait)
 			waiting = false
 		}
+		if !waiting && waited && l.playing == "" && l.prompt == s.voice.prompts.Wait {
+			s.wasPlayed()
+		}
 	}
 	<-done
-	s.bye(e)
+	e = s.bye(e)
 	if e.Outcome == deflect.Sent && s.profile.Confirm {
 		e.confirmed = s.confirm()
 	}
@@ -331,14 +368,15 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// tell plays a prompt to its end.
-func (s *session) tell(id, prompt string) {
+// tell plays a prompt to its end. It reports whether that was reached.
+func (s *session) tell(id, prompt string) bool {
 	l := s.line
 	l.hush()
 	l.play(id, prompt)
 	for l.playing != "" && !l.over {
 		l.next(time.Time{})
 	}
+	return l.gone == here && !l.over && s.wasPlayed()
 }
 
 // deaf lets some time pass in which keys are no answers: a question that was hardly
@@ -354,8 +392,8 @@ func (s *session) deaf(d time.Duration) {
 func (s *session) request(call deflect.Call) (e ending) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.srv.log.Error("defect: a request panicked", "panic", p, "stack", string(debug.Stack()))
 			e = end(deflect.Uncertain, deflect.ReasonInternal)
+			s.srv.defect("a request", p)
 		}
 	}()
 	res, err := s.setup.Client.Deflect(s.stop, call)

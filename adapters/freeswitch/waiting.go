@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,7 +52,7 @@ func (w *waitingConn) Post(cmds ...esl.Command) error {
 			continue
 		case app == "playback" || app == "say":
 			w.state.Lock()
-			w.playing, w.played = append(w.playing, playing{id, app, arg}), true
+			w.playing, w.played = append(w.playing, playing{id, app, strings.TrimPrefix(arg, noTerminators)}), true
 			w.state.Unlock()
 			j.still = w.still // an agent who talks must not hear it
 		case app == "break":

@@ -49,7 +49,7 @@ Times are in milliseconds, over all calls that were given back, exact to the mic
            after the result prompt; of a call without an offer all of it, and
            of a silent caller only the offer: the rest is told by --limit alone
 
-Lost is a call that deflectd did not give back with an outcome, resume and exit: no connection, no command for 25s, a broken
+Lost is a call that deflectd did not give back with an outcome and exit, or left socket_resume set on: no connection, no command for 25s, a broken
 connection, no end within --limit (give more for a configuration with long gaps and many repeats). A real dialplan would go on by socket_resume; here it counts. When the generator itself
 is late by more than 10ms, the summary says so: then the times are not deflectd's alone. Ports are free again a minute after
 their call (a second, on one machine): above some 450 calls/s to another machine use several generators.

@@ -25,13 +25,13 @@ func loss(r freeswitchtest.Result, err error) string {
 	case r.Release == freeswitchtest.GaveUp:
 		return "no command within 25s"
 	case r.Lost:
-		return "hung up by deflectd"
+		return "hung up, or left in silence"
 	case r.Release != freeswitchtest.Exited:
 		return "connection broken"
 	case !plainOutcome(r.Vars["deflect_outcome"]):
 		return "no outcome"
-	case !r.Resumed:
-		return "no resume"
+	case r.ResumeLeft:
+		return "socket_resume left set"
 	}
 	return ""
 }

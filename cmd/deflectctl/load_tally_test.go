@@ -20,7 +20,7 @@ const ms = time.Millisecond
 func given(outcome, reason string, moments ...freeswitchtest.Moment) freeswitchtest.Result {
 	r := freeswitchtest.Result{
 		Vars: map[string]string{"deflect_outcome": outcome, "deflect_reason": reason}, Connected: due.Add(3 * ms),
-		Release: freeswitchtest.Exited, Resumed: true, Moments: moments,
+		Release: freeswitchtest.Exited, Moments: moments,
 	}
 	for _, m := range moments {
 		if m.Kind == freeswitchtest.PromptAsked {
@@ -81,8 +81,8 @@ func TestLoss(t *testing.T) {
 		{"no command within 25s", func(r *freeswitchtest.Result) { r.Release = freeswitchtest.GaveUp }},
 		{"connection broken", func(r *freeswitchtest.Result) { r.Release = freeswitchtest.Broke }},
 		{"no connection: no such address", func(r *freeswitchtest.Result) { r.Release = freeswitchtest.Unreached }},
-		{"hung up by deflectd", func(r *freeswitchtest.Result) { r.Lost = true }},
-		{"no resume", func(r *freeswitchtest.Result) { r.Resumed = false }},
+		{"hung up, or left in silence", func(r *freeswitchtest.Result) { r.Lost = true }},
+		{"socket_resume left set", func(r *freeswitchtest.Result) { r.ResumeLeft = true }},
 		{"no outcome", func(r *freeswitchtest.Result) { delete(r.Vars, "deflect_outcome") }},
 		{"no outcome", func(r *freeswitchtest.Result) { r.Vars["deflect_outcome"] = "\x1b[2J" }},
 		{"no outcome", func(r *freeswitchtest.Result) { r.Vars["deflect_outcome"] = strings.Repeat("a", 33) }},

@@ -129,7 +129,7 @@ func header(text, name string) string {
 }
 
 // end returns the event that tells of the end of an application; an empty id is that of
-// the recording.
+// the recording. One that was not recorded ends as the answer did.
 func (r *recording) end(app, id string) *frame {
 	key := app + " " + id
 	r.mu.RLock()
@@ -140,9 +140,18 @@ func (r *recording) end(app, id string) *frame {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	head, event, _ := strings.Cut(r.recorded[app], "\n\n")
+	text, recorded := r.recorded[app]
+	if !recorded {
+		text = r.recorded["answer"]
+	}
+	head, event, _ := strings.Cut(text, "\n\n")
+	if !recorded {
+		event = replaceHeader(event, "Application", app)
+	}
 	if id != "" {
 		event = replaceHeader(event, "Application-UUID", id)
+	}
+	if id != "" || !recorded {
 		head = replaceHeader("\n"+head, "Content-Length", strconv.Itoa(len(event)))[1:]
 	}
 	f = newFrame(head + "\n\n" + event)
@@ -162,6 +171,7 @@ func replaceHeader(text, name, value string) string {
 // What a switch says to a command that it takes.
 var (
 	replyOK  = []byte("Content-Type: command/reply\nReply-Text: +OK\n\n")
+	replyAPI = []byte("Content-Type: api/response\nContent-Length: 4\n\n+OK\n")
 	replyBye = []byte("Content-Type: command/reply\nReply-Text: +OK bye\n\n")
 )
 

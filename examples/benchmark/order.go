@@ -74,6 +74,12 @@ func (l *leg) obey(c order) error {
 			return errors.New("before the outcome")
 		}
 		step = resumed
+	case "api": // lets the dialplan go on as well, when nothing plays
+		if l.done&outcome == 0 || !strings.HasPrefix(c.arg, "uuid_setvar ") || !strings.HasSuffix(c.arg, " socket_resume") {
+			return errors.New("it is the end of socket_resume, after the outcome")
+		}
+		l.done |= resumed
+		return l.write(replyAPI)
 	case "linger":
 	default:
 		return errors.New("unknown command")
@@ -88,9 +94,12 @@ func (l *leg) execute(c order) error {
 		return errors.New("before connect, myevents and the filters")
 	}
 	step := set(0)
+	c.data = strings.TrimPrefix(c.data, "%[playback_terminators=none]")
 	switch {
 	case c.app == "answer":
 		step = answered
+	case c.app == "flush_dtmf" && l.done&offered == 0:
+	case c.app == "unset" && c.data == "socket_resume" && l.done&resumed != 0:
 	case c.app == "playback" && l.done&answered == 0:
 		return errors.New("the call is not answered")
 	case c.app == "playback" && l.done&offered == 0:
@@ -122,6 +131,7 @@ func (l *leg) execute(c order) error {
 	case c.app == "break" && l.done&stopped == 0:
 		return errors.New("nothing plays")
 	case c.app == "break": // said twice, because the first one took long to show
+	case c.app == "multiset" && l.done&told == 0 && strings.Contains(c.data, "~deflect_outcome=uncertain~"): // until more is known
 	case c.app == "multiset":
 		if !strings.Contains(c.data, "~deflect_outcome=sent~") {
 			return fmt.Errorf("the outcome is not sent: %s", c.data)

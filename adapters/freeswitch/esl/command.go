@@ -13,9 +13,7 @@ type Command struct {
 	args string // rest of that line, with its leading blank
 	// Of sendmsg alone:
 	app, appArg, uuid string
-
-	answered bool // of api: the answer is wanted
-	err      error
+	err               error
 }
 
 // Connect starts the conversation. The reply carries the channel's data.
@@ -59,8 +57,8 @@ func Filter(header, value string) Command {
 }
 
 // SetVar sets a channel variable through the switch's api, at once, wherever the call
-// is by now; an empty value unsets it. A socket without "full" in the dialplan is not
-// allowed to: the refusal is a CommandError. It refuses an id or a value with anything
+// is by now; an empty value unsets it. The answer is an APIReply, or a CommandError: a socket
+// without "full" in the dialplan is not allowed to. It refuses an id or a value with anything
 // but letters, digits and "._@:-", and a name that is no word.
 func SetVar(uuid, name, value string) Command {
 	c := Command{word: "api", args: " uuid_setvar " + uuid + " " + name}
@@ -73,9 +71,9 @@ func SetVar(uuid, name, value string) Command {
 	return c
 }
 
-// GetVar asks for a channel variable as SetVar sets it. The answer is an APIReply.
+// GetVar asks for a channel variable as SetVar sets it: an APIReply tells the value.
 func GetVar(uuid, name string) Command {
-	c := Command{word: "api", args: " uuid_getvar " + uuid + " " + name, answered: true}
+	c := Command{word: "api", args: " uuid_getvar " + uuid + " " + name}
 	if uuid == "" || !bare(uuid) || name == "" || !word(name) {
 		c.err = refuse("uuid_getvar", "an id or a name that could mean something else")
 	}

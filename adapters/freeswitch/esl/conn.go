@@ -214,13 +214,10 @@ func (c *Conn) takeAnswer(f Frame) (event bool, err error) {
 		return false, fault(KindUnexpectedReply, "nobody asked the api")
 	}
 	text := strings.TrimSpace(string(f.Body()))
-	switch {
-	case strings.HasPrefix(text, "-"): // -ERR or -USAGE
+	if strings.HasPrefix(text, "-") { // -ERR or -USAGE
 		c.event, err = commandError(cmd, text)
-	case cmd.answered:
+	} else {
 		c.event, err = apiReply(text)
-	default:
-		return false, nil
 	}
 	return true, err
 }

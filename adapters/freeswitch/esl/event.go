@@ -15,8 +15,8 @@ const (
 	// headers are Command (the first word), Reply-Text and, for an Execute,
 	// Application and Application-UUID.
 	CommandError = "COMMAND_ERROR"
-	// APIReply is the answer to a GetVar, in its header Reply-Text: the value, which
-	// is as much a stranger's as that of any variable, or "_undef_".
+	// APIReply is the answer to a SetVar or GetVar, in its header Reply-Text: "+OK", or
+	// the value, which is as much a stranger's as that of any variable, or "_undef_".
 	APIReply = "API_REPLY"
 	// ChannelData is the reply to Connect: everything that the switch knows
 	// about the call.

@@ -3,10 +3,7 @@ package esl
 import "strings"
 
 // asked is what has to be known of a command when its reply comes.
-type asked struct {
-	word, app, uuid string
-	answered        bool
-}
+type asked struct{ word, app, uuid string }
 
 // connects reports whether the reply carries the data of the channel.
 func (c asked) connects() bool { return c.word == "connect" }

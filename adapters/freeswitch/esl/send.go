@@ -41,7 +41,7 @@ func (c *Conn) Post(cmds ...Command) error {
 		c.waiting, c.first = slices.Delete(c.waiting, 0, c.first), 0
 	}
 	for _, cmd := range cmds {
-		c.waiting = append(c.waiting, asked{cmd.word, cmd.app, cmd.uuid, cmd.answered})
+		c.waiting = append(c.waiting, asked{cmd.word, cmd.app, cmd.uuid})
 	}
 	return c.write(*buf)
 }

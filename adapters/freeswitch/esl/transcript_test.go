@@ -19,7 +19,7 @@ import (
 type transcript struct {
 	name     string
 	received []byte   // all that the switch sent
-	sent     []string // what it was sent, write by write
+	sent     []string // what it was sent, command by command
 }
 
 func transcripts(t testing.TB) []transcript {
@@ -54,7 +54,9 @@ func readTranscript(t testing.TB, file string) transcript {
 		}
 		switch line.Dir {
 		case ">":
-			tr.sent = append(tr.sent, line.Data)
+			for cmd := range strings.SplitSeq(strings.TrimSuffix(line.Data, "\n\n"), "\n\n") {
+				tr.sent = append(tr.sent, cmd+"\n\n")
+			}
 		case "<":
 			tr.received = append(tr.received, line.Data...)
 		}

@@ -29,6 +29,8 @@ const (
 	hangUp
 	kill
 	transfer
+	transferToPark
+	otherSocket
 )
 
 type anchor int
@@ -66,6 +68,21 @@ func Kill() Action { return Action{verb: kill, n: 1} }
 // is answered, kept waiting for a moment and hung up.
 func Transfer(extension string) Action { return Action{verb: transfer, arg: extension, n: 1} }
 
+// TransferToPark is Transfer to an extension that parks the call, as the socket of
+// another event-socket program does: the end of the first socket's control ends
+// that too, and there is no next action.
+func TransferToPark(extension string) Action {
+	return Action{verb: transferToPark, arg: extension, n: 1}
+}
+
+// OtherSocket lets another event-socket program end its socket, which the dialplan
+// has started on the same call (execute_on_answer=socket), with resume or without:
+// that ends the socket application as well, and the dialplan goes on with the next
+// action while the peer still has its connection.
+func OtherSocket(resume bool) Action {
+	return Action{verb: otherSocket, arg: pick(resume, "resume", ""), n: 1}
+}
+
 // After moves the action to d after the first prompt began.
 func (a Action) After(d time.Duration) Action { return a.SincePrompt(1, d) }
 
@@ -98,7 +115,7 @@ func (a Action) validate() error {
 			return fmt.Errorf("press: %q are not keys of a telephone", bad)
 		}
 	}
-	if a.verb == transfer && !plainWord(a.arg) {
+	if (a.verb == transfer || a.verb == transferToPark) && !plainWord(a.arg) {
 		return fmt.Errorf("transfer: %q is not an extension", a.arg)
 	}
 	if a.delay < 0 {

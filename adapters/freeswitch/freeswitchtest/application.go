@@ -82,9 +82,14 @@ func (ch *channel) press(digit string) event {
 }
 
 // terminates tells whether a key ends a prompt by itself: * does, unless the
-// variable playback_terminators says otherwise.
-func (ch *channel) terminates(digit string) bool {
-	switch list, ok := ch.vars.get("playback_terminators", ch.fill); {
+// variable playback_terminators, that of the prompt alone (scoped) or that of the
+// channel, says otherwise.
+func (ch *channel) terminates(digit string, scoped map[string]string) bool {
+	list, ok := scoped["playback_terminators"]
+	if !ok {
+		list, ok = ch.vars.get("playback_terminators", ch.fill)
+	}
+	switch {
 	case !ok:
 		return digit == "*"
 	case list == "any":

@@ -44,6 +44,7 @@ func (w *Waiting) look() {
 // play begins a broadcast.
 func (w *Waiting) play(e *execution) {
 	ch := w.ch
+	e.scope()
 	ch.begin(e, w.emit)
 	if !e.sounds() {
 		w.note("runs %s %s, which does nothing here", e.app, e.arg)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,12 @@ type Call struct {
 	SocketResume bool
 	// Answered means that the dialplan has answered the call already.
 	Answered bool
+	// NotAsync and NotFull are a dialplan that forgot a word of
+	// "socket host:port async full".
+	NotAsync, NotFull bool
+	// Queued are keys of a menu before, which nobody has taken yet: they are
+	// reported as if they were pressed now. Only an answered call has some.
+	Queued string
 	// Prompts tells how long a file plays, by Played.File. Any other file plays for 2 s.
 	Prompts map[string]time.Duration
 	// Length, if it is not nil, tells instead of Prompts how long a prompt plays,
@@ -90,6 +97,9 @@ func (c Call) Validate() error {
 		if err := a.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("freeswitchtest: script: action %d: %w", i+1, err))
 		}
+	}
+	if strings.Trim(c.Queued, keys) != "" {
+		errs = append(errs, fmt.Errorf("freeswitchtest: queued: %q are not keys of a telephone", c.Queued))
 	}
 	for name := range c.Vars {
 		if !goodName(name) {

@@ -247,7 +247,7 @@ func TestTransferAndKill(t *testing.T) {
 				t.Errorf("no %q", line)
 			}
 		}
-		p.send("resume", "exit")
+		p.send("exit")
 		r := <-results
 		equal(t, "transferred, lost, continued", []bool{r.Transferred, r.Lost, r.Continued}, []bool{true, false, false})
 	})

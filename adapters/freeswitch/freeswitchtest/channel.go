@@ -16,6 +16,7 @@ type channel struct {
 	hidden          bool
 	socket          string // the argument of the socket application
 	socketUUID      string
+	async, full     bool // words of it
 
 	state, callState string
 	stateNumber      int
@@ -37,7 +38,8 @@ func newChannel(c Call, address string, now time.Time) *channel {
 	ch := &channel{
 		uuid: c.UUID, name: c.CallerName, ani: c.ANI, hidden: c.HideNumber,
 		called: c.DNIS, dnis: c.DNIS, dialplan: "XML", context: "public",
-		socket: address + " async full", socketUUID: newUUID(),
+		socket: address + pick(c.NotAsync, "", " async") + pick(c.NotFull, "", " full"), socketUUID: newUUID(),
+		async: !c.NotAsync, full: !c.NotFull,
 		state: "CS_EXECUTE", callState: "RINGING", stateNumber: 4,
 		created: now, profiled: now, profileIndex: 1, core: recordedCore, sequence: 1000,
 	}

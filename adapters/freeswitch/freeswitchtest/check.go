@@ -82,6 +82,9 @@ func checkMessage(c command, add func(string, ...any)) {
 }
 
 func checkApplication(app, arg string, add func(string, ...any)) {
+	scoped := &execution{app: app, arg: arg}
+	scoped.scope()
+	arg = scoped.arg
 	switch {
 	case !slices.Contains(applications, app):
 		add("unknown application %q: the switch hangs up", app)
@@ -106,7 +109,7 @@ func checkApplication(app, arg string, add func(string, ...any)) {
 
 // applications are those that are played. FreeSWITCH has many more; a peer
 // that wants another one is told so, and its caller is hung up.
-var applications = []string{"answer", "break", "hangup", "log", "multiset", "playback", "say", "set", "sleep", "unset"}
+var applications = []string{"answer", "break", "flush_dtmf", "hangup", "log", "multiset", "playback", "say", "set", "sleep", "unset"}
 
 var apiCommands = []string{
 	"uuid_dump", "uuid_exists", "uuid_getvar", "uuid_kill", "uuid_setvar", "uuid_setvar_multi", "uuid_transfer",

@@ -107,7 +107,7 @@ const transferStay = 840 * time.Millisecond
 
 // transferTo sends the call to another extension, which answers, waits and
 // hangs up.
-func (l *leg) transferTo(extension string) {
+func (l *leg) transferTo(extension string, park bool) {
 	l.at(frameTime, func() {
 		if !l.ch.up() || l.result.Transferred {
 			return
@@ -116,20 +116,38 @@ func (l *leg) transferTo(extension string) {
 		l.result.Transferred = true
 		l.queue = nil
 		l.ch.transfer(extension, "XML", "public")
-		l.unwind(0, "PLAYBACK ERROR", l.arrive)
+		l.unwind(0, "PLAYBACK ERROR", func() { l.arrive(park) })
+	})
+}
+
+// otherSocket ends the socket of another program on the same call, and with it the
+// socket application.
+func (l *leg) otherSocket(resume bool) {
+	if !l.ch.up() || l.away {
+		return
+	}
+	l.note("another program ends its socket: the dialplan goes on")
+	l.queue = nil
+	l.unwind(frameTime, pick(resume, "PLAYBACK ERROR", "FILE PLAYED"), func() {
+		l.away, l.result.Continued, l.result.ContinuedAfter = true, true, l.since()
+		l.socketEnds()
 	})
 }
 
 // arrive is for a transferred call that nothing holds any more.
-func (l *leg) arrive() {
+func (l *leg) arrive(park bool) {
 	if !l.ch.up() {
 		return
 	}
+	l.away, l.parked = true, park
 	l.socketEnds()
 	l.ch.stateNumber = 4
 	l.ch.vars.set("call_uuid", l.ch.uuid)
 	l.elsewhere("answer", "")
 	stay := &execution{app: "sleep", arg: "15000", uuid: newUUID(), fromDialplan: true}
+	if park {
+		stay.app, stay.arg = "park", ""
+	}
 	l.begin(stay)
 	l.enter(stay, transferStay)
 	l.at(transferStay, l.transferEnds)
@@ -190,7 +208,7 @@ func (l *leg) api(text string) string {
 			l.setVar(name, value)
 		}
 	case "uuid_transfer":
-		l.transferTo(args[1])
+		l.transferTo(args[1], false)
 	}
 	return "+OK\n"
 }

@@ -143,7 +143,7 @@ func (ch *channel) appendData(dst []byte) []byte {
 		name: eventData, source: fromConnect, profile: true,
 		extra: []line{
 			{"Content-Type", "command/reply"}, {"Reply-Text", "+OK\n"},
-			{"Socket-Mode", "async"}, {"Control", "full"},
+			{"Socket-Mode", pick(ch.async, "async", "static")}, {"Control", pick(ch.full, "full", "single-channel")},
 		},
 	}), '\n')
 }

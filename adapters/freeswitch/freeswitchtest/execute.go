@@ -12,6 +12,7 @@ import (
 type execution struct {
 	app, arg, uuid string
 	fromDialplan   bool
+	scoped         map[string]string // variables for this application alone
 
 	began  time.Time
 	prompt int // which prompt it is, from 1
@@ -38,8 +39,11 @@ func (l *leg) message(c command) string {
 	if c.rest != "" && c.rest != l.ch.uuid {
 		return l.reply("-ERR invalid session id [%s]", c.rest)
 	}
+	if app, arg := c.application(); !l.ch.async && c.get("call-command") == "execute" && l.ch.up() {
+		return l.executeInline(&execution{app: app, arg: l.expand(arg), uuid: c.get("event-uuid")})
+	}
 	reply := l.reply("+OK")
-	if !l.ch.up() || l.result.Transferred {
+	if !l.ch.up() || l.result.Transferred && !l.away {
 		return reply
 	}
 	switch c.get("call-command") {
@@ -57,11 +61,83 @@ func (l *leg) execute(e *execution) {
 	if e.uuid == "" {
 		e.uuid = newUUID()
 	}
+	if l.away {
+		l.executeElsewhere(e)
+		return
+	}
 	if e.sounds() {
 		l.moment(PromptAsked, e.uuid)
 	}
 	l.queue = append(l.queue, e)
 	l.pickUp()
+}
+
+// scope takes the variables off the argument that hold only while it runs:
+// %[name=value,name=value]argument.
+func (e *execution) scope() {
+	list, arg, ok := strings.Cut(e.arg, "]")
+	if list, ok = strings.CutPrefix(list, "%["); !ok {
+		return
+	}
+	e.arg, e.scoped = arg, map[string]string{}
+	for a := range strings.SplitSeq(list, ",") {
+		name, value, _ := strings.Cut(a, "=")
+		e.scoped[name] = value
+	}
+}
+
+// executeElsewhere is for a call that has left the socket application: what takes no
+// time is done where it is.
+func (l *leg) executeElsewhere(e *execution) {
+	switch e.app {
+	case "set", "multiset", "unset":
+		l.at(frameTime, func() {
+			if l.ch.up() {
+				l.begin(e)
+				l.finished(e, "")
+			}
+		})
+	default:
+		l.violation("an application for a call that is somewhere else", e.app)
+	}
+}
+
+// executeInline is a socket without async: it runs what it is told, answers when
+// that has ended, and tells its events after that.
+func (l *leg) executeInline(e *execution) string {
+	if e.uuid == "" {
+		e.uuid = newUUID()
+	}
+	if e.sounds() {
+		l.moment(PromptAsked, e.uuid)
+	}
+	l.inline = e
+	l.perform(e)
+	if len(l.stack) == 0 {
+		l.inlineDone()
+	}
+	return "+OK"
+}
+
+func (l *leg) inlineDone() {
+	events, held := l.unheard, l.held
+	l.inline, l.unheard, l.held = nil, nil, nil
+	l.reply("+OK")
+	// The switch tells events when it has nothing to do.
+	l.at(frameTime, func() {
+		for _, e := range events {
+			if l.socket.open {
+				l.wire.send(e)
+			}
+		}
+	})
+	for i, text := range held {
+		if l.inline != nil {
+			l.held = append(l.held, held[i:]...)
+			return
+		}
+		l.receive(text)
+	}
 }
 
 func (l *leg) perform(e *execution) {
@@ -71,8 +147,15 @@ func (l *leg) perform(e *execution) {
 		l.endedByPeer("DESTINATION_OUT_OF_ORDER", nil)
 		return
 	}
+	e.scope()
 	l.begin(e)
 	switch e.app {
+	case "flush_dtmf":
+		if l.stale != "" {
+			l.note("forgets the keys %s", l.stale)
+		}
+		l.stale = ""
+		l.complete(e, "")
 	case "playback", "say":
 		l.playPrompt(e)
 	case "sleep":

@@ -36,6 +36,16 @@ type leg struct {
 	cut     bool // and the dialplan does not wait for prompts
 	looks   int  // the switch still takes at the queue until it goes on
 
+	stale string // keys of a menu before
+	taken bool   // the switch takes them
+
+	inline  *execution // which a socket without async waits for
+	held    []string   // commands that wait for it
+	unheard [][]byte   // events that do
+
+	away   bool // the call has left the socket application
+	parked bool // and is held where it is now only as long as nothing ends its control
+
 	over bool // the call has left the peer's hands
 }
 
@@ -79,11 +89,15 @@ func (l *leg) prepare() {
 	if l.spec.SocketResume {
 		v.set("socket_resume", "true")
 	}
-	host, _, _ := net.SplitHostPort(strings.TrimSuffix(l.ch.socket, " async full"))
+	address, _, _ := strings.Cut(l.ch.socket, " ")
+	host, _, _ := net.SplitHostPort(address)
 	v.set("current_application_data", l.ch.socket)
 	v.set("current_application", "socket")
 	v.set("socket_host", host)
 
+	if l.spec.Answered {
+		l.stale = l.spec.Queued
+	}
 	l.note("the call reaches the socket")
 	l.at(connectWait, func() {
 		if !l.socket.connected.IsZero() || !l.socket.open {
@@ -173,9 +187,15 @@ func (l *leg) goOn() {
 	for _, e := range l.queue {
 		l.note("%s comes too late", strings.TrimSpace(e.app+" "+e.arg))
 	}
+	resume, _ := l.ch.vars.get("socket_resume", l.ch.fill)
+	l.over = true
+	if l.cut && l.ch.async && !l.result.Resumed && resume != "true" {
+		l.lose("socket_resume was unset too late: the call stays in CS_RESET")
+		return
+	}
+	l.result.ResumeLeft = resume == "true"
 	l.result.Continued, l.result.ContinuedAfter = true, l.since()
 	l.note("the dialplan goes on")
-	l.over = true
 }
 
 // lose ends a call that the peer has cost the caller.

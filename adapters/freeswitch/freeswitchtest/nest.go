@@ -30,6 +30,10 @@ func (l *leg) pickUp() {
 
 // look does what is in the queue, up to a break.
 func (l *leg) look() {
+	if l.inline != nil && len(l.stack) == 0 {
+		l.inlineDone()
+		return
+	}
 	if l.breaking || l.over {
 		return
 	}

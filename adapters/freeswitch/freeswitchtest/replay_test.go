@@ -41,7 +41,7 @@ func replayTo(t *testing.T, r Replayer, data []byte, commands ...string) (Replay
 // The recorded commands, however early, bring out every recorded byte.
 func TestReplayAllTranscripts(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(transcripts, "*.jsonl"))
-	if err != nil || len(files) != 15 {
+	if err != nil || len(files) != 23 {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
@@ -54,7 +54,7 @@ func TestReplayAllTranscripts(t *testing.T) {
 			for _, l := range decodeLines(t, data) {
 				switch l.Dir {
 				case ">":
-					commands = append(commands, strings.TrimSuffix(l.Data, "\n\n"))
+					commands = append(commands, strings.Split(strings.TrimSuffix(l.Data, "\n\n"), "\n\n")...)
 				case "<":
 					want.WriteString(l.Data)
 					last = l.T

@@ -21,6 +21,10 @@ type Result struct {
 	Resumed bool
 	// Continued tells whether the dialplan went on with its next action.
 	Continued bool
+	// ResumeLeft tells whether it went on with socket_resume still true: an
+	// event-socket program that the same call comes to later, and that transfers
+	// it, loses it.
+	ResumeLeft bool
 	// ContinuedAfter is when it went on, counted from the connection.
 	ContinuedAfter time.Duration
 	// HungUp tells whether the caller, or an operator, ended the call.

@@ -29,8 +29,38 @@ func (l *leg) act(a Action) {
 		l.note("somebody ends the call")
 		l.killed()
 	case transfer:
-		l.transferTo(a.arg)
+		l.transferTo(a.arg, false)
+	case transferToPark:
+		l.transferTo(a.arg, true)
+	case otherSocket:
+		l.otherSocket(a.arg == "resume")
 	}
+}
+
+// key reports a key, unless the dialplan has said that keys are secret.
+func (l *leg) key(digit string) {
+	if secret, _ := l.ch.vars.get("sensitive_dtmf", l.ch.fill); secret == "true" {
+		l.note("the key is not reported: sensitive_dtmf")
+		return
+	}
+	l.emit(l.ch.press(digit))
+}
+
+// takeStale takes the keys of a menu before out of the channel's queue, one a frame.
+func (l *leg) takeStale() {
+	if l.stale == "" || !l.ch.async {
+		return
+	}
+	l.at(frameTime, func() {
+		if l.stale == "" || !l.ch.up() || l.away {
+			return
+		}
+		digit := l.stale[:1]
+		l.stale = l.stale[1:]
+		l.note("a key of the menu before is reported: %s", digit)
+		l.key(digit)
+		l.takeStale()
+	})
 }
 
 // pressed is one key.
@@ -46,8 +76,8 @@ func (l *leg) pressed(digit string) {
 	}
 	l.note("caller presses %s", digit)
 	l.moment(KeyPressed, digit)
-	l.emit(l.ch.press(digit))
-	if prompt && l.ch.terminates(digit) {
+	l.key(digit)
+	if prompt && l.ch.terminates(digit, e.scoped) {
 		l.ch.vars.set("playback_terminator_used", digit)
 		l.ended("FILE PLAYED")
 	}

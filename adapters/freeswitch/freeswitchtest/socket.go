@@ -31,6 +31,11 @@ func (l *leg) receive(text string) {
 	l.result.Commands = append(l.result.Commands, text)
 	if l.socket.connected.IsZero() {
 		l.socket.connected = time.Now()
+		l.takeStale()
+	}
+	if l.inline != nil {
+		l.held = append(l.held, text)
+		return
 	}
 	problems := Check(text)
 	l.result.Expansions = append(l.result.Expansions, expansions(text)...)
@@ -39,9 +44,19 @@ func (l *leg) receive(text string) {
 	}
 	c := parseCommand(text)
 	reply := l.answer(c)
-	if strings.HasPrefix(reply, "-ERR") && len(problems) == 0 {
+	if strings.HasPrefix(reply, "-ERR") && len(problems) == 0 && !l.refusesForWantOfFull(c) {
 		l.violation("refused with "+reply, text)
 	}
+}
+
+// refusesForWantOfFull tells whether a socket with the word "full" would take the
+// command. Asking does no harm.
+func (l *leg) refusesForWantOfFull(c command) bool {
+	switch c.verb {
+	case "linger", "nolinger", "api", "bgapi", "event", "nixevent", "log", "nolog":
+		return !l.ch.full
+	}
+	return false
 }
 
 // late is for commands that nobody reads any more.
@@ -54,6 +69,9 @@ func (l *leg) late(text string) {
 
 // answer does a command and gives the text of the reply.
 func (l *leg) answer(c command) string {
+	if l.refusesForWantOfFull(c) {
+		return l.reply("-ERR command not found")
+	}
 	switch c.verb {
 	case "connect":
 		b := newBuffer()
@@ -161,6 +179,10 @@ func (l *leg) emit(e event) {
 	b := newBuffer()
 	defer b.free()
 	b.b = append(l.ch.append(b.b, e), '\n')
+	if l.inline != nil {
+		l.unheard = append(l.unheard, slices.Concat(eventHead("plain", len(b.b)), b.b))
+		return
+	}
 	l.wire.send(eventHead("plain", len(b.b)), b.b)
 }
 
@@ -210,6 +232,7 @@ func (l *leg) released(why Release) {
 	l.result.Release = why
 	l.moment(ControlEnded, "")
 	resume, _ := l.ch.vars.get("socket_resume", l.ch.fill)
+	reset := l.result.Resumed || resume == "true"
 	parked := !l.socket.connected.IsZero() && time.Since(l.socket.connected) >= parkTime
 	// The switch looks at the queue twice: where the call is parked, and once
 	// more before the dialplan goes on. A break ends a look.
@@ -218,9 +241,18 @@ func (l *leg) released(why Release) {
 		l.looks--
 	}
 	switch {
-	case !l.ch.up() || l.result.Transferred:
+	case !l.ch.up():
 		l.over = true
-	case resume == "true":
+	case l.away:
+		l.letGo(why, reset)
+	case l.result.Transferred: // and on its way
+		l.over = true
+	case !l.ch.async && reset:
+		l.lose("%s without async: the call stays in CS_RESET", why)
+		l.over = true
+	case !l.ch.async:
+		l.at(frameTime, l.goOn)
+	case reset:
 		l.cut = true
 		l.unwind(frameTime, "PLAYBACK ERROR", l.look)
 	case !parked:
@@ -229,6 +261,19 @@ func (l *leg) released(why Release) {
 	case len(l.stack) == 0:
 		l.at(frameTime, l.look)
 	}
+}
+
+// letGo is the end of control over a call that is somewhere else.
+func (l *leg) letGo(why Release, reset bool) {
+	switch {
+	case reset:
+		l.lose("%s, and the call was elsewhere: it is put into CS_RESET", why)
+	case l.parked:
+		l.lose("%s, and the call was parked elsewhere: that ends", why)
+	default:
+		l.note("the call stays where it is")
+	}
+	l.over = true
 }
 
 // sayGoodbye closes the socket from the switch's side.

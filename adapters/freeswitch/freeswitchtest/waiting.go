@@ -117,7 +117,7 @@ func (w *Waiting) Press(digits string) int {
 			digit := digits[i : i+1]
 			w.note("caller presses %s", digit)
 			n = w.sw.emit(w.ch, w.ch.press(digit))
-			if w.playing != nil && w.ch.terminates(digit) {
+			if w.playing != nil && w.ch.terminates(digit, w.playing.scoped) {
 				w.ch.vars.set("playback_terminator_used", digit)
 				w.played("FILE PLAYED", "done")
 			}

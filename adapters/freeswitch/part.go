@@ -1,0 +1,155 @@
+package freeswitch
+
+import (
+	"errors"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
+)
+
+// Variables of the switch.
+const (
+	resumeVariable = "socket_resume"  // true: the end of the socket cuts what plays, and more (see moved)
+	secretVariable = "sensitive_dtmf" // true: keys are not reported
+)
+
+// parting is what becomes of our control of a call.
+type parting int
+
+const (
+	attached parting = iota
+	asking           // somebody moved the call: may our control end?
+	holding          // it may not, or nobody knows: it is kept until the call is over
+	parted           // it was given up
+)
+
+// moved is for a call that somebody has taken out of the socket application, while we
+// still have the socket. When that ends, be it because we die, the switch puts a call with
+// socket_resume=true into CS_RESET, wherever it is, and its caller hears nothing any more:
+// the variable is unset at once. The end of the socket also ends any park, which may be that
+// of another event-socket program: whether the call is parked where it is now is asked first.
+func (l *line) moved(e esl.Event) {
+	if l.hung || l.parting != attached {
+		return
+	}
+	l.leave(transferred)
+	l.unsaid = nil
+	switch {
+	case l.limited || l.uuid == "":
+		// A message to the call is all that is left; it is read when the call gets to it.
+		l.hold()
+		l.say(esl.Execute("", "unset", resumeVariable))
+	case placeOf(e).profile == l.place.profile:
+		// The dialplan has gone on, because another program has ended its socket on the
+		// same call. Or that was its end alone, and ours lets the dialplan go on now.
+		l.letGo(l.returned()...)
+	default:
+		l.parting = asking
+		l.say(append(l.returned(), esl.GetVar(l.uuid, "current_application"))...)
+	}
+}
+
+// returned are commands that leave nothing of ours on a channel, wherever it is.
+func (l *line) returned() []esl.Command {
+	cmds := []esl.Command{esl.SetVar(l.uuid, resumeVariable, "")}
+	if l.secret {
+		cmds = append(cmds, esl.SetVar(l.uuid, secretVariable, "true"))
+	}
+	return cmds
+}
+
+// told takes in what the switch's api has answered, "" for a refusal.
+func (l *line) told(reply string) {
+	if l.parting != asking || reply == "+OK" {
+		return
+	}
+	switch reply {
+	case "", "park", "socket", "valet_park":
+		l.hold()
+	default:
+		l.letGo()
+	}
+}
+
+// hold keeps the socket: the switch is silent until the call is over.
+func (l *line) hold() {
+	l.parting = holding
+	l.conn.Patient()
+	l.due = time.Now().Add(longestCall)
+}
+
+// longestCall is longer than a call lasts.
+const longestCall = 30 * 24 * time.Hour
+
+// letGo ends our control, after some last words.
+func (l *line) letGo(last ...esl.Command) {
+	l.parting = parted
+	l.say(append(last, esl.Exit())...)
+}
+
+// say writes at once, wherever the call is. A failure shows as the end of the connection.
+func (l *line) say(cmds ...esl.Command) { _ = l.conn.Post(cmds...) }
+
+// part gives the call back, with variables for the dialplan in the form of multiset, and
+// waits for the switch to close. Nil variables are none.
+func (l *line) part(variables *string) {
+	if l.parting == attached && !l.giveBack(variables) {
+		return // the connection is gone, and the dialplan goes on by socket_resume
+	}
+	for l.parting != parted && !l.hung && !l.over && !l.ended {
+		l.next(time.Time{})
+	}
+	if l.parting != parted {
+		l.letGo()
+	}
+	until := time.Now().Add(partTimeout)
+	for !l.ended && l.next(until) != sawTimer {
+	}
+}
+
+// giveBack lets the dialplan go on with its next action, in one write. It reports whether
+// there is a connection.
+func (l *line) giveBack(variables *string) bool {
+	l.parting = parted
+	cmds := l.farewell(variables)
+	all := cmds
+	if l.gone == here {
+		all = append(l.unsaid, cmds...)
+	}
+	l.unsaid = nil
+	err := l.conn.Post(all...)
+	if errors.Is(err, esl.ErrUnsafe) {
+		err = l.conn.Post(cmds...) // what was to be said before must not take the outcome with it
+	}
+	return err == nil
+}
+
+// farewell is how a call is given back. The switch must find socket_resume unset when
+// the dialplan goes on, or another event-socket program that the call comes to later, and that
+// transfers it, loses it.
+func (l *line) farewell(variables *string) []esl.Command {
+	if l.hung {
+		return []esl.Command{esl.Exit()} // ends the linger
+	}
+	var cmds []esl.Command
+	if variables != nil {
+		arg := *variables
+		if l.secret {
+			arg += "~" + secretVariable + "=true"
+		}
+		cmds = append(cmds, multiset("set-1", arg))
+	}
+	unset := esl.Execute("", "unset", resumeVariable)
+	switch {
+	case l.static:
+		return append(cmds, unset, esl.Exit())
+	case l.gone == here && l.ran && l.playing == "" && !l.loud && !l.limited && l.uuid != "":
+		// Nothing plays that resume would have to cut. Without it, the end of the socket
+		// does no harm to a call that is moved in this moment.
+		return append(cmds, esl.SetVar(l.uuid, resumeVariable, ""), esl.Exit())
+	}
+	// Also after a refused command: the call may well live. No break, even during a prompt:
+	// the switch runs multiset inside of it, and resume ends it. With breaks in its queue the
+	// switch may set the variables after the dialplan has looked at them.
+	return append(cmds, esl.Resume(), unset, esl.Exit())
+}
