@@ -2,10 +2,12 @@ package dialplan_test
 
 import (
 	"encoding/xml"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -54,14 +56,33 @@ func read(t *testing.T, name string) file {
 }
 
 // ofChannel is what the switch itself knows of a call.
-var ofChannel = []string{"profile_index", "profile_created_time"}
+var ofChannel = []string{"profile_index", "profile_created_time", "last_sched_id"}
+
+// ofFiles is what the files themselves set for later.
+var ofFiles = []string{"deflect_watchdog"}
+
+// walk runs a call from outside through the extensions.
+func walk(t *testing.T, files []file, destination string, vars map[string]string) []action {
+	t.Helper()
+	return journey{to: destination, vars: vars}.walk(t, files)
+}
+
+// A journey is one call's way through the extensions.
+type journey struct {
+	to    string            // the extension where it begins
+	from  string            // the extension that transferred it there, "" for a call from outside
+	rdnis string            // of a call from outside: mod_verto takes it from the browser
+	vars  map[string]string // of the channel, when deflectd has given it back
+	hangs bool              // deflectd does not give it back
+}
 
 // walk runs a call through the extensions as the XML dialplan does: the first
 // extension whose conditions all match, then again at every transfer. It returns
-// the applications that ran.
-func walk(t *testing.T, files []file, destination string, vars map[string]string) []action {
+// the applications that ran. A call that has ended its way has no task of the files
+// left, but every other one, and no socket_resume.
+func (j journey) walk(t *testing.T, files []file) []action {
 	t.Helper()
-	globals := map[string]string{}
+	globals, vars := map[string]string{}, map[string]string{}
 	var all []extension
 	for _, f := range files {
 		for _, s := range f.Settings {
@@ -70,10 +91,20 @@ func walk(t *testing.T, files []file, destination string, vars map[string]string
 		}
 		all = append(all, f.Extensions...)
 	}
+	fields := map[string]string{"destination_number": j.to, "rdnis": j.rdnis}
+	transfer := func(from, to string) {
+		fields = map[string]string{"destination_number": to, "rdnis": from, "transfer_source": "1:2:bl_xfer:" + to}
+	}
+	if j.from != "" {
+		transfer(j.from, j.to)
+	}
 	// $${x} is replaced when the files are read, ${x} when the action runs.
 	expand := func(s string) string {
 		for name, value := range globals {
 			s = strings.ReplaceAll(s, "$${"+name+"}", value)
+			s = strings.ReplaceAll(s, "${"+name+"}", value)
+		}
+		for name, value := range vars {
 			s = strings.ReplaceAll(s, "${"+name+"}", value)
 		}
 		for _, name := range ofChannel {
@@ -84,16 +115,17 @@ func walk(t *testing.T, files []file, destination string, vars map[string]string
 		}
 		return s
 	}
+	tasks, last := map[string]string{"1": "of somebody else"}, 1
 	var ran []action
-	for range 5 { // transfers
+	for range 6 { // transfers
 		next := ""
 		for _, e := range all {
 			var actions []action
 			matches := true
 			for _, c := range e.Conditions {
-				value := destination
-				if c.Field != "destination_number" {
-					value = vars[strings.TrimSuffix(strings.TrimPrefix(c.Field, "${"), "}")]
+				value := fields[c.Field]
+				if name, ok := strings.CutPrefix(c.Field, "${"); ok {
+					value = j.vars[strings.TrimSuffix(name, "}")]
 				}
 				matches = matches && regexp.MustCompile(expand(c.Expression)).MatchString(value)
 				actions = append(actions, c.Actions...)
@@ -104,30 +136,75 @@ func walk(t *testing.T, files []file, destination string, vars map[string]string
 			for _, a := range actions {
 				a.Data = expand(a.Data)
 				ran = append(ran, a)
-				if a.Application == "transfer" {
-					next = strings.Fields(a.Data)[0]
+				words := strings.Fields(a.Data)
+				switch a.Application {
+				case "transfer":
+					next = words[0]
+				case "set":
+					name, value, _ := strings.Cut(a.Data, "=")
+					vars[name] = value
+				case "unset":
+					delete(vars, a.Data)
+				case "sched_transfer":
+					last++
+					tasks[strconv.Itoa(last)], vars["last_sched_id"] = words[1], strconv.Itoa(last)
+				case "sched_cancel":
+					if a.Data == "" {
+						clear(tasks) // all of the channel
+					}
+					delete(tasks, a.Data)
+				case "socket":
+					// Somebody else schedules something meanwhile.
+					last++
+					tasks[strconv.Itoa(last)], vars["last_sched_id"] = "of somebody else", strconv.Itoa(last)
+					if j.hangs {
+						for id, to := range tasks {
+							if to != "of somebody else" {
+								next = to
+								delete(tasks, id)
+							}
+						}
+					}
+				}
+				if next != "" {
 					break
 				}
 			}
 			break
 		}
 		if next == "" {
+			if vars["socket_resume"] != "" {
+				t.Errorf("%+v ends with socket_resume set: %v", j, ran)
+			}
+			for id, to := range tasks {
+				if to != "of somebody else" {
+					t.Errorf("%+v ends with task %s, which will transfer it to %s: %v", j, id, to, ran)
+				}
+			}
+			if len(tasks) != last-strings.Count(fmt.Sprint(ran), "{sched_transfer ") {
+				t.Errorf("%+v: the tasks of somebody else are gone: %v are left", j, tasks)
+			}
 			return ran
 		}
-		destination = next
+		transfer(fields["destination_number"], next)
 	}
 	t.Errorf("the call goes round in circles: %v", ran)
 	return ran
 }
+
+// begins are the ways to deflectd: the number dialled, and a menu of that number.
+var begins = []journey{{to: "18005550100"}, {to: "+18005550100"}, {to: "deflect_accepted", from: "18005550100"}}
 
 // Whatever the outcome, also none at all, the caller reaches the queue; only a
 // sent text ends the call.
 func TestOutcomes(t *testing.T) {
 	files := []file{read(t, "deflect_offer.xml"), read(t, "deflect_accepted.xml")}
 	outcomes := append(deflect.Outcomes(), "", "nonsense")
-	for _, start := range []string{"18005550100", "+18005550100", "deflect_accepted"} {
+	for _, begin := range begins {
+		start := begin.to
 		for _, o := range outcomes {
-			ran := walk(t, files, start, map[string]string{"deflect_outcome": string(o)})
+			begin.vars = map[string]string{"deflect_outcome": string(o)}
+			ran := begin.walk(t, files)
 			socket := slices.IndexFunc(ran, func(a action) bool { return a.Application == "socket" })
 			if socket < 0 || ran[socket].Data != "127.0.0.1:8084 async full" {
 				t.Fatalf("%s: socket in %v", start, ran)
@@ -159,10 +236,36 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// A deflectd that hangs keeps nobody: the switch goes on by itself, and what is left of
+// the socket can do the call no harm any more.
+func TestHangingDaemon(t *testing.T) {
+	files := []file{read(t, "deflect_accepted.xml"), read(t, "deflect_offer.xml")}
+	for _, begin := range begins {
+		begin.hangs = true
+		ran := begin.walk(t, files)
+		socket := slices.IndexFunc(ran, func(a action) bool { return a.Application == "socket" })
+		if socket < 0 || !slices.Contains(ran[:socket], action{"sched_transfer", "+90 deflect_stuck"}) {
+			t.Fatalf("%s: no watchdog before the socket: %v", begin.to, ran)
+		}
+		want := []action{{"unset", "socket_resume"}, {"transfer", "deflect_done"}, {"transfer", "5900 XML default"}}
+		if after := ran[socket+1:]; !slices.Equal(after, want) {
+			t.Errorf("%s: after a deflectd that hangs runs %v, want %v", begin.to, after, want)
+		}
+	}
+	raw, err := os.ReadFile("deflect_offer.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// At once, while the transfer still protects the call from the end of the socket.
+	if !strings.Contains(string(raw), `application="unset" data="socket_resume" inline="true"`) {
+		t.Error("deflect_stuck leaves a moment in which the end of the socket can lose the caller")
+	}
+}
+
 // Only applications that every FreeSWITCH has, and the one queue that a file is for:
 // an unknown one hangs the caller up.
 func TestApplications(t *testing.T) {
-	everywhere := []string{"set", "socket", "transfer", "hangup"}
+	everywhere := []string{"set", "unset", "socket", "sched_transfer", "sched_cancel", "transfer", "hangup"}
 	waiting := append([]string{"answer", "event", "playback"}, everywhere...)
 	known := map[string][]string{
 		"deflect_offer.xml":      everywhere,
@@ -237,7 +340,7 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	for name, file := range usedBy {
-		if setBy[name] == "" && !slices.Contains(ofChannel, name) {
+		if setBy[name] == "" && !slices.Contains(ofChannel, name) && !slices.Contains(ofFiles, name) {
 			t.Errorf("%s uses %s, which no file sets", file, name)
 		}
 	}
