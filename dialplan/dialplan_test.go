@@ -262,6 +262,38 @@ func TestHangingDaemon(t *testing.T) {
 	}
 }
 
+// Strangers can dial every extension of the context. Those that a call is transferred
+// to are closed to them, whatever they make the switch take as the RDNIS, and there is
+// no text for a call that comes from somewhere else.
+func TestDialedFromOutside(t *testing.T) {
+	var files []file
+	for _, name := range names(t) {
+		files = append(files, read(t, name))
+	}
+	for _, f := range files {
+		for _, e := range f.Extensions {
+			name, ok := strings.CutPrefix(e.Conditions[0].Expression, "^")
+			if !ok { // a number to be dialled
+				continue
+			}
+			name = strings.TrimSuffix(name, "$")
+			for _, rdnis := range []string{"", "18005550100", "deflect_accepted"} {
+				stranger := journey{to: name, rdnis: rdnis, vars: map[string]string{"deflect_outcome": "sent"}}
+				if ran := stranger.walk(t, files); len(ran) > 0 {
+					t.Errorf("%s, dialled with RDNIS %q, runs %v", name, rdnis, ran)
+				}
+			}
+			if ran := (journey{to: name, from: "18005550100"}).walk(t, files); len(ran) == 0 {
+				t.Errorf("%s is closed to the dialplan as well", name)
+			}
+		}
+	}
+	ran := journey{to: "deflect_accepted", from: "5000"}.walk(t, files)
+	if last := ran[len(ran)-1]; last != (action{"transfer", "5900 XML default"}) || slices.ContainsFunc(ran, func(a action) bool { return a.Application == "socket" }) {
+		t.Errorf("deflect_accepted from another menu runs %v", ran)
+	}
+}
+
 // Only applications that every FreeSWITCH has, and the one queue that a file is for:
 // an unknown one hangs the caller up.
 func TestApplications(t *testing.T) {
@@ -269,7 +301,7 @@ func TestApplications(t *testing.T) {
 	waiting := append([]string{"answer", "event", "playback"}, everywhere...)
 	known := map[string][]string{
 		"deflect_offer.xml":      everywhere,
-		"deflect_accepted.xml":   everywhere,
+		"deflect_accepted.xml":   append([]string{"log"}, everywhere...),
 		"deflect_callcenter.xml": append([]string{"callcenter"}, waiting...),
 		"deflect_fifo.xml":       append([]string{"fifo"}, waiting...),
 	}

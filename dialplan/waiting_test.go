@@ -124,7 +124,7 @@ func TestTexted(t *testing.T) {
 			t.Errorf("%s does not go into %s", name, folder)
 		}
 		want := []action{{"playback", "ivrdeflect/en/goodbye.wav"}, {"hangup", "NORMAL_CLEARING"}}
-		if ran := walk(t, []file{read(t, name)}, target[0], nil); !slices.Equal(ran, want) {
+		if ran := (journey{to: target[0], from: "18005550110"}).walk(t, []file{read(t, name)}); !slices.Equal(ran, want) {
 			t.Errorf("%s: %s runs %v, want %v", name, target[0], ran, want)
 		}
 	}
