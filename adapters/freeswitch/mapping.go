@@ -46,9 +46,7 @@ type headers interface {
 	Each(prefix string, fn func(name, value string) bool)
 }
 
-// readChannel maps channel data to a call. Caller id before ANI: the dialplan
-// may have put the caller id into shape (set_profile_var), and ANI can be the
-// number that a trunk is billed to.
+// readChannel maps channel data to a call.
 func readChannel(e headers, now time.Time) channel {
 	v := func(name string) string { return clean(e.Get("variable_"+name), maxValue, "") }
 	ch := channel{
@@ -62,13 +60,7 @@ func readChannel(e headers, now time.Time) channel {
 	if ch.mode == "" {
 		ch.mode = modeOffer
 	}
-	// After a transfer the destination is an extension; RDNIS and the SIP
-	// headers still have what the caller dialled.
-	for _, h := range []string{"Caller-Destination-Number", "Caller-RDNIS", "variable_sip_to_user", "variable_sip_req_user"} {
-		if n := e.Get(h); n != "" {
-			ch.dialed = append(ch.dialed, deflect.PhoneNumber(n))
-		}
-	}
+	ch.dialed = dialedNumbers(e)
 	ch.call = deflect.Call{
 		ANI:                  callerNumber(e),
 		NumberOverride:       deflect.PhoneNumber(v("deflect_number")),
@@ -107,20 +99,6 @@ func (ch *channel) texted() bool {
 func (ch *channel) done() bool {
 	o := deflect.Outcome(ch.asked)
 	return ch.texted() || ch.mode == modeOffer && (o == deflect.Declined || o == deflect.NoInput)
-}
-
-// callerNumber is the number to text unless deflect_number says otherwise; a
-// caller who asked for privacy has none, whatever the network knows.
-func callerNumber(e headers) deflect.PhoneNumber {
-	if e.Get("Caller-Privacy-Hide-Number") == "true" {
-		return "anonymous"
-	}
-	for _, h := range []string{"Caller-Caller-ID-Number", "Caller-ANI"} {
-		if n := e.Get(h); n != "" {
-			return deflect.PhoneNumber(n)
-		}
-	}
-	return "anonymous"
 }
 
 // startTime reads FreeSWITCH's microseconds. A switch whose clock is ahead of
