@@ -39,8 +39,9 @@ import (
 // listener and the library stand in front, and they do not: there is no allow-list,
 // and no limit of connections but Config.MaxCalls; frames may have any size and take
 // any time; a frame of an unknown content type ends the whole process, and one with a
-// short Reply-Text crashes it. Listen where only the switch can reach the port. The
-// names of channel variables come in lower case, and so do the keys of caller info. A
+// short Reply-Text crashes it. Listen where only the switch can reach the port. A header
+// that comes twice, as a browser of mod_verto can make one, is not noticed: leave
+// Config.Variables empty where there are such calls. The names of channel variables come in lower case, and so do the keys of caller info. A
 // call with a header name that MIME does not allow in its data goes on in the dialplan
 // at once. Each command waits for the reply to the one before. A connection that breaks
 // in the middle of a command can leave a goroutine behind.

@@ -56,11 +56,11 @@ func TestWithheldNumber(t *testing.T) {
 			if tt.hidden {
 				want = nobody
 			}
-			if got := readChannel(channelEvent(t, data), time.Now()).call.ANI; got != want {
+			if got := readChannel(channelEvent(t, data), time.Now(), nil).call.ANI; got != want {
 				t.Errorf("the caller's number is %q, want %q", string(got), string(want))
 			}
 			// What the dialplan says is explicit.
-			explicit := readChannel(channelEvent(t, data+"variable_deflect_number: 4045550123\n"), time.Now())
+			explicit := readChannel(channelEvent(t, data+"variable_deflect_number: 4045550123\n"), time.Now(), nil)
 			if got := explicit.call.NumberOverride; got != "4045550123" {
 				t.Errorf("deflect_number is %q", string(got))
 			}
@@ -111,7 +111,7 @@ func TestLegs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ch := readChannel(channelEvent(t, lines(tt.headers...)), time.Now())
+			ch := readChannel(channelEvent(t, lines(tt.headers...)), time.Now(), nil)
 			if got := ch.call.ANI; got != tt.number {
 				t.Errorf("the number to text is %q, want %q", string(got), string(tt.number))
 			}

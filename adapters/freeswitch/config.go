@@ -30,6 +30,10 @@ type Config struct {
 	FirstFrameTimeout time.Duration // from connecting to the channel data; 5 s
 	IdleTimeout       time.Duration // longest silence of the switch: longer than any prompt and gap; 2 m, at least 10 s
 
+	// Variables names the channel variables (deflect_...) that also count for calls that
+	// come from a browser, through mod_verto. It can set every one of them; none.
+	Variables []string
+
 	// Sounds is where FreeSWITCH finds the shipped prompts (dialplan/sounds): a
 	// folder on its machine, or one below its sound_prefix; "ivrdeflect".
 	Sounds string
@@ -95,6 +99,7 @@ func (c Config) withDefaults() Config {
 		profiles[i] = p.WithDefaults(c.Sounds)
 	}
 	c.Profiles = profiles
+	c.Variables = slices.Clone(c.Variables)
 	return c
 }
 
@@ -184,6 +189,7 @@ func (c Config) Validate() error {
 			}
 		}
 	}
+	v.variables("Variables", c.Variables)
 	v.inbound(c)
 	region := "US"
 	if c.Client != nil {

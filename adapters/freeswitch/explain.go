@@ -50,7 +50,7 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	ch := readChannel(asked(in), time.Now())
+	ch := readChannel(asked(in), time.Now(), s.Variables)
 	p, v, no, textErr := s.look(&ch)
 	var e Explanation
 	add := func(rule string, reason deflect.Reason, detail string) {

@@ -185,7 +185,7 @@ func (w *watcher) checked(l *link, key callKey, turns uint64, data headers) {
 				old, began := c.ch, c.began
 				after = append(after, func() { w.settle(old, began, end(deflect.NoInput, deflect.ReasonNoKey)) })
 			}
-			ch := readChannel(data, time.Now())
+			ch := readChannel(data, time.Now(), w.srv.setup.Load().Variables)
 			served := w.srv.setup.Load().profiles.serving(&ch) != nil
 			return append(after, w.putOn(l, key, c, p, ch, served)...)
 		case p != c.place: // the keys were pressed before

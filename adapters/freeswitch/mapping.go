@@ -36,6 +36,7 @@ type channel struct {
 	asked    string // what the caller answered in an earlier pass of this call
 	language string // asked for by the channel, "" without
 	pressed  string // by a caller who waits, before the accept digit
+	forged   bool   // somebody has had a hand in the channel data: nothing in them is believed
 	dialed   []deflect.PhoneNumber
 	call     deflect.Call // Policy, DNIS, Skill, Text and TextTag lack the profile's
 }
@@ -46,9 +47,11 @@ type headers interface {
 	Each(prefix string, fn func(name, value string) bool)
 }
 
-// readChannel maps channel data to a call.
-func readChannel(e headers, now time.Time) channel {
-	v := func(name string) string { return clean(e.Get("variable_"+name), maxValue, "") }
+// readChannel maps channel data to a call. Of a browser's call, of all variables
+// only those named in counting count.
+func readChannel(data headers, now time.Time, counting []string) channel {
+	e := guard(data, counting)
+	v := func(name string) string { return clean(e.variable(name), maxValue, "") }
 	ch := channel{
 		uuid:     e.Get("Unique-ID"),
 		mode:     v("deflect_mode"),
@@ -64,14 +67,14 @@ func readChannel(e headers, now time.Time) channel {
 	ch.call = deflect.Call{
 		ANI:                  callerNumber(e),
 		NumberOverride:       deflect.PhoneNumber(v("deflect_number")),
-		Digits:               keepDigits(e.Get("variable_deflect_digits")),
+		Digits:               keepDigits(e.variable("deflect_digits")),
 		Start:                startTime(e.Get("Caller-Channel-Created-Time"), now),
 		ExternalCallID:       v("deflect_external_id"),
 		Skill:                v("deflect_skill"),
-		Text:                 clean(e.Get("variable_deflect_text"), maxText, "\n"),
+		Text:                 clean(e.variable("deflect_text"), maxText, "\n"),
 		TextTag:              v("deflect_text_tag"),
-		FirstName:            clean(e.Get("variable_deflect_first_name"), maxName, ""),
-		LastName:             clean(e.Get("variable_deflect_last_name"), maxName, ""),
+		FirstName:            clean(e.variable("deflect_first_name"), maxName, ""),
+		LastName:             clean(e.variable("deflect_last_name"), maxName, ""),
 		CustomerID:           v("deflect_customer_id"),
 		CustomerIDDescriptor: v("deflect_customer_id_descriptor"),
 		CallerInfo:           callerInfo(e),
@@ -83,6 +86,9 @@ func readChannel(e headers, now time.Time) channel {
 	}
 	if !wordForm.MatchString(ch.uuid) {
 		ch.uuid = "?"
+	}
+	if ch.forged = e.forged; ch.forged {
+		ch.call.ANI, ch.call.NumberOverride = nobody, ""
 	}
 	return ch
 }
@@ -126,14 +132,15 @@ func waitTime(s string) *time.Duration {
 	return &wait
 }
 
-func callerInfo(e headers) map[string]any {
-	const prefix = "variable_deflect_info_"
+func callerInfo(e *guarded) map[string]any {
+	const prefix = "variable_" + infoPrefix
 	var info map[string]any
 	e.Each(prefix, func(name, value string) bool {
 		key := clean(name[len(prefix):], maxName, "")
-		if key == "" {
+		if key == "" || !e.counts(infoPrefix+key) {
 			return true
 		}
+		e.Get(name) // it may be there twice
 		if info == nil {
 			info = map[string]any{}
 		}

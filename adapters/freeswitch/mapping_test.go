@@ -64,7 +64,7 @@ func TestReadChannel(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got, want := tt.check(readChannel(channelEvent(t, tt.headers), now)); got != want {
+			if got, want := tt.check(readChannel(channelEvent(t, tt.headers), now, nil)); got != want {
 				t.Errorf("got %#v, want %#v", got, want)
 			}
 		})
@@ -92,7 +92,7 @@ func TestDialedNumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range tests {
-		ch := readChannel(channelEvent(t, tt.headers), time.Now())
+		ch := readChannel(channelEvent(t, tt.headers), time.Now(), nil)
 		name := ""
 		if prof, _, _ := p.find(&ch); prof != nil {
 			name = prof.Name
@@ -125,7 +125,7 @@ func FuzzReadChannel(f *testing.F) {
 		if e.Name() != esl.ChannelData {
 			return // not channel data: the codec refused it
 		}
-		ch := readChannel(e, time.Unix(1800000000, 0))
+		ch := readChannel(e, time.Unix(1800000000, 0), nil)
 		if _, v, err := rest.find(&ch); err != nil || v == nil || ch.call.Wait != nil && (*ch.call.Wait < 0 || *ch.call.Wait > 24*time.Hour) {
 			t.Fatalf("voice %v, wait %v: %v", v, ch.call.Wait, err)
 		}

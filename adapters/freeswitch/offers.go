@@ -69,7 +69,7 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 	if !channelForm.MatchString(key.uuid) {
 		return
 	}
-	ch, at := readChannel(data, now), placeOf(data)
+	ch, at := readChannel(data, now, w.srv.setup.Load().Variables), placeOf(data)
 	served := w.srv.setup.Load().profiles.serving(&ch) != nil
 	w.locked(func() later {
 		c := w.calls[key]

@@ -130,7 +130,7 @@ func (s *session) open() bool {
 // know takes in what is known of the call, by its data if they came.
 func (s *session) know(data esl.Event, ok bool) {
 	if ok {
-		s.ch = readChannel(data, s.began)
+		s.ch = readChannel(data, s.began, s.setup.Variables)
 	} else {
 		s.ch = *s.waiting // the key was pressed, whatever has become of the call since
 	}
@@ -246,6 +246,8 @@ var errMode = errors.New("channel variable deflect_mode is neither offer nor acc
 func (s *setup) look(ch *channel) (p *profile, v *voice, no ending, textErr error) {
 	p, v, textErr = s.profiles.find(ch)
 	switch {
+	case ch.forged:
+		no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, errForged)
 	case ch.mode != modeOffer && ch.mode != modeAccepted:
 		no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, errMode)
 	case p == nil:

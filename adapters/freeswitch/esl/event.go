@@ -62,6 +62,17 @@ func (e Event) Lookup(name string) (string, bool) {
 	return e.d.value(v), true
 }
 
+// Repeated reports whether there is more than one header with this name. The names are
+// not encoded, so one with a line break in it, which mod_verto takes from a browser,
+// makes headers that the switch has not made.
+func (e Event) Repeated(name string) bool {
+	if e.d == nil {
+		return false
+	}
+	first := e.d.lines.number(name)
+	return first >= 0 && e.d.lines.numberFrom(first+1, name) > 0
+}
+
 // Each calls fn for the headers whose name starts with prefix, in any case, in
 // the order they came, with the name as it was sent and the decoded value. Of
 // several headers with one name it shows the first. It stops when fn returns

@@ -261,3 +261,18 @@ func FuzzNewEvent(f *testing.F) {
 		_, _ = ParseChannelData(value)
 	})
 }
+
+func TestEventRepeated(t *testing.T) {
+	e, err := ParseChannelData("Event-Name: CHANNEL_DATA\nvariable_a: 1\nvariable_b: x: y\nVARIABLE_A: 2\nc: 1\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"variable_a": true, "Variable_A": true, "variable_b": false, "c": false, "variable": false, "": false} {
+		if got := e.Repeated(name); got != want {
+			t.Errorf("Repeated(%q) = %v, want %v", name, got, want)
+		}
+	}
+	if (Event{}).Repeated("a") {
+		t.Error("an event without headers repeats one")
+	}
+}

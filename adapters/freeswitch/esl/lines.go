@@ -73,13 +73,16 @@ func (x lineIndex) name(i int) []byte {
 }
 
 // number returns the number of the first line with this name, or -1.
-func (x lineIndex) number(name string) int {
+func (x lineIndex) number(name string) int { return x.numberFrom(0, name) }
+
+// numberFrom is number from line i on.
+func (x lineIndex) numberFrom(i int, name string) int {
 	n := uint32(len(name))
 	if n == 0 {
 		return -1
 	}
-	for i, l := range x.lines {
-		if l.name == n && equalFold(x.text[l.start:l.start+n], name) {
+	for ; i < len(x.lines); i++ {
+		if l := x.lines[i]; l.name == n && equalFold(x.text[l.start:l.start+n], name) {
 			return i
 		}
 	}

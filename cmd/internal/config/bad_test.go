@@ -206,6 +206,8 @@ var badFiles = []struct {
 	{"language_text_long", consumer, `12: profiles[0].languages.en-GB.text: has 31 characters; at most 20`},
 	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
 	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
+	{"variables_empty", consumer, `6: freeswitch.variables: is empty; remove the key for none`},
+	{"variables_name", consumer, `6: freeswitch.variables[1]: "deflect_outcome" is no variable that the dialplan can set for us, such as deflect_profile or deflect_info_plan`},
 	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, max_cooldowns, default_region, freeswitch, http, log, profiles`},
 }
 

@@ -191,7 +191,7 @@ var keys = map[string]string{
 	"Allow":        "freeswitch.outbound.allow", "MaxCalls": "freeswitch.outbound.max_calls",
 	"DrainTimeout": "freeswitch.outbound.drain", "FirstFrameTimeout": "freeswitch.outbound.first_frame",
 	"IdleTimeout": "freeswitch.outbound.idle",
-	"Sounds":      "freeswitch.sounds", "Inbound": "freeswitch.inbound", "Address": "address", "Password": "password_file",
+	"Variables":   "freeswitch.variables", "Sounds": "freeswitch.sounds", "Inbound": "freeswitch.inbound", "Address": "address", "Password": "password_file",
 	"OnSent": "on_sent", "Transfer": "transfer",
 	"Countries": "countries", "LineTypes": "line_types", "MinWait": "min_wait", "Withhold": "percent",
 	"Hours": "hours", "Zone": "zone", "Week": "week", "Holidays": "holidays",

@@ -53,7 +53,7 @@ func TestLoadEveryKey(t *testing.T) {
 	wantFS := freeswitch.Config{
 		Allow:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
 		MaxCalls: 500, DrainTimeout: 45 * time.Second, FirstFrameTimeout: 2 * time.Second, IdleTimeout: 90 * time.Second,
-		Sounds: "/srv/sounds/ivrdeflect",
+		Variables: []string{"deflect_profile", "deflect_info_plan"}, Sounds: "/srv/sounds/ivrdeflect",
 		Inbound: []freeswitch.Switch{
 			{Name: "fs1", Address: "10.0.0.2:8021", Password: "opensesame-3"},
 			{Name: "fs-2", Address: "[fd00::2]:8021", Password: "opensesame-3"},

@@ -60,6 +60,9 @@ func (f File) Effective() string {
 		}
 		fs.add("inbound", inbound)
 	}
+	if len(f.FreeSWITCH.Variables) > 0 {
+		fs.add("variables", strs(f.FreeSWITCH.Variables))
+	}
 	root.add("freeswitch", fs.add("sounds", str(f.FreeSWITCH.Sounds)).node)
 	root.add("http", newMapping().add("listen", str(f.HTTPListen)).node)
 	root.add("log", newMapping().add("level", str(f.Log.Level)).add("format", str(f.Log.Format)).node)

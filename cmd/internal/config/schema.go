@@ -76,6 +76,7 @@ func (f *File) decode(d *decoder, root *yaml.Node) {
 				field{"idle", duration(&fs.IdleTimeout)},
 			)},
 			field{"inbound", f.inbound()},
+			field{"variables", filledList(&fs.Variables, "none")},
 			field{"sounds", filled(&fs.Sounds, "the default ivrdeflect")},
 		)},
 		field{"http", section(
