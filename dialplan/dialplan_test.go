@@ -231,6 +231,13 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("deflect_confirmed=%q ends with %v, want %s", confirmed, last, want)
 		}
 	}
+	// Who heard nothing does not know of the text.
+	for heard, want := range map[string]string{"true": "hangup", "": "hangup", "false": "transfer", "nonsense": "transfer"} {
+		ran := walk(t, files, "18005550100", map[string]string{"deflect_outcome": "sent", "deflect_heard": heard, "deflect_confirmed": "true"})
+		if last := ran[len(ran)-1]; last.Application != want {
+			t.Errorf("deflect_heard=%q ends with %v, want %s", heard, last, want)
+		}
+	}
 	if ran := walk(t, files, "18005550199", nil); len(ran) > 0 {
 		t.Errorf("another number runs %v", ran)
 	}
