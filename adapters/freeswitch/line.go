@@ -69,6 +69,8 @@ type line struct {
 	socket  string // the argument of the socket application
 	secret  bool   // the dialplan has said that keys are secret
 
+	watchdog string // the number of the dialplan's task that takes a call from us; "" without
+
 	keys     []byte // pressed and not looked at yet
 	deaf     bool   // keys are those of a menu before
 	playing  string // Event-UUID of the playback that has not completed
@@ -247,8 +249,15 @@ func (l *line) know(data headers) {
 	l.static = data.Get("Socket-Mode") == "static"
 	l.limited = data.Get("Control") == "single-channel"
 	l.place = placeOf(data)
-	if data.Get("variable_current_application") == "socket" { // and nothing was executed since
-		l.socket = data.Get("variable_current_application_data")
+	g := guard(data, nil)
+	if g.Get("variable_current_application") == "socket" { // and nothing was executed since
+		l.socket = g.Get("variable_current_application_data")
+	}
+	if id := g.Get("variable_" + watchdogVariable); taskForm.MatchString(id) && !g.browser {
+		l.watchdog = id
+	}
+	if g.forged {
+		l.socket, l.watchdog = "", ""
 	}
 	l.secret = isTrue(data.Get("variable_" + secretVariable))
 	if id := data.Get("Unique-ID"); esl.GetVar(id, resumeVariable).Err() == nil {

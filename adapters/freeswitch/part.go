@@ -7,10 +7,11 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 )
 
-// Variables of the switch.
+// Variables of the switch, and of dialplan/deflect_offer.xml.
 const (
-	resumeVariable = "socket_resume"  // true: the end of the socket cuts what plays, and more (see moved)
-	secretVariable = "sensitive_dtmf" // true: keys are not reported
+	watchdogVariable = "deflect_watchdog" // the task that takes a call from a deflectd that hangs
+	resumeVariable   = "socket_resume"    // true: the end of the socket cuts what plays, and more (see moved)
+	secretVariable   = "sensitive_dtmf"   // true: keys are not reported
 )
 
 // parting is what becomes of our control of a call.
@@ -38,7 +39,11 @@ func (l *line) moved(e esl.Event) {
 	case l.limited || l.uuid == "":
 		// A message to the call is all that is left; it is read when the call gets to it.
 		l.hold()
-		l.say(esl.Execute("", "unset", resumeVariable))
+		cmds := []esl.Command{esl.Execute("", "unset", resumeVariable)}
+		if l.watchdog != "" {
+			cmds = append(cmds, esl.Execute("", "sched_cancel", l.watchdog))
+		}
+		l.say(cmds...)
 	case placeOf(e).profile == l.place.profile:
 		// The dialplan has gone on, because another program has ended its socket on the
 		// same call. Or that was its end alone, and ours lets the dialplan go on now.
@@ -49,11 +54,15 @@ func (l *line) moved(e esl.Event) {
 	}
 }
 
-// returned are commands that leave nothing of ours on a channel, wherever it is.
+// returned are commands that leave nothing of ours on a channel, wherever it is: the
+// watchdog would take it from whoever has it by now.
 func (l *line) returned() []esl.Command {
 	cmds := []esl.Command{esl.SetVar(l.uuid, resumeVariable, "")}
 	if l.secret {
 		cmds = append(cmds, esl.SetVar(l.uuid, secretVariable, "true"))
+	}
+	if l.watchdog != "" {
+		cmds = append(cmds, esl.CancelTask(l.watchdog))
 	}
 	return cmds
 }

@@ -353,3 +353,29 @@ func TestStuckLogHoldsNoCaller(t *testing.T) {
 		}
 	})
 }
+
+// The watchdog of the dialplan must not take a call from whoever has it after a move.
+func TestMovedCallHasNoWatchdog(t *testing.T) {
+	for name, tt := range map[string]struct {
+		vars    map[string]string
+		limited bool
+		want    string
+	}{
+		"cancelled":             {map[string]string{"deflect_watchdog": "17"}, false, "api sched_del 17"},
+		"cancelled by the call": {map[string]string{"deflect_watchdog": "17"}, true, "execute-app-name: sched_cancel\nexecute-app-arg: 17"},
+		"none":                  {nil, false, ""},
+		"no number":             {map[string]string{"deflect_watchdog": "17 18"}, false, ""},
+		"of a browser":          {map[string]string{"deflect_watchdog": "17", "verto_dvar_x": "y"}, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, nil, func(t *testing.T, r *rig) {
+				c := caller(fst.Transfer("3001").After(time.Second))
+				c.Vars, c.NotFull = tt.vars, tt.limited
+				commands := strings.Join(r.run(c).Commands, "|")
+				if tt.want != "" && !strings.Contains(commands, tt.want) || tt.want == "" && strings.Contains(commands, "sched_") {
+					t.Errorf("commands %q, want %q", commands, tt.want)
+				}
+			})
+		})
+	}
+}

@@ -71,6 +71,16 @@ func SetVar(uuid, name, value string) Command {
 	return c
 }
 
+// CancelTask ends a task of the switch's scheduler by its number, as SetVar does what it
+// does. It refuses what is no number.
+func CancelTask(id string) Command {
+	c := Command{word: "api", args: " sched_del " + id}
+	if id == "" || strings.Trim(id, "0123456789") != "" {
+		c.err = refuse("sched_del", "no number")
+	}
+	return c
+}
+
 // GetVar asks for a channel variable as SetVar sets it: an APIReply tells the value.
 func GetVar(uuid, name string) Command {
 	c := Command{word: "api", args: " uuid_getvar " + uuid + " " + name}

@@ -26,6 +26,7 @@ func TestCommandWire(t *testing.T) {
 			"sendmsg\ncall-command: execute\nexecute-app-name: set\nexecute-app-arg: a=$b{c} $\n\n"},
 		"set a variable":   {SetVar("a1-b@c.d:5060", "x_1", "true"), "api uuid_setvar a1-b@c.d:5060 x_1 true\n\n"},
 		"unset a variable": {SetVar("u-1", "socket_resume", ""), "api uuid_setvar u-1 socket_resume\n\n"},
+		"cancel a task":    {CancelTask("12"), "api sched_del 12\n\n"},
 		"get a variable":   {GetVar("u-1", "current_application"), "api uuid_getvar u-1 current_application\n\n"},
 
 		"resume": {Resume(), "resume\n\n"},
@@ -66,6 +67,7 @@ func TestCommandRefused(t *testing.T) {
 		tests[strconv.Quote(s)+" in the id of a question"] = GetVar("u"+s, "x")
 		tests[strconv.Quote(s)+" in the name of a question"] = GetVar("u", "x"+s)
 	}
+	tests["no task"], tests["another task"] = CancelTask(""), CancelTask("1 2")
 	tests["no id"], tests["no name"] = SetVar("", "x", "y"), SetVar("u", "", "y")
 	tests["no id of a question"], tests["no name of a question"] = GetVar("", "x"), GetVar("u", "")
 	for _, c := range []string{"\n", "\r", "\x00", "\r\n"} {

@@ -109,9 +109,10 @@ func checkApplication(app, arg string, add func(string, ...any)) {
 
 // applications are those that are played. FreeSWITCH has many more; a peer
 // that wants another one is told so, and its caller is hung up.
-var applications = []string{"answer", "break", "flush_dtmf", "hangup", "log", "multiset", "playback", "say", "set", "sleep", "unset"}
+var applications = []string{"answer", "break", "flush_dtmf", "hangup", "sched_cancel", "log", "multiset", "playback", "say", "set", "sleep", "unset"}
 
 var apiCommands = []string{
+	"sched_del",
 	"uuid_dump", "uuid_exists", "uuid_getvar", "uuid_kill", "uuid_setvar", "uuid_setvar_multi", "uuid_transfer",
 }
 

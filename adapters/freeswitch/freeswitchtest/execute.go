@@ -90,7 +90,7 @@ func (e *execution) scope() {
 // time is done where it is.
 func (l *leg) executeElsewhere(e *execution) {
 	switch e.app {
-	case "set", "multiset", "unset":
+	case "set", "multiset", "unset", "sched_cancel":
 		l.at(frameTime, func() {
 			if l.ch.up() {
 				l.begin(e)
