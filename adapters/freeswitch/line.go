@@ -69,6 +69,7 @@ type line struct {
 	socket  string // the argument of the socket application
 	secret  bool   // the dialplan has said that keys are secret
 
+	watched  bool   // ... and goes on by socket_resume alone, which it unsets
 	watchdog string // the number of the dialplan's task that takes a call from us; "" without
 
 	keys     []byte // pressed and not looked at yet

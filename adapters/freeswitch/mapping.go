@@ -36,6 +36,8 @@ type channel struct {
 	asked    string // what the caller answered in an earlier pass of this call
 	language string // asked for by the channel, "" without
 	pressed  string // by a caller who waits, before the accept digit
+	watched  bool   // the dialplan has a watchdog, and goes on by socket_resume alone
+	released bool   // the watchdog has let the call go on, before we looked at it
 	forged   bool   // somebody has had a hand in the channel data: nothing in them is believed
 	dialed   []deflect.PhoneNumber
 	call     deflect.Call // Policy, DNIS, Skill, Text and TextTag lack the profile's
@@ -62,6 +64,10 @@ func readChannel(data headers, now time.Time, counting []string) channel {
 	}
 	if ch.mode == "" {
 		ch.mode = modeOffer
+	}
+	if e.Get("variable_deflect_watchdog") != "" {
+		ch.watched = e.Get("variable_socket_resume") == "true"
+		ch.released = !ch.watched
 	}
 	ch.dialed = dialedNumbers(e)
 	ch.call = deflect.Call{

@@ -49,9 +49,25 @@ func (l *line) moved(e esl.Event) {
 		// same call. Or that was its end alone, and ours lets the dialplan go on now.
 		l.letGo(l.returned()...)
 	default:
-		l.parting = asking
-		l.say(append(l.returned(), esl.GetVar(l.uuid, "current_application"))...)
+		l.ask(l.returned()...)
 	}
+}
+
+// takenAway is for a call that the watchdog of the dialplan has taken from us before we
+// looked at it: it has unset socket_resume itself.
+func (l *line) takenAway() {
+	l.leave(transferred)
+	if l.limited || l.uuid == "" {
+		l.hold()
+		return
+	}
+	l.ask()
+}
+
+// ask asks whether the call is parked where it is now, after some last words.
+func (l *line) ask(last ...esl.Command) {
+	l.parting = asking
+	l.say(append(last, esl.GetVar(l.uuid, "current_application"))...)
 }
 
 // returned are commands that leave nothing of ours on a channel, wherever it is: the
@@ -156,6 +172,10 @@ func (l *line) farewell(variables *string) []esl.Command {
 		// Nothing plays that resume would have to cut. Without it, the end of the socket
 		// does no harm to a call that is moved in this moment.
 		return append(cmds, esl.SetVar(l.uuid, resumeVariable, ""), esl.Exit())
+	case l.watched:
+		// The watchdog may have moved the call while we hung. By the variable, which it
+		// unsets, the switch knows whether it has.
+		return append(cmds, esl.Exit())
 	}
 	// Also after a refused command: the call may well live. No break, even during a prompt:
 	// the switch runs multiset inside of it, and resume ends it. With breaks in its queue the

@@ -134,9 +134,14 @@ func (s *session) know(data esl.Event, ok bool) {
 	} else {
 		s.ch = *s.waiting // the key was pressed, whatever has become of the call since
 	}
+	s.line.watched = s.ch.watched
 	if s.waiting != nil {
+		s.ch.released = false
 		s.ch.mode = modeAccepted
 		s.ch.call.Digits = keepDigits(s.ch.call.Digits + s.waiting.pressed)
+	}
+	if s.ch.released {
+		s.line.takenAway()
 	}
 }
 
@@ -248,6 +253,8 @@ func (s *setup) look(ch *channel) (p *profile, v *voice, no ending, textErr erro
 	switch {
 	case ch.forged:
 		no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, errForged)
+	case ch.released:
+		no = end(deflect.Abandoned, deflect.ReasonTransferred)
 	case ch.mode != modeOffer && ch.mode != modeAccepted:
 		no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, errMode)
 	case p == nil:
