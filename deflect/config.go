@@ -37,6 +37,15 @@ const (
 	TagTagText
 )
 
+// NumberCheck says what is asked of a caller's number before it is texted.
+type NumberCheck int
+
+// The checks; the zero value is valid.
+const (
+	ValidNumbers    NumberCheck = iota // the number plan of its country has such numbers
+	PossibleNumbers                    // it has the length of one, for ranges that are newer than this program
+)
+
 // Config says how to reach LiveDeflect. SiteID, Auth and one of Domain and
 // BaseURL are required; the zero value of everything else is the default that
 // its comment names.
@@ -56,6 +65,7 @@ type Config struct {
 	TextTagField  TagField      // TagBoth
 	TrunkPrefix   bool          // send national numbers with their trunk prefix ("0400111222"), which one vendor page shows; without
 	DefaultRegion string        // ISO 3166 region of numbers without a plus sign; "US"
+	NumberCheck   NumberCheck   // ValidNumbers; those dialled need only be possible
 	MaxTextLength int           // longest text in characters; 1600
 	Breaker       BreakerConfig
 	Report        ReportConfig
@@ -155,6 +165,9 @@ func (c Config) Validate() error {
 	}
 	if !phonenumbers.GetSupportedRegions()[c.DefaultRegion] {
 		bad("DefaultRegion", "%q is not an ISO 3166 region such as US", c.DefaultRegion)
+	}
+	if c.NumberCheck != ValidNumbers && c.NumberCheck != PossibleNumbers {
+		bad("NumberCheck", "is not a known check")
 	}
 	if c.MaxTextLength < 1 {
 		bad("MaxTextLength", "is %d; must be positive", c.MaxTextLength)

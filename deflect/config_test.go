@@ -44,6 +44,7 @@ func TestConfigValidate(t *testing.T) {
 		{"unit", func(c *Config) { c.TimeUnit = 7 }, "TimeUnit: is not a known unit"},
 		{"tag field", func(c *Config) { c.TextTagField = -1 }, "TextTagField: is not a known field"},
 		{"region", func(c *Config) { c.DefaultRegion = "us" }, `DefaultRegion: "us" is not an ISO 3166 region such as US`},
+		{"number check", func(c *Config) { c.NumberCheck = 2 }, "NumberCheck: is not a known check"},
 		{"text length", func(c *Config) { c.MaxTextLength = -1 }, "MaxTextLength: is -1; must be positive"},
 		{"failures", func(c *Config) { c.Breaker.Failures = -1 }, "Breaker.Failures: is -1; must be positive"},
 		{"open for", func(c *Config) { c.Breaker.OpenFor = -1 }, "Breaker.OpenFor: is -1ns; must be positive"},

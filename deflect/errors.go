@@ -43,10 +43,10 @@ type Code string
 const (
 	CodeMissing     Code = "missing"      // required and empty
 	CodeHalfPair    Code = "half_pair"    // one half of the customer id pair
-	CodeHidden      Code = "hidden"       // a withheld caller id
-	CodeNotANumber  Code = "not_a_number" // cannot be a telephone number
+	CodeHidden      Code = "hidden"       // a withheld caller id, or a placeholder for one
+	CodeNotANumber  Code = "not_a_number" // not a telephone number that somebody can have
 	CodeFixedLine   Code = "fixed_line"   // a landline
-	CodeNotTextable Code = "not_textable" // premium rate, toll-free and the like
+	CodeNotTextable Code = "not_textable" // premium rate, toll-free, personal, pagers and the like
 	CodeTimeOrder   Code = "time_order"   // accepted before the call began
 	CodeTooLong     Code = "too_long"     // over a length limit
 	CodeCharacters  Code = "characters"   // invalid UTF-8 or control characters

@@ -3,8 +3,6 @@ package deflect
 import (
 	"strings"
 	"sync"
-
-	"github.com/nyaruka/phonenumbers"
 )
 
 // numbers remembers what numbers were read lately: parsing is a hundred times
@@ -34,7 +32,7 @@ func newMemo(max int) *memo {
 	return &memo{max: max, young: map[memoKey]*memoEntry{}, old: map[memoKey]*memoEntry{}}
 }
 
-// known is parse from memory, with region and kind of the line.
+// known is parse from memory.
 func (n PhoneNumber) known(region string) (number, bool) {
 	plain, ok := n.plain()
 	if !ok {
@@ -43,9 +41,7 @@ func (n PhoneNumber) known(region string) (number, bool) {
 	e := numbers.get(memoKey{plain, region})
 	if e == nil {
 		e = &memoEntry{key: memoKey{strings.Clone(plain), strings.Clone(region)}}
-		if e.number, e.ok = parseNumber(plain, region); e.ok {
-			e.region, e.kind = phonenumbers.GetRegionCodeForNumber(e.lib), phonenumbers.GetNumberType(e.lib)
-		}
+		e.number, e.ok = readNumber(plain, region)
 		if len(region) <= maxRegionBytes {
 			numbers.put(e)
 		}

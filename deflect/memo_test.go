@@ -19,13 +19,12 @@ func TestKnownNumbers(t *testing.T) {
 				if ok != wantOK || got.country != want.country || got.national != want.national || got.e164 != want.e164 {
 					t.Errorf("%q in %q: %+v, %t, want %+v, %t", s, region, got, ok, want, wantOK)
 				}
-				if ok {
-					want.region, want.kind = phonenumbers.GetRegionCodeForNumber(want.lib), phonenumbers.GetNumberType(want.lib)
-				}
-				if got.region != want.region || got.kind != want.kind {
+				if got.region != want.region || got.kind != want.kind || got.placeholder != want.placeholder {
 					t.Errorf("%q in %q: %+v, want %+v", s, region, got, want)
 				}
-				want.region, want.kind = "", 0
+				if ok && (got.region != phonenumbers.GetRegionCodeForNumber(got.lib) || got.kind != phonenumbers.GetNumberType(got.lib)) {
+					t.Errorf("%q in %q: %+v", s, region, got)
+				}
 			}
 		}
 	}

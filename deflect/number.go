@@ -47,12 +47,18 @@ type number struct {
 	country  string // country code, digits
 	national string // national significant number: no trunk prefix
 	e164     string
+	region   string // ISO 3166, "" for a number of none
+	kind     phonenumbers.PhoneNumberType
 	lib      *phonenumbers.PhoneNumber
 
-	// Of the line, which only known looks up:
-	region string // ISO 3166, "" for a number of none
-	kind   phonenumbers.PhoneNumberType
+	// Of how it was written:
+	twofold     bool // it can be read as another valid number as well
+	doubtful    bool // ... and nothing tells which one is meant
+	placeholder bool // it stands for no number; what cannot be a number can be one
 }
+
+// valid reports whether the number plan of its country has such numbers.
+func (n number) valid() bool { return n.lib != nil && n.kind != phonenumbers.UNKNOWN }
 
 // trunk returns the national number as dialled inside its country, trunk prefix
 // included.
@@ -60,10 +66,11 @@ func (n number) trunk() string { return onlyDigits(phonenumbers.Format(n.lib, ph
 
 // E164 returns the number in E.164 form, "+14043438646", reading a number
 // without a plus sign as dialled inside region, an ISO 3166 code such as "US".
-// It reports false for what cannot be a telephone number.
+// It reports false for what cannot be a telephone number, or could be two. A number
+// need not be in use, nor be of a line that can get texts: see [Client.Check].
 func (n PhoneNumber) E164(region string) (string, bool) {
 	p, ok := n.known(region)
-	return p.e164, ok
+	return p.e164, ok && !p.doubtful
 }
 
 const (
@@ -91,12 +98,54 @@ func (n PhoneNumber) plain() (string, bool) {
 	return s, true
 }
 
+// parse reads a number anew; [PhoneNumber.known] remembers.
 func (n PhoneNumber) parse(region string) (number, bool) {
 	s, ok := n.plain()
 	if !ok {
 		return number{}, false
 	}
-	return parseNumber(s, region)
+	return readNumber(s, region)
+}
+
+// readNumber reads a plain number as it is written in a region. Without a plus sign
+// it can be as dialled there, or begin with the country code, and number plans where
+// both are numbers exist: in Germany "491713920001" is a mobile with its country code
+// and, as dialled, a landline without its trunk prefix. The library sees the landline.
+func readNumber(plain, region string) (number, bool) {
+	n, ok := parseNumber(plain, region)
+	if own, is := withCountryCode(plain, region); is && own.valid() && own.e164 != n.e164 {
+		_, can := n.textable()
+		switch {
+		case !n.valid():
+			n, ok = own, true
+		case !can && !asDialled(plain, region):
+			n, n.twofold = own, true
+		default: // two people: neither is texted
+			n.twofold, n.doubtful = true, true
+		}
+	}
+	n.placeholder = n.standsForNone(plain, region)
+	return n, ok
+}
+
+// withCountryCode reads a number without a plus sign as one that begins with the
+// country code of the region.
+func withCountryCode(plain, region string) (number, bool) {
+	if plain == "" || plain[0] == '+' {
+		return number{}, false
+	}
+	digits, code := onlyDigits(plain), phonenumbers.GetCountryCodeForRegion(region)
+	if code == 0 || !strings.HasPrefix(digits, strconv.Itoa(code)) {
+		return number{}, false
+	}
+	return parseNumber("+"+digits, region)
+}
+
+// asDialled reports whether a number without a plus sign has the trunk prefix that
+// is dialled before such a number in the region, or needs none.
+func asDialled(plain, region string) bool {
+	p, err := phonenumbers.ParseAndKeepRawInput(plain, region)
+	return err == nil && phonenumbers.IsNationalPrefixPresentIfRequired(p)
 }
 
 func parseNumber(plain, region string) (number, bool) {
@@ -104,17 +153,22 @@ func parseNumber(plain, region string) (number, bool) {
 		n, _ := strconv.ParseUint(national, 10, 64)
 		full := "+1" + national
 		return number{country: full[1:2], national: full[2:], e164: full,
-			lib: &phonenumbers.PhoneNumber{CountryCode: new(int32(1)), NationalNumber: new(n)}}, true
+			lib: &phonenumbers.PhoneNumber{CountryCode: new(int32(1)), NationalNumber: new(n)}}.looked(), true
 	}
 	p, err := phonenumbers.Parse(plain, region)
-	if err != nil || phonenumbers.IsPossibleNumberWithReason(p) != phonenumbers.IS_POSSIBLE {
+	if err != nil {
 		return number{}, false
 	}
 	country, national := strconv.Itoa(int(p.GetCountryCode())), phonenumbers.GetNationalSignificantNumber(p)
-	if len(country+national) > maxE164Digits {
+	parsed := number{country: country, national: national, e164: "+" + country + national, lib: p}.looked()
+	if today, _ := respelled(parsed.e164); !parsed.valid() && today != "" && today != parsed.e164 {
+		if n, ok := parseNumber(today, region); ok && n.valid() {
+			return n, true
+		}
+	}
+	if len(country+national) > maxE164Digits || phonenumbers.IsPossibleNumberWithReason(p) != phonenumbers.IS_POSSIBLE {
 		return number{}, false
 	}
-	parsed := number{country: country, national: national, e164: "+" + country + national, lib: p}
 	if national[0] == '0' {
 		// Real in a few countries (Italy). Elsewhere such a number reads as
 		// another one in E.164, and nobody's phone would get the text.
@@ -124,6 +178,12 @@ func parseNumber(plain, region string) (number, bool) {
 		}
 	}
 	return parsed, true
+}
+
+// looked is the number with what the number plan says of it.
+func (n number) looked() number {
+	n.region, n.kind = phonenumbers.GetRegionCodeForNumber(n.lib), phonenumbers.GetNumberType(n.lib)
+	return n
 }
 
 // northAmerican returns the ten digits of a whole number of the North American plan,
@@ -151,7 +211,7 @@ func (n number) textable() (Code, bool) {
 	case phonenumbers.FIXED_LINE:
 		return CodeFixedLine, false
 	case phonenumbers.TOLL_FREE, phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST,
-		phonenumbers.UAN, phonenumbers.VOICEMAIL:
+		phonenumbers.UAN, phonenumbers.VOICEMAIL, phonenumbers.PERSONAL_NUMBER, phonenumbers.PAGER:
 		return CodeNotTextable, false
 	}
 	return "", true
@@ -164,18 +224,4 @@ func onlyDigits(s string) string {
 		}
 		return -1
 	}, s)
-}
-
-// hidden are the words that switches and carriers put where the number of a
-// caller who withholds it would be.
-var hidden = map[string]bool{
-	"anonymous": true, "restricted": true, "private": true, "unavailable": true,
-	"unknown": true, "withheld": true, "blocked": true, "asserted": true,
-}
-
-// Hidden reports whether the number is one of the words that stand for a
-// withheld caller id ("anonymous", "restricted", ...), or empty.
-func (n PhoneNumber) Hidden() bool {
-	s := strings.ToLower(strings.TrimSpace(string(n)))
-	return s == "" || hidden[s]
 }

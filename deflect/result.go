@@ -36,10 +36,10 @@ const (
 	ReasonHangup      Reason = "hangup"      // abandoned: the caller hung up
 	ReasonTransferred Reason = "transferred" // abandoned: somebody else moved the call away
 
-	ReasonNumberHidden      Reason = "number_hidden"       // ineligible: the caller withheld the number
-	ReasonNumberInvalid     Reason = "number_invalid"      // ineligible: too short, too long or not a number
+	ReasonNumberHidden      Reason = "number_hidden"       // ineligible: the caller withheld the number, or digits stand where there is none
+	ReasonNumberInvalid     Reason = "number_invalid"      // ineligible: not a number that somebody can have, or one that can be read as two
 	ReasonNumberFixedLine   Reason = "number_fixed_line"   // ineligible: a landline cannot get a text
-	ReasonNumberNotTextable Reason = "number_not_textable" // ineligible: a premium-rate, toll-free or similar number
+	ReasonNumberNotTextable Reason = "number_not_textable" // ineligible: a premium-rate, toll-free, personal, pager or similar number
 	ReasonNumberNotMobile   Reason = "number_not_mobile"   // ineligible: line types are strict, and it is not known to be a mobile
 	ReasonCountry           Reason = "country"             // ineligible: the number is of a country that is not texted
 	ReasonNoConsent         Reason = "no_consent"          // ineligible: consent is required and was not given

@@ -211,10 +211,19 @@ func (q *inquiry) doNotText() Verdict {
 		return q.pass("there is no list")
 	case q.call.customer == (number{}):
 		return skipped
-	case list.Holds(q.call.customer.e164):
+	case holds(list, q.call.customer.e164):
 		return refuse(ReasonOptedOut, "the number is on the do-not-text list")
 	}
 	return q.pass("not on the list")
+}
+
+// holds asks for each spelling of a phone.
+func holds(list DoNotText, e164 string) bool {
+	if list.Holds(e164) {
+		return true
+	}
+	today, before := respelled(e164)
+	return today != "" && (list.Holds(today) || list.Holds(before))
 }
 
 func (q *inquiry) hours() Verdict {
@@ -291,20 +300,21 @@ func (q *inquiry) inCooldown() Verdict {
 
 // cooldownKeys are the phones that must not be texted again, in the order in which
 // they are taken: the one that is texted and, when that is another one, the one that
-// calls, or one caller could have any number of strangers texted.
+// calls, or one caller could have any number of strangers texted. A number that is
+// nobody's would make one caller of all who have none.
 func (q *inquiry) cooldownKeys() []string {
 	var keys []string
-	add := func(n number) { keys = append(keys, q.policy.name+" "+n.e164) }
+	add := func(n number) { keys = append(keys, q.policy.name+" "+phoneOf(n.e164)) }
 	if q.call.customer != (number{}) {
 		add(q.call.customer)
 	}
 	if q.call.call.NumberOverride != "" {
-		if n, ok := q.call.call.ANI.known(q.setup.DefaultRegion); ok && n.e164 != q.call.customer.e164 {
+		if n, ok := q.call.call.ANI.known(q.setup.DefaultRegion); ok && q.setup.usable(n) {
 			add(n)
 		}
 	}
 	slices.Sort(keys)
-	return keys
+	return slices.Compact(keys)
 }
 
 func (q *inquiry) breaker() Verdict {

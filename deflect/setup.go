@@ -28,8 +28,8 @@ func (c *Client) newSetup(cfg Config) *setup {
 	return s
 }
 
-// Reload goes on with another configuration: keys, deadline, breaker, report and
-// settling. What the Client knows stays: cooldowns, uncertain deflections, metrics,
+// Reload goes on with another configuration: keys, deadline, breaker, report,
+// settling and NumberCheck. What the Client knows stays: cooldowns, uncertain deflections, metrics,
 // and the state of a breaker whose settings are the same; another breaker begins
 // closed. What is in progress ends as it began. Transport, Logger, OnSettled,
 // Registerer and Cooldowns stay as they were given to [New].

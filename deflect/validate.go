@@ -33,7 +33,7 @@ func (s *setup) validate(call Call, now time.Time) (checked, problems) {
 	out := checked{call: call}
 
 	customer, field := call.customer()
-	out.customer = v.customer(field, customer, s.DefaultRegion)
+	out.customer = v.customer(field, customer, s)
 	out.dialed = v.number("DNIS", call.DNIS, s.DefaultRegion)
 	v.digits("Digits", call.Digits)
 
@@ -74,22 +74,43 @@ func (v *validator) add(field string, code Code, format string, args ...any) {
 	v.problems = append(v.problems, &ValidationError{Field: field, Code: code, Detail: fmt.Sprintf(format, args...)})
 }
 
-func (v *validator) customer(field string, n PhoneNumber, region string) number {
-	if n != "" && n.Hidden() {
+// customer is about the number that is texted. It is not enough that it could be one:
+// a text to a number that nobody has is lost, and all who call with it would be one
+// caller.
+func (v *validator) customer(field string, n PhoneNumber, s *setup) number {
+	p, _ := n.known(s.DefaultRegion)
+	switch {
+	case p.placeholder && field == "NumberOverride": // keyed in, and nothing was hidden
+		v.add(field, CodeNotANumber, "is nobody's number")
+		return number{}
+	case p.placeholder:
+		v.add(field, CodeHidden, "is what phone systems put where there is no number")
+		return number{}
+	case n != "" && n.Hidden():
 		v.add(field, CodeHidden, "is withheld by the caller")
 		return number{}
 	}
-	p := v.number(field, n, region)
-	if p == (number{}) {
+	if p = v.number(field, n, s.DefaultRegion); p == (number{}) {
 		return p
 	}
-	switch code, _ := p.textable(); code {
-	case CodeFixedLine:
+	switch code, _ := p.textable(); {
+	case p.doubtful:
+		v.add(field, CodeNotANumber, "can be two numbers (region %s), with its country code and without: give it with + and country code", s.DefaultRegion)
+		return number{}
+	case !s.usable(p):
+		v.add(field, CodeNotANumber, "is a number that nobody has, by the number plan of its country")
+		return number{}
+	case code == CodeFixedLine:
 		v.add(field, code, "is a landline, which cannot get a text")
-	case CodeNotTextable:
-		v.add(field, code, "is a premium-rate, toll-free or similar number, which cannot get a text")
+	case code == CodeNotTextable:
+		v.add(field, code, "is a premium-rate, toll-free, personal or similar number, which cannot get a text")
 	}
 	return p
+}
+
+// usable reports whether a number is somebody's, as far as anybody can tell.
+func (s *setup) usable(n number) bool {
+	return !n.doubtful && !n.placeholder && (n.valid() || s.NumberCheck == PossibleNumbers)
 }
 
 func (v *validator) number(field string, n PhoneNumber, region string) number {

@@ -191,6 +191,7 @@ var badFiles = []struct {
 	{"language_without_text", consumer, `13: profiles[0].languages.es.text: is missing: callers would get a text in en; give one, or "" for none (LiveDeflect then sends its standard welcome)`},
 	{"line_types_form", consumer, `11: profiles[0].line_types: must be lenient or strict`},
 	{"min_wait_is_negative", consumer, `11: profiles[0].min_wait: must be 0s or longer`},
+	{"number_check_form", consumer, `13: number_check: must be valid or possible`},
 	{"number_entry_bounds", consumer, `12: profiles[0].number_entry.min_digits: is 9; must be between 1 and the most digits (8)
 12: profiles[0].number_entry.terminator: must be # or *: a digit may be part of the number
 12: profiles[0].number_entry.tries: is 20; must be between 1 and 10
@@ -208,7 +209,7 @@ var badFiles = []struct {
 	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
 	{"variables_empty", consumer, `6: freeswitch.variables: is empty; remove the key for none`},
 	{"variables_name", consumer, `6: freeswitch.variables[1]: "deflect_outcome" is no variable that the dialplan can set for us, such as deflect_profile or deflect_info_plan`},
-	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, max_cooldowns, default_region, freeswitch, http, log, profiles`},
+	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, max_cooldowns, default_region, number_check, freeswitch, http, log, profiles`},
 }
 
 func TestBadFiles(t *testing.T) {

@@ -183,7 +183,7 @@ var keys = map[string]string{
 	"SiteID": "livedeflect.site_id", "Domain": "livedeflect.domain", "BaseURL": "livedeflect.base_url",
 	"Auth": "livedeflect", "LiveDeadline": "livedeflect.live_deadline", "TimeUnit": "livedeflect.time_unit",
 	"TextTagField": "livedeflect.text_tag_field", "TrunkPrefix": "livedeflect.trunk_prefix",
-	"DefaultRegion": "default_region", "MaxTextLength": "livedeflect.max_text_length",
+	"DefaultRegion": "default_region", "NumberCheck": "number_check", "MaxTextLength": "livedeflect.max_text_length",
 	"Breaker": "breaker", "Failures": "failures", "OpenFor": "open_for",
 	"Report": "report", "Window": "window", "Parallel": "parallel", "Every": "every", "Lookback": "lookback",
 	"Settle": "settle", "Disabled": "disabled", "After": "after", "Limit": "limit", "Max": "max",

@@ -37,7 +37,7 @@ func TestLoadEveryKey(t *testing.T) {
 		SiteID: "38856538", Domain: "va",
 		Auth:         deflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: "opensesame-1", Token: "TOKEN", TokenSecret: "opensesame-2"},
 		LiveDeadline: 3 * time.Second, TimeUnit: deflect.Seconds, TextTagField: deflect.TagTagText, TrunkPrefix: true,
-		DefaultRegion: "GB", MaxTextLength: 480, Breaker: deflect.BreakerConfig{Failures: 3, OpenFor: time.Minute},
+		DefaultRegion: "GB", NumberCheck: deflect.PossibleNumbers, MaxTextLength: 480, Breaker: deflect.BreakerConfig{Failures: 3, OpenFor: time.Minute},
 		Report:       deflect.ReportConfig{Window: 30 * time.Minute, Parallel: 2, Every: 2 * time.Minute, Lookback: 3 * time.Hour},
 		Settle:       deflect.SettleConfig{Disabled: true, After: 20 * time.Second, Limit: 30 * time.Minute, Max: 50},
 		MaxCooldowns: 5000,

@@ -39,6 +39,7 @@ func (f File) Effective() string {
 		add("max", number(settle.Max)).node)
 	root.add("max_cooldowns", number(f.Deflect.MaxCooldowns))
 	root.add("default_region", str(f.Deflect.DefaultRegion))
+	root.add("number_check", str(numberChecks[slices.Index(numberCheckOf, f.Deflect.NumberCheck)]))
 
 	allow := sequence()
 	for _, p := range f.FreeSWITCH.Allow {

@@ -21,6 +21,8 @@ var (
 	logFormats    = []string{"json", "text"}
 	lineTypes     = []string{"lenient", "strict"}
 	lineTypeOf    = []deflect.LineTypes{deflect.LenientLineTypes, deflect.StrictLineTypes}
+	numberChecks  = []string{"valid", "possible"}
+	numberCheckOf = []deflect.NumberCheck{deflect.ValidNumbers, deflect.PossibleNumbers}
 	consents      = []string{"implied", "variable"}
 	consentOf     = []deflect.Consent{deflect.ConsentImplied, deflect.ConsentRequired}
 	confirms      = []string{"off", "ask"}
@@ -66,6 +68,7 @@ func (f *File) decode(d *decoder, root *yaml.Node) {
 		)},
 		field{"max_cooldowns", count(&api.MaxCooldowns)},
 		field{"default_region", filled(&api.DefaultRegion, "the default US")},
+		field{"number_check", choice(&api.NumberCheck, numberChecks, numberCheckOf)},
 		field{"freeswitch", section(
 			field{"outbound", section(
 				field{"listen", text(&f.OutboundListen)},
