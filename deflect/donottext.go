@@ -1,42 +1,49 @@
 package deflect
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	lookAgain      = 5 * time.Second // how often a list is looked at for changes
-	leftAlone      = 4 * time.Second // for so long a file has not changed when entries are dropped
-	manyEntries    = 20              // a list of so many that loses more than half is not believed
-	maxListEntries = 10_000_000
-	hashPrefix     = "sha256:"
+	lookAgain   = 5 * time.Second // how often a list is looked at for changes
+	leftAlone   = 4 * time.Second // for so long a file has not changed when entries are dropped
+	block       = 4096            // disks are filled, and files written, in multiples of so many bytes
+	manyEntries = 20              // a list of so many that loses more than half is not believed
 )
 
 // DoNotTextFile is a [DoNotText] list that is kept in a file: one number a line, in
 // E.164 or as dialled inside the region, or "sha256:" with the SHA-256 of the E.164
 // number in hex, so that no plain numbers need to lie around. (Whoever has such a
 // list can still find the numbers by trying all of them.) Blank lines and what
-// follows # are comments. It is safe for concurrent use. Numbers are kept as hashes,
-// some 50 bytes each.
+// follows # are comments. Both spellings of a phone whose number was changed (Brazil's
+// ninth digit) are that phone. It is safe for concurrent use. Numbers are kept as
+// hashes, some 50 bytes each.
+//
+// Every number must be valid by the number plan and readable in one way only, as one
+// that can get texts if it has no plus sign. What else a file may hold (dates, a second
+// column, numbers as another country dials them) passes for somebody else's number
+// all too easily, and who opted out would be texted.
+//
+// A last line "# end 1234" says how many entries the file has, each line counted: it
+// cannot be cut short unnoticed. Let exports write one.
 //
 // The file may change, see [DoNotTextFile.Watch]. New entries count at once. Entries
 // are dropped only when the file was the same in two looks some seconds apart, has no
-// bad line, and has not lost everything, or more than half of a longer list: it may be
-// in the middle of being written, and who opted out must not be forgotten.
+// bad line, has the number of entries that its last line says (and still says it) or
+// else ends in a line break and not where disks and buffers cut (a multiple of 4096
+// bytes), and has not lost everything, or more than half of a longer list: it may be
+// half written or cut short, and who opted out must not be forgotten.
 // Open it anew, without Keep, to drop them all the same.
 type DoNotTextFile struct {
 	name   string
@@ -44,7 +51,10 @@ type DoNotTextFile struct {
 	list   atomic.Pointer[hashes]
 	whole  atomic.Bool
 
+	warnings []string
+
 	mu      sync.Mutex  // serializes loading
+	ended   bool        // an "# end" was there
 	seen    fs.FileInfo // of the file as the list has it; nil to read it again
 	problem error       // what was wrong with it then
 	fresh   fs.FileInfo // of the file as it was read last
@@ -64,18 +74,25 @@ func hashOf(e164 string) [16]byte {
 }
 
 // OpenDoNotText reads a list; numbers without a plus sign are read in the region,
-// an ISO 3166 code such as "US". A line that is no number is an error: a caller who
-// opted out must not be texted because of a slip.
+// an ISO 3166 code such as "US". A line that is no number, or may be another one, is an
+// error that says what to write instead: a caller who opted out must not be texted
+// because of a slip.
 func OpenDoNotText(name, region string) (*DoNotTextFile, error) {
 	l := &DoNotTextFile{name: name, region: region}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	list, info, err := l.read()
+	c, info, err := l.read()
 	if err != nil {
 		return nil, fmt.Errorf("do-not-text list: %w", err)
 	}
-	l.list.Store(&list)
-	l.seen = info
+	l.list.Store(&c.list)
+	l.seen, l.ended = info, c.ended
+	switch {
+	case c.entries == 0:
+		l.warnings = append(l.warnings, "is empty: nobody is on it")
+	case c.open:
+		l.warnings = append(l.warnings, "does not end in a line break: it may have been cut short, and who comes after is texted")
+	}
 	l.whole.Store(true)
 	return l, nil
 }
@@ -89,7 +106,7 @@ func (l *DoNotTextFile) Keep(before *DoNotTextFile) {
 	all := maps.Clone(*l.list.Load())
 	maps.Copy(all, *before.list.Load())
 	l.list.Store(&all)
-	l.seen = nil
+	l.seen, l.ended = nil, l.ended || before.ended
 }
 
 // Holds implements [DoNotText]. A list that was not opened holds everybody.
@@ -97,7 +114,18 @@ func (l *DoNotTextFile) Holds(e164 string) bool {
 	if l == nil || l.list.Load() == nil {
 		return true
 	}
-	_, held := (*l.list.Load())[hashOf(e164)]
+	list := *l.list.Load()
+	if _, held := list[hashOf(e164)]; held {
+		return true
+	}
+	today, before := respelled(e164)
+	if today == "" {
+		return false
+	}
+	_, held := list[hashOf(today)]
+	if !held {
+		_, held = list[hashOf(before)]
+	}
 	return held
 }
 
@@ -106,6 +134,10 @@ func (l *DoNotTextFile) Name() string { return l.name }
 
 // Len returns the number of entries.
 func (l *DoNotTextFile) Len() int { return len(*l.list.Load()) }
+
+// Warnings are what was odd about the file when it was opened: that it is empty, or
+// does not end in a line break.
+func (l *DoNotTextFile) Warnings() []string { return slices.Clone(l.warnings) }
 
 // Whole reports whether the list has everything that the file holds, as far as the
 // last look at it could tell.
@@ -134,12 +166,13 @@ func (l *DoNotTextFile) refresh() (changed bool, err error) {
 	if sameFile(now, l.seen) || same && time.Since(l.freshAt) < leftAlone {
 		return false, l.problem
 	}
-	next, after, err := l.read()
-	known := *l.list.Load()
+	c, after, err := l.read()
+	next, known := c.list, *l.list.Load()
 	same = same && sameFile(now, after)
-	if had, has := len(known), len(next); err == nil && (had > 0 && has == 0 || had >= manyEntries && 2*has < had) {
-		err = fmt.Errorf("%s: had %d entries and has %d; it may be incomplete, so none is dropped: restart if it is meant", l.name, had, has)
+	if err == nil {
+		err = l.cut(c, known)
 	}
+	l.ended = l.ended || c.ended
 	l.seen = nil
 	if same {
 		l.seen = after
@@ -150,6 +183,23 @@ func (l *DoNotTextFile) refresh() (changed bool, err error) {
 	l.list.Store(&next)
 	l.problem, l.fresh, l.freshAt = err, after, time.Now()
 	return len(next) != len(known), err
+}
+
+// cut returns what tells that a file without a bad line is not all of its list.
+func (l *DoNotTextFile) cut(c content, known hashes) error {
+	const kept = "it may be incomplete, so none is dropped"
+	had, has := len(known), len(c.list)
+	switch {
+	case l.ended && !c.ended:
+		return fmt.Errorf("%s: ended with %q before and does not any more; %s: restart if it is meant", l.name, endMark+" N", kept)
+	case had > 0 && has == 0 || had >= manyEntries && 2*has < had:
+		return fmt.Errorf("%s: had %d entries and has %d; %s: restart if it is meant", l.name, had, has, kept)
+	case c.ended || !c.open && c.size%block != 0 || !c.lacks(known):
+		return nil
+	case c.open:
+		return fmt.Errorf("%s: lacks entries and does not end in a line break; %s", l.name, kept)
+	}
+	return fmt.Errorf("%s: lacks entries and is as long as a file that a full disk cuts short, to the byte; %s: add a line to it if it is meant", l.name, kept)
 }
 
 // stat looks at the file. Opening anything but a regular one could wait for ever.
@@ -163,17 +213,17 @@ func (l *DoNotTextFile) stat() (fs.FileInfo, error) {
 
 // read returns the entries that can be read, also together with an error, and the
 // file as it was before and after; nil if it changed meanwhile.
-func (l *DoNotTextFile) read() (hashes, fs.FileInfo, error) {
+func (l *DoNotTextFile) read() (content, fs.FileInfo, error) {
 	before, err := l.stat()
 	if err != nil {
-		return hashes{}, nil, err
+		return content{list: hashes{}}, nil, err
 	}
 	f, err := os.Open(l.name)
 	if err != nil {
-		return hashes{}, nil, err
+		return content{list: hashes{}}, nil, err
 	}
 	defer f.Close()
-	list, err := readNumbers(f, l.region)
+	c, err := readList(f, l.region)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", l.name, err)
 	}
@@ -181,7 +231,7 @@ func (l *DoNotTextFile) read() (hashes, fs.FileInfo, error) {
 	if !sameFile(before, after) {
 		after = nil
 	}
-	return list, after, cmp.Or(err, statErr)
+	return c, after, cmp.Or(err, statErr)
 }
 
 // Watch looks at the file every five seconds until ctx ends, and logs what it finds;
@@ -212,58 +262,4 @@ func (l *DoNotTextFile) Watch(ctx context.Context, log *slog.Logger) {
 		}
 		said = now
 	}
-}
-
-// readNumbers reads every line. The error tells of the first bad line and of how
-// many there are; the rest is in the result.
-func readNumbers(r io.Reader, region string) (hashes, error) {
-	list := hashes{}
-	lines := bufio.NewReaderSize(r, 64<<10)
-	bad, firstBad := 0, 0
-	for n := 1; ; n++ {
-		line, readErr := lines.ReadSlice('\n')
-		long := readErr == bufio.ErrBufferFull
-		entry, _, _ := bytes.Cut(line, []byte("#"))
-		entry = bytes.TrimSpace(entry)
-		if n == 1 {
-			entry = bytes.TrimPrefix(entry, []byte("\xef\xbb\xbf"))
-		}
-		if len(entry) > 0 {
-			if h, ok := readEntry(string(entry[:min(len(entry), maxEntry+1)]), region); ok {
-				list[h] = struct{}{}
-			} else if bad++; firstBad == 0 {
-				firstBad = n
-			}
-		}
-		for long { // the rest of a line that is no entry, or a long comment
-			_, readErr = lines.ReadSlice('\n')
-			long = readErr == bufio.ErrBufferFull
-		}
-		switch {
-		case len(list) > maxListEntries:
-			return list, fmt.Errorf("holds more than %d entries", maxListEntries)
-		case readErr == io.EOF && bad > 0:
-			return list, fmt.Errorf("line %d is neither a telephone number nor %s and 64 hex digits (%d such lines)", firstBad, hashPrefix, bad)
-		case readErr == io.EOF:
-			return list, nil
-		case readErr != nil:
-			return list, readErr
-		}
-	}
-}
-
-// maxEntry is longer than any entry: a longer one is read as far as it cannot be one.
-const maxEntry = 128
-
-func readEntry(s, region string) (h [16]byte, ok bool) {
-	if len(s) == len(hashPrefix)+2*sha256.Size && s[:len(hashPrefix)] == hashPrefix {
-		var sum [sha256.Size]byte
-		_, err := hex.Decode(sum[:], []byte(s[len(hashPrefix):]))
-		return [16]byte(sum[:16]), err == nil
-	}
-	if _, ok := northAmerican(s, ""); ok {
-		return hashOf(s), true // E.164 as it stands, and much faster than parsing
-	}
-	n, ok := PhoneNumber(s).parse(region)
-	return hashOf(n.e164), ok
 }

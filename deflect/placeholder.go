@@ -38,25 +38,25 @@ func (n PhoneNumber) Hidden() bool {
 const shortestRun = 6
 
 // standsForNone reports whether a plain number, read as n, is a placeholder: it looks
-// like one, alone or after a country code, and is not somebody's who can be texted all
-// the same, as "9999999999" is in India. Alone, a number that lacks what is dialled
-// before numbers of the region is nobody's: "1234567890" is no mobile in Egypt.
+// like one, alone or after a country code, and is not somebody's all the same, as
+// "9999999999" is in India. Alone, a number that lacks what is dialled before numbers
+// of the region is nobody's: "1234567890" is no mobile in Egypt.
 func (n number) standsForNone(plain, region string) bool {
 	digits := onlyDigits(plain)
-	alone := digits != "" && strings.Trim(digits, "0") == "" || placeholderShape(digits)
-	if !alone && !afterCode(digits) {
+	switch {
+	case digits == "":
 		return false
+	case placeholderShape(digits):
+		return !n.valid() || n.doubtful || plain[0] != '+' && !asDialled(plain, region)
+	case afterCode(digits) || strings.Trim(digits, "0") == "":
+		return !n.valid()
 	}
-	_, can := n.textable()
-	if !n.valid() || !can || n.doubtful {
-		return true
-	}
-	return alone && plain[0] != '+' && !asDialled(plain, region)
+	return false
 }
 
 // afterCode reports whether a placeholder follows a country code.
 func afterCode(digits string) bool {
-	for i := 1; i <= min(3, len(digits)); i++ {
+	for i := 1; i <= min(3, len(digits)) && digits[0] != '0'; i++ {
 		code, _ := strconv.Atoi(digits[:i])
 		if phonenumbers.GetRegionCodeForCountryCode(code) != phonenumbers.UNKNOWN_REGION && placeholderShape(digits[i:]) {
 			return true

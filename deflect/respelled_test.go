@@ -1,0 +1,69 @@
+package deflect
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Both spellings of a phone whose number was changed.
+var sameNumber = []struct{ name, today, before string }{
+	{"Brazil", "+5511961234567", "+551161234567"},
+	{"Brazil, still valid", "+5511971234567", "+551171234567"},
+	{"Benin", "+2290197123456", "+22997123456"},
+	{"Argentina", "+541123456789", "+5491123456789"},
+	{"Mexico", "+525512345678", "+5215512345678"},
+}
+
+func TestRenumberedIsOnePhone(t *testing.T) {
+	for _, tt := range sameNumber {
+		t.Run(tt.name, func(t *testing.T) {
+			for listed, calls := range map[string]string{tt.today: tt.before, tt.before: tt.today, hashPrefix + sum(tt.today): tt.before, hashPrefix + sum(tt.before): tt.today} {
+				c, err := readList(strings.NewReader(listed+"\n"), "US")
+				if err != nil {
+					t.Fatalf("%s: %v", listed, err)
+				}
+				l := &DoNotTextFile{}
+				l.list.Store(&c.list)
+				if !l.Holds(calls) {
+					t.Errorf("%s is listed, and %s is texted", listed, calls)
+				}
+			}
+			if !holds(onlyHolds(tt.today), tt.before) || !holds(onlyHolds(tt.before), tt.today) || holds(onlyHolds(tt.today), "+14043438646") {
+				t.Error("another list is not asked for both")
+			}
+			policy, err := NewPolicy("", Rules{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := testClient(t, nil)
+			keys := func(n string) []string {
+				call := validCall()
+				call.ANI, call.Policy = PhoneNumber(n), policy
+				return c.inquire(t.Context(), call, time.Now()).cooldownKeys()
+			}
+			if a, b := keys(tt.today), keys(tt.before); len(a) != 1 || !slices.Equal(a, b) {
+				t.Errorf("cooldowns of %q and %q", a, b)
+			}
+		})
+	}
+	// Numbers of the same countries that never had two spellings, and others.
+	for _, n := range []string{"+551123456789", "+5511912345678", "+22912", "+14043438646", "+525", "", "+54"} {
+		if today, before := respelled(n); today != "" {
+			t.Errorf("%s = %s, %s", n, today, before)
+		}
+	}
+}
+
+// onlyHolds is a list of one number.
+type onlyHolds string
+
+func (l onlyHolds) Holds(e164 string) bool { return e164 == string(l) }
+
+func sum(e164 string) string {
+	b := sha256.Sum256([]byte(e164))
+	return hex.EncodeToString(b[:])
+}
