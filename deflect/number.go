@@ -61,8 +61,16 @@ type number struct {
 func (n number) valid() bool { return n.lib != nil && n.kind != phonenumbers.UNKNOWN }
 
 // trunk returns the national number as dialled inside its country, trunk prefix
-// included.
-func (n number) trunk() string { return onlyDigits(phonenumbers.Format(n.lib, phonenumbers.NATIONAL)) }
+// included. Where the library writes another number (mobiles of Buenos Aires), it is
+// without one.
+func (n number) trunk() string {
+	s := onlyDigits(phonenumbers.Format(n.lib, phonenumbers.NATIONAL))
+	again, err := phonenumbers.Parse(s, phonenumbers.GetRegionCodeForCountryCode(int(n.lib.GetCountryCode())))
+	if err == nil && phonenumbers.GetNationalSignificantNumber(again) != n.national {
+		return n.national
+	}
+	return s
+}
 
 // E164 returns the number in E.164 form, "+14043438646", reading a number
 // without a plus sign as dialled inside region, an ISO 3166 code such as "US".

@@ -68,6 +68,10 @@ func TestNoSpellingIsAnotherPhone(t *testing.T) {
 				t.Fatalf("%s: no mobile found", region)
 			}
 			seen++
+			n, _ := parseNumber(phonenumbers.Format(p, phonenumbers.E164), "")
+			if m, ok := parseNumber(n.trunk(), region); !ok || m.e164 != n.e164 {
+				t.Errorf("%s: %s with its trunk prefix is %s, which is %s", region, n.e164, n.trunk(), m.e164)
+			}
 			phone := phoneOf(phonenumbers.Format(p, phonenumbers.E164))
 			for name, s := range spellings(p, region) {
 				call.ANI = PhoneNumber(s)
