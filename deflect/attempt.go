@@ -26,7 +26,6 @@ const (
 // attempts tries until an attempt may not be repeated or the next one would not
 // fit the deadline.
 func (c *Client) attempts(ctx context.Context, s *setup, body []byte) (verdict, int) {
-	nonceRefused := false
 	for n := 1; ; n++ {
 		if err := ctx.Err(); err != nil {
 			return broken(ctx, &wire{}, err), n - 1
@@ -36,11 +35,6 @@ func (c *Client) attempts(ctx context.Context, s *setup, body []byte) (verdict, 
 		switch v.reason {
 		case ReasonUnreachable:
 			wait = time.Duration(n*n)*100*time.Millisecond + rand.N(50*time.Millisecond)
-		case ReasonInvalidNonce:
-			if nonceRefused {
-				return v, n
-			}
-			nonceRefused = true
 		case ReasonRateLimited:
 			if v.retryAfter < 0 {
 				return v, n

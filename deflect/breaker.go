@@ -38,7 +38,7 @@ const (
 func (r Reason) health() health {
 	switch r {
 	case ReasonServerError, ReasonRateLimited, ReasonTimeout, ReasonConnectionLost, ReasonBadResponse,
-		ReasonUnreachable, ReasonDeadline, ReasonUnauthorized, ReasonRedirected:
+		ReasonUnreachable, ReasonDeadline, ReasonUnauthorized, ReasonInvalidNonce, ReasonRedirected:
 		return sick
 	case ReasonOK, ReasonRejected:
 		return healthy

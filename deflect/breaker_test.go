@@ -121,8 +121,8 @@ func TestWhatTheBreakerCounts(t *testing.T) {
 	}{
 		{"status=500", true}, {"status=429", true}, {"hang", true}, {"reset-before", true}, {"garbage", true},
 		{"truncate", true}, {"status=401", true}, {"status=403", true}, {"redirect=https://example.net/", true},
-		{"conn-refused", true},
-		{"status=400", false}, {"status=404", false}, {"success-false", false}, {"invalid-nonce", false}, {"success-bool", false},
+		{"conn-refused", true}, {"invalid-nonce", true}, {"delivered-twice", true},
+		{"status=400", false}, {"status=404", false}, {"success-false", false}, {"success-bool", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.fault, func(t *testing.T) {

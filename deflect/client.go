@@ -76,8 +76,8 @@ func (c *Client) DefaultRegion() string { return c.setup.Load().DefaultRegion }
 // case; the error is nil exactly when its outcome is [Sent], else an [*Error].
 //
 // At most one request that the API may have processed is sent: an attempt is
-// repeated only when nothing of it left this machine, when its nonce was
-// refused, or when a 429 names a time that fits the deadline. An [Uncertain]
+// repeated only when nothing of it left this machine, or when a 429 names a time
+// that fits the deadline. An [Uncertain]
 // outcome means that a text may be on its way, so do not call Deflect again for
 // the same key press.
 //
@@ -87,10 +87,6 @@ func (c *Client) DefaultRegion() string { return c.setup.Load().DefaultRegion }
 // is being texted, this one waits for how that ends.
 //
 // Cancelling ctx gives up the wait, not the text: what has left has left.
-//
-// A refused nonce is taken for proof that the request was not processed. That
-// holds as long as nothing on the way delivers a request twice; the transport
-// must not, see [Config].
 func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 	start := time.Now()
 	v, attempts := c.deflect(ctx, call)

@@ -21,6 +21,10 @@ type verdict struct {
 }
 
 // judge turns an answer into a verdict. readErr is why the body is incomplete.
+//
+// A nonce of ours that was used before came twice: something on the way delivered
+// the request again, and its first copy may have sent a text. A refusal that is cut
+// off may have been about to say so.
 func judge(status int, header http.Header, body []byte, readErr error) verdict {
 	a, parseErr := parseAnswer(body)
 	if readErr != nil {
@@ -42,19 +46,21 @@ func judge(status int, header http.Header, body []byte, readErr error) verdict {
 		case a.success:
 			v.outcome, v.reason, v.callID, v.err = Sent, ReasonOK, a.callID, nil
 			return v
-		case a.refused && a.callID == "" && isNonce(a.message):
-			return refuse(ReasonInvalidNonce)
+		case isNonce(a.message):
+			return doubt(ReasonInvalidNonce, nil)
 		case a.said || a.refused && a.callID == "":
 			return refuse(ReasonRejected)
 		}
 		return doubt(ReasonBadResponse, errSaysNothing)
+	case status >= 300 && status < 500 && isNonce(a.message):
+		return doubt(ReasonInvalidNonce, nil)
 	case status >= 300 && status < 400:
 		return refuse(ReasonRedirected)
+	case status >= 400 && status < 500 && readErr != nil && readErr != errLargeAnswer && a.message == "":
+		return doubt(ReasonBadResponse, readErr)
 	case status == http.StatusTooManyRequests:
 		v.retryAfter = retryAfter(header.Get("Retry-After"))
 		return refuse(ReasonRateLimited)
-	case status >= 400 && status < 500 && isNonce(a.message):
-		return refuse(ReasonInvalidNonce)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return refuse(ReasonUnauthorized)
 	case status >= 400 && status < 500:

@@ -55,20 +55,20 @@ const (
 	ReasonBreakerOpen Reason = "breaker_open" // ineligible (not offered) or failed (asked for): the API is known to be down
 	ReasonInvalidCall Reason = "invalid_call" // ineligible or failed: the request would be malformed; the error lists every problem
 
-	ReasonUnauthorized Reason = "unauthorized"  // failed: 401 or 403, or the request could not be signed
-	ReasonInvalidNonce Reason = "invalid_nonce" // failed: the nonce was refused, also after signing again
-	ReasonRateLimited  Reason = "rate_limited"  // failed: 429 without a Retry-After that fits the deadline
-	ReasonRejected     Reason = "rejected"      // failed: another 4xx, or an answer that says no
-	ReasonRedirected   Reason = "redirected"    // failed: 3xx; redirects are not followed
-	ReasonUnreachable  Reason = "unreachable"   // failed: no byte of the request left this machine
-	ReasonDeadline     Reason = "deadline"      // failed: the live deadline passed before a byte left
-	ReasonPrompt       Reason = "prompt"        // failed: the offer could not be played
-	ReasonSwitch       Reason = "switch"        // failed: the switch refused a command or broke the protocol
+	ReasonUnauthorized Reason = "unauthorized" // failed: 401 or 403, or the request could not be signed
+	ReasonRateLimited  Reason = "rate_limited" // failed: 429 without a Retry-After that fits the deadline
+	ReasonRejected     Reason = "rejected"     // failed: another 4xx, or an answer that says no
+	ReasonRedirected   Reason = "redirected"   // failed: 3xx; redirects are not followed
+	ReasonUnreachable  Reason = "unreachable"  // failed: no byte of the request left this machine
+	ReasonDeadline     Reason = "deadline"     // failed: the live deadline passed before a byte left
+	ReasonPrompt       Reason = "prompt"       // failed: the offer could not be played
+	ReasonSwitch       Reason = "switch"       // failed: the switch refused a command or broke the protocol
 
 	ReasonServerError    Reason = "server_error"    // uncertain: 5xx
 	ReasonTimeout        Reason = "timeout"         // uncertain: no answer within the live deadline
 	ReasonConnectionLost Reason = "connection_lost" // uncertain: the connection broke before the answer
-	ReasonBadResponse    Reason = "bad_response"    // uncertain: a 2xx that is cut, unreadable or says nothing
+	ReasonInvalidNonce   Reason = "invalid_nonce"   // uncertain: the API had seen our request before, so it came twice, and the first copy may have sent a text
+	ReasonBadResponse    Reason = "bad_response"    // uncertain: a 2xx that is cut, unreadable or says nothing, or a 4xx that is cut
 
 	ReasonCanceled Reason = "canceled" // failed or uncertain: the context of Deflect was cancelled
 	ReasonShutdown Reason = "shutdown" // failed: this process was told to stop before the caller had decided
@@ -90,12 +90,12 @@ var pairs = []struct {
 		ReasonNotSampled, ReasonCooldown, ReasonCooldownUnknown, ReasonBreakerOpen,
 	}},
 	{Failed, []Reason{
-		ReasonInvalidCall, ReasonCooldownUnknown, ReasonBreakerOpen, ReasonUnauthorized, ReasonInvalidNonce, ReasonRateLimited,
+		ReasonInvalidCall, ReasonCooldownUnknown, ReasonBreakerOpen, ReasonUnauthorized, ReasonRateLimited,
 		ReasonRejected, ReasonRedirected, ReasonUnreachable, ReasonDeadline, ReasonCanceled,
 		ReasonPrompt, ReasonSwitch, ReasonShutdown, ReasonInternal,
 	}},
 	{Uncertain, []Reason{
-		ReasonServerError, ReasonTimeout, ReasonConnectionLost, ReasonBadResponse, ReasonCanceled, ReasonInternal,
+		ReasonServerError, ReasonTimeout, ReasonConnectionLost, ReasonInvalidNonce, ReasonBadResponse, ReasonCanceled, ReasonInternal,
 	}},
 	{Abandoned, []Reason{ReasonHangup, ReasonTransferred}},
 }

@@ -172,7 +172,7 @@ func TestSettleEverything(t *testing.T) {
 		{Status: 400}, {Status: 401}, {Status: 404}, {Status: 429}, {Status: 429, RetryAfter: "1"}, {Status: 500}, {Status: 503},
 		{Status: 500, StatusAfterProcessing: true}, {Status: 504, StatusAfterProcessing: true},
 		{InvalidNonce: true}, {SuccessFalse: true}, {SuccessFalse: true, SuccessBool: true}, {SuccessBool: true}, {NoText: true, Truncate: true},
-		{HangAfterProcessing: true}, {HangAfterProcessing: true, Truncate: true}, {ResetAfter: true}, {Garbage: true}, {Truncate: true},
+		{HangAfterProcessing: true}, {HangAfterProcessing: true, Truncate: true}, {DeliveredTwice: true}, {ResetAfter: true}, {Garbage: true}, {Truncate: true},
 		{Delay: 2 * time.Second}, {Delay: 10 * time.Second}, {Body: "{}"}, {Body: "<html>"}, {Body: `{"callId":"1"}`},
 	}
 	reportFaults := []deflecttest.Fault{

@@ -357,7 +357,7 @@ func TestBrokenAPI(t *testing.T) {
 		{"reset-after", deflect.Uncertain, 1}, {"status=500", deflect.Uncertain, 0}, {"status-after=502", deflect.Uncertain, 1},
 		{"garbage", deflect.Uncertain, 1}, {"truncate", deflect.Uncertain, 1}, {"delay=10s", deflect.Uncertain, 1},
 		{"delay=3s", deflect.Sent, 1}, {"conn-refused", deflect.Failed, 0}, {"status=429,retry-after=1", deflect.Failed, 0},
-		{"status=401", deflect.Failed, 0}, {"redirect=https://example.net", deflect.Failed, 0}, {"invalid-nonce", deflect.Failed, 0},
+		{"status=401", deflect.Failed, 0}, {"redirect=https://example.net", deflect.Failed, 0}, {"invalid-nonce", deflect.Uncertain, 0}, {"delivered-twice", deflect.Uncertain, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.fault, func(t *testing.T) {

@@ -56,7 +56,8 @@ A fault is one or more words with commas between them:
   no-text           a 200 that says yes; no text
   success-bool      a true that is not in quotes
   redirect=URL      answers 307
-  invalid-nonce     refuses the nonce
+  invalid-nonce     refuses the nonce; no text
+  delivered-twice   refuses the nonce, after the text was sent
   retry-after=2     goes with status=429
   body=TEXT         another body; must come last`
 }

@@ -65,6 +65,11 @@ type Fault struct {
 	// sent. Together with Truncate the client gets half an answer first.
 	HangAfterProcessing bool
 
+	// DeliveredTwice: something on the way delivered the request twice, and the
+	// client gets the answer to the second copy, whose nonce had been used. The
+	// text is sent, by the first one.
+	DeliveredTwice bool
+
 	// ResetAfter: the connection is reset. The text is sent.
 	ResetAfter bool
 
@@ -97,6 +102,7 @@ const (
 	successFalse
 	noText
 	hangAfter
+	deliveredTwice
 	resetAfter
 	garbage
 )
@@ -116,6 +122,7 @@ func (f Fault) kinds() (kinds []faultKind) {
 		{f.SuccessFalse, successFalse},
 		{f.NoText, noText},
 		{f.HangAfterProcessing, hangAfter},
+		{f.DeliveredTwice, deliveredTwice},
 		{f.ResetAfter, resetAfter},
 		{f.Garbage, garbage},
 	} {
@@ -200,6 +207,10 @@ func (f Fault) spoil(kind faultKind, ans answer) answer {
 		ans.reason = reason
 	case hangAfter:
 		ans.hang, ans.stall = !f.Truncate, f.Truncate
+	case deliveredTwice:
+		reason := ans.reason
+		ans = errorAnswer(http.StatusUnauthorized, reasonNonce)
+		ans.reason = reason
 	case resetAfter:
 		ans.reset = true
 	case garbage:

@@ -52,6 +52,10 @@ var faultCases = []struct {
 		name: "invalid nonce", fault: Fault{InvalidNonce: true},
 		status: 401, body: `{"error":"Invalid Nonce - Nonce has been previously used"}`,
 	},
+	{
+		name: "delivered twice", fault: Fault{DeliveredTwice: true}, sent: true,
+		status: 401, body: `{"error":"Invalid Nonce - Nonce has been previously used"}`,
+	},
 	{name: "success false", fault: Fault{SuccessFalse: true}, status: 200, body: `{"success":"false","message":"{}"}`},
 	{name: "success false as bool", fault: Fault{SuccessFalse: true, SuccessBool: true}, status: 200, body: `{"success":false,"message":"{}"}`},
 	{name: "success as bool", fault: Fault{SuccessBool: true}, sent: true, status: 200, body: `{"callId":"473513","success":true}`},

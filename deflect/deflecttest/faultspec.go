@@ -20,6 +20,7 @@ var faultFlags = [...]struct {
 	{"no-text", func(f *Fault) *bool { return &f.NoText }},
 	{"success-bool", func(f *Fault) *bool { return &f.SuccessBool }},
 	{"hang-after", func(f *Fault) *bool { return &f.HangAfterProcessing }},
+	{"delivered-twice", func(f *Fault) *bool { return &f.DeliveredTwice }},
 	{"reset-after", func(f *Fault) *bool { return &f.ResetAfter }},
 	{"garbage", func(f *Fault) *bool { return &f.Garbage }},
 	{"truncate", func(f *Fault) *bool { return &f.Truncate }},
@@ -29,7 +30,7 @@ var faultFlags = [...]struct {
 // them, such as "status=429,retry-after=1". The words are delay=DURATION,
 // conn-refused, reset-before, hang, redirect=URL, status=CODE,
 // status-after=CODE (the text is sent), invalid-nonce, success-false, no-text,
-// success-bool, hang-after, reset-after, garbage, truncate, retry-after=VALUE
+// success-bool, hang-after, delivered-twice, reset-after, garbage, truncate, retry-after=VALUE
 // and, last because it may hold commas, body=TEXT.
 func ParseFault(s string) (Fault, error) {
 	var f Fault

@@ -23,6 +23,7 @@ func TestParseFault(t *testing.T) {
 		{"success-false,success-bool", Fault{SuccessFalse: true, SuccessBool: true}},
 		{"hang-after,truncate", Fault{HangAfterProcessing: true, Truncate: true}},
 		{"no-text,success-bool", Fault{NoText: true, SuccessBool: true}},
+		{"delivered-twice", Fault{DeliveredTwice: true}},
 		{"reset-after", Fault{ResetAfter: true}},
 		{"garbage", Fault{Garbage: true}},
 		{"redirect=https://example.com/a?b=c,status=302", Fault{Redirect: "https://example.com/a?b=c", Status: 302}},
