@@ -148,11 +148,10 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 // errLiveDeadline is the cause of a context that our own deadline ended.
 var errLiveDeadline = errors.New("the live deadline passed")
 
-// waiting says why a context that ended stopped the wait for an answer: our
-// limits are the API's fault, any other end is our caller's wish.
+// waiting says why a context that ended stopped the wait for an answer: a
+// deadline, ours or our caller's, is the API's fault, any other end a wish.
 func waiting(ctx context.Context) Reason {
-	switch context.Cause(ctx) {
-	case errLiveDeadline, errSilent:
+	if cause := context.Cause(ctx); ctx.Err() == context.DeadlineExceeded || cause == context.DeadlineExceeded || cause == errSilent {
 		return ReasonTimeout
 	}
 	return ReasonCanceled

@@ -13,8 +13,8 @@ import (
 // breaker is the state that calls share about the API's health.
 type breaker interface {
 	// run calls fn unless the breaker is open. It reports whether fn ran; fn
-	// returns the reason that its call ended with.
-	run(fn func() Reason) bool
+	// returns what its call told about the API.
+	run(fn func() health) bool
 	// state is "closed", "open" or "half_open".
 	state() string
 	// offer takes the one offer that may be out while half open, for at most so
@@ -83,11 +83,11 @@ func newLocalBreaker(cfg BreakerConfig, log *slog.Logger, moved func(to string))
 	return b
 }
 
-func (b *localBreaker) run(fn func() Reason) (ran bool) {
+func (b *localBreaker) run(fn func() health) (ran bool) {
 	defer b.logMoves()
 	b.cb.Execute(func() (struct{}, error) { //nolint:errcheck // fn has its own result
 		ran = true
-		switch fn().health() {
+		switch fn() {
 		case healthy:
 			return struct{}{}, errHealthy
 		case silent:

@@ -86,10 +86,11 @@ func (c *Client) DefaultRegion() string { return c.setup.Load().DefaultRegion }
 // the offer, and an offer that was made is kept. While another call of the same caller
 // is being texted, this one waits for how that ends.
 //
-// Cancelling ctx gives up the wait, not the text: what has left has left.
+// Cancelling ctx gives up the wait, not the text: what has left has left. A deadline
+// of ctx that comes before the live deadline counts like it, as the API's failure.
 func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 	start := time.Now()
-	v, attempts := c.deflect(ctx, call)
+	v, attempts := c.deflect(ctx, call, start)
 	res := Result{
 		Outcome:  v.outcome,
 		Reason:   v.reason,
@@ -105,8 +106,8 @@ func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 	return res, &Error{Outcome: res.Outcome, Reason: res.Reason, Err: v.err}
 }
 
-func (c *Client) deflect(ctx context.Context, call Call) (v verdict, attempts int) {
-	q := c.inquire(ctx, call, time.Now())
+func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v verdict, attempts int) {
+	q := c.inquire(ctx, call, start)
 	q.final = true
 	if no := q.refusal(protecting); no != nil {
 		v = verdict{outcome: no.Outcome, reason: no.Reason, err: no.Err}
@@ -119,9 +120,19 @@ func (c *Client) deflect(ctx context.Context, call Call) (v verdict, attempts in
 	ctx, cancel := context.WithTimeoutCause(ctx, q.setup.LiveDeadline, errLiveDeadline)
 	defer cancel()
 	v = c.once(ctx, q, func() (v verdict) {
-		ran := q.setup.breaker.run(func() Reason {
+		// Waiting may have left too little time for anything but doubt.
+		if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) < min(minAttempt, q.setup.LiveDeadline/2) {
+			return late(ctx, errNoTime)
+		}
+		sent := time.Now()
+		ran := q.setup.breaker.run(func() health {
 			v, attempts = c.attempts(ctx, q.setup, body)
-			return v.reason
+			// A deadline is the API's failure, but not one that passed for the most
+			// part before the API was asked.
+			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) {
+				return silent
+			}
+			return v.reason.health()
 		})
 		if !ran {
 			return verdict{outcome: Failed, reason: ReasonBreakerOpen}
@@ -145,7 +156,7 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 	for _, key := range keys {
 		done, ok := c.turns.take(ctx, key)
 		if !ok {
-			return late(ctx)
+			return late(ctx, errOtherCall)
 		}
 		defer done()
 	}
@@ -170,11 +181,6 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 			return verdict{outcome: Ineligible, reason: no.Reason, err: no.err}
 		}
 	}
-	// Waiting may have left too little time for anything but doubt.
-	if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) < min(minAttempt, q.setup.LiveDeadline/2) {
-		giveBack()
-		return late(ctx)
-	}
 	v := send() // a panic leaves the cooldown: nobody knows what was sent
 	if v.outcome == Failed {
 		giveBack()
@@ -192,12 +198,15 @@ func (c *Client) giveBack(ctx context.Context, key, token string) {
 }
 
 // late is the verdict of a call whose time was over before it could begin.
-func late(ctx context.Context) verdict {
-	v := verdict{outcome: Failed, reason: ReasonDeadline, err: errOtherCall}
+func late(ctx context.Context, err error) verdict {
+	v := verdict{outcome: Failed, reason: ReasonDeadline, err: err}
 	if ctx.Err() != nil && waiting(ctx) == ReasonCanceled {
 		v.reason = ReasonCanceled
 	}
 	return v
 }
 
-var errOtherCall = errors.New("another call of the same caller was being texted all the time")
+var (
+	errOtherCall = errors.New("another call of the same caller was being texted all the time")
+	errNoTime    = errors.New("the deadline left too little time for a request")
+)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -342,20 +343,93 @@ func TestFarRetryAfter(t *testing.T) {
 	})
 }
 
-// An embedder's own time limit is its own: it opens nobody's breaker.
+// A deadline of whoever calls Deflect is the API's failure like the live deadline:
+// nobody should be offered a text while none can be sent. A cancelled context is a
+// wish, and tells nothing.
 func TestForeignDeadline(t *testing.T) {
+	tests := []struct {
+		name   string
+		limit  func(context.Context) (context.Context, context.CancelFunc)
+		reason deflect.Reason
+		opens  bool
+	}{
+		{"deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Second)
+		}, deflect.ReasonTimeout, true},
+		{"deadline with a cause", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeoutCause(ctx, time.Second, errors.New("mine"))
+		}, deflect.ReasonTimeout, true},
+		{"cancelled", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(time.Second, cancel)
+			return ctx, cancel
+		}, deflect.ReasonCanceled, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := deflecttest.New(keys)
+				api.SetFault(&deflecttest.Fault{Hang: true})
+				client := newClient(t, api, nil)
+				for range 5 {
+					ctx, cancel := tt.limit(t.Context())
+					res, _ := client.Deflect(ctx, call())
+					cancel()
+					if res.Outcome != deflect.Uncertain || res.Reason != tt.reason {
+						t.Fatalf("%+v", res)
+					}
+				}
+				if _, err := client.Offer(t.Context(), call()); (err != nil) != tt.opens {
+					t.Errorf("offer after five: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Time that went by before the API was asked is not the API's: a deadline that had
+// passed already, one that left no time, and one that another call of the same
+// caller had used up.
+func TestDeadlineThatIsNotTheAPIs(t *testing.T) {
+	policy, err := deflect.NewPolicy("p", deflect.Rules{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range []time.Duration{-time.Second, 100 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			api := deflecttest.New(keys)
+			api.SetFault(&deflecttest.Fault{Hang: true})
+			client := newClient(t, api, nil)
+			for range 10 {
+				ctx, cancel := context.WithTimeout(t.Context(), left)
+				res, err := client.Deflect(ctx, call())
+				cancel()
+				if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonDeadline || !deflect.NotSent(err) || res.Attempts != 0 {
+					t.Fatalf("%s left: %+v, %v", left, res, err)
+				}
+			}
+			if _, err := client.Offer(t.Context(), call()); err != nil {
+				t.Errorf("%s left: %v", left, err)
+			}
+		})
+	}
 	synctest.Test(t, func(t *testing.T) {
 		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{Hang: true})
-		client := newClient(t, api, nil)
-		for range 6 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			res, _ := client.Deflect(ctx, call())
-			cancel()
-			if res.Outcome != deflect.Uncertain || res.Reason != deflect.ReasonCanceled {
-				t.Fatalf("%+v", res)
-			}
+		client := newClient(t, api, func(c *deflect.Config) { c.Breaker.Failures = 2 })
+		// The first call is refused after 3 s, so that the second may text; which
+		// has 1 s left, and the API takes 2.
+		api.Inject(deflecttest.Fault{Delay: 3 * time.Second, Status: 400}, deflecttest.Fault{Delay: 2 * time.Second}, deflecttest.Fault{Status: 500})
+		k := call()
+		k.Policy = policy
+		var calls sync.WaitGroup
+		calls.Go(func() { client.Deflect(t.Context(), k) })
+		synctest.Wait()
+		if res, _ := client.Deflect(t.Context(), k); res.Reason != deflect.ReasonTimeout {
+			t.Errorf("the second call: %+v", res)
 		}
+		calls.Wait()
+		k.Policy = nil
+		client.Deflect(t.Context(), k) // one failure, not two in a row
 		if _, err := client.Offer(t.Context(), call()); err != nil {
 			t.Error(err)
 		}

@@ -60,12 +60,12 @@ const (
 	ReasonRejected     Reason = "rejected"     // failed: another 4xx, or an answer that says no
 	ReasonRedirected   Reason = "redirected"   // failed: 3xx; redirects are not followed
 	ReasonUnreachable  Reason = "unreachable"  // failed: no byte of the request left this machine
-	ReasonDeadline     Reason = "deadline"     // failed: the live deadline passed before a byte left
+	ReasonDeadline     Reason = "deadline"     // failed: the live deadline, or that of the context of Deflect, passed before a byte left
 	ReasonPrompt       Reason = "prompt"       // failed: the offer could not be played
 	ReasonSwitch       Reason = "switch"       // failed: the switch refused a command or broke the protocol
 
 	ReasonServerError    Reason = "server_error"    // uncertain: 5xx
-	ReasonTimeout        Reason = "timeout"         // uncertain: no answer within the live deadline
+	ReasonTimeout        Reason = "timeout"         // uncertain: no answer within the live deadline, or an earlier one of the context of Deflect
 	ReasonConnectionLost Reason = "connection_lost" // uncertain: the connection broke before the answer
 	ReasonInvalidNonce   Reason = "invalid_nonce"   // uncertain: the API had seen our request before, so it came twice, and the first copy may have sent a text
 	ReasonBadResponse    Reason = "bad_response"    // uncertain: a 2xx that is cut, unreadable or says nothing, or a 4xx that is cut

@@ -48,6 +48,9 @@ func (c *Client) fetch(ctx context.Context, s *setup, w period, gaveUp *atomic.B
 	nonceRefused := false
 	for n := 0; ; {
 		v := s.fetchOnce(ctx, body, emit)
+		if v.reason == ReasonTimeout && ctx.Err() != nil {
+			v.reason = ReasonCanceled // the reader's own limit, not the API's silence
+		}
 		c.metrics.reports[v.reason].Inc()
 		c.log.LogAttrs(ctx, slog.LevelDebug, "report request ended",
 			slog.Time("from", w.from), slog.Time("to", w.to), slog.String("reason", string(v.reason)),
