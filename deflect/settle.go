@@ -57,7 +57,7 @@ var (
 	ErrClosed     = errors.New("the client was closed before the report could tell")
 	ErrTooMany    = errors.New("too many uncertain deflections are open already (Settle.Max)")
 	ErrTooEarly   = errors.New("the report shows no text yet, which may be its lag: ask again later")
-	ErrOtherText  = errors.New("the report shows an earlier text under the same id: nobody can tell whether it is this one, or the clocks differ")
+	ErrOtherText  = errors.New("the report shows a text under the same id that may be another one: an earlier one, one to another spelling of the number, or the clocks differ")
 	errIncomplete = errors.New("an entry of the report could not be read, and may be the one")
 	errNameless   = errors.New("the report shows a text without an external call id, which may be the one")
 	errLongLookup = errors.New("the lookup took too long")
@@ -76,8 +76,7 @@ const (
 )
 
 // Settle looks once into the report for the text of a call that was deflected at
-// about the given time (to some minutes), and began at most a day before. Ids are
-// compared as they are. Without a sign of the text the result is [SettledNotSent]
+// about the given time (to some minutes), and began at most a day before. Without a sign of the text the result is [SettledNotSent]
 // only when that was Settle.Limit ago: a report lags.
 func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time) Settlement {
 	if externalCallID == "" {
@@ -104,7 +103,7 @@ func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time
 // doubt is an uncertain deflection that is to be settled.
 type doubt struct {
 	externalID      string
-	number          string    // national number that was to be texted; empty when nobody knows
+	number          spellings // that was to be texted; nil when nobody knows
 	begin, accepted time.Time // as they were sent; begin is zero when nobody knows
 	since           time.Time // when it ended uncertain
 	next            time.Time // when it is looked up
@@ -141,15 +140,18 @@ func (d *doubt) verdict(now time.Time, limit time.Duration) Settlement {
 // another one only when the clocks cannot explain it and its begin, which the
 // report may echo as we sent it, is another call's.
 func (d *doubt) see(e Event) {
-	if theirs, ours := nationalDigits(string(e.CustomerPhoneNumber)), nationalDigits(d.number); theirs != "" &&
-		!strings.HasSuffix(theirs, ours) && !strings.HasSuffix(ours, theirs) {
+	like := d.number.like(string(e.CustomerPhoneNumber))
+	switch {
+	case like == another:
 		return
+	case e.ExternalCallID != d.externalID:
+		like = maybeOurs // but for case and blanks
 	}
 	since := func(slack time.Duration) bool { return e.Time.IsZero() || !e.Time.Before(d.accepted.Add(-slack)) }
 	same := d.begin.IsZero() || e.Begin.IsZero() || sameInstant(e.Begin, d.begin) || sameInstant(e.Begin, d.accepted)
 	text := e.Type == EventSendText
 	switch {
-	case since(textSlack) || same && !text && !d.begin.IsZero():
+	case like == ours && (since(textSlack) || same && !text && !d.begin.IsZero()):
 		if callIDForm.MatchString(e.CallID) {
 			d.callID = e.CallID
 		}
@@ -167,6 +169,5 @@ func sameInstant(told, sent time.Time) bool {
 	return told.UnixMilli() == sent.UnixMilli() || told.UnixMilli() == sent.Unix()*1000
 }
 
-// nationalDigits leaves out what national numbers are written with, trunk prefix
-// included.
-func nationalDigits(n string) string { return strings.TrimLeft(onlyDigits(n), "0") }
+// sameID is an id without what systems change about ids.
+func sameID(id string) string { return strings.ToLower(strings.TrimSpace(id)) }

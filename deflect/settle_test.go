@@ -434,6 +434,42 @@ func TestSettleTellsTextsApart(t *testing.T) {
 	}
 }
 
+// TestSettleOtherSpelling shows a text under the id of the call, to a number that is
+// written in another way, or an id that is. What may be ours is never "not sent".
+func TestSettleOtherSpelling(t *testing.T) {
+	for _, tt := range []struct {
+		id     func(string) string
+		number string
+		want   deflect.SettleResult
+	}{
+		{strings.Clone, "04043438646", deflect.SettledSent},
+		{strings.Clone, "404***8646", deflect.SettledSent},
+		{strings.Clone, "***46", deflect.SettledSent},
+		{strings.Clone, "4.043438646e+09", deflect.SettledUnknown},
+		{strings.Clone, "8d969eef6ecad3c29a3a629280e686cf", deflect.SettledUnknown},
+		{strings.ToUpper, "4043438646", deflect.SettledUnknown},
+		{strings.Clone, "404***8655", deflect.SettledNotSent},
+		{strings.Clone, "4043438655", deflect.SettledNotSent},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			k, sent := call(), time.Now()
+			api := deflecttest.New(keys)
+			report := &reporter{answer: func(_, _ time.Time, _ int) (int, string) {
+				return 200, fmt.Sprintf(`{"success":"true","data":{"473513":[{"externalCallId":%q,"customerPhoneNumber":%q,"eventType":"sendtext","eventTime":"%d"}]}}`,
+					tt.id(k.ExternalCallID), tt.number, sent.UnixMilli())
+			}}
+			var got settled
+			c := newClient(t, nil, func(c *deflect.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
+			api.Inject(deflecttest.Fault{ResetAfter: true})
+			c.Deflect(t.Context(), k)
+			time.Sleep(time.Hour)
+			if all := got.heard(); len(all) != 1 || all[0].Result != tt.want {
+				t.Errorf("%s: settled %+v, want %s", tt.number, all, tt.want)
+			}
+		})
+	}
+}
+
 // TestSettleClocks lets LivePerson's clock differ from ours.
 func TestSettleClocks(t *testing.T) {
 	for _, tt := range []struct {

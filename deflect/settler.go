@@ -44,7 +44,7 @@ func (s *settler) add(call checked) {
 	}
 	now := time.Now()
 	d := &doubt{
-		externalID: call.call.ExternalCallID, number: call.customer.national, begin: call.call.Start, accepted: call.call.Accepted,
+		externalID: call.call.ExternalCallID, number: call.customer.spellings(), begin: call.call.Start, accepted: call.call.Accepted,
 		since: now, next: now.Add(cfg.After), wait: cfg.After,
 	}
 	if err := s.enqueue(d, cfg.Max); err != nil {
@@ -161,7 +161,7 @@ func (s *settler) lookUp(ctx context.Context, doubts []*doubt, spans []period) {
 	for _, d := range doubts {
 		d.lookups++
 		d.gap, d.other = nil, false
-		byID[d.externalID] = append(byID[d.externalID], d)
+		byID[sameID(d.externalID)] = append(byID[sameID(d.externalID)], d)
 	}
 	var gap error
 	for _, span := range spans {
@@ -175,7 +175,7 @@ func (s *settler) lookUp(ctx context.Context, doubts []*doubt, spans []period) {
 			case e.ExternalCallID == "" && e.Type == EventSendText:
 				gap = errNameless
 			default:
-				for _, d := range byID[e.ExternalCallID] {
+				for _, d := range byID[sameID(e.ExternalCallID)] {
 					d.see(e)
 				}
 			}
