@@ -97,7 +97,11 @@ func (s *setup) post(ctx context.Context, path string, body []byte) (*http.Respo
 
 	// RoundTrip, not http.Client: it follows no redirect, and a redirect would
 	// replay the nonce at an address of the answer's choice.
+	asked := time.Now()
 	resp, err := s.rt.RoundTrip(req)
+	if err == nil {
+		s.clock.hear(resp.Header, asked, time.Now())
+	}
 	return resp, w, err
 }
 

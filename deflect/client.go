@@ -21,6 +21,7 @@ type Client struct {
 	turns     turns
 	metrics   *metrics
 	settler   *settler
+	clock     apiClock
 	live      *liveFunnel // nil unless the report is polled
 	log       *slog.Logger
 }
@@ -140,7 +141,7 @@ func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v ver
 		return v
 	})
 	if v.outcome == Uncertain {
-		c.settler.add(q.call)
+		c.settler.add(q.call, start)
 	}
 	return v, attempts
 }

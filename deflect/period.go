@@ -22,6 +22,25 @@ func merge(all []period) []period {
 	return out
 }
 
+// without returns what of the periods is not in the others, which are merged.
+func without(all, others []period) (out []period) {
+	for _, p := range all {
+		for _, o := range others {
+			if !o.to.After(p.from) || !o.from.Before(p.to) {
+				continue
+			}
+			if o.from.After(p.from) {
+				out = append(out, period{p.from, o.from})
+			}
+			p.from = o.to
+		}
+		if p.from.Before(p.to) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // earlier returns the earlier of two times; zero is none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

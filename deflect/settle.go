@@ -61,6 +61,7 @@ var (
 	errIncomplete = errors.New("an entry of the report could not be read, and may be the one")
 	errNameless   = errors.New("the report shows a text without an external call id, which may be the one")
 	errLongLookup = errors.New("the lookup took too long")
+	errClocks     = errors.New("the clock of the API was changed too often meanwhile")
 )
 
 const (
@@ -70,6 +71,8 @@ const (
 	textSlack = time.Minute
 	// How long one lookup may take: it holds up the others.
 	lookupWithin = 2 * time.Minute
+	// Moments that differ by less are one, and so many are believed of one text.
+	sameMoment, maxMoments = textSlack / 2, 8
 	// How long before its text a call may have begun, when nobody knows: as a
 	// rule, with which one window is enough, and at most.
 	longCall, longestCall = 45 * time.Minute, 24 * time.Hour
@@ -84,29 +87,38 @@ func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time
 	}
 	// The time is a person's memory.
 	slack := max(c.setup.Load().Settle.Limit, clockSlack)
-	d := &doubt{externalID: externalCallID, accepted: at.Add(-slack), since: at}
+	began := at.Round(0).Add(-slack)
+	d := &doubt{externalID: externalCallID, accepted: began, began: began, since: at}
 	now := time.Now()
-	near := period{at.Add(-longCall), earlier(at.Add(slack+textSlack), now)}
-	c.settler.lookUp(ctx, []*doubt{d}, []period{near})
+	look := func(spans ...period) {
+		c.settler.lookUp(ctx, []*doubt{d}, func() (all []period) {
+			for _, m := range append(d.moments, began) {
+				for _, s := range spans {
+					off := m.Sub(began)
+					all = append(all, period{s.from.Add(off), earlier(s.to.Add(off), now.Add(off+clockSlack))})
+				}
+			}
+			return all
+		})
+	}
+	near := period{at.Add(-longCall), at.Add(slack + textSlack)}
+	look(near)
 	if v := d.verdict(now, c.setup.Load().Settle.Limit); v.Result != SettledNotSent {
 		return v
 	}
 	// Before it is said that there was none, the days around.
-	around := []period{{at.Add(-longestCall), near.from}}
-	if end := earlier(at.Add(longestCall), now); end.After(near.to) {
-		around = append(around, period{near.to, end})
-	}
-	c.settler.lookUp(ctx, []*doubt{d}, around)
+	look(period{at.Add(-longestCall), near.from}, period{near.to, at.Add(longestCall)})
 	return d.verdict(now, c.setup.Load().Settle.Limit)
 }
 
 // doubt is an uncertain deflection that is to be settled.
 type doubt struct {
 	externalID      string
-	number          spellings // that was to be texted; nil when nobody knows
-	begin, accepted time.Time // as they were sent; begin is zero when nobody knows
-	since           time.Time // when it ended uncertain
-	next            time.Time // when it is looked up
+	number          spellings   // that was to be texted; nil when nobody knows
+	begin, accepted time.Time   // as they were sent; begin is zero when nobody knows
+	began, since    time.Time   // when Deflect began, and when it ended uncertain
+	moments         []time.Time // what the API's clock showed when it began, as its answers tell
+	next            time.Time   // when it is looked up
 	wait            time.Duration
 
 	lookups int
@@ -116,6 +128,54 @@ type doubt struct {
 	other   bool  // the report shows a text that may be this one
 	gap     error // why the last lookup did not see everything
 }
+
+// learn notes what a reading tells about when the deflection began. Readings tell
+// different moments when the API's clock was changed meanwhile.
+func (d *doubt) learn(r *reading) {
+	if r == nil {
+		return
+	}
+	moment := r.show(d.began)
+	for _, m := range d.moments {
+		if apart(m, moment) < sameMoment {
+			return
+		}
+	}
+	if len(d.moments) <= maxMoments {
+		d.moments = append(d.moments, moment)
+	}
+}
+
+// when is what the API's clock may have shown when the deflection began.
+func (d *doubt) when(now time.Time) []time.Time {
+	if len(d.moments) > 0 {
+		return d.moments
+	}
+	return d.ours(now)
+}
+
+// ours is what our clock showed when the deflection began: before and after it was
+// changed meanwhile.
+func (d *doubt) ours(now time.Time) []time.Time {
+	then, seenFromNow := d.began.Round(0), now.Round(0).Add(-now.Sub(d.began))
+	if apart(then, seenFromNow) < sameMoment {
+		return []time.Time{then}
+	}
+	return []time.Time{then, seenFromNow}
+}
+
+// spans is where a text of the deflection is in the report, by whichever time the
+// API filters: those that were sent, and its own from then until now. What was read
+// too much does no harm, so that all clocks are believed.
+func (d *doubt) spans(now time.Time) []period {
+	spans := []period{around(d.begin, d.begin), around(d.accepted, d.accepted)}
+	for _, m := range append(d.ours(now), d.moments...) {
+		spans = append(spans, around(m, m.Add(now.Sub(d.began))))
+	}
+	return spans
+}
+
+func around(from, to time.Time) period { return period{from.Add(-clockSlack), to.Add(clockSlack)} }
 
 // verdict is the settlement as of now.
 func (d *doubt) verdict(now time.Time, limit time.Duration) Settlement {
@@ -147,18 +207,23 @@ func (d *doubt) see(e Event) {
 	case e.ExternalCallID != d.externalID:
 		like = maybeOurs // but for case and blanks
 	}
-	since := func(slack time.Duration) bool { return e.Time.IsZero() || !e.Time.Before(d.accepted.Add(-slack)) }
+	all, any := true, false // of what the API's clock may have shown
+	for _, m := range d.when(time.Now()) {
+		all = all && !e.Time.Before(m.Add(-textSlack))
+		any = any || !e.Time.Before(m.Add(-clockSlack))
+	}
+	all, any = all || e.Time.IsZero(), any || e.Time.IsZero()
 	same := d.begin.IsZero() || e.Begin.IsZero() || sameInstant(e.Begin, d.begin) || sameInstant(e.Begin, d.accepted)
 	text := e.Type == EventSendText
 	switch {
-	case like == ours && (since(textSlack) || same && !text && !d.begin.IsZero()):
+	case like == ours && (all || same && !text && !d.begin.IsZero()):
 		if callIDForm.MatchString(e.CallID) {
 			d.callID = e.CallID
 		}
 		if text {
 			d.shown, d.sentAt = true, e.Time
 		}
-	case text && (same || since(clockSlack)):
+	case text && (same || any):
 		d.other = true
 	}
 }

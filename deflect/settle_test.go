@@ -470,6 +470,110 @@ func TestSettleOtherSpelling(t *testing.T) {
 	}
 }
 
+// TestSettleClocksStep lets the API's clock differ from ours, and clocks be changed in
+// the middle. A text that went out is never settled as not sent, nor the other way
+// round, and a clock that only differs is no reason not to know.
+func TestSettleClocksStep(t *testing.T) {
+	const day = 24 * time.Hour
+	tests := []struct {
+		name         string
+		ahead, later time.Duration // the API's clock against ours, when it is asked for the text and from then on
+		call         time.Duration // the clock of the call's times against ours: it was set back by so much since
+		unknown      bool          // a text that went out may be settled as unknown
+	}{
+		{name: "ahead by minutes", ahead: 5 * time.Minute, later: 5 * time.Minute},
+		{name: "behind by minutes", ahead: -5 * time.Minute, later: -5 * time.Minute},
+		{name: "ahead by hours", ahead: 3 * time.Hour, later: 3 * time.Hour},
+		{name: "behind by hours", ahead: -3 * time.Hour, later: -3 * time.Hour},
+		{name: "ours was never set", ahead: 20 * 365 * day, later: 20 * 365 * day},
+		{name: "ours is set back within the call", call: time.Hour},
+		{name: "ours is set forward within the call", call: -time.Hour},
+		{name: "theirs is set back", later: -time.Hour, unknown: true},
+		{name: "theirs is set forward", later: time.Hour, unknown: true},
+		{name: "theirs is corrected", ahead: -2 * time.Hour, unknown: true},
+	}
+	for _, tt := range tests {
+		for filter := deflecttest.ByBegin; filter <= deflecttest.ByActivity; filter++ {
+			for _, sent := range []bool{true, false} {
+				t.Run(fmt.Sprint(tt.name, " ", filter, " ", sent), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						api := deflecttest.New(keys)
+						api.SetReport(deflecttest.Report{Filter: filter})
+						api.SetClock(tt.ahead)
+						var got settled
+						c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear })
+						k := call()
+						k.ExternalCallID = "before"
+						c.Deflect(t.Context(), k) // shows the API's clock
+						time.Sleep(time.Minute)
+
+						k = call()
+						k.Accepted = time.Now().Add(tt.call)
+						k.Start = k.Accepted.Add(-time.Minute)
+						api.Inject(deflecttest.Fault{HangAfterProcessing: sent, Hang: !sent})
+						c.Deflect(t.Context(), k)
+						time.Sleep(time.Second)
+						api.SetClock(tt.later)
+						time.Sleep(time.Hour)
+						want := deflect.SettledNotSent
+						if sent {
+							want = deflect.SettledSent
+						}
+						all := got.heard()
+						if len(all) != 1 {
+							t.Fatalf("settled %+v", all)
+						}
+						if v := all[0]; v.Result != want && (!tt.unknown || v.Result != deflect.SettledUnknown) {
+							t.Errorf("settled %+v, want %s", v, want)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestSettleLimit lets the report hang while texts become uncertain all the time:
+// each is told at its limit and one lookup at most.
+func TestSettleLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		api.SetReportFault(&deflecttest.Fault{Hang: true})
+		var got settled
+		var mu sync.Mutex
+		began, told := map[string]time.Time{}, map[string]time.Duration{}
+		c := newClient(t, api, func(c *deflect.Config) {
+			c.Breaker.Failures = 1e6
+			c.OnSettled = func(v deflect.Settlement) {
+				got.hear(v)
+				mu.Lock()
+				defer mu.Unlock()
+				told[v.ExternalCallID] = time.Since(began[v.ExternalCallID])
+			}
+		})
+		for i := range 100 {
+			k := call()
+			k.ExternalCallID = fmt.Sprint(i)
+			api.Inject(deflecttest.Fault{ResetAfter: true})
+			mu.Lock()
+			began[k.ExternalCallID] = time.Now()
+			mu.Unlock()
+			c.Deflect(t.Context(), k)
+			time.Sleep(17 * time.Second)
+		}
+		time.Sleep(15 * time.Minute)
+		all := got.heard()
+		for _, v := range all {
+			if late := told[v.ExternalCallID]; late > 12*time.Minute || v.Took != late || v.Result != deflect.SettledUnknown || v.Err == nil {
+				t.Errorf("%+v", v)
+			}
+		}
+		if len(all) != 100 {
+			t.Errorf("%d settled", len(all))
+		}
+	})
+}
+
 // TestSettleClocks lets LivePerson's clock differ from ours.
 func TestSettleClocks(t *testing.T) {
 	for _, tt := range []struct {

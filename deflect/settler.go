@@ -29,6 +29,9 @@ type settler struct {
 	telling bool         // somebody tells them
 }
 
+// longestPause is how much later than its time a lookup may come to serve several.
+const longestPause = 5 * time.Second
+
 func newSettler(c *Client) *settler {
 	s := &settler{client: c, wake: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -37,7 +40,7 @@ func newSettler(c *Client) *settler {
 }
 
 // add takes an uncertain deflection. It does not wait.
-func (s *settler) add(call checked) {
+func (s *settler) add(call checked, began time.Time) {
 	cfg := s.client.setup.Load().Settle
 	if cfg.Disabled {
 		return
@@ -45,8 +48,9 @@ func (s *settler) add(call checked) {
 	now := time.Now()
 	d := &doubt{
 		externalID: call.call.ExternalCallID, number: call.customer.spellings(), begin: call.call.Start, accepted: call.call.Accepted,
-		since: now, next: now.Add(cfg.After), wait: cfg.After,
+		began: began, since: now, next: now.Add(cfg.After), wait: cfg.After,
 	}
+	d.learn(s.client.clock.last.Load())
 	if err := s.enqueue(d, cfg.Max); err != nil {
 		s.settled(Settlement{ExternalCallID: d.externalID, Result: SettledUnknown, Err: err})
 	}
@@ -113,7 +117,7 @@ func (s *settler) due(now time.Time) (due []*doubt, next time.Time, more bool) {
 	}
 	if len(due) > 0 {
 		// What becomes due until then is served by one request.
-		s.pause = now.Add(s.client.setup.Load().Settle.After / 3)
+		s.pause = now.Add(min(s.client.setup.Load().Settle.After/3, longestPause))
 	}
 	return due, next, true
 }
@@ -121,33 +125,48 @@ func (s *settler) due(now time.Time) (due []*doubt, next time.Time, more bool) {
 // try looks up and settles what can be, and says when to come back for the rest.
 func (s *settler) try(due []*doubt) {
 	asked := time.Now()
-	var spans []period
-	for _, d := range due {
-		spans = append(spans,
-			period{d.begin.Add(-clockSlack), earlier(d.begin.Add(clockSlack), asked)},
-			period{d.accepted.Add(-clockSlack), asked})
-	}
 	ctx, cancel := context.WithTimeoutCause(s.ctx, lookupWithin, errLongLookup)
 	defer cancel()
-	s.lookUp(ctx, due, merge(spans))
+	outage := s.lookUp(ctx, due, func() (spans []period) {
+		for _, d := range due {
+			spans = append(spans, d.spans(asked)...)
+		}
+		return spans
+	})
 	if s.ctx.Err() != nil {
 		return // close settles the rest
 	}
-	limit := s.client.setup.Load().Settle.Limit
+	limit, ended := s.client.setup.Load().Settle.Limit, time.Now()
+	over := func(d *doubt, now time.Time) bool { return now.Sub(d.since) >= limit }
 	var done []Settlement
-	s.mu.Lock()
+	looked := make(map[*doubt]bool, len(due))
 	for _, d := range due {
-		if v := d.verdict(asked, limit); v.Result == SettledSent || asked.Sub(d.since) >= limit {
-			s.open = slices.DeleteFunc(s.open, func(o *doubt) bool { return o == d })
-			done = append(done, v)
-			continue
-		}
-		d.wait *= 2
-		d.next = asked.Add(d.wait)
-		if last := d.since.Add(limit); d.next.After(last) {
-			d.next = last
-		}
+		looked[d] = true
 	}
+	s.mu.Lock()
+	s.open = slices.DeleteFunc(s.open, func(d *doubt) bool {
+		if looked[d] {
+			v := d.verdict(asked, limit)
+			v.Took = ended.Sub(d.since)
+			// Another lookup of a report that cannot be had would be as long, and in vain.
+			if v.Result == SettledSent || over(d, asked) || over(d, ended) && outage != nil {
+				done = append(done, v)
+				return true
+			}
+			d.wait *= 2
+			d.next = asked.Add(d.wait)
+			if last := d.since.Add(limit); d.next.After(last) {
+				d.next = last
+			}
+			return false
+		}
+		if over(d, ended) && outage != nil {
+			d.gap = outage
+			done = append(done, d.verdict(ended, limit))
+			return true
+		}
+		return false
+	})
 	s.client.metrics.settleOpen.Set(float64(len(s.open)))
 	s.mu.Unlock()
 	for _, v := range done {
@@ -155,41 +174,63 @@ func (s *settler) try(due []*doubt) {
 	}
 }
 
-// lookUp reads the report and notes what it shows of the doubts.
-func (s *settler) lookUp(ctx context.Context, doubts []*doubt, spans []period) {
+// lookUp reads the report and notes what it shows of the doubts. What is read may
+// tell by the API's clock that more has to be. The error is why a part of the report
+// could not be had.
+func (s *settler) lookUp(ctx context.Context, doubts []*doubt, spans func() []period) (outage error) {
 	byID := map[string][]*doubt{}
 	for _, d := range doubts {
 		d.lookups++
 		d.gap, d.other = nil, false
 		byID[sameID(d.externalID)] = append(byID[sameID(d.externalID)], d)
 	}
-	var gap error
-	for _, span := range spans {
-		for e, err := range s.client.Report(ctx, ReportQuery{From: span.from, To: span.to}) {
-			var malformed *EventError
-			switch {
-			case errors.As(err, &malformed):
-				gap = fmt.Errorf("%w: %w", errIncomplete, err)
-			case err != nil:
-				gap = err
-			case e.ExternalCallID == "" && e.Type == EventSendText:
-				gap = errNameless
-			default:
-				for _, d := range byID[sameID(e.ExternalCallID)] {
-					d.see(e)
-				}
+	var heard *reading
+	listen := func() {
+		if r := s.client.clock.last.Load(); r != heard {
+			heard = r
+			for _, d := range doubts {
+				d.learn(r)
 			}
 		}
-		var lost *ReportError
-		if errors.As(gap, &lost) && (mayPass(lost.Reason) || lost.hopeless()) {
-			break // the other spans would only cost as much time
+	}
+	var gap error
+	var read []period
+	for todo := merge(spans()); len(todo) > 0 && outage == nil; {
+		for _, span := range todo {
+			for e, err := range s.client.Report(ctx, ReportQuery{From: span.from, To: span.to}) {
+				listen()
+				var malformed *EventError
+				switch {
+				case errors.As(err, &malformed):
+					gap = fmt.Errorf("%w: %w", errIncomplete, err)
+				case err != nil:
+					gap, outage = err, err
+				case e.ExternalCallID == "" && e.Type == EventSendText:
+					gap = errNameless
+				default:
+					for _, d := range byID[sameID(e.ExternalCallID)] {
+						d.see(e)
+					}
+				}
+			}
+			var lost *ReportError
+			if errors.As(gap, &lost) && (mayPass(lost.Reason) || lost.hopeless()) {
+				break // the other spans would only cost as much time
+			}
 		}
+		listen()
+		read = merge(append(read, todo...))
+		todo = without(merge(spans()), read)
 	}
 	for _, d := range doubts {
-		if gap != nil {
+		switch {
+		case gap != nil:
 			d.gap = gap
+		case len(d.moments) > maxMoments:
+			d.gap = errClocks
 		}
 	}
+	return outage
 }
 
 // settled counts and logs, and lets OnSettled hear of it.

@@ -12,12 +12,13 @@ type setup struct {
 	root    string // URL of the API without a trailing slash
 	rt      http.RoundTripper
 	breaker breaker
+	clock   *apiClock
 }
 
 // newSetup makes a setup of a valid Config with its defaults. A breaker whose
 // settings stay the same goes on with what it knows.
 func (c *Client) newSetup(cfg Config) *setup {
-	s := &setup{Config: cfg}
+	s := &setup{Config: cfg, clock: &c.clock}
 	s.root, _, _ = cfg.endpoint()
 	s.rt = cfg.Auth.Transport(handoff{cfg.Transport})
 	if old := c.setup.Load(); old != nil && old.Breaker == cfg.Breaker {

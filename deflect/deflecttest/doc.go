@@ -61,6 +61,8 @@
 // each, lets consumers answer, and makes answers odd or big; [Server.SetReport]
 // changes it at run time.
 //
+// [Server.SetClock] lets the API's clock differ from ours, and step.
+//
 // # Faults
 //
 // [Server.Inject] and [Server.SetFault] make the API fail in the ways that

@@ -3,7 +3,6 @@ package deflecttest
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 	"time"
 )
 
@@ -13,7 +12,8 @@ const welcomeText = "Thank you for calling. Reply to this message to chat with u
 // call is what the platform knows of a request that it took.
 type call struct {
 	Deflection
-	noText bool // the text never went out
+	noText bool          // the text never went out
+	ahead  time.Duration // of the API's clock, then
 }
 
 // event is a step of a call. Times are epoch milliseconds.
@@ -32,30 +32,40 @@ type entry struct {
 }
 
 // history gives the events of a call that can be seen by now, in the order in
-// which they happened.
+// which they happened. What the request told is as it told it, the rest by the API's
+// clock; when it can be seen goes by ours.
 func (r Report) history(c *call, now time.Time) entry {
 	e := entry{Deflection: c.Deflection, begin: milliseconds(c.CallBeginTime)}
 	accept := milliseconds(c.DeflectionAcceptTime)
-	e.events = []event{
-		{"callstart", "Y", e.begin},
-		{"skillchoice", c.Skill, accept},
-		{"ovrchan", c.DeflectionChannel, accept},
-		{"deflresponse", "Y", accept},
+	add := func(kind, info string, at int64, happened time.Time) {
+		if !happened.Add(r.Lag).After(now) {
+			e.events = append(e.events, event{kind, info, at})
+		}
 	}
+	told := func(kind, info string, at int64) {
+		happened := time.UnixMilli(at)
+		if happened.After(c.Time) {
+			happened = c.Time
+		}
+		add(kind, info, at, happened)
+	}
+	told("callstart", "Y", e.begin)
+	told("skillchoice", c.Skill, accept)
+	told("ovrchan", c.DeflectionChannel, accept)
+	told("deflresponse", "Y", accept)
 	if !c.noText {
 		text := c.DeflectionText
 		if text == "" {
 			text = welcomeText
 		}
-		e.events = append(e.events, event{"sendtext", text, c.Time.UnixMilli()})
+		here := func(kind, info string, happened time.Time) {
+			add(kind, info, happened.Add(c.ahead).UnixMilli(), happened)
+		}
+		here("sendtext", text, c.Time)
 		if after, opens := r.answered(c); opens {
-			at := c.Time.Add(max(after, 0)).UnixMilli()
-			e.events = append(e.events, event{"conversationid", uuidOf(c.CallID), at})
+			here("conversationid", uuidOf(c.CallID), c.Time.Add(max(after, 0)))
 		}
 	}
-	e.events = slices.DeleteFunc(e.events, func(ev event) bool {
-		return time.UnixMilli(ev.at).Add(r.Lag).After(now)
-	})
 	// The conversation is the current status of the call: every event shows it,
 	// also those from before.
 	for _, ev := range e.events {

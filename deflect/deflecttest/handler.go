@@ -29,6 +29,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, values := range ans.header {
 		w.Header()[name] = values
 	}
+	w.Header()["Date"] = s.date()
 	if ans.stream == nil {
 		// The whole length is promised even if less comes: net/http then ends
 		// the connection, and the client notices that something is missing.

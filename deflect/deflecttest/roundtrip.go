@@ -58,7 +58,9 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, resetError()
 	}
 	trace.answered()
-	return ans.response(req), nil
+	resp := ans.response(req)
+	resp.Header["Date"] = s.date()
+	return resp, nil
 }
 
 // isHere reports whether a request goes to the configured API.

@@ -25,6 +25,7 @@ type Server struct {
 	calls      history[*call]
 	reporting  Report
 	listener   *listener
+	ahead      time.Duration // the API's clock is ahead of ours
 
 	faults, reportFaults faultQueue
 }
@@ -49,6 +50,22 @@ func New(cfg Config) *Server {
 		reporting:  cfg.Report,
 		received:   history[Received]{keep: cfg.KeepLast},
 	}
+}
+
+// SetClock lets the API's clock be ahead of ours, or behind if it is negative, from
+// now on: the Date of its answers, and the times of what happens there in reports.
+// Sent and Requests go by our clock.
+func (s *Server) SetClock(ahead time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead = ahead
+}
+
+// date is the Date of an answer that is sent now.
+func (s *Server) date() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return []string{time.Now().Add(s.ahead).UTC().Format(http.TimeFormat)}
 }
 
 // Sent gives the texts that were sent, in order. A text counts as sent when its
@@ -127,7 +144,7 @@ func (s *Server) process(d Deflection, f Fault, rec *Received) string {
 	if rec.Processed {
 		s.sent.add(d)
 	}
-	s.calls.add(&call{Deflection: d, noText: !rec.Processed})
+	s.calls.add(&call{Deflection: d, noText: !rec.Processed, ahead: s.ahead})
 	return d.CallID
 }
 

@@ -1,0 +1,50 @@
+package deflect
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// apiClock is the API's clock as its answers tell it (Date, RFC 9110, 6.6.1). The
+// times of texts in the report are the API's, and clocks are wrong, and are changed.
+// What goes by between two moments is measured by ours, which does not step then.
+type apiClock struct{ last atomic.Pointer[reading] }
+
+// reading is one answer: the API's clock showed api when ours showed at.
+type reading struct{ api, at time.Time }
+
+// A Date is cut to seconds and made some time before it arrives. Clocks that differ
+// by less are the same.
+const sameClock = 5 * time.Second
+
+// hear takes the Date of an answer to a request.
+func (c *apiClock) hear(header http.Header, asked, heard time.Time) {
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil || date.Unix() < 0 {
+		return
+	}
+	r := &reading{api: heard, at: heard}
+	// It was made between the two.
+	if ahead := date.Sub(heard); ahead > sameClock {
+		r.api = heard.Add(ahead)
+	} else if behind := date.Add(time.Second).Sub(asked); behind < -sameClock {
+		r.api = heard.Add(behind)
+	}
+	r.api = r.api.Round(0) // no moment of our monotonic clock
+	c.last.Store(r)
+}
+
+// show is what the API's clock showed, or will show, at a time of ours.
+func (r *reading) show(at time.Time) time.Time { return r.api.Add(at.Sub(r.at)) }
+
+// show is a time of ours by the API's clock, or by ours when no answer told.
+func (c *apiClock) show(at time.Time) time.Time {
+	if r := c.last.Load(); r != nil {
+		return r.show(at)
+	}
+	return at.Round(0)
+}
+
+// apart is how far two times are from each other.
+func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }
