@@ -17,19 +17,26 @@ const (
 	maxLiveCalls = 1 << 17 // bounds what one poll holds, and what is remembered
 	// A poll that takes longer is given up, so that the next one can come.
 	pollWithin = 5 * time.Minute
+	// What clocks may be wrong by, or be changed by between two polls, without calls
+	// missing: polls overlap.
+	pollSlack = 30 * time.Second
 )
 
 var (
 	errManyCalls = fmt.Errorf("the report has more than %d calls: shorten report.lookback", maxLiveCalls)
 	errLongPoll  = errors.New("the poll took too long")
+	errStep      = errors.New("the clock of the API, or of this machine, was changed since the poll before: calls from around then may be missing")
 )
 
 // liveFunnel turns a report that is polled into counters. A stage of a call is
 // counted once, and only if it was reached after the polling began: a restart
 // counts nothing for a second time.
 type liveFunnel struct {
-	polling sync.Mutex // held by the one poller
-	began   time.Time
+	polling sync.Mutex    // held by the one poller
+	changed chan struct{} // Report.Every may have been
+	began   time.Time     // by our clock, as is polled
+	polled  time.Time     // when the poll before began, and ...
+	shown   time.Time     // ... what the API's clock showed then
 	calls   map[string]*counted
 
 	stages         map[EventType]prometheus.Counter
@@ -44,7 +51,7 @@ type liveFunnel struct {
 type counted struct {
 	stage [len(stages)]bool
 	at    [len(stages)]time.Time // of every stage seen, for the times between
-	last  time.Time              // of the stages counted
+	seen  time.Time              // when the report last told of it, by our clock
 }
 
 func newLiveFunnel() *liveFunnel {
@@ -57,9 +64,11 @@ func newLiveFunnel() *liveFunnel {
 		Help: "Polls of the report by whether all of it could be read.",
 	}, []string{"result"})
 	l := &liveFunnel{
-		calls:  map[string]*counted{},
-		stages: map[EventType]prometheus.Counter{},
-		polls:  map[string]prometheus.Counter{},
+		calls: map[string]*counted{},
+
+		changed: make(chan struct{}, 1),
+		stages:  map[EventType]prometheus.Counter{},
+		polls:   map[string]prometheus.Counter{},
 		lastComplete: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deflect_funnel_last_complete_poll_timestamp_seconds",
 			Help: "When all of the report could last be read; 0 for never.",
@@ -112,6 +121,8 @@ func (c *Client) PollReport(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-c.live.changed:
+			continue
 		case <-ticks.C:
 		}
 		c.poll(ctx)
@@ -119,29 +130,48 @@ func (c *Client) PollReport(ctx context.Context) {
 }
 
 func (c *Client) poll(ctx context.Context) {
-	now := time.Now()
-	var problem error
-	limited, cancel := context.WithTimeoutCause(ctx, max(pollWithin, c.setup.Load().Report.Every), errLongPoll)
+	cfg, l := c.setup.Load().Report, c.live
+	limited, cancel := context.WithTimeoutCause(ctx, max(pollWithin, cfg.Every), errLongPoll)
 	defer cancel()
-	report := c.Report(limited, ReportQuery{From: now.Add(-c.setup.Load().Report.Lookback), To: now})
-	calls := Journeys(slim(Events(report, func(err error) { problem = cmp.Or(problem, err) }), &problem))
+	now := time.Now()
+	asked := c.clock.show(now)
+	calls, problem := c.lookBack(limited, asked, cfg.Lookback)
+	shows := c.clock.show(now)
+	if apart(shows, asked) > pollSlack {
+		// The answer told by which clock to ask.
+		calls, problem = c.lookBack(limited, shows, cfg.Lookback)
+		shows = c.clock.show(now)
+	}
 	if ctx.Err() != nil {
 		return
 	}
-	forgotten := now.Add(-2 * c.setup.Load().Report.Lookback)
+	if !l.polled.IsZero() && apart(shows, l.shown.Add(now.Sub(l.polled))) > pollSlack {
+		problem = cmp.Or(problem, errStep)
+	}
+	l.polled, l.shown = now, shows
+	// The times of the report are by the API's clock, what went by is by ours.
+	began, till := shows.Add(l.began.Sub(now)), shows.Add(time.Since(now))
+	since := later(began, shows.Add(-2*cfg.Lookback))
 	for i := range calls {
-		if !c.live.count(&calls[i], forgotten, now) {
+		if !l.count(&calls[i], since, till, now) {
 			problem = cmp.Or(problem, errManyCalls)
 		}
 	}
-	c.live.forget(forgotten)
+	l.forget(now.Add(-2 * cfg.Lookback))
 	if problem != nil {
-		c.live.polls["incomplete"].Inc()
+		l.polls["incomplete"].Inc()
 		c.log.LogAttrs(ctx, slog.LevelWarn, "report poll incomplete", slog.Any("err", problem))
 		return
 	}
-	c.live.polls["complete"].Inc()
-	c.live.lastComplete.Set(float64(now.UnixMilli()) / 1e3)
+	l.polls["complete"].Inc()
+	l.lastComplete.Set(float64(now.UnixMilli()) / 1e3)
+}
+
+// lookBack reads what the report tells of the time before the API's clock showed till.
+func (c *Client) lookBack(ctx context.Context, till time.Time, lookback time.Duration) (calls []Journey, problem error) {
+	report := c.Report(ctx, ReportQuery{From: till.Add(-lookback), To: till})
+	calls = Journeys(slim(Events(report, func(err error) { problem = cmp.Or(problem, err) }), &problem))
+	return calls, problem
 }
 
 // slim leaves of the events what is counted, and ends when there are too many
@@ -167,20 +197,18 @@ func slim(events iter.Seq[Event], problem *error) iter.Seq[Event] {
 	}
 }
 
-// count counts what is new about a call. What was reached before forgotten is
-// old news: it may have been counted, and forgotten. It reports false for a call
-// that there is no room to remember.
-func (l *liveFunnel) count(j *Journey, forgotten, now time.Time) bool {
-	since := later(l.began, forgotten)
+// count counts what is new about a call. What was reached before since is old news:
+// it may have been counted, and forgotten. It reports false for a call that there is
+// no room to remember.
+func (l *liveFunnel) count(j *Journey, since, till, now time.Time) bool {
 	known := l.calls[j.CallID]
 	for i, s := range stages {
 		at := j.at[i]
 		if at.IsZero() {
 			at = j.When()
 		}
-		// A time to come is counted when it has come: what is remembered is
-		// forgotten by its time.
-		if !j.reached[i] || at.Before(since) || at.After(now) || known != nil && known.stage[i] {
+		// A time to come is counted when it has come: nothing has been reached yet.
+		if !j.reached[i] || at.Before(since) || at.After(till) || known != nil && known.stage[i] {
 			continue
 		}
 		if known == nil {
@@ -191,10 +219,10 @@ func (l *liveFunnel) count(j *Journey, forgotten, now time.Time) bool {
 			l.calls[j.CallID] = known
 		}
 		known.stage[i] = true
-		known.last = later(known.last, at)
 		l.stages[s].Inc()
 	}
 	if known != nil {
+		known.seen = now
 		l.observe(known, j)
 	}
 	return true
@@ -223,7 +251,7 @@ func (l *liveFunnel) observe(known *counted, j *Journey) {
 
 func (l *liveFunnel) forget(before time.Time) {
 	for id, k := range l.calls {
-		if k.last.Before(before) {
+		if k.seen.Before(before) {
 			delete(l.calls, id)
 		}
 	}

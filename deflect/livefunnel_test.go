@@ -3,6 +3,7 @@ package deflect_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -224,6 +225,104 @@ func TestPollReportBounds(t *testing.T) {
 		if got := funnelMetrics(t, registry); !strings.Contains(got, "sendtext 131072,") {
 			t.Errorf("metrics an hour later %s", got)
 		}
+	})
+}
+
+// TestPollReportClocks lets clocks differ and be changed while calls come in. Each
+// call is counted once; where some may be missing, the poll does not say complete.
+func TestPollReportClocks(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		ahead, later time.Duration
+		date         bool
+		incomplete   bool
+	}{
+		{name: "ahead", ahead: 3 * time.Hour, later: 3 * time.Hour, date: true},
+		{name: "behind", ahead: -3 * time.Hour, later: -3 * time.Hour, date: true},
+		{name: "steps ahead", later: 10 * time.Minute, date: true, incomplete: true},
+		{name: "steps back", ahead: 10 * time.Minute, date: true, incomplete: true},
+		{name: "steps ahead far", later: 5 * time.Hour, date: true, incomplete: true},
+		{name: "steps back far", ahead: 5 * time.Hour, date: true, incomplete: true},
+		{name: "by minutes, does not say", ahead: -30 * time.Second, later: -30 * time.Second},
+	} {
+		for filter := deflecttest.ByEvent; filter <= deflecttest.ByActivity; filter++ {
+			t.Run(fmt.Sprint(tt.name, " ", filter), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					api := deflecttest.New(keys)
+					api.SetReport(deflecttest.Report{Filter: filter})
+					api.SetClock(tt.ahead)
+					registry := prometheus.NewRegistry()
+					c := newClient(t, api, func(c *deflect.Config) {
+						c.Registerer, c.Report.Every, c.Report.Lookback = registry, time.Minute, 10*time.Minute
+						if !tt.date {
+							c.Transport = dateless{api}
+						}
+					})
+					ctx, cancel := context.WithCancel(t.Context())
+					ended := make(chan struct{})
+					go func() { c.PollReport(ctx); close(ended) }()
+					time.Sleep(time.Minute + 30*time.Second)
+					for i := range 60 {
+						if i == 30 {
+							api.SetClock(tt.later)
+						}
+						k := call()
+						k.ExternalCallID, k.Start = fmt.Sprint("call-", i), time.Now()
+						c.Deflect(t.Context(), k)
+						time.Sleep(time.Minute)
+					}
+					time.Sleep(time.Hour)
+					cancel()
+					<-ended
+					got := funnelMetrics(t, registry)
+					want := "sendtext 60,"
+					if tt.incomplete {
+						want = "incomplete 1,"
+					}
+					var texts int
+					if _, rest, ok := strings.Cut(got, "sendtext "); ok {
+						fmt.Sscan(strings.TrimRight(strings.Fields(rest)[0], ","), &texts)
+					}
+					if !strings.Contains(got, want) || texts > 60 || !tt.incomplete && !strings.Contains(got, "incomplete 0,") {
+						t.Errorf("metrics %s, want %s", got, want)
+					}
+				})
+			})
+		}
+	}
+}
+
+// dateless takes the Date away, as some proxies do.
+type dateless struct{ http.RoundTripper }
+
+func (d dateless) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := d.RoundTripper.RoundTrip(req)
+	if err == nil {
+		resp.Header.Del("Date")
+	}
+	return resp, err
+}
+
+// TestPollReportReload polls as often as a reload says, from then on.
+func TestPollReportReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		var cfg deflect.Config
+		c := newClient(t, api, func(c *deflect.Config) { c.Report.Every = time.Hour; cfg = *c })
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { c.PollReport(ctx); close(ended) }()
+		time.Sleep(time.Minute)
+		cfg.Report.Every = 2 * time.Second
+		if err := c.Reload(cfg); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(11 * time.Second)
+		if n := len(api.Requests()); n < 5 {
+			t.Errorf("%d polls in 11 s, want one every 2 s", n)
+		}
+		cancel()
+		<-ended
 	})
 }
 

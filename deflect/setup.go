@@ -54,6 +54,12 @@ func (c *Client) Reload(cfg Config) error {
 		return err
 	}
 	c.setup.Store(c.newSetup(cfg))
+	if c.live != nil {
+		select {
+		case c.live.changed <- struct{}{}:
+		default:
+		}
+	}
 	if own, ok := c.cooldowns.(*memoryCooldowns); ok {
 		own.setMax(cfg.MaxCooldowns)
 	}
