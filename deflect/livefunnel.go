@@ -135,11 +135,11 @@ func (c *Client) poll(ctx context.Context) {
 	defer cancel()
 	now := time.Now()
 	asked := c.clock.show(now)
-	calls, problem := c.lookBack(limited, asked, cfg.Lookback)
+	calls, problem := c.lookBack(limited, cfg.Lookback, now, asked)
 	shows := c.clock.show(now)
 	if apart(shows, asked) > pollSlack {
 		// The answer told by which clock to ask.
-		calls, problem = c.lookBack(limited, shows, cfg.Lookback)
+		calls, problem = c.lookBack(limited, cfg.Lookback, now, shows)
 		shows = c.clock.show(now)
 	}
 	if ctx.Err() != nil {
@@ -149,11 +149,11 @@ func (c *Client) poll(ctx context.Context) {
 		problem = cmp.Or(problem, errStep)
 	}
 	l.polled, l.shown = now, shows
-	// The times of the report are by the API's clock, what went by is by ours.
-	began, till := shows.Add(l.began.Sub(now)), shows.Add(time.Since(now))
-	since := later(began, shows.Add(-2*cfg.Lookback))
+	// By our clock are the times that were sent; it is the one that measures.
+	old, took := later(l.began, now.Add(-2*cfg.Lookback)).Sub(now), time.Since(now)
+	sent, theirs := period{now.Add(old), now.Add(took)}, period{shows.Add(old), shows.Add(took)}
 	for i := range calls {
-		if !l.count(&calls[i], since, till, now) {
+		if !l.count(&calls[i], sent, theirs, now) {
 			problem = cmp.Or(problem, errManyCalls)
 		}
 	}
@@ -167,10 +167,22 @@ func (c *Client) poll(ctx context.Context) {
 	l.lastComplete.Set(float64(now.UnixMilli()) / 1e3)
 }
 
-// lookBack reads what the report tells of the time before the API's clock showed till.
-func (c *Client) lookBack(ctx context.Context, till time.Time, lookback time.Duration) (calls []Journey, problem error) {
-	report := c.Report(ctx, ReportQuery{From: till.Add(-lookback), To: till})
-	calls = Journeys(slim(Events(report, func(err error) { problem = cmp.Or(problem, err) }), &problem))
+// lookBack reads what the report tells of the time before each of two moments.
+func (c *Client) lookBack(ctx context.Context, lookback time.Duration, a, b time.Time) (calls []Journey, problem error) {
+	spans := merge([]period{{a.Add(-lookback), a}, {b.Add(-lookback), b}})
+	if apart(a, b) <= pollSlack {
+		spans = []period{{b.Add(-lookback), b}}
+	}
+	events := func(yield func(Event) bool) {
+		for _, s := range spans {
+			for e := range Events(c.Report(ctx, ReportQuery{From: s.from, To: s.to}), func(err error) { problem = cmp.Or(problem, err) }) {
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+	calls = Journeys(slim(events, &problem))
 	return calls, problem
 }
 
@@ -197,10 +209,11 @@ func slim(events iter.Seq[Event], problem *error) iter.Seq[Event] {
 	}
 }
 
-// count counts what is new about a call. What was reached before since is old news:
-// it may have been counted, and forgotten. It reports false for a call that there is
+// count counts what is new about a call. What was reached before the periods is old
+// news: it may have been counted, and forgotten. The times of what comes before the
+// text are those that were sent, as a rule. It reports false for a call that there is
 // no room to remember.
-func (l *liveFunnel) count(j *Journey, since, till, now time.Time) bool {
+func (l *liveFunnel) count(j *Journey, sent, theirs period, now time.Time) bool {
 	known := l.calls[j.CallID]
 	for i, s := range stages {
 		at := j.at[i]
@@ -208,7 +221,7 @@ func (l *liveFunnel) count(j *Journey, since, till, now time.Time) bool {
 			at = j.When()
 		}
 		// A time to come is counted when it has come: nothing has been reached yet.
-		if !j.reached[i] || at.Before(since) || at.After(till) || known != nil && known.stage[i] {
+		if !j.reached[i] || !theirs.has(at) && (i >= textStage || !sent.has(at)) || known != nil && known.stage[i] {
 			continue
 		}
 		if known == nil {

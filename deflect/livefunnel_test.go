@@ -275,7 +275,7 @@ func TestPollReportClocks(t *testing.T) {
 					cancel()
 					<-ended
 					got := funnelMetrics(t, registry)
-					want := "sendtext 60,"
+					want := "callstart 60, conversationid 0, deflresponse 60, ovrchan 60, sendtext 60, skillchoice 60,"
 					if tt.incomplete {
 						want = "incomplete 1,"
 					}

@@ -8,6 +8,8 @@ import (
 // period is a span of time.
 type period struct{ from, to time.Time }
 
+func (p period) has(t time.Time) bool { return !t.Before(p.from) && !t.After(p.to) }
+
 // merge joins periods that touch.
 func merge(all []period) []period {
 	slices.SortFunc(all, func(a, b period) int { return a.from.Compare(b.from) })
