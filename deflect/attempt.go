@@ -33,7 +33,7 @@ func (c *Client) attempts(ctx context.Context, s *setup, body []byte) (verdict, 
 		v := c.attempt(ctx, s, body)
 		var wait time.Duration
 		switch v.reason {
-		case ReasonUnreachable:
+		case ReasonUnreachable, ReasonInternal:
 			wait = time.Duration(n*n)*100*time.Millisecond + rand.N(50*time.Millisecond)
 		case ReasonRateLimited:
 			if v.retryAfter < 0 {
@@ -137,6 +137,9 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 		v.err = fmt.Errorf("the request could not be signed: %w", v.err)
 	case !left:
 		v.outcome, v.reason = Failed, ReasonUnreachable
+		if limit := ownLimit(err); limit != nil {
+			v.reason, v.err = ReasonInternal, limit
+		}
 	case ctx.Err() != nil:
 		v.outcome, v.reason = Uncertain, waiting(ctx)
 	default:

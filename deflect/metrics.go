@@ -10,7 +10,7 @@ import (
 var requestResults = []Reason{
 	ReasonOK, ReasonUnauthorized, ReasonInvalidNonce, ReasonRateLimited, ReasonRejected, ReasonRedirected,
 	ReasonUnreachable, ReasonDeadline, ReasonServerError, ReasonTimeout, ReasonConnectionLost,
-	ReasonBadResponse, ReasonCanceled,
+	ReasonBadResponse, ReasonCanceled, ReasonInternal,
 }
 
 // reportResults are the reasons that a request for the report can end with.

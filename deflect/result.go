@@ -72,7 +72,7 @@ const (
 
 	ReasonCanceled Reason = "canceled" // failed or uncertain: the context of Deflect was cancelled
 	ReasonShutdown Reason = "shutdown" // failed: this process was told to stop before the caller had decided
-	ReasonInternal Reason = "internal" // failed or uncertain: a defect of this program
+	ReasonInternal Reason = "internal" // failed or uncertain: a defect of this program, or a limit of this machine, such as its file descriptors
 )
 
 // pairs is the closed list: which reasons an outcome can have.

@@ -10,9 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -122,6 +125,56 @@ func TestKeptAliveConnectionDies(t *testing.T) {
 		t.Errorf("the peer saw %d requests, want 2", n)
 	}
 }
+
+// What this machine lacks is not the API's fault: it opens no breaker, and the error
+// says what to do. A descriptor that is free again a moment later is used.
+func TestMachineLimits(t *testing.T) {
+	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	for _, failure := range []error{
+		dial(os.NewSyscallError("socket", syscall.EMFILE)),
+		dial(os.NewSyscallError("socket", syscall.ENFILE)),
+		dial(os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)),
+		dial(os.NewSyscallError("socket", syscall.ENOBUFS)),
+		dial(&net.DNSError{Err: "dial udp 127.0.0.53:53: socket: " + syscall.EMFILE.Error(), Name: "api.example.net"}),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Until(validCall().Accepted))
+			failures := 0
+			reg := prometheus.NewRegistry()
+			client := realClient(t, "http://127.0.0.1:1", func(c *Config) {
+				c.Registerer, c.Breaker.Failures = reg, 2
+				c.Transport = newTransport(func(context.Context, string, string) (net.Conn, error) {
+					failures++
+					return nil, failure
+				})
+			})
+			for range 3 {
+				wantResult(t, client, Failed, ReasonInternal, 3)
+			}
+			if failures != 9 {
+				t.Errorf("%v: %d dials, want 9", failure, failures)
+			}
+			call := validCall()
+			call.Accepted = time.Time{}
+			if _, err := client.Offer(t.Context(), call); err != nil {
+				t.Errorf("%v: %v", failure, err)
+			}
+			_, err := client.Deflect(t.Context(), call)
+			if !NotSent(err) || !errors.Is(err, failure) || !strings.Contains(err.Error(), "ulimit") {
+				t.Errorf("%v: %v", failure, err)
+			}
+		})
+	}
+	// Over a connection the same numbers mean something else.
+	client := realClient(t, "http://127.0.0.1:1", func(c *Config) {
+		c.Transport = refusing{&net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ENOBUFS)}}
+	})
+	wantResult(t, client, Uncertain, ReasonConnectionLost, 1)
+}
+
+type refusing struct{ err error }
+
+func (r refusing) RoundTrip(*http.Request) (*http.Response, error) { return nil, r.err }
 
 // A connection on which nothing can be written carried nothing: that is proof,
 // and the request is tried again on another one.

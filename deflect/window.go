@@ -82,7 +82,7 @@ func (c *Client) fetch(ctx context.Context, s *setup, w period, gaveUp *atomic.B
 // mayPass reports whether asking again later can help.
 func mayPass(r Reason) bool {
 	switch r {
-	case ReasonServerError, ReasonRateLimited, ReasonTimeout, ReasonUnreachable, ReasonConnectionLost:
+	case ReasonServerError, ReasonRateLimited, ReasonTimeout, ReasonUnreachable, ReasonConnectionLost, ReasonInternal:
 		return true
 	}
 	return false

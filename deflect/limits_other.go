@@ -1,0 +1,7 @@
+//go:build !windows
+
+package deflect
+
+import "syscall"
+
+var systemLimits []syscall.Errno
