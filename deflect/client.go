@@ -22,6 +22,7 @@ type Client struct {
 	metrics   *metrics
 	settler   *settler
 	clock     apiClock
+	pulse     pulse
 	live      *liveFunnel // nil unless the report is polled
 	log       *slog.Logger
 }
@@ -35,6 +36,9 @@ func New(cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	m, collectors := newMetrics()
 	c := &Client{metrics: m, cooldowns: cfg.Cooldowns, log: cfg.Logger}
+	c.pulse.missed = func(gap time.Duration) {
+		c.log.Warn("this process did not run for a while: what timed out then does not count against the API", "gap", gap)
+	}
 	if cfg.Transport == nil {
 		c.own = NewTransport()
 		cfg.Transport = c.own
@@ -127,10 +131,12 @@ func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v ver
 		}
 		sent := time.Now()
 		ran := q.setup.breaker.run(func() health {
+			slept := c.pulse.wait()
+			defer slept() // a panic ends the wait too
 			v, attempts = c.attempts(ctx, q.setup, body)
 			// A deadline is the API's failure, but not one that passed for the most
-			// part before the API was asked.
-			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) {
+			// part before the API was asked, or while this process did not run.
+			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) || v.status == 0 && slept() {
 				return silent
 			}
 			return v.reason.health()
