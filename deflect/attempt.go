@@ -108,7 +108,9 @@ func (s *setup) post(ctx context.Context, path string, body []byte) (*http.Respo
 func (s *setup) roundTrip(ctx context.Context, body []byte) verdict {
 	resp, w, err := s.post(ctx, contextAndInvite, body)
 	if err != nil {
-		return broken(ctx, w, err)
+		v := broken(ctx, w, err)
+		v.known = s.lose(w, v.reason)
+		return v
 	}
 	defer resp.Body.Close()
 	// net/http forgets the context after a 101, and another transport may too:
@@ -121,6 +123,25 @@ func (s *setup) roundTrip(ctx context.Context, body []byte) verdict {
 		v.reason = waiting(ctx)
 	}
 	return v
+}
+
+// lose takes care that a connection which died, or fell silent, is not used again. It
+// reports whether another request has told so before: many share one connection
+// of HTTP/2, and its end is one failure, not as many as there were.
+func (s *setup) lose(w *wire, reason Reason) (known bool) {
+	var conn *countingConn
+	switch reason {
+	case ReasonTimeout:
+		if conn = w.silent(); conn == nil {
+			return false
+		}
+		if r, ok := s.Transport.(*renewing); ok {
+			r.retire(conn.made)
+		}
+	case ReasonConnectionLost:
+		conn = w.shared()
+	}
+	return conn != nil && !conn.lost.CompareAndSwap(false, true)
 }
 
 // broken is the verdict of an attempt without an answer.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +15,7 @@ import (
 type Client struct {
 	setup     atomic.Pointer[setup]
 	reloading sync.Mutex
-	own       *http.Transport // set when the transport is ours to close
+	own       *renewing // set when the transport is ours to close
 	cooldowns Cooldowns
 	turns     turns
 	metrics   *metrics
@@ -40,7 +39,7 @@ func New(cfg Config) (*Client, error) {
 		c.log.Warn("this process did not run for a while: what timed out then does not count against the API", "gap", gap)
 	}
 	if cfg.Transport == nil {
-		c.own = NewTransport()
+		c.own = newRenewing(NewTransport)
 		cfg.Transport = c.own
 	}
 	if c.cooldowns == nil {
@@ -135,8 +134,9 @@ func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v ver
 			defer slept() // a panic ends the wait too
 			v, attempts = c.attempts(ctx, q.setup, body)
 			// A deadline is the API's failure, but not one that passed for the most
-			// part before the API was asked, or while this process did not run.
-			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) || v.status == 0 && slept() {
+			// part before the API was asked, or while this process did not run. Nor
+			// does the end of one connection count more than once.
+			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) || v.status == 0 && slept() || v.known {
 				return silent
 			}
 			return v.reason.health()

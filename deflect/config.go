@@ -73,7 +73,8 @@ type Config struct {
 	MaxCooldowns  int // how many callers in a cooldown are remembered, some 200 bytes each; 100000
 
 	// Transport replaces the HTTP transport, for tests and for embedders who
-	// bring their own; nil is [NewTransport]. It must deliver a request at most
+	// bring their own; nil is [NewTransport], made anew every few minutes and when a
+	// connection fell silent, so that a changed name is followed. It must deliver a request at most
 	// once: one that tries again by itself breaks the promise of one text. Only NewTransport's can prove
 	// that a broken connection carried nothing; with another one a request that
 	// failed after it got a connection counts as possibly processed.

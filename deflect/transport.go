@@ -22,12 +22,13 @@ func newTransport(dial dialFunc) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return &countingConn{Conn: conn}, nil
+			return &countingConn{Conn: conn, made: time.Now()}, nil
 		},
 		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2: true,
-		// A connection that died without a word would be used for ever.
-		HTTP2:               &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 2 * time.Second},
+		// A connection that died without a word would be used for ever, and by all
+		// calls at once: it is to be found out within the deadline of one.
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: time.Second},
 		TLSHandshakeTimeout: 2 * time.Second,
 		IdleConnTimeout:     90 * time.Second,
 		MaxIdleConns:        256,
@@ -43,7 +44,16 @@ func newTransport(dial dialFunc) *http.Transport {
 // the request left.
 type countingConn struct {
 	net.Conn
+	made    time.Time
 	written atomic.Int64
+	read    atomic.Int64
+	lost    atomic.Bool // some request told that it is
+}
+
+func (c *countingConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.read.Add(int64(n))
+	return n, err
 }
 
 // Write counts before it writes: a request that is given up while the system
@@ -67,6 +77,9 @@ type wire struct {
 	moved   bool // bytes left on a connection that it had before
 	counter *countingConn
 	base    int64
+	conn    *countingConn // also under HTTP/2
+	heard   int64         // what had been read from it before
+	reused  bool
 	hooks   httptrace.ClientTrace
 }
 
@@ -86,24 +99,52 @@ func (w *wire) gotConn(info httptrace.GotConnInfo) {
 	defer w.mu.Unlock()
 	w.moved = w.moved || w.movedNow()
 	w.got = true
-	w.counter = counterOf(info.Conn)
+	w.reused = info.Reused
+	w.conn, w.counter = countersOf(info.Conn)
+	if w.conn != nil {
+		w.heard = w.conn.read.Load()
+	}
 	if w.counter != nil {
 		w.base = w.counter.written.Load()
 	}
 }
 
-// counterOf returns the counter under an HTTP/1 connection. HTTP/2 has none: its
-// connections are shared, and a request that is given up there may be written
-// after RoundTrip returned.
-func counterOf(conn net.Conn) *countingConn {
+// countersOf returns the connection as it was dialled, and as the counter of what a
+// request wrote. HTTP/2 has no such counter: its connections are shared, and a request
+// that is given up there may be written after RoundTrip returned.
+func countersOf(conn net.Conn) (dialled, counter *countingConn) {
+	shared := false
 	if t, ok := conn.(*tls.Conn); ok {
-		if p := t.ConnectionState().NegotiatedProtocol; p != "" && p != "http/1.1" {
-			return nil
-		}
+		p := t.ConnectionState().NegotiatedProtocol
+		shared = p != "" && p != "http/1.1"
 		conn = t.NetConn()
 	}
-	c, _ := conn.(*countingConn)
-	return c
+	dialled, _ = conn.(*countingConn)
+	if shared {
+		return dialled, nil
+	}
+	return dialled, dialled
+}
+
+// silent returns the connection that the request was written to if nothing came back
+// on it, from anybody, and it had worked before or is shared with others.
+func (w *wire) silent() *countingConn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conn == nil || w.conn.read.Load() != w.heard || !w.reused && w.counter != nil {
+		return nil
+	}
+	return w.conn
+}
+
+// shared returns the connection if others use it too.
+func (w *wire) shared() *countingConn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.counter != nil {
+		return nil
+	}
+	return w.conn
 }
 
 func (w *wire) movedNow() bool {
