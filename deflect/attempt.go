@@ -3,6 +3,8 @@ package deflect
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -199,6 +201,17 @@ func withoutAPIText(err error) error {
 
 type cleanedError struct{ err error }
 
-func (e cleanedError) Error() string { return clean(e.err.Error()) }
+// Error is clean, but for addresses in errors of the network and of TLS, which are for
+// whoever operates it. Elsewhere the same digits may be a number.
+func (e cleanedError) Error() string {
+	var op *net.OpError
+	var dns *net.DNSError
+	var host x509.HostnameError
+	var certificate *tls.CertificateVerificationError
+	if errors.As(e.err, &op) || errors.As(e.err, &dns) || errors.As(e.err, &host) || errors.As(e.err, &certificate) {
+		return cleanBut(e.err.Error(), addresses)
+	}
+	return clean(e.err.Error())
+}
 
 func (e cleanedError) Unwrap() error { return e.err }

@@ -228,7 +228,7 @@ func (r *reportRun) start(ctx context.Context, w period) *fetched {
 		defer func() {
 			// A defect on this goroutine would end the process, and every call with it.
 			if p := recover(); p != nil {
-				f.err = &ReportError{From: w.from, To: w.to, Reason: ReasonInternal, Err: errors.New(clean(fmt.Sprint("defect: ", p)))}
+				f.err = &ReportError{From: w.from, To: w.to, Reason: ReasonInternal, Err: errors.New("defect: " + panicText(p))}
 			}
 		}()
 		var batch []entry

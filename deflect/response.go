@@ -2,6 +2,8 @@ package deflect
 
 import (
 	"net/http"
+	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -79,7 +81,27 @@ func isNonce(message string) bool {
 
 // clean makes a stranger's text fit for an error: printable, short, and without
 // telephone numbers, which an API may well echo.
-func clean(s string) string {
+func clean(s string) string { return cleanBut(s, nil) }
+
+// addressForm is what may be an address, with a port or without.
+var addressForm = regexp.MustCompile(`\[?[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*[0-9A-Fa-f](%[a-z0-9]+)?\]?(:[0-9]{1,5})?`)
+
+// addresses finds the network addresses in a text.
+func addresses(s string) (found [][]int) {
+	for _, at := range addressForm.FindAllStringIndex(s, -1) {
+		text := s[at[0]:at[1]]
+		if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err != nil {
+			if _, err := netip.ParseAddrPort(text); err != nil {
+				continue
+			}
+		}
+		found = append(found, at)
+	}
+	return found
+}
+
+// cleanBut is clean, which leaves the numbers at the places that keep finds.
+func cleanBut(s string, keep func(string) [][]int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -90,7 +112,17 @@ func clean(s string) string {
 		return r
 	}, s)
 	s = strings.Join(strings.Fields(s), " ")
-	s = maskNumbers(s)
+	var masked strings.Builder
+	from := 0
+	if keep != nil {
+		for _, at := range keep(s) {
+			masked.WriteString(maskNumbers(s[from:at[0]]))
+			masked.WriteString(s[at[0]:at[1]])
+			from = at[1]
+		}
+	}
+	masked.WriteString(maskNumbers(s[from:]))
+	s = masked.String()
 	if len(s) > maxMessageBytes {
 		s = strings.ToValidUTF8(s[:maxMessageBytes-3], "") + "..."
 	}

@@ -1,8 +1,11 @@
 package deflect
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -131,6 +134,73 @@ func TestMaskNumbers(t *testing.T) {
 			t.Errorf("maskNumbers(%q) = %q, want %q", in, got, want)
 		}
 	}
+}
+
+// Addresses are for whoever operates it, in errors that are of the network.
+func TestAddressesStayInNetworkErrors(t *testing.T) {
+	tls := func(s string) error {
+		return fmt.Errorf("%s: %w", s, &net.OpError{Op: "remote error", Err: errors.New("x")})
+	}
+	for in, want := range map[string]string{
+		"certificate is valid for 127.0.0.1, 10.11.12.13, not 192.168.101.202": "certificate is valid for 127.0.0.1, 10.11.12.13, not 192.168.101.202",
+		"dial 192.168.101.202:8443 failed":                                     "dial 192.168.101.202:8443 failed",
+		"dial [2001:db8::1234:5678]:443 failed":                                "dial [2001:db8::1234:5678]:443 failed",
+		"not 2001:db8:1234:5678::9":                                            "not 2001:db8:1234:5678::9",
+		"4043438646 at 192.168.101.202":                                        "***46 at 192.168.101.202",
+		"404.343.8646":                                                         "***46",
+		"+14043438646":                                                         "+***46",
+	} {
+		if got := (cleanedError{tls(in)}).Error(); !strings.HasPrefix(got, want+":") {
+			t.Errorf("%q became %q", in, got)
+		}
+		if got := (cleanedError{errors.New("40.43.43.86")}).Error(); got != "***86" {
+			t.Errorf("a number in the form of an address became %q", got)
+		}
+	}
+}
+
+// What encoders and panics say may quote what they were given.
+func TestErrorsQuoteNobody(t *testing.T) {
+	for _, value := range []any{json.Number("+1 404 343 8646"), tellTale{}, tellTale{panics: true}, []any{json.Number("Jane Doe")}} {
+		call := validCall()
+		call.CallerInfo = map[string]any{"x": value}
+		_, err := testClient(t, nil).Deflect(t.Context(), call)
+		if !errors.Is(err, ErrInvalidCall) || !strings.Contains(err.Error(), fmt.Sprintf("type %T", value)) {
+			t.Errorf("%T: %v", value, err)
+		}
+		for _, tell := range []string{"404", "343", "8646", "Jane"} {
+			if strings.Contains(err.Error(), tell) {
+				t.Errorf("%T: %v", value, err)
+			}
+		}
+	}
+	for _, p := range []any{"Jane Doe", errors.New("Jane Doe"), fmt.Errorf("Jane: %w", errors.New("x"))} {
+		func() {
+			defer func() {
+				if text := panicText(recover()); strings.Contains(text, "Jane") || !strings.Contains(text, "at response_test.go:") {
+					t.Errorf("%q", text)
+				}
+			}()
+			panic(p)
+		}()
+	}
+	func() {
+		defer func() {
+			if text := panicText(recover()); !strings.Contains(text, "index out of range") || !strings.Contains(text, "at response_test.go:") {
+				t.Errorf("%q", text)
+			}
+		}()
+		_ = []int{}[len(t.Name())]
+	}()
+}
+
+type tellTale struct{ panics bool }
+
+func (v tellTale) MarshalJSON() ([]byte, error) {
+	if v.panics {
+		panic("Jane Doe, 4043438646")
+	}
+	return nil, errors.New("no encoding for Jane Doe, 4043438646")
 }
 
 func TestRetryAfter(t *testing.T) {

@@ -283,7 +283,7 @@ func (s *settler) tellOne(v Settlement) {
 	defer func() {
 		// On this goroutine it would end the process, and every call with it.
 		if p := recover(); p != nil {
-			s.client.log.Error("OnSettled panicked", "call_id", idText(v.ExternalCallID), "panic", clean(fmt.Sprint(p)))
+			s.client.log.Error("OnSettled panicked", "call_id", idText(v.ExternalCallID), "panic", panicText(p))
 		}
 	}()
 	s.client.setup.Load().OnSettled(v)

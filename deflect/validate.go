@@ -3,6 +3,7 @@ package deflect
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -193,9 +194,16 @@ func (v *validator) info(info map[string]any) []byte {
 		v.add("CallerInfo", CodeCharacters, "holds invalid UTF-8 or control characters, or is nested too deeply or too large")
 		return nil
 	}
-	b, err := marshal(info)
+	b, err := marshalInfo(info)
 	if err != nil {
-		v.add("CallerInfo", CodeNotJSON, "cannot be encoded as JSON: %v", err)
+		// The error may quote the value.
+		for _, value := range info {
+			if _, err := marshalInfo(value); err != nil {
+				v.add("CallerInfo", CodeNotJSON, "cannot be encoded as JSON: a value of type %T in it", value)
+				return nil
+			}
+		}
+		v.add("CallerInfo", CodeNotJSON, "cannot be encoded as JSON")
 		return nil
 	}
 	if len(b) > maxInfoBytes {
@@ -234,6 +242,16 @@ func printableValue(v reflect.Value, depth int, left *int) bool {
 		}
 	}
 	return true
+}
+
+// marshalInfo is marshal of what others have made, panics included.
+func marshalInfo(v any) (b []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New(panicText(p))
+		}
+	}()
+	return marshal(v)
 }
 
 // marshal encodes without the HTML escapes of json.Marshal: what is sent is
