@@ -83,7 +83,7 @@ func TestNoColumnIsAPhone(t *testing.T) {
 			}
 			p := randomMobile(rnd, region, like)
 			phone := hashOf(phoneOf(phonenumbers.Format(p, phonenumbers.E164)))
-			for name, s := range spellings(p, region) {
+			for name, s := range spelledIn(p, region) {
 				for _, column := range []string{" 5", " 12", " 2024", ".0", " 20241126", "  1"} {
 					if h, fault := readEntry(s+column, region); fault == "" && h != phone {
 						t.Errorf("%q (%s) is another phone in %s", s+column, name, region)

@@ -28,8 +28,8 @@ func randomMobile(rnd *rand.Rand, region string, like *phonenumbers.PhoneNumber)
 	return nil
 }
 
-// spellings are the ways in which people and phone systems of its region write a number.
-func spellings(p *phonenumbers.PhoneNumber, region string) map[string]string {
+// spelledIn returns the ways in which people and phone systems of its region write a number.
+func spelledIn(p *phonenumbers.PhoneNumber, region string) map[string]string {
 	national := phonenumbers.GetNationalSignificantNumber(p)
 	grouped := func(s, separator string) string {
 		return s[:len(s)/3] + separator + s[len(s)/3:2*len(s)/3] + separator + s[2*len(s)/3:]
@@ -73,7 +73,7 @@ func TestNoSpellingIsAnotherPhone(t *testing.T) {
 				t.Errorf("%s: %s with its trunk prefix is %s, which is %s", region, n.e164, n.trunk(), m.e164)
 			}
 			phone := phoneOf(phonenumbers.Format(p, phonenumbers.E164))
-			for name, s := range spellings(p, region) {
+			for name, s := range spelledIn(p, region) {
 				call.ANI = PhoneNumber(s)
 				got, problems := setup.validate(call, time.Now())
 				if len(problems) == 0 {
