@@ -7,6 +7,8 @@ import (
 
 // Call is one caller who wants a text: what the phone system knows about the
 // call. It is plain data; build it by hand or from whatever phone system there is.
+// Printing and logging one shows its id and masked numbers, but not as an unexported
+// field of another struct, where no method of it is called.
 type Call struct {
 	ANI            PhoneNumber // the caller's number; required unless NumberOverride is set
 	DNIS           PhoneNumber // the number that the caller dialled; required

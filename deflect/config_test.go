@@ -11,7 +11,7 @@ import (
 )
 
 func validConfig() Config {
-	return Config{SiteID: "38856538", Domain: "va", Auth: OAuth1{ConsumerKey: "k", ConsumerSecret: "s"}}
+	return Config{SiteID: "38856538", Domain: "va", Auth: OAuth1{ConsumerKey: "k", ConsumerSecret: NewSecret("s")}}
 }
 
 func TestConfigValidate(t *testing.T) {
@@ -95,21 +95,21 @@ func TestDefaultConfig(t *testing.T) {
 
 func TestSecretsDoNotShow(t *testing.T) {
 	cfg := validConfig()
-	cfg.Auth = OAuth1{ConsumerKey: "k", ConsumerSecret: "hunter2", Token: "t", TokenSecret: "hunter3"}
+	cfg.Auth = OAuth1{ConsumerKey: "k", ConsumerSecret: NewSecret("hunter2"), Token: "t", TokenSecret: NewSecret("hunter3")}
 	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "auth", cfg.Auth, "secret", Secret("hunter2"))
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "auth", cfg.Auth, "secret", NewSecret("hunter2"))
 	j, err := json.Marshal(cfg.Auth)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := fmt.Sprintf("%v %+v %#v %s %q", cfg, cfg, cfg, cfg.Auth, Secret("hunter2")) + log.String() + string(j)
+	all := fmt.Sprintf("%v %+v %#v %s %q", cfg, cfg, cfg, cfg.Auth, NewSecret("hunter2")) + log.String() + string(j)
 	if strings.Contains(all, "hunter") {
 		t.Errorf("a secret shows in %s", all)
 	}
-	if !strings.Contains(all, "[redacted]") || Secret("").String() != "" {
+	if !strings.Contains(all, "[redacted]") || NewSecret("").String() != "" {
 		t.Error("output does not tell a set secret from an empty one")
 	}
-	if Secret("hunter2").Reveal() != "hunter2" {
+	if NewSecret("hunter2").Reveal() != "hunter2" {
 		t.Error("Reveal does not reveal")
 	}
 }
@@ -127,5 +127,24 @@ func TestCallDoesNotShow(t *testing.T) {
 	}
 	if !strings.Contains(all, "***46") || !strings.Contains(all, "1231") {
 		t.Errorf("neither masked number nor id in %s", all)
+	}
+}
+
+// A secret, and what holds one, shows nothing where no method of it is called.
+func TestSecretInAnUnexportedField(t *testing.T) {
+	var secret struct{ key Secret }
+	secret.key = NewSecret("hunter2")
+	nested := map[string]any{"a": []any{&secret, secret}}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		if text := fmt.Sprintf(format+format+format, secret, &secret, nested); strings.Contains(text, "hunter2") || strings.Contains(text, "68756e74657232") {
+			t.Errorf("%s shows %s", format, text)
+		}
+	}
+	if again := NewSecret(strings.ToLower("HUNTER2")); again != secret.key || NewSecret("a") == NewSecret("b") || NewSecret("") != (Secret{}) || (Secret{}).Reveal() != "" {
+		t.Error("secrets do not compare as their texts")
+	}
+	var read struct{ Key Secret }
+	if err := json.Unmarshal([]byte(`{"Key":"hunter2"}`), &read); err != nil || read.Key != secret.key {
+		t.Errorf("read %v", err)
 	}
 }

@@ -27,8 +27,8 @@ var keys = deflecttest.Config{
 
 func auth() deflect.OAuth1 {
 	return deflect.OAuth1{
-		ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.Secret(keys.ConsumerSecret),
-		Token: keys.Token, TokenSecret: deflect.Secret(keys.TokenSecret),
+		ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(keys.ConsumerSecret),
+		Token: keys.Token, TokenSecret: deflect.NewSecret(keys.TokenSecret),
 	}
 }
 

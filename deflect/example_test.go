@@ -13,7 +13,7 @@ func ExampleClient_Deflect() {
 	client, err := deflect.New(deflect.Config{
 		SiteID:    "38856538",
 		Domain:    "va",
-		Auth:      deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: "secret"},
+		Auth:      deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 		Transport: deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"}),
 	})
 	if err != nil {
@@ -32,7 +32,7 @@ func ExampleClient_Deflect() {
 // Every problem of a call comes at once, before anything is sent.
 func ExampleClient_Check() {
 	client, err := deflect.New(deflect.Config{
-		SiteID: "38856538", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: "secret"},
+		SiteID: "38856538", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -46,7 +46,7 @@ func ExampleClient_Check() {
 func ExampleClient_Report() {
 	api := deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"})
 	client, err := deflect.New(deflect.Config{
-		SiteID: "38856538", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: "secret"}, Transport: api,
+		SiteID: "38856538", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")}, Transport: api,
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -21,7 +21,7 @@ func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, reg := deflecttest.New(keys), prometheus.NewRegistry()
 		wrong := auth()
-		wrong.ConsumerSecret = "of yesterday"
+		wrong.ConsumerSecret = deflect.NewSecret("of yesterday")
 		base := deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: wrong, Transport: api, Registerer: reg, Breaker: deflect.BreakerConfig{Failures: 2}}
 		client, err := deflect.New(base)
 		if err != nil {

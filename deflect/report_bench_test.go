@@ -79,7 +79,7 @@ func (c cannedReport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func benchClient(b testing.TB, rt http.RoundTripper) *Client {
 	b.Helper()
-	c, err := New(Config{SiteID: "25508804", Domain: "va", Auth: OAuth1{ConsumerKey: "k", ConsumerSecret: "s"}, Transport: rt})
+	c, err := New(Config{SiteID: "25508804", Domain: "va", Auth: OAuth1{ConsumerKey: "k", ConsumerSecret: NewSecret("s")}, Transport: rt})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -32,10 +32,10 @@ func (a OAuth1) Validate() error {
 	if a.ConsumerKey == "" {
 		errs = append(errs, errors.New("consumer key is missing"))
 	}
-	if a.ConsumerSecret == "" {
+	if a.ConsumerSecret == (Secret{}) {
 		errs = append(errs, errors.New("consumer secret is missing"))
 	}
-	if (a.Token == "") != (a.TokenSecret == "") {
+	if (a.Token == "") != (a.TokenSecret == Secret{}) {
 		errs = append(errs, errors.New("token and token secret belong together: one of them is missing"))
 	}
 	return errors.Join(errs...)

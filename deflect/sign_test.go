@@ -44,14 +44,14 @@ func sign(t *testing.T, a OAuth1, method, url, contentType, body string) string 
 
 func TestSignatureVectors(t *testing.T) {
 	ours := OAuth1{
-		ConsumerKey: "0123456789abcdef0123456789abcdef", ConsumerSecret: "appsecret",
-		Token: "fedcba9876543210fedcba9876543210", TokenSecret: "tokensecret",
+		ConsumerKey: "0123456789abcdef0123456789abcdef", ConsumerSecret: NewSecret("appsecret"),
+		Token: "fedcba9876543210fedcba9876543210", TokenSecret: NewSecret("tokensecret"),
 	}
 	odd := ours
-	odd.ConsumerSecret, odd.TokenSecret = "a+b/c=&d", "t k~%"
+	odd.ConsumerSecret, odd.TokenSecret = NewSecret("a+b/c=&d"), NewSecret("t k~%")
 	published := OAuth1{
-		ConsumerKey: "xvz1evFS4wEEPTGEFPHBog", ConsumerSecret: "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw",
-		Token: "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb", TokenSecret: "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE",
+		ConsumerKey: "xvz1evFS4wEEPTGEFPHBog", ConsumerSecret: NewSecret("kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw"),
+		Token: "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb", TokenSecret: NewSecret("LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE"),
 	}
 	const json = "application/json"
 	tests := []struct {
@@ -92,7 +92,7 @@ func TestSignatureRFC5849(t *testing.T) {
 	const base = "GET&http%3A%2F%2Fphotos.example.net%2Fphotos&" +
 		"file%3Dvacation.jpg%26oauth_consumer_key%3Ddpf43f3p2l4k3l03%26oauth_nonce%3DchapoH%26" +
 		"oauth_signature_method%3DHMAC-SHA1%26oauth_timestamp%3D137131202%26oauth_token%3Dnnch734d00sl2jdk%26size%3Doriginal"
-	s := newSigner(OAuth1{ConsumerSecret: "kd94hf93k423kf44", TokenSecret: "pfkkdhi9sl3r4s00"}, nil)
+	s := newSigner(OAuth1{ConsumerSecret: NewSecret("kd94hf93k423kf44"), TokenSecret: NewSecret("pfkkdhi9sl3r4s00")}, nil)
 	tools := s.tools.Get().(*signTools)
 	tools.text = []byte(base)
 	tools.sign()
@@ -102,7 +102,7 @@ func TestSignatureRFC5849(t *testing.T) {
 }
 
 func TestNonceIsFresh(t *testing.T) {
-	a := OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"}
+	a := OAuth1{ConsumerKey: "k", ConsumerSecret: NewSecret("s"), Token: "t", TokenSecret: NewSecret("ts")}
 	seen := map[string]bool{}
 	for range 100 {
 		h := sign(t, a, http.MethodPost, "https://example.net/", "application/json", "{}")
@@ -114,17 +114,17 @@ func TestNonceIsFresh(t *testing.T) {
 }
 
 func TestOAuth1Validate(t *testing.T) {
-	valid := OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"}
+	valid := OAuth1{ConsumerKey: "k", ConsumerSecret: NewSecret("s"), Token: "t", TokenSecret: NewSecret("ts")}
 	tests := []struct {
 		name   string
 		change func(*OAuth1)
 		want   string
 	}{
 		{"valid", func(*OAuth1) {}, ""},
-		{"two-legged", func(a *OAuth1) { a.Token, a.TokenSecret = "", "" }, ""},
+		{"two-legged", func(a *OAuth1) { a.Token, a.TokenSecret = "", NewSecret("") }, ""},
 		{"no key", func(a *OAuth1) { a.ConsumerKey = "" }, "consumer key is missing"},
-		{"no secret", func(a *OAuth1) { a.ConsumerSecret = "" }, "consumer secret is missing"},
-		{"half a token", func(a *OAuth1) { a.TokenSecret = "" }, "token and token secret belong together: one of them is missing"},
+		{"no secret", func(a *OAuth1) { a.ConsumerSecret = NewSecret("") }, "consumer secret is missing"},
+		{"half a token", func(a *OAuth1) { a.TokenSecret = NewSecret("") }, "token and token secret belong together: one of them is missing"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func FuzzSignature(f *testing.F) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			at(1528932953)
-			a := OAuth1{ConsumerKey: key, ConsumerSecret: Secret(secret), Token: token, TokenSecret: Secret(tokenSecret), nonce: fixedNonce("n0 nce")}
+			a := OAuth1{ConsumerKey: key, ConsumerSecret: NewSecret(secret), Token: token, TokenSecret: NewSecret(tokenSecret), nonce: fixedNonce("n0 nce")}
 			var ours, theirs capture
 			a.Transport(&ours).RoundTrip(req) //nolint:errcheck // it is captured
 			req.Body = io.NopCloser(strings.NewReader(body))
@@ -109,7 +109,7 @@ func TestNotSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (OAuth1{ConsumerKey: "k", ConsumerSecret: "s"}).Transport(&c).RoundTrip(req); err == nil || c.req != nil || !body.done {
+	if _, err := (OAuth1{ConsumerKey: "k", ConsumerSecret: NewSecret("s")}).Transport(&c).RoundTrip(req); err == nil || c.req != nil || !body.done {
 		t.Errorf("error %v, sent %t, closed %t", err, c.req != nil, body.done)
 	}
 }
@@ -122,7 +122,7 @@ type closing struct {
 func (c *closing) Close() error { c.done = true; return nil }
 
 func TestSignerShowsNoSecret(t *testing.T) {
-	a := OAuth1{ConsumerKey: "k", ConsumerSecret: "appsecret", Token: "t", TokenSecret: "tokensecret"}
+	a := OAuth1{ConsumerKey: "k", ConsumerSecret: NewSecret("appsecret"), Token: "t", TokenSecret: NewSecret("tokensecret")}
 	rt := a.Transport(&capture{})
 	for range 2 {
 		req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://example.net/", nil)

@@ -22,7 +22,7 @@ func testClient(t testing.TB, change func(*Config)) *Client {
 	t.Helper()
 	cfg := Config{
 		SiteID: "38856538", Domain: "va",
-		Auth: OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"},
+		Auth: OAuth1{ConsumerKey: "k", ConsumerSecret: NewSecret("s"), Token: "t", TokenSecret: NewSecret("ts")},
 	}
 	if change != nil {
 		change(&cfg)

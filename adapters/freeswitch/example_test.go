@@ -18,7 +18,7 @@ func Example() {
 	client, err := deflect.New(deflect.Config{
 		SiteID:    "38856538",
 		Domain:    "va",
-		Auth:      deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: "secret"},
+		Auth:      deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 		Transport: deflecttest.New(keys), // leave out for the real API
 	})
 	if err != nil {

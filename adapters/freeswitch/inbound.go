@@ -49,9 +49,9 @@ func (v *checker) inbound(c Config) {
 		}
 		addresses[sw.Address] = sw.Name
 		switch {
-		case sw.Password == "":
+		case sw.Password == deflect.Secret{}:
 			v.bad(at+".Password", "is missing")
-		case strings.IndexFunc(string(sw.Password), func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
+		case strings.IndexFunc(sw.Password.Reveal(), func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
 			v.bad(at+".Password", "holds a control character, such as a line break")
 		}
 	}

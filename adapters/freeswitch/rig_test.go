@@ -103,8 +103,8 @@ func testConfig(t testing.TB, change func(*deflect.Config, *freeswitch.Config)) 
 	dc := deflect.Config{
 		SiteID: "38856538", Domain: "va", Transport: api, Registerer: reg,
 		Auth: deflect.OAuth1{
-			ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.Secret(keys.ConsumerSecret),
-			Token: keys.Token, TokenSecret: deflect.Secret(keys.TokenSecret),
+			ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(keys.ConsumerSecret),
+			Token: keys.Token, TokenSecret: deflect.NewSecret(keys.TokenSecret),
 		},
 		Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

@@ -67,7 +67,7 @@ func (s *Server) Away() []string {
 // keepUp keeps a switch connected until ctx ends.
 func (sw *watched) keepUp(ctx context.Context) {
 	log := sw.w.srv.log
-	d := &dialer{dial: sw.w.srv.dial, address: sw.Address, password: string(sw.Password)}
+	d := &dialer{dial: sw.w.srv.dial, address: sw.Address, password: sw.Password.Reveal()}
 	defer d.close()
 	pause, said, saidAt := reconnectFirst, "", time.Time{}
 	for {

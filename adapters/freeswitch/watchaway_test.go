@@ -211,7 +211,9 @@ func TestWatchSickSwitch(t *testing.T) {
 		})
 	})
 	t.Run("wrong password", func(t *testing.T) {
-		inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Inbound[0].Password = "wr0ng-secret" }, func(t *testing.T, r *watchRig) {
+		inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) {
+			c.Inbound[0].Password = deflect.NewSecret("wr0ng-secret")
+		}, func(t *testing.T, r *watchRig) {
 			time.Sleep(time.Minute)
 			r.wantUp()
 			if said := r.log.String(); !strings.Contains(said, "-ERR invalid") || strings.Contains(said, "wr0ng-secret") {

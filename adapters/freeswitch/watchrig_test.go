@@ -151,7 +151,7 @@ type watchRig struct {
 func inbound(names ...string) func(*freeswitch.Config) {
 	return func(c *freeswitch.Config) {
 		for _, name := range names {
-			c.Inbound = append(c.Inbound, freeswitch.Switch{Name: name, Address: name + ":8021", Password: "pass-w0rd"})
+			c.Inbound = append(c.Inbound, freeswitch.Switch{Name: name, Address: name + ":8021", Password: deflect.NewSecret("pass-w0rd")})
 		}
 	}
 }

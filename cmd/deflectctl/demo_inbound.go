@@ -8,6 +8,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
 // The password of the demo's switch. It opens nothing.
@@ -19,7 +20,7 @@ func (s *stage) openQueue(c *freeswitch.Config) error {
 	if err := s.queue.Start(); err != nil {
 		return err
 	}
-	c.Inbound = []freeswitch.Switch{{Name: "demo", Address: s.queue.Addr(), Password: demoPassword}}
+	c.Inbound = []freeswitch.Switch{{Name: "demo", Address: s.queue.Addr(), Password: deflect.NewSecret(demoPassword)}}
 	c.Profiles[0].OnSent.Transfer = inboundScenes[0].transfer
 	return nil
 }

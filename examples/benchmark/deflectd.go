@@ -60,8 +60,8 @@ func newClient(api string, log *slog.Logger, registry prometheus.Registerer) (*d
 		SiteID:  siteID,
 		BaseURL: api,
 		Auth: deflect.OAuth1{
-			ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.Secret(keys.ConsumerSecret),
-			Token: keys.Token, TokenSecret: deflect.Secret(keys.TokenSecret),
+			ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(keys.ConsumerSecret),
+			Token: keys.Token, TokenSecret: deflect.NewSecret(keys.TokenSecret),
 		},
 		Logger:     log,
 		Registerer: registry,

@@ -30,7 +30,7 @@ func TestRun(t *testing.T) {
 			api.Inject(tt.fault)
 			cfg := deflect.Config{
 				SiteID: "38856538", BaseURL: api.URL(),
-				Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"},
+				Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
 			}
 			var out bytes.Buffer
 			err := run(t.Context(), &out, cfg, "+14043438646", "+18005550100")
@@ -40,7 +40,7 @@ func TestRun(t *testing.T) {
 		})
 	}
 	t.Run("landline", func(t *testing.T) {
-		cfg := deflect.Config{SiteID: "1", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: "s"}}
+		cfg := deflect.Config{SiteID: "1", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")}}
 		if err := run(t.Context(), &bytes.Buffer{}, cfg, "+493012345678", "+18005550100"); !errors.Is(err, deflect.ErrInvalidCall) {
 			t.Errorf("run returned %v", err)
 		}

@@ -34,9 +34,9 @@ func main() {
 		Domain: "va",
 		Auth: deflect.OAuth1{
 			ConsumerKey:    os.Getenv("DEFLECT_KEY"),
-			ConsumerSecret: deflect.Secret(os.Getenv("DEFLECT_SECRET")),
+			ConsumerSecret: deflect.NewSecret(os.Getenv("DEFLECT_SECRET")),
 			Token:          os.Getenv("DEFLECT_TOKEN"),
-			TokenSecret:    deflect.Secret(os.Getenv("DEFLECT_TOKEN_SECRET")),
+			TokenSecret:    deflect.NewSecret(os.Getenv("DEFLECT_TOKEN_SECRET")),
 		},
 	}
 	if err := run(context.Background(), os.Stdout, cfg, os.Args[1]); err != nil {

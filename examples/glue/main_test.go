@@ -36,7 +36,7 @@ func serve(t *testing.T) (address string, lines printed, api *deflecttest.Server
 	go func() {
 		err := run(t.Context(), lines, deflect.Config{
 			SiteID: "38856538", BaseURL: api.URL(),
-			Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"},
+			Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
 		}, address)
 		lines <- "ended: " + err.Error()
 	}()

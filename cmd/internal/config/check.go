@@ -91,7 +91,7 @@ func (f *File) checkListen(d *decoder, at, addr, example string) {
 // region and on the longest text. A region that is wrong was noted already.
 func (f *File) probe() (*deflect.Client, error) {
 	cfg := deflect.Config{
-		SiteID: "1", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: "s"},
+		SiteID: "1", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")},
 		DefaultRegion: f.Deflect.DefaultRegion, MaxTextLength: f.Deflect.MaxTextLength,
 	}
 	if cfg.Validate() != nil {

@@ -35,7 +35,7 @@ func TestLoadEveryKey(t *testing.T) {
 	f := load(t, "full.yaml", nothing)
 	wantAPI := deflect.Config{
 		SiteID: "38856538", Domain: "va",
-		Auth:         deflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: "opensesame-1", Token: "TOKEN", TokenSecret: "opensesame-2"},
+		Auth:         deflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: deflect.NewSecret("opensesame-1"), Token: "TOKEN", TokenSecret: deflect.NewSecret("opensesame-2")},
 		LiveDeadline: 3 * time.Second, TimeUnit: deflect.Seconds, TextTagField: deflect.TagTagText, TrunkPrefix: true,
 		DefaultRegion: "GB", NumberCheck: deflect.PossibleNumbers, MaxTextLength: 480, Breaker: deflect.BreakerConfig{Failures: 3, OpenFor: time.Minute},
 		Report:       deflect.ReportConfig{Window: 30 * time.Minute, Parallel: 2, Every: 2 * time.Minute, Lookback: 3 * time.Hour},
@@ -55,8 +55,8 @@ func TestLoadEveryKey(t *testing.T) {
 		MaxCalls: 500, DrainTimeout: 45 * time.Second, FirstFrameTimeout: 2 * time.Second, IdleTimeout: 90 * time.Second,
 		Variables: []string{"deflect_profile", "deflect_info_plan"}, Sounds: "/srv/sounds/ivrdeflect",
 		Inbound: []freeswitch.Switch{
-			{Name: "fs1", Address: "10.0.0.2:8021", Password: "opensesame-3"},
-			{Name: "fs-2", Address: "[fd00::2]:8021", Password: "opensesame-3"},
+			{Name: "fs1", Address: "10.0.0.2:8021", Password: deflect.NewSecret("opensesame-3")},
+			{Name: "fs-2", Address: "[fd00::2]:8021", Password: deflect.NewSecret("opensesame-3")},
 		},
 		Profiles: []freeswitch.Profile{
 			{
@@ -109,7 +109,7 @@ func TestLoadDefaults(t *testing.T) {
 	want := deflect.DefaultConfig()
 	want.Logger = nil
 	want.SiteID, want.BaseURL = "38856538", "https://api.example/live"
-	want.Auth = deflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: secret}
+	want.Auth = deflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: deflect.NewSecret(secret)}
 	if diff := cmp.Diff(want, f.Deflect, sameAuth); diff != "" {
 		t.Errorf("Deflect (-want +got):\n%s", diff)
 	}

@@ -110,30 +110,30 @@ func (src source) secret(d *decoder, o *origin, key, env string) (deflect.Secret
 	switch {
 	case o.file != "" && o.env:
 		d.badAt(at, "and %s in the environment are both given: keep one", env)
-		return "", true
+		return deflect.NewSecret(""), true
 	case o.file != "":
 		o.file = src.path(o.file)
 		data, open, err := src.readFile(o.file)
 		if err != nil {
 			d.badAt(at, "cannot be read: %s", cause(err))
-			return "", true
+			return deflect.NewSecret(""), true
 		}
 		if open {
 			d.warn(at, "can be read by every user of this machine: chmod o-rwx it")
 		}
 		if value = strings.TrimRight(string(data), "\r\n"); strings.TrimSpace(value) == "" {
 			d.badAt(at, "is an empty file: write the secret into it")
-			return "", true
+			return deflect.NewSecret(""), true
 		}
 		if !oneLine(value) {
 			d.badAt(at, "holds more than one line of text: it must hold the secret alone")
-			return "", true
+			return deflect.NewSecret(""), true
 		}
 	case o.env && !oneLine(value):
 		d.badAt(at, "is not given, and %s holds more than one line of text: it must hold the secret alone", env)
-		return "", true
+		return deflect.NewSecret(""), true
 	}
-	return deflect.Secret(value), o.env || o.file != "" || d.blames(at) || d.blames(key)
+	return deflect.NewSecret(value), o.env || o.file != "" || d.blames(at) || d.blames(key)
 }
 
 // path makes the name of a secret file independent of where the file is read

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
 // Over TCP and the library that is used in earnest: a caller in a queue is
@@ -20,7 +21,7 @@ func TestInbound(t *testing.T) {
 	defer sw.Stop()
 	b := start(t, func(o *Options) {
 		fs := &o.Config.FreeSWITCH
-		fs.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: "opensesame-switch"}}
+		fs.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: deflect.NewSecret("opensesame-switch")}}
 		fs.Profiles[0].Prompts.Sent = "sent.wav"
 	})
 	b.log.await("watching switch")
@@ -79,7 +80,7 @@ func TestInboundRefused(t *testing.T) {
 		}
 		defer sw.Stop()
 		b := start(t, func(o *Options) {
-			o.Config.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: "opensesame-switch"}}
+			o.Config.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: deflect.NewSecret("opensesame-switch")}}
 		})
 		b.log.await("switch is away: no offers there until it is back, its calls go on")
 		if said := b.log.text(); !strings.Contains(said, want) {
