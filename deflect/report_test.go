@@ -361,7 +361,7 @@ func (c cancelling) Read([]byte) (int, error) { c(); return 0, io.EOF }
 func TestReportPanics(t *testing.T) {
 	r := &reporter{answer: func(_, _ time.Time, _ int) (int, string) { panic("call +14043438646") }}
 	_, errs := collect(t.Context(), reportClient(t, r, nil), time.Minute)
-	if len(errs) != 1 || deflect.ReasonOf(errs[0]) != deflect.ReasonInternal || !!strings.Contains(errs[0].Error(), "defect: a value of type string at report_test.go:") {
+	if len(errs) != 1 || deflect.ReasonOf(errs[0]) != deflect.ReasonInternal || !strings.Contains(errs[0].Error(), "defect: a value of type string at report_test.go:") {
 		t.Errorf("errors %q", errs)
 	}
 }
