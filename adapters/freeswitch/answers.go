@@ -28,7 +28,6 @@ func (w *watcher) deal(setup *setup, key callKey, c *announced, ch channel) {
 	// The hang-up is still to come to us, but another start of ours must not take the
 	// call for one on offer.
 	w.mark(conn.link, key, c, "true", "0")
-	conn.freeAgent()
 	if e.Outcome == deflect.Sent && ses.profile.OnSent.Transfer != "" && (e.confirmed == "" || e.confirmed == "true") {
 		w.transfer(conn, ch.uuid, ses.profile.OnSent.Transfer)
 	}

@@ -17,7 +17,7 @@ type command string
 // last filter: the others have no variables, or are few.
 const (
 	subscribe = command("event json DTMF CHANNEL_HANGUP CHANNEL_BRIDGE CHANNEL_EXECUTE_COMPLETE " +
-		"CUSTOM " + eventOffer + " " + eventWithdraw + " " + eventProbe)
+		"CUSTOM " + eventOffer + " " + eventWithdraw + " " + eventProbe + " " + eventFifo)
 	filterKeys    = command("filter Event-Name DTMF")
 	filterCustom  = command("filter Event-Name CUSTOM")
 	filterBridges = command("filter Event-Name CHANNEL_BRIDGE")
@@ -27,9 +27,12 @@ const (
 	eventOffer    = "deflect::offer"
 	eventWithdraw = "deflect::withdraw"
 	eventProbe    = "deflect::probe"
+	eventFifo     = "fifo::info"
 	probeHeader   = "Deflect-Probe"
 	offerVariable = "deflect_offer"    // true while a call is on offer
 	placeVariable = "deflect_offer_at" // where in the dialplan it was announced
+	// agentVariable is of mod_fifo: the agent who has answered the call.
+	agentVariable = "variable_fifo_serviced_uuid"
 )
 
 // Forms of what goes into commands besides the fixed words.

@@ -182,7 +182,9 @@ func (w *watcher) press(l *link, key callKey, c *announced, n notice) later {
 		return w.drop(l, key, c)
 	case digit == p.AcceptDigit && w.srv.enter():
 		ch := w.answered(c)
-		c.session = newWaitingConn(l, key.uuid, c.place, setup.IdleTimeout, func(cmd command) { c.from.owe(key, owed{cmd, nil}) })
+		conn := newWaitingConn(l, key.uuid, c.place, setup.IdleTimeout, func(cmd command) { c.from.owe(key, owed{cmd, nil}) })
+		conn.free = func() { w.sessions.Go(func() { conn.freeAgent(w.srv.cut) }) }
+		c.session = conn
 		w.sessions.Go(func() {
 			defer w.srv.leave()
 			w.deal(setup, key, c, ch)

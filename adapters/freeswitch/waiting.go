@@ -1,6 +1,7 @@
 package freeswitch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,11 +21,11 @@ type waitingConn struct {
 	uuid  string
 	place place         // where the call was when the key was pressed
 	owe   func(command) // takes what sets variables and could not be said
+	free  func()        // has freeAgent called beside the session; set by whoever makes it
 
 	state   sync.Mutex
 	playing []playing // asked for and not complete, in their order
-	played  bool      // something was
-	fifo    bool      // the queue is one of mod_fifo
+	agent   bool      // one of mod_fifo has answered
 	moved   bool      // the call is not any more where it was when the key was pressed
 }
 
@@ -52,7 +53,7 @@ func (w *waitingConn) Post(cmds ...esl.Command) error {
 			continue
 		case app == "playback" || app == "say":
 			w.state.Lock()
-			w.playing, w.played = append(w.playing, playing{id, app, strings.TrimPrefix(arg, noTerminators)}), true
+			w.playing = append(w.playing, playing{id, app, strings.TrimPrefix(arg, noTerminators)})
 			w.state.Unlock()
 			j.still = w.still // an agent who talks must not hear it
 		case app == "break":
@@ -88,10 +89,9 @@ func (w *waitingConn) dumped(text string) {
 		w.refused(err)
 	case placeOf(data) != w.place:
 		w.left("CHANNEL_BRIDGE")
+	case data.Get(agentVariable) != "":
+		w.agentCame()
 	default:
-		w.state.Lock()
-		w.fifo = data.Get("variable_fifo_status") == "WAITING"
-		w.state.Unlock()
 		w.deliver(data)
 	}
 }
@@ -127,12 +127,17 @@ func (w *waitingConn) see(n notice) {
 		w.deliver(n.event())
 	case "CHANNEL_HANGUP", "CHANNEL_BRIDGE":
 		w.left(name)
+	case "CUSTOM":
+		w.agentCame()
 	case "CHANNEL_EXECUTE_COMPLETE":
-		if placeOf(n) != w.place {
+		switch {
+		case placeOf(n) != w.place:
 			w.left("CHANNEL_BRIDGE")
-			return
+		case n.Get(agentVariable) != "": // who has cut the prompt
+			w.agentCame()
+		default:
+			w.completed(n)
 		}
-		w.completed(n)
 	}
 }
 
@@ -163,15 +168,48 @@ func (w *waitingConn) still() bool {
 	return !w.moved
 }
 
-// freeAgent cuts the music of mod_fifo, which begins again, if anything was played: an
-// agent who answered meanwhile has cut that instead of the music, and would wait for
-// it, and the caller for the agent, for ever. Other queues need no such help.
-func (w *waitingConn) freeAgent() {
+// agentCame ends the dialogue for an agent of mod_fifo who has answered. If a prompt
+// plays, the agent's answer cuts that instead of the music, or nothing when it is about
+// to begin, and agent and caller wait for each other for ever.
+func (w *waitingConn) agentCame() {
 	w.state.Lock()
-	stuck := w.played && w.fifo
+	first := !w.agent
+	w.agent = true
 	w.state.Unlock()
-	if stuck {
-		w.link.postJob(job{command: breakOff(w.uuid), still: w.still}, false)
+	w.left("CHANNEL_BRIDGE")
+	if first {
+		w.free()
+	}
+}
+
+const (
+	freeEvery = 250 * time.Millisecond
+	freeTries = 240 // what the agent is told before can take a while
+)
+
+// freeAgent connects the agent with the caller: it ends what plays, and then the music
+// until the two are somewhere else, unless this process has to stop now.
+func (w *waitingConn) freeAgent(cut context.Context) {
+	w.state.Lock()
+	waits := len(w.playing) > 0
+	w.state.Unlock()
+	for range freeTries {
+		if waits || cut.Err() != nil {
+			w.link.post(breakOff(w.uuid), nil)
+		}
+		text, err := w.link.do(context.Background(), dump(w.uuid))
+		data, parseErr := esl.ParseChannelData(text)
+		switch waits = data.Get(agentVariable) != ""; {
+		case err != nil, parseErr != nil, placeOf(data) != w.place, cut.Err() != nil:
+			return
+		case waits:
+			w.link.post(breakOff(w.uuid), nil)
+			waits = false
+		}
+		select {
+		case <-time.After(freeEvery):
+		case <-cut.Done():
+		}
 	}
 }
 
@@ -195,10 +233,16 @@ func (w *waitingConn) transfer(to command) error {
 // mayTransfer looks for an agent, who may have answered without being connected yet.
 func (w *waitingConn) mayTransfer(text string) error {
 	data, err := esl.ParseChannelData(text)
-	if err == nil && (placeOf(data) != w.place || data.Get("variable_fifo_serviced_uuid") != "" || data.Get("variable_cc_agent_found") == "true") {
-		err = errMoved
+	switch {
+	case err != nil:
+		return err
+	case data.Get(agentVariable) != "":
+		w.agentCame()
+		return errMoved
+	case placeOf(data) != w.place || data.Get("variable_cc_agent_found") == "true":
+		return errMoved
 	}
-	return err
+	return nil
 }
 
 // place is where in the dialplan a call is: it gets another caller profile with every

@@ -137,6 +137,12 @@ func (sw *watched) see(l *link, n notice) {
 			sw.w.withdraw(l, n)
 		case eventProbe:
 			sw.probes.came(n.Get(probeHeader))
+		case eventFifo:
+			// The agent has answered. The two are connected, and a bridge is told of, when
+			// the caller's music has ended.
+			if n.Get("FIFO-Action") == "caller_pop" {
+				sw.w.bridged(l, keyOfCall(n), n)
+			}
 		}
 	case "DTMF":
 		sw.w.key(l, n)

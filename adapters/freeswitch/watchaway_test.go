@@ -197,6 +197,7 @@ func TestWatchSickSwitch(t *testing.T) {
 				<-release
 				return nil, errors.New("connection reset")
 			})
+			r.sw("fs1").Drop() // it may have been dialled already
 			time.Sleep(10 * time.Minute)
 			if n := dials.Load(); n != 1 {
 				t.Errorf("%d attempts under way", n)

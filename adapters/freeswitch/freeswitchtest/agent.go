@@ -79,8 +79,8 @@ func (ch *channel) setAll(section string) {
 // "fifo", the module whose queue it is. They tell it differently.
 //
 // An agent of mod_fifo who answers while a program plays something is not
-// connected: the switch cuts the prompt instead of the music, and both wait
-// until a uuid_break cuts the music.
+// connected: the switch cuts the prompt instead of the music, or nothing when
+// the prompt is about to begin, and both wait until a uuid_break cuts the music.
 func (w *Waiting) Agent(flavour string) {
 	w.do(func() {
 		if flavour != callcenter && flavour != fifo {
@@ -93,6 +93,12 @@ func (w *Waiting) Agent(flavour string) {
 		w.enqueue(&agent{
 			uuid: newUUID(), name: "agent7", member: newUUID(), flavour: flavour, created: time.Now(),
 		})
+		if flavour == fifo {
+			w.emit(event{name: eventCustom, subclass: "fifo::info", source: fromFifo, extra: []line{
+				{"FIFO-Name", "f1@default"}, {"FIFO-Action", "caller_pop"},
+			}})
+			w.ch.setAll("fifo answer")
+		}
 		switch {
 		case flavour == callcenter:
 			w.answeredByCallcenter()
@@ -122,9 +128,6 @@ func (w *Waiting) enqueue(a *agent) {
 		ch.vars.set("current_application", a.flavour)
 	}
 	ch.setAll(a.flavour + " queue")
-	if a.flavour == fifo {
-		ch.setAll("fifo answer")
-	}
 }
 
 // answeredByCallcenter connects the caller with the agent: the bridge is the
@@ -155,6 +158,7 @@ func (w *Waiting) answeredByCallcenter() {
 func (w *Waiting) answeredByFifo() {
 	ch, a, s := w.ch, w.ch.agent, w.sw
 	w.missed = false
+	w.flush()
 	ch.stateNumber = 8
 	w.leaveQueue()
 	ch.newProfile()

@@ -131,8 +131,8 @@ func (w *Waiting) silence(response string) {
 	}
 }
 
-// breakIn ends what plays in the next frame, with all also what waits for it.
-// What is about to begin it does not touch.
+// breakIn ends what plays in the next frame, and the music a frame later; with
+// all also what waits for it. What is about to begin it does not touch.
 func (w *Waiting) breakIn(flag string) {
 	if strings.Contains(flag, "all") {
 		w.queue = nil
@@ -142,6 +142,11 @@ func (w *Waiting) breakIn(flag string) {
 		switch {
 		case e != nil && w.playing == e:
 			w.played("FILE PLAYED", "break")
+			w.at(frameTime, func() {
+				if w.missed {
+					w.answeredByFifo()
+				}
+			})
 		case e == nil && w.missed && !w.hears():
 			w.answeredByFifo() // the music ended
 		}

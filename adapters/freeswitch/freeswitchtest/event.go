@@ -44,6 +44,7 @@ var (
 	fromUnbridge    = source{"switch_ivr_bridge.c", "switch_ivr_multi_threaded_bridge", 1879}
 	fromPlay        = source{"switch_ivr_play_say.c", "switch_ivr_play_file", 1646}
 	fromStop        = source{"switch_ivr_play_say.c", "switch_ivr_play_file", 2020}
+	fromFifo        = source{"mod_fifo.c", "fifo_function", 3224}
 	fromReport      = source{"switch_core_state_machine.c", "switch_core_session_reporting_state", 943}
 )
 
@@ -60,11 +61,15 @@ const (
 
 // append writes the headers of an event, without the empty line at the end.
 func (ch *channel) append(dst []byte, e event) []byte {
-	if e.name == eventCustom {
+	switch {
+	case e.name == eventCustom && e.source != fromFifo: // the name is set a second time
 		dst = appendLine(dst, "Event-Subclass", e.subclass)
 		dst = appendOrigin(dst, ch.core, e.source, ch.sequence)
 		dst = appendLine(dst, "Event-Name", e.name)
-	} else {
+	case e.name == eventCustom:
+		dst = appendLine(dst, "Event-Subclass", e.subclass)
+		fallthrough
+	default:
 		dst = appendLine(dst, "Event-Name", e.name)
 		dst = appendOrigin(dst, ch.core, e.source, ch.sequence)
 	}

@@ -142,7 +142,7 @@ func eventKey(frame string) string {
 	_ = json.Unmarshal([]byte(body), &m)
 	key := m["Event-Name"]
 	for _, name := range []string{
-		"Event-Subclass", "Application", "Application-Data", "Playback-File-Path", "Playback-Status", "DTMF-Digit", "Hangup-Cause",
+		"Event-Subclass", "Application", "Application-Data", "Playback-File-Path", "Playback-Status", "DTMF-Digit", "Hangup-Cause", "FIFO-Action",
 	} {
 		key += "|" + m[name]
 	}
