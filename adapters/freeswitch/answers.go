@@ -27,7 +27,7 @@ func (w *watcher) deal(setup *setup, key callKey, c *announced, ch channel) {
 	conn.close(errOver)
 	// The hang-up is still to come to us, but another start of ours must not take the
 	// call for one on offer.
-	w.mark(conn.link, key, c, "true", "0")
+	w.mark(conn.link, key, c, answeredMark)
 	if e.Outcome == deflect.Sent && ses.profile.OnSent.Transfer != "" && (e.confirmed == "" || e.confirmed == "true") {
 		w.transfer(conn, ch.uuid, ses.profile.OnSent.Transfer)
 	}
@@ -52,7 +52,10 @@ func (w *watcher) transfer(conn *waitingConn, id, target string) {
 	case <-w.srv.cut.Done():
 		return
 	}
-	if err := conn.transfer(cmd); err != nil {
+	switch err := conn.transfer(cmd); {
+	case unsaid(err):
+		w.srv.log.Info("a caller who was texted is transferred when the switch is back", "call_id", id, "err", err)
+	case err != nil:
 		w.srv.log.Info("a caller who was texted is not transferred", "call_id", id, "err", err)
 	}
 }
@@ -63,7 +66,7 @@ func (w *watcher) over(key callKey, c *announced) {
 	again := c.again
 	c.session, c.again = nil, nil
 	if c.gone && w.calls[key] == c {
-		w.forget(key, c.seq, c.place)
+		w.forget(key, c.seq, c.spot.place)
 	}
 	w.mu.Unlock()
 	if again != nil {
@@ -76,13 +79,13 @@ func (w *watcher) declined(l *link, key callKey, c *announced, ch channel) {
 	e := end(deflect.Declined, deflect.ReasonDeclineKey)
 	digits := keepDigits(ch.call.Digits + ch.pressed)
 	if cmd, ok := setVariables(key.uuid, assignments(*outVariables(e, digits, ch.texted()))); ok {
-		l.post(cmd, func(_ string, err error) {
+		l.post(job{command: cmd, done: func(_ string, err error) {
 			if unsaid(err) {
-				c.from.owe(key, owed{cmd, nil})
+				c.from.owe(l, key, job{command: cmd})
 			}
-		})
+		}})
 	}
-	w.mark(l, key, c, "true", "0")
+	w.mark(l, key, c, answeredMark)
 	w.settle(ch, c.began, e)
 }
 

@@ -12,12 +12,6 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
-// owed is a command that could not be said.
-type owed struct {
-	command command
-	still   func() bool // whether it is to be said, by then; nil is true
-}
-
 // keepLearning asks the switch what has become of its calls: at once, for what happened
 // while there was no connection, and now and then.
 func (sw *watched) keepLearning(l *link) {
@@ -122,12 +116,18 @@ func (sw *watched) learn(ctx context.Context, l *link) (failed error) {
 	return failed
 }
 
-// owe keeps what has to be said of a call, for when the switch is back.
-func (sw *watched) owe(key callKey, o owed) {
+// owe keeps what could not be said over a link, for when the switch is back. It may be
+// back already.
+func (sw *watched) owe(failed *link, key callKey, j job) {
+	j.done = nil
 	sw.w.mu.Lock()
-	defer sw.w.mu.Unlock()
-	if !slices.ContainsFunc(sw.owed[key], func(x owed) bool { return x.command == o.command }) {
-		sw.owed[key] = append(sw.owed[key], o)
+	if !slices.ContainsFunc(sw.owed[key], func(x job) bool { return x.command == j.command }) {
+		sw.owed[key] = append(sw.owed[key], j)
+	}
+	l := sw.link
+	sw.w.mu.Unlock()
+	if l != nil && l != failed {
+		sw.pay(l)
 	}
 }
 
@@ -136,15 +136,16 @@ func (sw *watched) owe(key callKey, o owed) {
 func (sw *watched) pay(l *link) {
 	sw.w.mu.Lock()
 	debts := sw.owed
-	sw.owed = map[callKey][]owed{}
+	sw.owed = map[callKey][]job{}
 	sw.w.mu.Unlock()
 	for key, list := range debts {
-		for _, o := range list {
-			l.postJob(job{command: o.command, still: o.still, done: func(_ string, err error) {
+		for _, j := range list {
+			j.done = func(_ string, err error) {
 				if unsaid(err) {
-					sw.owe(key, o)
+					sw.owe(l, key, j)
 				}
-			}}, false)
+			}
+			l.post(j)
 		}
 	}
 }
@@ -160,7 +161,7 @@ func (w *watcher) trust(l *link, key callKey, c *announced) later {
 		switch {
 		case c.session != nil:
 			c.session.see(n)
-		case placeOf(n) == c.place:
+		case placeOf(n) == c.spot.place:
 			after = append(after, w.press(l, key, c, n)...)
 		}
 	}
@@ -180,21 +181,24 @@ func (w *watcher) checked(l *link, key callKey, turns uint64, data headers) {
 		}
 		var after later
 		switch {
-		case onOfferHere(data) && (p != c.place || !c.on):
+		case onOfferHere(data) && (p != c.spot.place || !c.on):
 			if c.on {
 				old, began := c.ch, c.began
 				after = append(after, func() { w.settle(old, began, end(deflect.NoInput, deflect.ReasonNoKey)) })
 			}
 			ch := readChannel(data, time.Now(), w.srv.setup.Load().Variables)
 			served := w.srv.setup.Load().profiles.serving(&ch) != nil
-			return append(after, w.putOn(l, key, c, p, ch, served)...)
-		case p != c.place: // the keys were pressed before
+			return append(after, w.putOn(l, key, c, spotOf(data), ch, served)...)
+		case p != c.spot.place: // the keys were pressed before
 			after = w.trust(l, key, c)
+			return append(after, w.drop(l, key, c)...)
+		case c.spot.agent(data): // who may have cut a prompt of ours
+			after = append(w.trust(l, key, c), func() { l.post(job{command: breakOff(key.uuid)}) })
 			return append(after, w.drop(l, key, c)...)
 		case offer == "false", c.on && c.marked && offer != "true":
 			return w.drop(l, key, c)
 		case c.on && !c.marked:
-			after = append(after, func() { w.mark(l, key, c, "true", p.profile) })
+			after = append(after, func() { w.mark(l, key, c, onMark+p.profile) })
 		}
 		return append(after, w.trust(l, key, c)...)
 	})

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +36,8 @@ type link struct {
 // answer, if anybody.
 type job struct {
 	command command
+	at      *spot                          // looked at before: where the call has to be still; nil for anywhere
+	uuid    string                         // of that call
 	still   func() bool                    // asked directly before; false skips the command; nil is true
 	done    func(answer string, err error) // must not wait for anything
 }
@@ -44,11 +45,12 @@ type job struct {
 var (
 	errAway  = errors.New("the connection to the switch is gone")
 	errMoved = errors.New("the call is not any more where it was")
+	errAgent = fmt.Errorf("an agent has answered: %w", errMoved)
 )
 
 // unsaid reports whether a command did not reach the switch, and may be said again.
 func unsaid(err error) bool {
-	return err != nil && !isRefused(err) && !errors.Is(err, errMoved)
+	return err != nil && !isRefused(err) && !errors.Is(err, errMoved) && !errors.Is(err, errUnreadable)
 }
 
 // dialer connects, on goroutines that end by themselves: the library cannot be
@@ -149,22 +151,12 @@ func send(ctx context.Context, conn switchConn, c command) (string, error) {
 	}
 }
 
-// post has a command executed after those before it, without waiting. done, which
-// may be nil, is always called, also when the link ends first.
-func (l *link) post(c command, done func(answer string, err error)) {
-	l.postJob(job{command: c, done: done}, false)
-}
-
-// postJob is post; what goes first is executed before all that waits.
-func (l *link) postJob(j job, first bool) {
-	done := j.done
+// post has a job done after those before it, without waiting. Its done is always
+// called, also when the link ends first.
+func (l *link) post(j job) {
 	l.mu.Lock()
 	gone := l.err != nil
-	switch {
-	case gone:
-	case first:
-		l.jobs = slices.Insert(l.jobs, 0, j)
-	default:
+	if !gone {
 		l.jobs = append(l.jobs, j)
 	}
 	l.mu.Unlock()
@@ -174,8 +166,8 @@ func (l *link) postJob(j job, first bool) {
 		case l.wake <- struct{}{}:
 		default:
 		}
-	case done != nil:
-		done("", errAway)
+	case j.done != nil:
+		j.done("", errAway)
 	}
 }
 
@@ -184,7 +176,7 @@ func (l *link) do(ctx context.Context, c command) (string, error) {
 	var text string
 	var err error
 	done := make(chan struct{})
-	l.post(c, func(t string, e error) { text, err = t, e; close(done) })
+	l.post(job{command: c, done: func(t string, e error) { text, err = t, e; close(done) }})
 	select {
 	case <-done:
 		return text, err
@@ -218,28 +210,52 @@ func (l *link) work() {
 			}
 			continue
 		}
-		text, err := "", error(nil)
-		switch {
-		case over:
-			err = errAway
-		case next.still != nil && !next.still():
-			err = errMoved
-		case next.command != "":
-			limit := replyTimeout
-			if next.command == showChannels {
-				limit = listTimeout
-			}
-			ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("no reply within %s", limit))
-			text, err = send(ctx, l.commands, next.command)
-			cancel()
-			if err != nil && !isRefused(err) {
-				l.end(err)
-			}
+		text, err := "", errAway
+		if !over {
+			text, err = l.execute(next)
 		}
 		if next.done != nil {
 			next.done(text, err)
 		}
 	}
+}
+
+// execute does a job; nothing of its call comes in between.
+func (l *link) execute(j job) (string, error) {
+	if j.still != nil && !j.still() {
+		return "", errMoved
+	}
+	if j.at != nil {
+		text, err := l.say(dump(j.uuid))
+		if err == nil {
+			err = j.at.check(text)
+		}
+		if err != nil {
+			return "", err
+		}
+		if j.still != nil && !j.still() {
+			return "", errMoved
+		}
+	}
+	if j.command == "" {
+		return "", nil
+	}
+	return l.say(j.command)
+}
+
+// say sends a command; the link ends when no answer comes.
+func (l *link) say(c command) (string, error) {
+	limit := replyTimeout
+	if c == showChannels {
+		limit = listTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("no reply within %s", limit))
+	defer cancel()
+	text, err := send(ctx, l.commands, c)
+	if err != nil && !isRefused(err) {
+		l.end(err)
+	}
+	return text, err
 }
 
 // listen hands on the events until the connection ends.
@@ -291,7 +307,7 @@ func (l *link) keepProbing(p *probes) {
 		}
 		token := rand.Text()
 		back, said := p.expect(token), make(chan struct{})
-		l.post(probe(token), func(string, error) { close(said) })
+		l.post(job{command: probe(token), done: func(string, error) { close(said) }})
 		<-said // it may have to wait for its turn; every job comes to its end
 		late := time.NewTimer(probeTimeout)
 		select {

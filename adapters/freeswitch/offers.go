@@ -1,6 +1,7 @@
 package freeswitch
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ type announced struct {
 	from  *watched // these two never change
 	began time.Time
 
-	place    place        // where that was
+	spot     spot         // where that was
 	ch       channel      // what was known of it then, and what was pressed since
 	at       uint64       // number of the event that announced it
 	turns    uint64       // how often it was put on offer, or taken off
@@ -48,7 +49,7 @@ type announced struct {
 func newWatcher(s *Server, switches []Switch) *watcher {
 	w := &watcher{srv: s, calls: map[callKey]*announced{}, ended: map[callKey]ended{}}
 	for _, sw := range switches {
-		w.switches = append(w.switches, &watched{Switch: sw, w: w, owed: map[callKey][]owed{}})
+		w.switches = append(w.switches, &watched{Switch: sw, w: w, owed: map[callKey][]job{}})
 	}
 	return w
 }
@@ -69,13 +70,13 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 	if !channelForm.MatchString(key.uuid) {
 		return
 	}
-	ch, at := readChannel(data, now, w.srv.setup.Load().Variables), placeOf(data)
+	ch, at := readChannel(data, now, w.srv.setup.Load().Variables), spotOf(data)
 	served := w.srv.setup.Load().profiles.serving(&ch) != nil
 	w.locked(func() later {
 		c := w.calls[key]
 		last, was := w.ended[key]
 		switch {
-		case c != nil && seq <= c.seq, was && seq <= last.seq && (seq != 0 || at == last.place):
+		case c != nil && seq <= c.seq, was && seq <= last.seq && (seq != 0 || at.place == last.place):
 			return nil
 		case c != nil && c.session != nil:
 			c.again = func() { w.announce(sw, l, data, seq) }
@@ -92,32 +93,40 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 
 // putOn has a call on offer at a place, or says that nobody serves it; w.mu is held.
 // What it returns has to be done without.
-func (w *watcher) putOn(l *link, key callKey, c *announced, at place, ch channel, served bool) later {
+func (w *watcher) putOn(l *link, key callKey, c *announced, at spot, ch channel, served bool) later {
 	ch.pressed = c.ch.pressed
-	c.place, c.ch, c.marked = at, ch, false
+	c.spot, c.ch, c.marked = at, ch, false
 	c.turns++
 	w.turn(c, served && !w.stopping)
 	if !served {
 		c.doubtful, c.held = false, nil
 		return later{
 			func() { w.settle(ch, time.Now(), end(deflect.Ineligible, deflect.ReasonNoProfile)) },
-			func() { w.mark(l, key, c, "true", "0") },
+			func() { w.mark(l, key, c, offerVariable+"=true;"+answeredMark) }, // to hear of its end
 		}
 	}
-	return append(later{func() { w.mark(l, key, c, "true", at.profile) }}, w.trust(l, key, c)...)
+	return append(later{func() { w.mark(l, key, c, onMark+at.place.profile) }}, w.trust(l, key, c)...)
 }
 
-// mark sets what lets the events of a call come to us, and tells after a restart
-// whether it is on offer.
-func (w *watcher) mark(l *link, key callKey, c *announced, offer, at string) {
-	cmd, ok := setVariables(key.uuid, offerVariable+"="+offer+";"+placeVariable+"="+at)
+// What tells, after a restart of ours too, whether a call is on offer, and lets its events
+// come to us.
+const (
+	onMark       = offerVariable + "=true;" + placeVariable + "=" // and the place
+	answeredMark = placeVariable + "=0"                           // that it is not, though it may be announced
+	offMark      = offerVariable + "=;" + placeVariable + "="
+)
+
+// mark sets one of the marks.
+func (w *watcher) mark(l *link, key callKey, c *announced, mark string) {
+	cmd, ok := setVariables(key.uuid, mark)
 	if !ok {
 		return
 	}
-	on := offer == "true" && at != "0"
+	on := strings.HasPrefix(mark, onMark) && !strings.HasSuffix(mark, answeredMark)
 	// It may have been announced again since somebody wanted to take it off.
 	still := func() bool { return on || !w.onOffer(key) }
-	l.postJob(job{command: cmd, still: still, done: func(_ string, err error) {
+	j := job{command: cmd, still: still}
+	j.done = func(_ string, err error) {
 		switch {
 		case isGone(err):
 			w.hungUp(l, key, 0) // before its events could come to us
@@ -126,9 +135,10 @@ func (w *watcher) mark(l *link, key callKey, c *announced, offer, at string) {
 			c.marked = true
 			w.mu.Unlock()
 		case unsaid(err) && !on:
-			c.from.owe(key, owed{cmd, still})
+			c.from.owe(l, key, j)
 		}
-	}}, false)
+	}
+	l.post(j)
 }
 
 func (w *watcher) onOffer(key callKey) bool {
@@ -177,12 +187,12 @@ func (w *watcher) press(l *link, key callKey, c *announced, n notice) later {
 	p := setup.profiles.serving(&c.ch) // the configuration may be another one than at the announcement
 	switch {
 	case !c.on || w.stopping || p == nil:
-	case placeOf(n) != c.place:
+	case placeOf(n) != c.spot.place:
 		// Another menu, or an agent, has asked for this key.
 		return w.drop(l, key, c)
 	case digit == p.AcceptDigit && w.srv.enter():
 		ch := w.answered(c)
-		conn := newWaitingConn(l, key.uuid, c.place, setup.IdleTimeout, func(cmd command) { c.from.owe(key, owed{cmd, nil}) })
+		conn := newWaitingConn(l, key.uuid, c.spot, setup.IdleTimeout, func(j job) { c.from.owe(l, key, j) })
 		conn.free = func() { w.sessions.Go(func() { conn.freeAgent(w.srv.cut) }) }
 		c.session = conn
 		w.sessions.Go(func() {

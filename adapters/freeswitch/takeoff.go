@@ -42,9 +42,9 @@ func (w *watcher) drop(l *link, key callKey, c *announced) later {
 	}
 	was := c.on
 	w.turn(c, false)
-	w.forget(key, c.seq, c.place)
+	w.forget(key, c.seq, c.spot.place)
 	return later{func() {
-		w.mark(l, key, c, "", "")
+		w.mark(l, key, c, offMark)
 		if was {
 			w.settle(c.ch, c.began, end(deflect.NoInput, deflect.ReasonNoKey))
 		}
@@ -86,7 +86,7 @@ func (w *watcher) pass(l *link, n notice) {
 		case c == nil || sequence(n) <= c.at:
 		case c.session != nil:
 			c.session.see(n)
-		case c.on && placeOf(n) != c.place:
+		case c.on && placeOf(n) != c.spot.place:
 			return w.moved(l, key, c, n)
 		}
 		return nil
@@ -121,7 +121,7 @@ func (w *watcher) hungUp(l *link, key callKey, seq uint64) {
 			c.gone, c.again = true, nil
 			c.session.left("CHANNEL_HANGUP")
 		} else {
-			w.forget(key, c.seq, c.place)
+			w.forget(key, c.seq, c.spot.place)
 		}
 		return after
 	})

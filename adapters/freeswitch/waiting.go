@@ -17,11 +17,11 @@ import (
 // happens to the channel comes from the watcher.
 type waitingConn struct {
 	*inbox
-	link  *link
-	uuid  string
-	place place         // where the call was when the key was pressed
-	owe   func(command) // takes what sets variables and could not be said
-	free  func()        // has freeAgent called beside the session; set by whoever makes it
+	link *link
+	uuid string
+	spot spot      // where the call was when the key was pressed
+	owe  func(job) // takes what could not be said and has to be
+	free func()    // has freeAgent called beside the session; set by whoever makes it
 
 	state   sync.Mutex
 	playing []playing // asked for and not complete, in their order
@@ -32,8 +32,8 @@ type waitingConn struct {
 // playing is a prompt as the session and as the switch know it.
 type playing struct{ id, app, arg string }
 
-func newWaitingConn(l *link, uuid string, at place, idle time.Duration, owe func(command)) *waitingConn {
-	return &waitingConn{inbox: newInbox(idle), link: l, uuid: uuid, place: at, owe: owe}
+func newWaitingConn(l *link, uuid string, at spot, idle time.Duration, owe func(job)) *waitingConn {
+	return &waitingConn{inbox: newInbox(idle), link: l, uuid: uuid, spot: at, owe: owe}
 }
 
 // Post implements conn. It waits for nothing.
@@ -47,7 +47,7 @@ func (w *waitingConn) Post(cmds ...esl.Command) error {
 		j := job{command: c}
 		switch {
 		case cmd.Word() == esl.Exit().Word():
-			w.link.post("", func(string, error) { w.close(errOver) })
+			w.link.post(job{done: func(string, error) { w.close(errOver) }})
 			continue
 		case c == "":
 			continue
@@ -67,12 +67,12 @@ func (w *waitingConn) Post(cmds ...esl.Command) error {
 			case err == nil || errors.Is(err, errMoved):
 			default:
 				if app == "multiset" && unsaid(err) {
-					w.owe(c)
+					w.owe(job{command: c})
 				}
 				w.refused(err)
 			}
 		}
-		w.link.postJob(j, false)
+		w.link.post(j)
 	}
 	return nil
 }
@@ -86,10 +86,10 @@ func (w *waitingConn) dumped(text string) {
 	data, err := esl.ParseChannelData(text)
 	switch {
 	case err != nil:
-		w.refused(err)
-	case placeOf(data) != w.place:
+		w.refused(errUnreadable)
+	case placeOf(data) != w.spot.place:
 		w.left("CHANNEL_BRIDGE")
-	case data.Get(agentVariable) != "":
+	case w.spot.agent(data):
 		w.agentCame()
 	default:
 		w.deliver(data)
@@ -102,13 +102,10 @@ func (w *waitingConn) refused(err error) {
 	switch {
 	case isGone(err):
 		w.left("CHANNEL_HANGUP")
-	case isRefused(err):
-		w.left(esl.CommandError)
+	case unsaid(err):
+		w.close(err) // the call is still where it was, as far as anybody knows
 	default:
-		w.state.Lock()
-		w.moved = true
-		w.state.Unlock()
-		w.close(err)
+		w.left(esl.CommandError)
 	}
 }
 
@@ -131,9 +128,9 @@ func (w *waitingConn) see(n notice) {
 		w.agentCame()
 	case "CHANNEL_EXECUTE_COMPLETE":
 		switch {
-		case placeOf(n) != w.place:
+		case placeOf(n) != w.spot.place:
 			w.left("CHANNEL_BRIDGE")
-		case n.Get(agentVariable) != "": // who has cut the prompt
+		case w.spot.agent(n): // who has cut the prompt
 			w.agentCame()
 		default:
 			w.completed(n)
@@ -195,16 +192,15 @@ func (w *waitingConn) freeAgent(cut context.Context) {
 	w.state.Unlock()
 	for range freeTries {
 		if waits || cut.Err() != nil {
-			w.link.post(breakOff(w.uuid), nil)
+			w.link.post(job{command: breakOff(w.uuid)})
 		}
 		text, err := w.link.do(context.Background(), dump(w.uuid))
 		data, parseErr := esl.ParseChannelData(text)
-		switch waits = data.Get(agentVariable) != ""; {
-		case err != nil, parseErr != nil, placeOf(data) != w.place, cut.Err() != nil:
+		switch waits = false; {
+		case err != nil, parseErr != nil, placeOf(data) != w.spot.place, cut.Err() != nil:
 			return
-		case waits:
-			w.link.post(breakOff(w.uuid), nil)
-			waits = false
+		case w.spot.agent(data):
+			w.link.post(job{command: breakOff(w.uuid)})
 		}
 		select {
 		case <-time.After(freeEvery):
@@ -214,32 +210,49 @@ func (w *waitingConn) freeAgent(cut context.Context) {
 }
 
 // transfer sends the call somewhere else if nobody has moved it, as far as was seen
-// and as the switch says in the same moment. It waits.
+// and as the switch says in the same moment. It waits, unless the switch is away: then
+// it is done when that is back.
 func (w *waitingConn) transfer(to command) error {
 	done := make(chan error, 1)
-	w.link.postJob(job{command: dump(w.uuid), still: w.still, done: func(text string, err error) {
-		if err == nil {
-			err = w.mayTransfer(text)
-		}
-		if err != nil {
-			done <- err
-			return
-		}
-		w.link.postJob(job{command: to, still: w.still, done: func(_ string, err error) { done <- err }}, true)
-	}}, false)
-	return <-done
+	j := job{command: to, at: &w.spot, uuid: w.uuid, still: w.still}
+	j.done = func(_ string, err error) { done <- err }
+	w.link.post(j)
+	err := <-done
+	switch {
+	case errors.Is(err, errAgent):
+		w.agentCame()
+	case unsaid(err):
+		j.still = nil // nothing was seen since
+		w.owe(j)
+	}
+	return err
 }
 
-// mayTransfer looks for an agent, who may have answered without being connected yet.
-func (w *waitingConn) mayTransfer(text string) error {
+// spot is where a call is, as far as its data tell.
+type spot struct {
+	place  place
+	served string // by this agent of mod_fifo, before
+}
+
+func spotOf(h headers) spot { return spot{placeOf(h), h.Get(agentVariable)} }
+
+// agent reports whether an agent of mod_fifo has answered, who may not be connected yet.
+func (s spot) agent(data headers) bool {
+	a := data.Get(agentVariable)
+	return a != "" && a != s.served
+}
+
+// check returns an error unless a call is still there and waits, by its dump.
+func (s spot) check(text string) error {
 	data, err := esl.ParseChannelData(text)
 	switch {
 	case err != nil:
-		return err
-	case data.Get(agentVariable) != "":
-		w.agentCame()
+		return fmt.Errorf("uuid_dump: %w: %w", errUnreadable, err)
+	case placeOf(data) != s.place:
 		return errMoved
-	case placeOf(data) != w.place || data.Get("variable_cc_agent_found") == "true":
+	case s.agent(data), data.Get("variable_cc_agent_found") == "true":
+		return errAgent
+	case data.Get("variable_"+offerVariable) == "false": // the queue has let it go
 		return errMoved
 	}
 	return nil

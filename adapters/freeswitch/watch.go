@@ -25,8 +25,8 @@ type watched struct {
 	Switch
 	w      *watcher
 	probes probes
-	up     bool               // these two with w.mu
-	owed   map[callKey][]owed // what has to be said of calls
+	link   *link             // nil while it is away; these two with w.mu
+	owed   map[callKey][]job // what has to be said of calls
 }
 
 // Watch offers texts to the callers who wait in queues of the switches in
@@ -57,7 +57,7 @@ func (s *Server) Away() []string {
 	defer s.watcher.mu.Unlock()
 	var names []string
 	for _, sw := range s.watcher.switches {
-		if !sw.up {
+		if sw.link == nil {
 			names = append(names, sw.Name)
 		}
 	}
@@ -73,7 +73,7 @@ func (sw *watched) keepUp(ctx context.Context) {
 	for {
 		l, err := d.link(ctx, sw.see)
 		if err == nil {
-			sw.set(true)
+			sw.set(l)
 			log.Info("watching switch", "switch", sw.Name)
 			began := time.Now()
 			err = sw.work(ctx, l)
@@ -111,16 +111,16 @@ func (sw *watched) work(ctx context.Context, l *link) error {
 	l.tasks.Go(func() { sw.keepLearning(l) })
 	err := l.wait()
 	sw.w.lost(sw, l)
-	sw.set(false)
+	sw.set(nil)
 	return err
 }
 
-func (sw *watched) set(up bool) {
+func (sw *watched) set(l *link) {
 	sw.w.mu.Lock()
 	defer sw.w.mu.Unlock()
-	sw.up = up
+	sw.link = l
 	value := 0.0
-	if up {
+	if l != nil {
 		value = 1
 	}
 	sw.w.srv.metrics.watchUp[sw.Name].Set(value)

@@ -153,7 +153,7 @@ func TestWatchAfterARestart(t *testing.T) {
 }
 
 // The connection breaks while the request runs: the text is sent, the caller waits
-// on, and the variables follow when the switch is back.
+// on, and the variables and the transfer follow when the switch is back.
 func TestWatchBreaksDuringTheRequest(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second})
@@ -172,7 +172,7 @@ func TestWatchBreaksDuringTheRequest(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		res := w.Result()
-		if res.Vars["deflect_outcome"] != "sent" || res.Vars["deflect_asked"] != "sent" || res.Transferred != "" {
+		if res.Vars["deflect_outcome"] != "sent" || res.Vars["deflect_asked"] != "sent" || res.Transferred != "9999 XML default" {
 			t.Errorf("%+v", res)
 		}
 		w.Press("1") // not on offer any more
