@@ -80,11 +80,48 @@ func (sw *watched) dump(ctx context.Context, l *link, uuid string) (esl.Event, e
 
 var errUnreadable = errors.New("cannot be read")
 
-// learn finds the calls that were announced while there was no connection.
+// The list of channels lags behind what the switch tells of a call.
+const (
+	listAgain  = 250 * time.Millisecond
+	listAtMost = 20
+	listSettle = time.Second // what was announced before the connection is in the list by then
+)
+
+// learn finds the calls that were announced while there was no connection: it asks for
+// the list until nothing new comes.
 func (sw *watched) learn(ctx context.Context, l *link) (failed error) {
+	known := map[string]bool{}
+	for _, key := range sw.w.from(sw) {
+		known[key.uuid] = true
+	}
+	found, began := 0, time.Now()
+	for n := 1; ; n++ {
+		more, err := sw.learnNew(ctx, l, known)
+		failed = errors.Join(failed, err)
+		if found += more; ctx.Err() != nil {
+			return failed
+		}
+		if n == listAtMost || more == 0 && time.Since(began) >= listSettle {
+			break
+		}
+		select {
+		case <-time.After(listAgain):
+		case <-ctx.Done():
+			return failed
+		}
+	}
+	if failed == nil {
+		sw.w.srv.log.Info("asked a switch for calls that were announced before", "switch", sw.Name, "on_offer", found)
+	}
+	return failed
+}
+
+// learnNew asks for the list once. It returns how many calls that were not known are on
+// offer, and makes all of the list known.
+func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool) (found int, failed error) {
 	text, err := l.do(ctx, showChannels)
 	if err != nil {
-		return fmt.Errorf("show channels: %w", err)
+		return 0, fmt.Errorf("show channels: %w", err)
 	}
 	var list struct {
 		Rows []struct {
@@ -92,28 +129,26 @@ func (sw *watched) learn(ctx context.Context, l *link) (failed error) {
 		} `json:"rows"`
 	}
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
-		return fmt.Errorf("show channels: %w", err)
-	}
-	known := map[string]bool{}
-	for _, key := range sw.w.from(sw) {
-		known[key.uuid] = true
+		return 0, fmt.Errorf("show channels: %w", errUnreadable)
 	}
 	for _, row := range list.Rows {
 		if !channelForm.MatchString(row.UUID) || known[row.UUID] {
 			continue
 		}
+		known[row.UUID] = true
 		data, err := sw.dump(ctx, l, row.UUID)
 		switch {
 		case isGone(err): // it has just ended
 		case isRefused(err) || errors.Is(err, errUnreadable):
 			failed = err
 		case err != nil:
-			return err
+			return found, err
 		case onOfferHere(data): // else nobody knows whether it is on offer still
+			found++
 			sw.w.announce(sw, l, data, 0)
 		}
 	}
-	return failed
+	return found, failed
 }
 
 // owe keeps what could not be said over a link, for when the switch is back. It may be

@@ -188,3 +188,29 @@ func TestWatchDeclinedDuringTheCheck(t *testing.T) {
 		r.wantSum(1)
 	})
 }
+
+// Calls are announced just before the connection is there: the switch's list does not
+// have them yet, and they are found all the same.
+func TestWatchLearnsTheLatest(t *testing.T) {
+	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+		r.setDown("fs1", true)
+		r.sw("fs1").Drop()
+		synctest.Wait()
+		calls := 0
+		for ; r.sw("fs1").Listeners() < 2; calls++ {
+			if calls == 280 {
+				r.setDown("fs1", false)
+			}
+			offerHere(r.sw("fs1").Park(fst.Call{UUID: fmt.Sprintf("call-%d", calls), ANI: fmt.Sprintf("+1404343%04d", calls), DNIS: "18005550100"}), 1, time.Now())
+			time.Sleep(5 * time.Millisecond)
+		}
+		settled()
+		settled()
+		if n, _ := r.srv.Announced(); n != calls || calls < 281 {
+			t.Errorf("%d of %d calls are on offer", n, calls)
+		}
+		if said := r.log.String(); strings.Count(said, "announced before") != 1 {
+			t.Errorf("the log:\n%s", said)
+		}
+	})
+}

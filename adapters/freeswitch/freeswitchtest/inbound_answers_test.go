@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestInboundAnswers sends the recorded commands and compares the answers byte
@@ -16,6 +17,7 @@ func TestInboundAnswers(t *testing.T) {
 		p := login(t, s)
 		c := recordedPerson("18005550132")
 		w := s.Park(c)
+		time.Sleep(showLag)
 		recorded := regexp.MustCompile(`^api uuid_\w+ (` + anyUUID.String() + `)`)
 		listed := 0
 		for _, f := range fixtures(t, "inbound_answers.jsonl") {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // Nothing that a caller or a variable brings can leave its value.
@@ -43,6 +44,7 @@ func TestHostileWaiting(t *testing.T) {
 				t.Errorf("raw value in %q", frame)
 			}
 		}
+		time.Sleep(showLag)
 		_, body, _ = strings.Cut(plain.ask("api show channels as json"), `"cid_name":`)
 		equal(t, "row", strings.HasPrefix(body, `"agent7"`), true)
 		equal(t, "dump", value(plain.ask("api uuid_dump c-1"), "variable_x"), evil)

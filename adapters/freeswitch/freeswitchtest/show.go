@@ -2,28 +2,39 @@ package freeswitchtest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // shows are the lists that are played.
 var shows = map[string]bool{"channels as json": true, "channels count": true}
 
+// The switch writes its table of calls a while after the calls themselves.
+const showLag = 150 * time.Millisecond
+
+// listed are the calls that the table has.
+func (s *Switch) listed() []*Waiting {
+	return slices.DeleteFunc(slices.Clone(s.order), func(w *Waiting) bool { return time.Since(w.start) < showLag })
+}
+
 // show lists the calls.
 func (s *Switch) show(args string) string {
+	calls := s.listed()
 	switch strings.ToLower(strings.Join(strings.Fields(args), " ")) {
 	case "channels as json":
 	case "channels count":
-		return fmt.Sprintf("\n%d total.\n", len(s.order))
+		return fmt.Sprintf("\n%d total.\n", len(calls))
 	default:
 		return usageOf("show")
 	}
-	if len(s.order) == 0 {
+	if len(calls) == 0 {
 		return `{"row_count": 0}` + "\n"
 	}
-	dst := append([]byte(`{"row_count":`), strconv.Itoa(len(s.order))...)
+	dst := append([]byte(`{"row_count":`), strconv.Itoa(len(calls))...)
 	dst = append(dst, `,"rows":[`...)
-	for i, w := range s.order {
+	for i, w := range calls {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
