@@ -33,7 +33,7 @@ func (w *watcher) deal(setup *setup, key callKey, c *announced, ch channel) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
 	defer cancel()
-	_, _ = conn.link.do(ctx, "") // all of that is done before a stop ends the link
+	_, _ = conn.link.do(ctx, key.uuid, "") // all of that is done before a stop ends the link
 }
 
 // bridging is how long a queue takes to connect a call to an agent, from the end of
@@ -79,11 +79,14 @@ func (w *watcher) declined(l *link, key callKey, c *announced, ch channel) {
 	e := end(deflect.Declined, deflect.ReasonDeclineKey)
 	digits := keepDigits(ch.call.Digits + ch.pressed)
 	if cmd, ok := setVariables(key.uuid, assignments(*outVariables(e, digits, ch.texted()))); ok {
-		l.post(job{command: cmd, done: func(_ string, err error) {
+		j := job{call: key.uuid, command: cmd}
+		owe := j
+		j.done = func(_ string, err error) {
 			if unsaid(err) {
-				c.from.owe(l, key, job{command: cmd})
+				c.from.owe(l, key, owe)
 			}
-		}})
+		}
+		l.post(j)
 	}
 	w.mark(l, key, c, answeredMark)
 	w.settle(ch, c.began, e)

@@ -27,7 +27,10 @@ import (
 //     command.
 //   - Replies and read errors come through one channel, so that whoever reads events
 //     can take the refusal that a Send waits for. Watching has a connection for
-//     events and one for commands; a bridge has to live with it.
+//     events and others for commands; a bridge has to live with it.
+//   - Send waits for its answer before the next command can be written, and answers have
+//     no id by which to tell them apart. Commands of different calls go over several
+//     connections; see post.
 //   - When the connection breaks, up to 16 events that were read already can be lost.
 //     What the switch was asked for again after a reconnect makes up for it.
 //   - Header names are changed: the names of variables come in lower case. Where

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
@@ -47,27 +49,54 @@ func (sw *watched) keepLearning(l *link) {
 
 // check asks what has become of the calls that were announced. One of which nothing can
 // be learned does not hold up the others.
-func (sw *watched) check(ctx context.Context, l *link) (failed error) {
-	for _, key := range sw.w.from(sw) {
+func (sw *watched) check(ctx context.Context, l *link) error {
+	return each(sw.w.from(sw), func(key callKey) error {
 		turns := sw.w.turnsOf(key)
 		data, err := sw.dump(ctx, l, key.uuid)
 		switch {
 		case isGone(err) || err == nil && keyOfCall(data) != key: // or the switch has restarted
 			sw.w.hungUp(l, key, 0)
 		case isRefused(err) || errors.Is(err, errUnreadable):
-			failed = err
 			sw.w.unchecked(l, key)
+			return err
 		case err != nil:
 			return err
 		default:
 			sw.w.checked(l, key, turns, data)
 		}
+		return nil
+	})
+}
+
+// each calls f for all, several at once but not so many that callers have to wait, and
+// returns one of the errors.
+func each[T any](all []T, f func(T) error) error {
+	const atOnce = 8
+	var running sync.WaitGroup
+	failed, turn := make(chan error, 1), make(chan struct{}, atOnce)
+	for _, one := range all {
+		turn <- struct{}{}
+		running.Go(func() {
+			if err := f(one); err != nil {
+				select {
+				case failed <- err:
+				default:
+				}
+			}
+			<-turn
+		})
 	}
-	return failed
+	running.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
 }
 
 func (sw *watched) dump(ctx context.Context, l *link, uuid string) (esl.Event, error) {
-	text, err := l.do(ctx, dump(uuid))
+	text, err := l.do(ctx, uuid, dump(uuid))
 	if err != nil {
 		return esl.Event{}, fmt.Errorf("uuid_dump: %w", err)
 	}
@@ -118,8 +147,8 @@ func (sw *watched) learn(ctx context.Context, l *link) (failed error) {
 
 // learnNew asks for the list once. It returns how many calls that were not known are on
 // offer, and makes all of the list known.
-func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool) (found int, failed error) {
-	text, err := l.do(ctx, showChannels)
+func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool) (int, error) {
+	text, err := l.do(ctx, "", showChannels)
 	if err != nil {
 		return 0, fmt.Errorf("show channels: %w", err)
 	}
@@ -131,24 +160,27 @@ func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool)
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		return 0, fmt.Errorf("show channels: %w", errUnreadable)
 	}
+	var fresh []string
 	for _, row := range list.Rows {
-		if !channelForm.MatchString(row.UUID) || known[row.UUID] {
-			continue
-		}
-		known[row.UUID] = true
-		data, err := sw.dump(ctx, l, row.UUID)
-		switch {
-		case isGone(err): // it has just ended
-		case isRefused(err) || errors.Is(err, errUnreadable):
-			failed = err
-		case err != nil:
-			return found, err
-		case onOfferHere(data): // else nobody knows whether it is on offer still
-			found++
-			sw.w.announce(sw, l, data, 0)
+		if channelForm.MatchString(row.UUID) && !known[row.UUID] {
+			known[row.UUID] = true
+			fresh = append(fresh, row.UUID)
 		}
 	}
-	return found, failed
+	var offered atomic.Int64
+	err = each(fresh, func(uuid string) error {
+		data, err := sw.dump(ctx, l, uuid)
+		switch {
+		case isGone(err): // it has just ended
+		case err != nil:
+			return err
+		case onOfferHere(data): // else nobody knows whether it is on offer still
+			offered.Add(1)
+			sw.w.announce(sw, l, data, 0)
+		}
+		return nil
+	})
+	return int(offered.Load()), err
 }
 
 // owe keeps what could not be said over a link, for when the switch is back. It may be
@@ -228,7 +260,7 @@ func (w *watcher) checked(l *link, key callKey, turns uint64, data headers) {
 			after = w.trust(l, key, c)
 			return append(after, w.drop(l, key, c)...)
 		case c.spot.agent(data): // who may have cut a prompt of ours
-			after = append(w.trust(l, key, c), func() { l.post(job{command: breakOff(key.uuid)}) })
+			after = append(w.trust(l, key, c), func() { l.post(job{call: key.uuid, command: breakOff(key.uuid)}) })
 			return append(after, w.drop(l, key, c)...)
 		case offer == "false", c.on && c.marked && offer != "true":
 			return w.drop(l, key, c)

@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,28 +18,24 @@ const (
 	probeTimeout = 10 * time.Second
 )
 
-// link is a connection for commands and one for events of the same switch, from
-// when both are ready until either ends; it does not come back.
+// link is connections for commands and one for events of the same switch, from when
+// there is one of each until any ends; it does not come back.
 type link struct {
-	commands, events switchConn
-	broken           chan struct{} // closed at the end
+	events switchConn
+	broken chan struct{} // closed at the end
+	dialer *dialer
 
-	mu   sync.Mutex
-	jobs []job
-	wake chan struct{} // there are jobs
-	err  error         // why it ended
+	mu       sync.Mutex
+	err      error        // why it ended
+	commands []switchConn // each with a goroutine that works
+	lanes    map[string]*lane
+	ready    []*lane       // nobody works on them
+	more     *sync.Cond    // there are
+	idle     int           // goroutines without work
+	undone   int           // jobs
+	quiet    chan struct{} // closed when there are none, if somebody waits for that
 
 	tasks sync.WaitGroup
-}
-
-// job is a command, or none to wait for those before it, and who wants to know the
-// answer, if anybody.
-type job struct {
-	command command
-	at      *spot                          // looked at before: where the call has to be still; nil for anywhere
-	uuid    string                         // of that call
-	still   func() bool                    // asked directly before; false skips the command; nil is true
-	done    func(answer string, err error) // must not wait for anything
 }
 
 var (
@@ -54,12 +50,14 @@ func unsaid(err error) bool {
 }
 
 // dialer connects, on goroutines that end by themselves: the library cannot be
-// interrupted. Of each kind of connection it has one attempt under way at most, so
-// that a switch that takes connections and says nothing costs no more than that.
+// interrupted. Of each kind of connection it has one attempt under way at most, and a
+// few of those that come later, so that a switch that takes connections and says nothing
+// costs no more than that.
 type dialer struct {
 	dial              func(address, password string) (switchConn, error)
 	address, password string
 	commands, events  chan dialed // of the attempt under way, nil without
+	growing           atomic.Int32
 }
 
 type dialed struct {
@@ -80,16 +78,17 @@ func (d *dialer) link(ctx context.Context, see func(*link, notice)) (*link, erro
 		commands.Close()
 		return nil, err
 	}
-	l := &link{commands: commands, events: events, broken: make(chan struct{}), wake: make(chan struct{}, 1)}
+	l := &link{events: events, broken: make(chan struct{}), dialer: d, lanes: map[string]*lane{}}
+	l.more = sync.NewCond(&l.mu)
 	// The filters first: no event may come before somebody takes it.
 	for _, c := range []command{filterKeys, filterCustom, filterBridges, filterOffers, subscribe} {
 		if _, err := send(ctx, events, c); err != nil {
-			l.events.Close()
-			l.commands.Close()
+			events.Close()
+			commands.Close()
 			return nil, fmt.Errorf("subscribe to events: %w", err)
 		}
 	}
-	l.tasks.Go(l.work)
+	l.add(commands)
 	l.tasks.Go(func() { l.listen(see) })
 	return l, nil
 }
@@ -127,137 +126,6 @@ func (d *dialer) close() {
 	}
 }
 
-// send does what the library's Send does, but not for longer than ctx: then it
-// closes the connection, which ends the library's Send as well.
-func send(ctx context.Context, conn switchConn, c command) (string, error) {
-	type result struct {
-		answer
-		err error
-	}
-	got := make(chan result, 1)
-	go func() {
-		a, err := conn.Send(string(c))
-		got <- result{a, err}
-	}()
-	select {
-	case r := <-got:
-		if r.err == nil && strings.HasPrefix(r.text, "-") { // such as -USAGE
-			r.err = refusedError(strings.TrimSpace(r.text))
-		}
-		return r.text, r.err
-	case <-ctx.Done():
-		conn.Close()
-		return "", context.Cause(ctx)
-	}
-}
-
-// post has a job done after those before it, without waiting. Its done is always
-// called, also when the link ends first.
-func (l *link) post(j job) {
-	l.mu.Lock()
-	gone := l.err != nil
-	if !gone {
-		l.jobs = append(l.jobs, j)
-	}
-	l.mu.Unlock()
-	switch {
-	case !gone:
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
-	case j.done != nil:
-		j.done("", errAway)
-	}
-}
-
-// do has a command executed and waits for the answer.
-func (l *link) do(ctx context.Context, c command) (string, error) {
-	var text string
-	var err error
-	done := make(chan struct{})
-	l.post(job{command: c, done: func(t string, e error) { text, err = t, e; close(done) }})
-	select {
-	case <-done:
-		return text, err
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
-}
-
-// work executes the jobs one by one.
-func (l *link) work() {
-	for {
-		l.mu.Lock()
-		var next job
-		idle := len(l.jobs) == 0
-		if !idle {
-			next = l.jobs[0]
-			l.jobs[0] = job{}
-			l.jobs = l.jobs[1:]
-		} else {
-			l.jobs = nil
-		}
-		over := l.err != nil
-		l.mu.Unlock()
-		switch {
-		case idle && over:
-			return
-		case idle:
-			select {
-			case <-l.wake:
-			case <-l.broken:
-			}
-			continue
-		}
-		text, err := "", errAway
-		if !over {
-			text, err = l.execute(next)
-		}
-		if next.done != nil {
-			next.done(text, err)
-		}
-	}
-}
-
-// execute does a job; nothing of its call comes in between.
-func (l *link) execute(j job) (string, error) {
-	if j.still != nil && !j.still() {
-		return "", errMoved
-	}
-	if j.at != nil {
-		text, err := l.say(dump(j.uuid))
-		if err == nil {
-			err = j.at.check(text)
-		}
-		if err != nil {
-			return "", err
-		}
-		if j.still != nil && !j.still() {
-			return "", errMoved
-		}
-	}
-	if j.command == "" {
-		return "", nil
-	}
-	return l.say(j.command)
-}
-
-// say sends a command; the link ends when no answer comes.
-func (l *link) say(c command) (string, error) {
-	limit := replyTimeout
-	if c == showChannels {
-		limit = listTimeout
-	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("no reply within %s", limit))
-	defer cancel()
-	text, err := send(ctx, l.commands, c)
-	if err != nil && !isRefused(err) {
-		l.end(err)
-	}
-	return text, err
-}
-
 // listen hands on the events until the connection ends.
 func (l *link) listen(see func(*link, notice)) {
 	for {
@@ -282,7 +150,10 @@ func (l *link) end(err error) {
 	}
 	l.err = err
 	close(l.broken)
-	l.commands.Close()
+	l.more.Broadcast()
+	for _, c := range l.commands {
+		c.Close()
+	}
 	l.events.Close()
 }
 
@@ -308,7 +179,7 @@ func (l *link) keepProbing(p *probes) {
 		token := rand.Text()
 		back, said := p.expect(token), make(chan struct{})
 		l.post(job{command: probe(token), done: func(string, error) { close(said) }})
-		<-said // it may have to wait for its turn; every job comes to its end
+		<-said // it may have to wait for a connection; every job comes to its end
 		late := time.NewTimer(probeTimeout)
 		select {
 		case <-back:

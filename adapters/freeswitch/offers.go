@@ -125,7 +125,7 @@ func (w *watcher) mark(l *link, key callKey, c *announced, mark string) {
 	on := strings.HasPrefix(mark, onMark) && !strings.HasSuffix(mark, answeredMark)
 	// It may have been announced again since somebody wanted to take it off.
 	still := func() bool { return on || !w.onOffer(key) }
-	j := job{command: cmd, still: still}
+	j := job{call: key.uuid, command: cmd, still: still}
 	j.done = func(_ string, err error) {
 		switch {
 		case isGone(err):

@@ -44,10 +44,10 @@ func (w *waitingConn) Post(cmds ...esl.Command) error {
 			return fmt.Errorf("%s cannot be asked for on a call that waits", cmd.Word())
 		}
 		id, app, arg, _ := cmd.Execution()
-		j := job{command: c}
+		j := job{call: w.uuid, command: c}
 		switch {
 		case cmd.Word() == esl.Exit().Word():
-			w.link.post(job{done: func(string, error) { w.close(errOver) }})
+			w.link.post(job{call: w.uuid, done: func(string, error) { w.close(errOver) }})
 			continue
 		case c == "":
 			continue
@@ -67,7 +67,7 @@ func (w *waitingConn) Post(cmds ...esl.Command) error {
 			case err == nil || errors.Is(err, errMoved):
 			default:
 				if app == "multiset" && unsaid(err) {
-					w.owe(job{command: c})
+					w.owe(job{call: w.uuid, command: c})
 				}
 				w.refused(err)
 			}
@@ -192,15 +192,15 @@ func (w *waitingConn) freeAgent(cut context.Context) {
 	w.state.Unlock()
 	for range freeTries {
 		if waits || cut.Err() != nil {
-			w.link.post(job{command: breakOff(w.uuid)})
+			w.link.post(job{call: w.uuid, command: breakOff(w.uuid)})
 		}
-		text, err := w.link.do(context.Background(), dump(w.uuid))
+		text, err := w.link.do(context.Background(), w.uuid, dump(w.uuid))
 		data, parseErr := esl.ParseChannelData(text)
 		switch waits = false; {
 		case err != nil, parseErr != nil, placeOf(data) != w.spot.place, cut.Err() != nil:
 			return
 		case w.spot.agent(data):
-			w.link.post(job{command: breakOff(w.uuid)})
+			w.link.post(job{call: w.uuid, command: breakOff(w.uuid)})
 		}
 		select {
 		case <-time.After(freeEvery):
@@ -214,7 +214,7 @@ func (w *waitingConn) freeAgent(cut context.Context) {
 // it is done when that is back.
 func (w *waitingConn) transfer(to command) error {
 	done := make(chan error, 1)
-	j := job{command: to, at: &w.spot, uuid: w.uuid, still: w.still}
+	j := job{call: w.uuid, command: to, at: &w.spot, still: w.still}
 	j.done = func(_ string, err error) { done <- err }
 	w.link.post(j)
 	err := <-done

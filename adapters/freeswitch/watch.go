@@ -103,7 +103,7 @@ func (sw *watched) work(ctx context.Context, l *link) error {
 	stop := context.AfterFunc(ctx, func() {
 		last, cancel := context.WithTimeout(context.Background(), replyTimeout)
 		defer cancel()
-		_, _ = l.do(last, "") // what was asked of it is said
+		l.drain(last) // what was asked of it is said
 		l.end(context.Cause(ctx))
 	})
 	defer stop()

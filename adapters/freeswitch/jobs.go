@@ -1,0 +1,242 @@
+package freeswitch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// maxCommands is how many connections for commands there are to a switch at most.
+	// The library waits for each answer before the next command: over 50 ms, these take
+	// 640 commands a second. Each costs 64 KiB here and a thread there.
+	maxCommands = 32
+	// maxGrowing is how many of them are dialled at once: a switch keeps five waiting.
+	maxGrowing = 4
+	growAfter  = 10 * time.Millisecond // of waiting
+	growAgain  = time.Second           // after one that could not be dialled
+)
+
+// job is a command, or none to wait for those of its call before it, and who wants to
+// know the answer, if anybody.
+type job struct {
+	call    string // the commands of one call are executed in their order; "" for those of none
+	command command
+	at      *spot                          // looked at before: where the call has to be still; nil for anywhere
+	still   func() bool                    // asked directly before; false skips the command; nil is true
+	done    func(answer string, err error) // must not wait for anything
+}
+
+// lane is the jobs of one call, that wait or of which one is being done.
+type lane struct{ jobs []job }
+
+// post has a job done after those of its call before it, without waiting. Its done is
+// always called, also when the link ends first.
+func (l *link) post(j job) {
+	l.mu.Lock()
+	gone := l.err != nil
+	if !gone {
+		l.undone++
+		ln := l.lanes[j.call]
+		switch {
+		case j.call == "":
+			l.ready = append(l.ready, &lane{[]job{j}})
+		case ln != nil:
+			ln.jobs = append(ln.jobs, j)
+		default:
+			ln = &lane{[]job{j}}
+			l.lanes[j.call] = ln
+			l.ready = append(l.ready, ln)
+		}
+		l.more.Signal()
+		l.grow()
+	}
+	l.mu.Unlock()
+	if gone && j.done != nil {
+		j.done("", errAway)
+	}
+}
+
+// do has a command of a call executed and waits for the answer.
+func (l *link) do(ctx context.Context, call string, c command) (string, error) {
+	var text string
+	var err error
+	done := make(chan struct{})
+	l.post(job{call: call, command: c, done: func(t string, e error) { text, err = t, e; close(done) }})
+	select {
+	case <-done:
+		return text, err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// drain waits until there is no job.
+func (l *link) drain(ctx context.Context) {
+	l.mu.Lock()
+	if l.undone == 0 {
+		l.mu.Unlock()
+		return
+	}
+	if l.quiet == nil {
+		l.quiet = make(chan struct{})
+	}
+	quiet := l.quiet
+	l.mu.Unlock()
+	select {
+	case <-quiet:
+	case <-ctx.Done():
+	}
+}
+
+// grow sees to another connection if jobs wait for one and go on to; l.mu is held.
+func (l *link) grow() {
+	if !l.short(0) || l.dialer.growing.Load() >= maxGrowing {
+		return
+	}
+	l.dialer.growing.Add(1)
+	go func() {
+		defer l.dialer.growing.Add(-1)
+		select {
+		case <-time.After(growAfter):
+		case <-l.broken:
+			return
+		}
+		l.mu.Lock()
+		short := l.short(1)
+		l.mu.Unlock()
+		if !short {
+			return
+		}
+		conn, err := l.dialer.dial(l.dialer.address, l.dialer.password)
+		if err == nil {
+			l.add(conn)
+			return
+		}
+		select {
+		case <-time.After(growAgain):
+		case <-l.broken:
+		}
+	}()
+}
+
+// short reports whether there are fewer connections than jobs that wait, and may be
+// more, not counting so many that are on their way; l.mu is held.
+func (l *link) short(ours int) bool {
+	coming := int(l.dialer.growing.Load()) - ours
+	return l.err == nil && len(l.ready) > l.idle+coming && len(l.commands)+coming < maxCommands
+}
+
+// add puts a connection to work.
+func (l *link) add(conn switchConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		conn.Close()
+		return
+	}
+	l.commands = append(l.commands, conn)
+	l.tasks.Go(func() { l.work(conn) })
+	l.grow()
+}
+
+// work does jobs over a connection until the link has ended and nothing is left to do.
+func (l *link) work(conn switchConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		for len(l.ready) == 0 && l.err == nil {
+			l.idle++
+			l.more.Wait()
+			l.idle--
+		}
+		if len(l.ready) == 0 {
+			return
+		}
+		ln := l.ready[0]
+		l.ready = slices.Delete(l.ready, 0, 1)
+		j, over := ln.jobs[0], l.err != nil
+		l.mu.Unlock()
+		text, err := "", errAway
+		if !over {
+			text, err = l.execute(conn, j)
+		}
+		if j.done != nil {
+			j.done(text, err)
+		}
+		l.mu.Lock()
+		if ln.jobs = slices.Delete(ln.jobs, 0, 1); len(ln.jobs) > 0 {
+			l.ready = append(l.ready, ln) // this goroutine takes it, or another
+		} else if j.call != "" {
+			delete(l.lanes, j.call)
+		}
+		if l.undone--; l.undone == 0 && l.quiet != nil {
+			close(l.quiet)
+			l.quiet = nil
+		}
+	}
+}
+
+// execute does a job; nothing of its call comes in between.
+func (l *link) execute(conn switchConn, j job) (string, error) {
+	if j.still != nil && !j.still() {
+		return "", errMoved
+	}
+	if j.at != nil {
+		text, err := l.say(conn, dump(j.call))
+		if err == nil {
+			err = j.at.check(text)
+		}
+		if err != nil {
+			return "", err
+		}
+		if j.still != nil && !j.still() {
+			return "", errMoved
+		}
+	}
+	if j.command == "" {
+		return "", nil
+	}
+	return l.say(conn, j.command)
+}
+
+// say sends a command; the link ends when no answer comes.
+func (l *link) say(conn switchConn, c command) (string, error) {
+	limit := replyTimeout
+	if c == showChannels {
+		limit = listTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("no reply within %s", limit))
+	defer cancel()
+	text, err := send(ctx, conn, c)
+	if err != nil && !isRefused(err) {
+		l.end(err)
+	}
+	return text, err
+}
+
+// send does what the library's Send does, but not for longer than ctx: then it
+// closes the connection, which ends the library's Send as well.
+func send(ctx context.Context, conn switchConn, c command) (string, error) {
+	type result struct {
+		answer
+		err error
+	}
+	got := make(chan result, 1)
+	go func() {
+		a, err := conn.Send(string(c))
+		got <- result{a, err}
+	}()
+	select {
+	case r := <-got:
+		if r.err == nil && strings.HasPrefix(r.text, "-") { // such as -USAGE
+			r.err = refusedError(strings.TrimSpace(r.text))
+		}
+		return r.text, r.err
+	case <-ctx.Done():
+		conn.Close()
+		return "", context.Cause(ctx)
+	}
+}
