@@ -16,7 +16,7 @@ type command string
 // What is said after connecting. Only events of calls on offer come through the
 // last filter: the others have no variables, or are few.
 const (
-	subscribe = command("event json DTMF CHANNEL_HANGUP CHANNEL_BRIDGE CHANNEL_EXECUTE_COMPLETE " +
+	subscribe = command("event json DTMF CHANNEL_HANGUP CHANNEL_BRIDGE CHANNEL_PARK CHANNEL_EXECUTE_COMPLETE " +
 		"CUSTOM " + eventOffer + " " + eventWithdraw + " " + eventProbe + " " + eventFifo)
 	filterKeys    = command("filter Event-Name DTMF")
 	filterCustom  = command("filter Event-Name CUSTOM")
@@ -41,8 +41,10 @@ var (
 	promptWordForm = regexp.MustCompile(`^[^\s[:cntrl:]'"\\^\x60]+$`)
 	transferForm   = regexp.MustCompile(`^[A-Za-z0-9_+*#.][A-Za-z0-9_+*#.-]{0,63} [A-Za-z0-9_][A-Za-z0-9_-]{0,31} [A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}$`) // no words that begin with -: they are options
 	setForm        = regexp.MustCompile(`^[a-z_]+=[A-Za-z0-9_.*#-]*(;[a-z_]+=[A-Za-z0-9_.*#-]*)*$`)
-	channelForm    = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,128}$`) // a switch can be told to take the caller's Call-ID
-	placeForm      = regexp.MustCompile(`^[0-9]{1,20}\.[0-9]{1,20}$`)
+	// A switch can be told to take the caller's Call-ID for the id of a call. These are
+	// what SIP allows there, without quotes, backslashes, braces and what begins an option.
+	channelForm = regexp.MustCompile(`^[A-Za-z0-9_.@:!%*+~()<>/\[\]?=][A-Za-z0-9_.@:!%*+~()<>/\[\]?=-]{0,254}$`)
+	placeForm   = regexp.MustCompile(`^[0-9]{1,20}\.[0-9]{1,20}$`)
 )
 
 // probe asks the switch to send an event back to us.

@@ -162,7 +162,7 @@ func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool)
 	}
 	var fresh []string
 	for _, row := range list.Rows {
-		if channelForm.MatchString(row.UUID) && !known[row.UUID] {
+		if channelForm.MatchString(row.UUID) && !known[row.UUID] { // of others, nobody knows whether they are on offer
 			known[row.UUID] = true
 			fresh = append(fresh, row.UUID)
 		}
@@ -285,7 +285,7 @@ func (w *watcher) unchecked(l *link, key callKey) {
 // onOfferHere reports whether a channel is marked as on offer where it is.
 func onOfferHere(data headers) bool {
 	p := placeOf(data)
-	return data.Get("variable_"+offerVariable) == "true" && p.profile != "" && data.Get("variable_"+placeVariable) == p.profile && p.leg == ""
+	return data.Get("variable_"+offerVariable) == "true" && p.profile != "" && data.Get("variable_"+placeVariable) == p.profile && p.leg == "" && !p.parked
 }
 
 // turnsOf returns how often a call was put on offer, or taken off.

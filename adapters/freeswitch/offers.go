@@ -68,6 +68,7 @@ func (w *watcher) stop() {
 func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 	key, now := keyOfCall(data), time.Now()
 	if !channelForm.MatchString(key.uuid) {
+		sw.odd()
 		return
 	}
 	ch, at := readChannel(data, now, w.srv.setup.Load().Variables), spotOf(data)

@@ -126,7 +126,7 @@ func (w *waitingConn) see(n notice) {
 		w.left(name)
 	case "CUSTOM":
 		w.agentCame()
-	case "CHANNEL_EXECUTE_COMPLETE":
+	case "CHANNEL_EXECUTE_COMPLETE", "CHANNEL_PARK":
 		switch {
 		case placeOf(n) != w.spot.place:
 			w.left("CHANNEL_BRIDGE")
@@ -259,13 +259,18 @@ func (s spot) check(text string) error {
 }
 
 // place is where in the dialplan a call is: it gets another caller profile with every
-// transfer, and when the queue connects it to an agent, who is its other leg.
-type place struct{ profile, leg string }
+// transfer, and when the queue connects it to an agent, who is its other leg. Who is
+// parked by an operator keeps it, and has left the queue.
+type place struct {
+	profile, leg string
+	parked       bool
+}
 
 func placeOf(h headers) place {
 	p := place{
 		profile: h.Get("Caller-Profile-Index") + "." + h.Get("Caller-Profile-Created-Time"),
 		leg:     h.Get("Other-Leg-Unique-ID"),
+		parked:  h.Get("Channel-State") == "CS_PARK",
 	}
 	if !placeForm.MatchString(p.profile) {
 		p.profile = ""

@@ -27,6 +27,7 @@ type watched struct {
 	probes probes
 	link   *link             // nil while it is away; these two with w.mu
 	owed   map[callKey][]job // what has to be said of calls
+	oddAt  time.Time         // when the log told of an odd id
 }
 
 // Watch offers texts to the callers who wait in queues of the switches in
@@ -126,6 +127,20 @@ func (sw *watched) set(l *link) {
 	sw.w.srv.metrics.watchUp[sw.Name].Set(value)
 }
 
+// odd says that a call cannot be offered anything, and nothing of the id, which is the
+// caller's own.
+func (sw *watched) odd() {
+	sw.w.mu.Lock()
+	again := time.Since(sw.oddAt) > sayAgain
+	if again {
+		sw.oddAt = time.Now()
+	}
+	sw.w.mu.Unlock()
+	if again {
+		sw.w.srv.log.Warn("a call is not on offer: its id is not safe in commands (inbound-use-callid-as-uuid?); said once an hour", "switch", sw.Name)
+	}
+}
+
 // see takes in an event of a switch. It waits for nothing.
 func (sw *watched) see(l *link, n notice) {
 	switch n.name() {
@@ -153,7 +168,7 @@ func (sw *watched) see(l *link, n notice) {
 		}
 	case "CHANNEL_HANGUP":
 		sw.w.hungUp(l, keyOfCall(n), sequence(n))
-	case "CHANNEL_EXECUTE_COMPLETE":
+	case "CHANNEL_EXECUTE_COMPLETE", "CHANNEL_PARK":
 		sw.w.pass(l, n)
 	}
 }

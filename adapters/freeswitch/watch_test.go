@@ -117,12 +117,20 @@ func TestWatchNotOnOffer(t *testing.T) {
 		{"an agent of callcenter", func(w *fst.Waiting) { w.Agent("callcenter") }, "no_input no_key"},
 		{"an agent of fifo", func(w *fst.Waiting) { w.Agent("fifo") }, "no_input no_key"},
 		{"in another menu", func(w *fst.Waiting) { w.Transfer("voicemail") }, "no_input no_key"},
+		{"parked by an operator", nil, "no_input no_key"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 				w := r.queued("fs1")
-				tt.do(w)
+				if tt.do != nil {
+					tt.do(w)
+				} else {
+					r.ask("api uuid_park " + w.UUID())
+					if calls, _ := r.srv.Announced(); calls != 0 {
+						t.Errorf("%d calls are on offer", calls)
+					}
+				}
 				w.Press("1")
 				settled()
 				r.wantTexts(0)
@@ -238,12 +246,41 @@ func TestWatchHostileCaller(t *testing.T) {
 	for _, bad := range []string{"Zo\u00eb %{system(touch /var/pwned2)} A+\n", "x\r\n\r\napi system touch /tmp/pwned\n\n${system(id)}';&|` deflect_outcome=sent"} {
 		testWatchHostileCaller(t, bad)
 	}
-	// A switch can be told to take the caller's Call-ID for the channel's id; the
-	// double refuses such ids.
-	for _, id := range []string{"a b", "a;b", "x\n\napi reload", "${x}", strings.Repeat("a", 129), ""} {
+	// A switch can be told to take the caller's Call-ID for the channel's id.
+	for _, id := range []string{"a b", "a;b", "x\n\napi reload", "${x}", "%{x}", "a'b", `a"b`, `a\b`, "a`b", "-both", "^^:a:b", strings.Repeat("a", 256), ""} {
 		if cmds := freeswitch.AllCommands(id, "sent.wav"); len(cmds) > 0 {
 			t.Errorf("%q got into %q", id, cmds)
 		}
+	}
+}
+
+// Ids that are a Call-ID are on offer if they are safe; that others are not is said once,
+// without the id.
+func TestWatchCallIDs(t *testing.T) {
+	for id, ok := range map[string]bool{
+		"a84b4c76e66710@pc33.example.com": true, "1-2:3@[2001:db8::1]": true, "3848276298220188511@192.0.2.1:5060": true, "f!%*_+~()<>/?=.z": true,
+		"it's": false, `quo"te`: false, `back\slash`: false, "${system(id)}": false, "-bleg": false, "a;b": false,
+	} {
+		t.Run(id, func(t *testing.T) {
+			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+				w := r.queued("fs1", func(c *fst.Call) { c.UUID = id })
+				w.Announce()
+				w.Press("1")
+				settled()
+				said, want := strings.Count(r.log.String(), "its id is not safe"), 0
+				if !ok {
+					want = 1
+				}
+				if texted := len(r.api.Sent()) == 1; texted != ok || (w.Result().Transferred != "") != ok || said != want {
+					t.Errorf("texted %t, transferred to %q, said %d times", texted, w.Result().Transferred, said)
+				}
+				if !ok && strings.Contains(r.log.String(), strings.Trim(id, `"\`)) {
+					t.Errorf("the log:\n%s", r.log)
+				}
+				w.HangUp()
+				r.forgotten()
+			})
+		})
 	}
 }
 

@@ -235,6 +235,21 @@ func (r *watchRig) setDown(name string, down bool) {
 // sw is the switch of a name.
 func (r *watchRig) sw(name string) *fst.Switch { return r.switches[name+":8021"] }
 
+// ask has fs1 do something that somebody else wants.
+func (r *watchRig) ask(command string) {
+	r.t.Helper()
+	c, err := r.connect("fs1:8021", "pass-w0rd")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Send(command); err != nil {
+		r.t.Errorf("%s: %v", command, err)
+	}
+	time.Sleep(time.Second)
+	synctest.Wait()
+}
+
 // end stops the server and says what is left behind.
 func (r *watchRig) end() {
 	r.t.Helper()

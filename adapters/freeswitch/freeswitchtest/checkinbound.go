@@ -127,7 +127,7 @@ func checkAPI(text string, add func(string, ...any)) {
 	}
 	words = words[1:]
 	switch name {
-	case "uuid_exists", "uuid_dump":
+	case "uuid_exists", "uuid_dump", "uuid_park":
 		if len(words) > 0 {
 			add("%s with %q behind the uuid", name, words[0])
 		}
@@ -153,8 +153,8 @@ func checkAPI(text string, add func(string, ...any)) {
 }
 
 var inboundAPI = []string{
-	"uuid_break", "uuid_broadcast", "uuid_dump", "uuid_exists", "uuid_kill", "uuid_setvar", "uuid_setvar_multi",
-	"uuid_transfer",
+	"uuid_break", "uuid_broadcast", "uuid_dump", "uuid_exists", "uuid_kill", "uuid_park", "uuid_setvar",
+	"uuid_setvar_multi", "uuid_transfer",
 }
 
 func checkAssignments(args string, add func(string, ...any)) {
@@ -201,8 +201,10 @@ func checkTarget(words []string, add func(string, ...any)) {
 
 const targetRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+*#@-"
 
+// goodUUID wants an id of the switch, or a Call-ID of SIP without the characters
+// that mean something in a command.
 func goodUUID(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-", r)
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+~()<>:/[]?@=", r)
 	})
 }

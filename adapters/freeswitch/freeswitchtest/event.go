@@ -35,6 +35,7 @@ var (
 	fromState       = source{"switch_channel.c", "switch_channel_perform_set_running_state", 2408}
 	fromDTMF        = source{"switch_channel.c", "switch_channel_dequeue_dtmf", 677}
 	fromPark        = source{"switch_ivr.c", "switch_ivr_park", 1213}
+	fromParked      = source{"switch_ivr.c", "switch_ivr_park", 1002}
 	fromDump        = source{"mod_commands.c", "uuid_dump_function", 6468}
 	fromApp         = source{"mod_dptools.c", "event_function", 1902}
 	fromRelay       = source{"mod_event_socket.c", "parse_command", 2275}

@@ -42,7 +42,7 @@ func fixtures(t *testing.T, file string) []fixture {
 func TestInboundEvents(t *testing.T) {
 	events := fixtures(t, "inbound_events.jsonl")
 	for name, play := range map[string]func(s *Switch, p *peer){
-		"park": playPark, callcenter: playCallcenter, fifo: playFifo,
+		"park": playPark, callcenter: playCallcenter, fifo: playFifo, "parked": playParked,
 	} {
 		var got []string
 		bubble(t, name, func(t *testing.T) {
@@ -103,6 +103,15 @@ func playFifo(s *Switch, p *peer) {
 	c := recordedPerson("18005550131")
 	c.Vars["fifo_music"] = "tone_stream://%(2000,4000,440,480);loops=-1"
 	playAgent(s, p, c, fifo)
+}
+
+func playParked(s *Switch, p *peer) {
+	c := recordedPerson("18005550131")
+	c.Vars["fifo_music"] = "tone_stream://%(2000,4000,440,480);loops=-1"
+	w := s.Park(c)
+	w.do(func() { w.enqueue(&agent{flavour: fifo}); w.ch.agent = nil })
+	p.send("api uuid_setvar_multi "+w.UUID()+" deflect_offer=on", "api uuid_park "+w.UUID())
+	time.Sleep(time.Second)
 }
 
 func playAgent(s *Switch, p *peer, c Call, flavour string) {

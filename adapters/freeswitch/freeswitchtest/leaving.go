@@ -90,3 +90,17 @@ func (w *Waiting) arrive() {
 	w.ch.state, w.ch.stateNumber = "CS_EXECUTE", 4
 	w.ch.vars.set("call_uuid", w.ch.uuid)
 }
+
+// putAside takes the call out of the queue and parks it, where it is in the
+// dialplan.
+func (w *Waiting) putAside() {
+	w.note("a program parks the call")
+	w.silence("PLAYBACK ERROR")
+	w.flush()
+	if v, _ := w.ch.vars.get("fifo_status", w.ch.fill); v == "WAITING" {
+		w.ch.vars.set("fifo_status", "ABORTED")
+	}
+	w.leaveQueue()
+	w.ch.state, w.ch.stateNumber = "CS_PARK", 6
+	w.emit(event{name: "CHANNEL_PARK", source: fromParked})
+}

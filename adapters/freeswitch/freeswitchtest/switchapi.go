@@ -15,6 +15,7 @@ var usage = map[string]string{
 	"uuid_broadcast":    "<uuid> <path> [aleg|bleg|holdb|both]",
 	"uuid_break":        "<uuid> [all]",
 	"uuid_kill":         "<uuid> [cause]",
+	"uuid_park":         "<uuid>",
 	"uuid_transfer":     "<uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]",
 	"show": "codec|endpoint|application|api|dialplan|file|timer|calls [count]|channels [count|like <match string>]|" +
 		"calls|detailed_calls|bridged_calls|detailed_bridged_calls|aliases|complete|chat|management|modules|nat_map|" +
@@ -33,7 +34,7 @@ func (s *Switch) api(text string) string {
 		answer = s.show(args)
 	case "uuid_setvar_multi":
 		answer = s.setMulti(args)
-	case "uuid_dump", "uuid_setvar", "uuid_broadcast", "uuid_break", "uuid_kill", "uuid_transfer":
+	case "uuid_dump", "uuid_setvar", "uuid_broadcast", "uuid_break", "uuid_kill", "uuid_park", "uuid_transfer":
 		answer = s.steer(verb, args)
 	default:
 		return fmt.Sprintf("-ERR %s Command not found!\n", name)
@@ -47,7 +48,7 @@ func (s *Switch) api(text string) string {
 // apiWords is how many words a command takes. The last one takes the rest.
 var apiWords = map[string]struct{ least, most int }{
 	"uuid_dump": {1, 2}, "uuid_setvar": {2, 3}, "uuid_broadcast": {2, 4}, "uuid_break": {1, 2},
-	"uuid_kill": {1, 2}, "uuid_transfer": {2, 5},
+	"uuid_kill": {1, 2}, "uuid_park": {1, 1}, "uuid_transfer": {2, 5},
 }
 
 // steer does what is to be done with one call.
@@ -74,6 +75,8 @@ func (s *Switch) steer(verb, args string) string {
 		w.breakIn(words[1])
 	case "uuid_kill":
 		w.kill(words[1])
+	case "uuid_park":
+		w.at(frameTime, w.putAside)
 	case "uuid_transfer":
 		w.transferTo(words[1], words[2], words[3])
 	}
