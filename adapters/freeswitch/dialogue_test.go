@@ -100,6 +100,24 @@ func TestDialogues(t *testing.T) {
 			accept(), fst.PressDuring(2, mobile+"191#", time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
 			played: []string{"offer", "number", said, "right?", "sent", "confirm"}},
+		{name: "number: a terminator after as many digits as there may be", call: hidden,
+			change: func(p *freeswitch.Profile) { p.NumberEntry.MaxDigits, p.NumberEntry.Tries = 11, 2 }, script: []fst.Action{
+				accept(), fst.PressDuring(2, "99999999999", time.Second), fst.PressDuring(3, "#", 1500*time.Millisecond),
+				fst.PressDuring(4, "1"+mobile, time.Second), fst.PressDuring(6, "1", time.Second), fst.PressDuring(8, "1", 1500*time.Millisecond)},
+			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
+			played: []string{"offer", "number", "invalid", "number", "say en number iterated 14043438699", "right?", "sent", "confirm"}},
+		{name: "number: the terminator comes even later", call: hidden,
+			change: func(p *freeswitch.Profile) { p.NumberEntry.MaxDigits, p.NumberEntry.Tries = 11, 2 }, script: []fst.Action{
+				accept(), fst.PressDuring(2, "99999999999", time.Second), fst.PressDuring(4, "#", 500*time.Millisecond),
+				fst.PressDuring(4, "1"+mobile, time.Second), fst.PressDuring(6, "1", time.Second), fst.PressDuring(8, "1", 1500*time.Millisecond)},
+			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
+			played: []string{"offer", "number", "invalid", "number", "say en number iterated 14043438699", "right?", "sent", "confirm"}},
+		{name: "number: the rest of one that is too long", call: hidden,
+			change: func(p *freeswitch.Profile) { p.NumberEntry.MaxDigits, p.NumberEntry.Tries = 11, 2 }, script: []fst.Action{
+				accept(), fst.PressDuring(2, "99999999999", time.Second), fst.PressDuring(3, "11#", 400*time.Millisecond),
+				fst.PressDuring(4, "1"+mobile, time.Second), fst.PressDuring(6, "1", time.Second), fst.PressDuring(8, "1", 1500*time.Millisecond)},
+			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
+			played: []string{"offer", "number", "invalid", "number", "say en number iterated 14043438699", "right?", "sent", "confirm"}},
 		{name: "number: known by heart", call: hidden, script: []fst.Action{
 			fst.Press("1" + mobile + "#").After(time.Second), fst.PressDuring(4, "1", time.Second), fst.PressDuring(6, "1", 1500*time.Millisecond)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "true", answer: "yes", number: "1" + mobile,
@@ -142,13 +160,13 @@ func TestDialogues(t *testing.T) {
 			accept(), fst.PressDuring(2, mobile+"#", time.Second)},
 			outcome: deflect.Ineligible, reason: deflect.ReasonOptedOut, played: []string{"offer", "number", "failed"}},
 		{name: "number: the question cannot be played", call: func(c *fst.Call) { hidden(c); c.Missing = []string{"number"} }, script: []fst.Action{accept()},
-			outcome: deflect.Failed, reason: deflect.ReasonPrompt, played: []string{"offer", "number"}},
+			outcome: deflect.Failed, reason: deflect.ReasonPrompt, played: []string{"offer", "number", "failed"}},
 		{name: "number: whether it is right cannot be played", call: func(c *fst.Call) { hidden(c); c.Missing = []string{"right?"} }, script: []fst.Action{
 			accept(), fst.PressDuring(2, mobile+"#", time.Second)},
-			outcome: deflect.Failed, reason: deflect.ReasonPrompt, played: []string{"offer", "number", said, "right?"}},
+			outcome: deflect.Failed, reason: deflect.ReasonPrompt, played: []string{"offer", "number", said, "right?", "failed"}},
 		{name: "number: cannot be read back", call: func(c *fst.Call) { hidden(c); c.Missing = []string{said} }, script: []fst.Action{
 			accept(), fst.PressDuring(2, mobile+"#", time.Second)},
-			outcome: deflect.Failed, reason: deflect.ReasonPrompt, played: []string{"offer", "number", said}},
+			outcome: deflect.Failed, reason: deflect.ReasonPrompt, played: []string{"offer", "number", said, "failed"}},
 		{name: "number: keyed in at once when the one before was invalid", call: hidden, script: []fst.Action{
 			accept(), fst.PressDuring(2, "123#", time.Second), fst.PressDuring(3, mobile+"#", time.Second),
 			fst.PressDuring(6, "1", time.Second), fst.PressDuring(8, "1", 1500*time.Millisecond)},

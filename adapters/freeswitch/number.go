@@ -22,7 +22,7 @@ func (s *session) askNumber() (ending, bool) {
 		if digits == "" {
 			s.line.hush()
 			if e, ok := s.heard("the question for a number"); !ok {
-				return e, false
+				return s.bye(e), false
 			}
 			continue
 		}
@@ -42,7 +42,10 @@ func (s *session) askNumber() (ending, bool) {
 			return s.bye(endFor(deflect.Ineligible, reason, err)), false
 		}
 		e, c := s.readBack(try, digits)
-		if e.Outcome != "" {
+		switch {
+		case e.Reason == deflect.ReasonPrompt:
+			return s.bye(e), false
+		case e.Outcome != "":
 			return e, false
 		}
 		if c == yes {
@@ -50,8 +53,7 @@ func (s *session) askNumber() (ending, bool) {
 			return ending{}, true
 		}
 	}
-	s.tell("bye-1", s.voice.prompts.Failed)
-	return last, false
+	return s.bye(last), false
 }
 
 func (s *session) checkNumber(call deflect.Call) error {
@@ -64,13 +66,22 @@ func (s *session) checkNumber(call deflect.Call) error {
 }
 
 // tellInvalid says that a number cannot be texted. The first key of the next one
-// ends it.
+// ends it, but not the rest of one that has all the digits that it may have.
 func (s *session) tellInvalid(try int) {
 	l := s.line
 	l.hush()
 	l.keys = nil // the rest of the number is no part of the next one
 	l.play(fmt.Sprintf("invalid-%d", try), s.voice.prompts.NumberInvalid)
-	for l.playing != "" && !l.over && len(l.keys) == 0 {
+	if s.full {
+		s.deaf(hardlyBegun)
+	}
+	for l.playing != "" && !l.over {
+		if len(l.keys) > 0 && s.full && string(l.keys[0]) == s.profile.NumberEntry.Terminator {
+			s.full, l.keys = false, l.keys[1:]
+		}
+		if len(l.keys) > 0 {
+			return
+		}
 		l.next(time.Time{})
 	}
 	s.wasPlayed()
@@ -105,11 +116,15 @@ func (s *session) collect(id string) (string, choice) {
 	l, n := s.line, s.profile.NumberEntry
 	l.hush()
 	l.play(id, s.voice.prompts.Number)
+	full := s.full // the last number; its terminator may come late
+	s.full = false
 	var digits []byte
 	var silent time.Time // set when the prompt has ended, and with each digit
 	for {
 		for k := l.key(); k != 0; k = l.key() {
 			switch {
+			case string(k) == n.Terminator && full && len(digits) == 0:
+				full = false
 			case string(k) == n.Terminator:
 				return string(digits), nothing
 			case k >= '0' && k <= '9':
@@ -118,6 +133,7 @@ func (s *session) collect(id string) (string, choice) {
 				silent = time.Now().Add(n.Gap)
 			}
 			if len(digits) == n.MaxDigits {
+				s.full = true
 				return string(digits), nothing
 			}
 		}

@@ -37,6 +37,7 @@ type session struct {
 	profile *profile
 	voice   *voice
 	private bool // keys may be a number to text, which is not for deflect_digits
+	full    bool // the last number that was keyed in has all the digits that it may have
 	counted bool
 
 	// waiting is what is known of a caller who waits in a queue and has pressed the
