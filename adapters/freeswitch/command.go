@@ -50,8 +50,10 @@ var (
 // probe asks the switch to send an event back to us.
 func probe(token string) command { return command(probePrefix + token) }
 
-// dump asks for the data of a channel. The id was checked by whoever made the call.
-func dump(uuid string) command { return command("api uuid_dump " + uuid) }
+// dump asks for the data of a channel. The id was checked by whoever made the call. In
+// JSON a name of a header cannot be taken for another header: mod_verto makes names of
+// variables of what a browser sends, line ends included.
+func dump(uuid string) command { return command("api uuid_dump " + uuid + " json") }
 
 func breakOff(uuid string) command { return command("api uuid_break " + uuid) }
 

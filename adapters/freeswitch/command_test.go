@@ -18,7 +18,7 @@ func TestCommandFor(t *testing.T) {
 		cmd  esl.Command
 		want string // "" for nothing to be said, "no" for what cannot be
 	}{
-		{"connect", esl.Connect(), "api uuid_dump " + someCall},
+		{"connect", esl.Connect(), "api uuid_dump " + someCall + " json"},
 		{"linger", esl.Linger(5), ""},
 		{"myevents", esl.MyEvents(), ""},
 		{"filter", esl.Filter("Event-Name", "DTMF"), ""},

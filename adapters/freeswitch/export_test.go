@@ -74,3 +74,6 @@ func AllCommands(uuid, text string) []string {
 	}
 	return all
 }
+
+// ParseDump reads what a switch answers to uuid_dump.
+func ParseDump(text string) (esl.Event, error) { return parseDump(text) }

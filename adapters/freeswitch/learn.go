@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,14 +102,44 @@ func (sw *watched) dump(ctx context.Context, l *link, uuid string) (esl.Event, e
 	if err != nil {
 		return esl.Event{}, fmt.Errorf("uuid_dump: %w", err)
 	}
-	data, err := esl.ParseChannelData(text)
-	if err != nil {
-		return esl.Event{}, fmt.Errorf("uuid_dump: %w: %w", errUnreadable, err)
-	}
-	return data, nil
+	return parseDump(text)
 }
 
-var errUnreadable = errors.New("cannot be read")
+var errUnreadable = errors.New("uuid_dump: what the switch says of a call cannot be read")
+
+// parseDump reads what the switch answers to dump: one object, each header once, in any
+// case. A header of several values is left out.
+func parseDump(text string) (esl.Event, error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return esl.Event{}, errUnreadable
+	}
+	headers, seen := map[string]string{}, map[string]bool{}
+	for d.More() {
+		var value any
+		name, err := d.Token()
+		key, ok := name.(string)
+		if folded := strings.ToLower(key); err != nil || !ok || seen[folded] || d.Decode(&value) != nil {
+			return esl.Event{}, errUnreadable
+		} else {
+			seen[folded] = true
+		}
+		switch v := value.(type) {
+		case string:
+			headers[key] = v
+		case []any:
+		default:
+			return esl.Event{}, errUnreadable
+		}
+	}
+	if _, err := d.Token(); err != nil || d.More() || headers["Event-Name"] != esl.ChannelData {
+		return esl.Event{}, errUnreadable
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return esl.Event{}, errUnreadable
+	}
+	return esl.NewEvent(esl.ChannelData, headers), nil
+}
 
 // The list of channels lags behind what the switch tells of a call.
 const (
@@ -158,7 +190,7 @@ func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool)
 		} `json:"rows"`
 	}
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
-		return 0, fmt.Errorf("show channels: %w", errUnreadable)
+		return 0, errors.New("show channels: the list cannot be read")
 	}
 	var fresh []string
 	for _, row := range list.Rows {

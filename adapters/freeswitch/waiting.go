@@ -83,10 +83,10 @@ var errOver = errors.New("the session is over")
 // was pressed, they are not the caller's any more: mod_fifo puts the agent's number
 // where the caller's was. The session goes on with what was announced.
 func (w *waitingConn) dumped(text string) {
-	data, err := esl.ParseChannelData(text)
+	data, err := parseDump(text)
 	switch {
 	case err != nil:
-		w.refused(errUnreadable)
+		w.refused(err)
 	case placeOf(data) != w.spot.place:
 		w.left("CHANNEL_BRIDGE")
 	case w.spot.agent(data):
@@ -195,7 +195,7 @@ func (w *waitingConn) freeAgent(cut context.Context) {
 			w.link.post(job{call: w.uuid, command: breakOff(w.uuid)})
 		}
 		text, err := w.link.do(context.Background(), w.uuid, dump(w.uuid))
-		data, parseErr := esl.ParseChannelData(text)
+		data, parseErr := parseDump(text)
 		switch waits = false; {
 		case err != nil, parseErr != nil, placeOf(data) != w.spot.place, cut.Err() != nil:
 			return
@@ -244,10 +244,10 @@ func (s spot) agent(data headers) bool {
 
 // check returns an error unless a call is still there and waits, by its dump.
 func (s spot) check(text string) error {
-	data, err := esl.ParseChannelData(text)
+	data, err := parseDump(text)
 	switch {
 	case err != nil:
-		return fmt.Errorf("uuid_dump: %w: %w", errUnreadable, err)
+		return err
 	case placeOf(data) != s.place:
 		return errMoved
 	case s.agent(data), data.Get("variable_cc_agent_found") == "true":

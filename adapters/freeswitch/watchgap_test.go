@@ -97,7 +97,7 @@ type badDump struct {
 }
 
 func (c badDump) Send(command string) (freeswitch.Answer, error) {
-	if c.bad.Load() && command == "api uuid_dump "+c.id {
+	if c.bad.Load() && command == "api uuid_dump "+c.id+" json" {
 		return freeswitch.NewAnswer("Event-Name: CHANNEL_DATA\nno colon here\n"), nil
 	}
 	return c.SwitchConn.Send(command)

@@ -237,7 +237,7 @@ func TestWatchWithdrawnDuringLearn(t *testing.T) {
 		slow.Store(int64(50 * time.Millisecond))
 		r.sw("fs1").Drop()
 		for range 2000 {
-			if c := r.sw("fs1").Commands(); c[len(c)-1] == "api uuid_dump x" {
+			if c := r.sw("fs1").Commands(); c[len(c)-1] == "api uuid_dump x json" {
 				break
 			}
 			time.Sleep(time.Millisecond)

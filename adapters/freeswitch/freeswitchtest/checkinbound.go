@@ -128,7 +128,7 @@ func checkAPI(text string, add func(string, ...any)) {
 	words = words[1:]
 	switch name {
 	case "uuid_exists", "uuid_dump", "uuid_park":
-		if len(words) > 0 {
+		if len(words) > 0 && (name != "uuid_dump" || words[0] != "json") {
 			add("%s with %q behind the uuid", name, words[0])
 		}
 	case "uuid_setvar":

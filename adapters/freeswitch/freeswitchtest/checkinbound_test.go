@@ -10,7 +10,7 @@ func TestCheckInbound(t *testing.T) {
 	good := []string{
 		"auth ClueCon", "exit", "noevents", "event plain DTMF", "event json CHANNEL_BRIDGE CUSTOM a::b c::d", "nixevent DTMF",
 		"filter Event-Name DTMF", "filter delete all", "filter delete Event-Name DTMF", "filter Event-Name -DTMF",
-		"sendevent CUSTOM\nEvent-Subclass: a::b\nX: y", "api uuid_dump c-1", "api uuid_exists c-1", "bgapi uuid_exists c-1",
+		"sendevent CUSTOM\nEvent-Subclass: a::b\nX: y", "api uuid_dump c-1", "api uuid_dump c-1 json", "api uuid_exists c-1", "bgapi uuid_exists c-1",
 		"bgapi uuid_exists c-1\nJob-UUID: mine", "api uuid_setvar c-1 a", "api uuid_setvar c-1 a b c",
 		"api uuid_setvar_multi c-1 a=b;c=", "api uuid_broadcast c-1 a.wav aleg", "api uuid_broadcast c-1 tone_stream://%(300,0,600) aleg",
 		"api uuid_broadcast c-1 'say::en number iterated 123' aleg", "api uuid_broadcast c-1 'a b.wav' aleg", "api uuid_break c-1",
@@ -47,7 +47,7 @@ func TestCheckInbound(t *testing.T) {
 		"api show registrations":                            `show with "registrations"`,
 		"api uuid_dump":                                     "uuid_dump without a uuid",
 		"api uuid_dump c;1":                                 "uuid_dump without a uuid",
-		"api uuid_dump c-1 json":                            `uuid_dump with "json"`,
+		"api uuid_dump c-1 xml":                             `uuid_dump with "xml"`,
 		"api uuid_setvar c-1":                               "without the name of a variable",
 		"api uuid_setvar c-1 a:b c":                         "without the name of a variable",
 		"api uuid_setvar c-1 a ${x}":                        "would expand ${x}",

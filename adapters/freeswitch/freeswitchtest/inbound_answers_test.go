@@ -31,6 +31,10 @@ func TestInboundAnswers(t *testing.T) {
 				command = strings.Replace(command, m[1], c.UUID, 1)
 			}
 			p.send(command)
+			if strings.HasSuffix(command, " json") && strings.HasPrefix(command, "api uuid_dump ") {
+				equal(t, command, eventShape(t, p.next()), eventShape(t, f.Frame))
+				continue
+			}
 			if got, want := answerShape(p.next()), answerShape(f.Frame); got != want {
 				equal(t, command, got, want)
 			}

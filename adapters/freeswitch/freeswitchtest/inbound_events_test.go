@@ -176,7 +176,7 @@ func eventShape(t *testing.T, frame string) []string {
 	t.Helper()
 	head, body, _ := strings.Cut(frame, "\n\n")
 	lines := []string{regexp.MustCompile(`\d+`).ReplaceAllString(head, "<n>")}
-	if !strings.Contains(head, "json") {
+	if !strings.HasPrefix(body, "{") {
 		return append(lines, body)
 	}
 	var variables []string

@@ -2,6 +2,7 @@ package freeswitchtest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -51,6 +52,11 @@ func (ch *channel) report(emit func(event)) {
 // dump gives the channel as uuid_dump does.
 func (ch *channel) dump() string {
 	return string(append(ch.append(make([]byte, 0, eventSize), event{name: eventData, source: fromDump}), '\n'))
+}
+
+// dumpJSON gives the channel as uuid_dump does that is asked for JSON.
+func (ch *channel) dumpJSON() string {
+	return string((&message{name: eventData, lines: strings.TrimSuffix(ch.dump(), "\n")}).object())
 }
 
 // newProfile is what every move of a call makes.

@@ -65,6 +65,9 @@ func (s *Switch) steer(verb, args string) string {
 	switch verb {
 	case "uuid_dump":
 		w.ch.core, w.ch.sequence = s.id(), s.next()
+		if words[1] == "json" {
+			return w.ch.dumpJSON()
+		}
 		return w.ch.dump()
 	case "uuid_setvar":
 		w.setVar(words[1], words[2])
