@@ -40,6 +40,7 @@ var (
 	// A prompt must stay one word of the switch's command line.
 	promptWordForm = regexp.MustCompile(`^[^\s[:cntrl:]'"\\^\x60]+$`)
 	transferForm   = regexp.MustCompile(`^[A-Za-z0-9_+*#.][A-Za-z0-9_+*#.-]{0,63} [A-Za-z0-9_][A-Za-z0-9_-]{0,31} [A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}$`) // no words that begin with -: they are options
+	contextForm    = regexp.MustCompile(`^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}$`)
 	setForm        = regexp.MustCompile(`^[a-z_]+=[A-Za-z0-9_.*#-]*(;[a-z_]+=[A-Za-z0-9_.*#-]*)*$`)
 	// A switch can be told to take the caller's Call-ID for the id of a call. These are
 	// what SIP allows there, without quotes, backslashes, braces and what begins an option.
@@ -54,6 +55,14 @@ func probe(token string) command { return command(probePrefix + token) }
 // JSON a name of a header cannot be taken for another header: mod_verto makes names of
 // variables of what a browser sends, line ends included.
 func dump(uuid string) command { return command("api uuid_dump " + uuid + " json") }
+
+// moduleExists asks for a module by one of our own words.
+func moduleExists(module string) command { return command("api module_exists " + module) }
+
+// locateContext asks for the extensions of a context of the dialplan.
+func locateContext(name string) (command, bool) {
+	return command("api xml_locate dialplan context name " + name), contextForm.MatchString(name)
+}
 
 func breakOff(uuid string) command { return command("api uuid_break " + uuid) }
 

@@ -29,6 +29,7 @@ func (sw *watched) keepLearning(l *link) {
 		}
 	}()
 	sw.pay(l)
+	targets := map[string]bool{}
 	for learned := false; ; {
 		err := sw.check(ctx, l)
 		if !learned {
@@ -36,6 +37,7 @@ func (sw *watched) keepLearning(l *link) {
 			learned = err == nil
 		}
 		sw.w.forgetEnded()
+		sw.checkTargets(ctx, l, targets)
 		next := time.After(learnEvery)
 		if err != nil && ctx.Err() == nil {
 			sw.w.srv.log.Warn("cannot learn about all calls of a switch", "switch", sw.Name, "err", err)
@@ -152,9 +154,6 @@ const (
 // the list until nothing new comes.
 func (sw *watched) learn(ctx context.Context, l *link) (failed error) {
 	known := map[string]bool{}
-	for _, key := range sw.w.from(sw) {
-		known[key.uuid] = true
-	}
 	found, began := 0, time.Now()
 	for n := 1; ; n++ {
 		more, err := sw.learnNew(ctx, l, known)
@@ -191,6 +190,9 @@ func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool)
 	}
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		return 0, errors.New("show channels: the list cannot be read")
+	}
+	for _, key := range sw.w.from(sw) {
+		known[key.uuid] = true
 	}
 	var fresh []string
 	for _, row := range list.Rows {

@@ -116,6 +116,12 @@ func checkAPI(text string, add func(string, ...any)) {
 		}
 		return
 	}
+	if name == "module_exists" || name == "xml_locate" {
+		if words := strings.Fields(args); name == "module_exists" && len(words) != 1 || name == "xml_locate" && (len(words) != 4 || words[0] != "dialplan" || words[1] != "context" || words[2] != "name") {
+			add("%s with %q", name, args)
+		}
+		return
+	}
 	if !slices.Contains(inboundAPI, name) {
 		add("unknown api command %q", name)
 		return

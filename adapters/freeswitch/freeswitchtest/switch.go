@@ -20,6 +20,11 @@ type Switch struct {
 	// names a file itself goes before.
 	Prompts map[string]time.Duration
 	Missing []string
+	// Contexts are those of the XML dialplan, by their names: what is in their
+	// elements. Nil means that each has every extension. Modules are loaded
+	// besides the usual ones.
+	Contexts map[string]string
+	Modules  []string
 
 	life     sync.Mutex // of Start and Stop
 	serving  sync.WaitGroup

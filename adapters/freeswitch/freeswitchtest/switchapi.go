@@ -2,6 +2,7 @@ package freeswitchtest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +31,10 @@ func (s *Switch) api(text string) string {
 	switch verb {
 	case "uuid_exists":
 		return pick(s.calls[args] != nil, "true", "false")
+	case "module_exists":
+		return pick(slices.Contains(s.Modules, args), "true", "false")
+	case "xml_locate":
+		return s.locate(args)
 	case "show":
 		answer = s.show(args)
 	case "uuid_setvar_multi":
@@ -116,3 +121,16 @@ func (s *Switch) setMulti(args string) string {
 }
 
 func usageOf(verb string) string { return "-USAGE: " + usage[verb] + "\n" }
+
+// locate gives a context of the dialplan.
+func (s *Switch) locate(args string) string {
+	name, ok := strings.CutPrefix(args, "dialplan context name ")
+	inside := `<extension name="any"><condition field="destination_number" expression="^.*$"/></extension>`
+	if s.Contexts != nil {
+		inside, ok = s.Contexts[name], ok && s.Contexts[name] != ""
+	}
+	if !ok {
+		return "can't find anything\n"
+	}
+	return fmt.Sprintf("<context name=%q>\n%s\n</context>\n", name, inside)
+}
