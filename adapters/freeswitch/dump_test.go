@@ -2,6 +2,11 @@ package freeswitch_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/textproto"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -78,4 +83,28 @@ func FuzzParseDump(f *testing.F) {
 			t.Errorf("%q is %q", name, got)
 		}
 	})
+}
+
+// What a stranger has sent does not come back in an error, which is logged.
+func TestLibraryErrorsAreQuiet(t *testing.T) {
+	const theirs = "+14045550199"
+	_, number := strconv.Atoi(theirs + "x")
+	for _, err := range []error{
+		textproto.ProtocolError("malformed MIME header line: " + theirs), number,
+		json.Unmarshal([]byte("{"+theirs), &struct{}{}), errors.New("invalid session id [" + theirs + "]"), errors.New(theirs),
+		fmt.Errorf("%s: %w", theirs, errors.ErrUnsupported),
+	} {
+		got := freeswitch.LibraryError(err).Error()
+		if strings.Contains(got, "14045550199") || strings.Contains(got, "'+'") {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+	for err, want := range map[error]string{
+		errors.New("No such channel!\n"): "the switch refused: No such channel", io.EOF: "read from the event socket: EOF",
+		errors.New("Timeout"): "the switch did not reply",
+	} {
+		if got := freeswitch.LibraryError(err).Error(); got != want {
+			t.Errorf("%q became %q, want %q", err, got, want)
+		}
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/textproto"
 	"strings"
 
 	"github.com/fiorix/go-eventsocket/eventsocket"
@@ -57,10 +56,23 @@ type answer struct {
 	headers notice // of a reply: after connect, the channel's data
 }
 
-// refusedError is what the switch answered after -ERR.
+// refusedError is what the switch answered after -ERR. It can quote what it was told, a
+// caller's Call-ID among it, so that the error tells only what is known.
 type refusedError string
 
-func (e refusedError) Error() string { return "the switch refused: " + string(e) }
+var refusals = []string{
+	"No such channel", "invalid uuid", "invalid session id", "command not found", "Command not found", "Operation failed", "no reply",
+	"no keywords supplied", "Cannot locate session", "USAGE", "access denied",
+}
+
+func (e refusedError) Error() string {
+	for _, known := range refusals {
+		if strings.Contains(string(e), known) {
+			return "the switch refused: " + known
+		}
+	}
+	return "the switch refused a command"
+}
 
 func isRefused(err error) bool {
 	var refused refusedError
@@ -90,7 +102,7 @@ func dialLibrary(address, password string) (switchConn, error) {
 	case "Missing auth request":
 		return nil, errNoAuth
 	}
-	return nil, fmt.Errorf("connect to the event socket: %w", err)
+	return nil, fmt.Errorf("connect to the event socket: %w", quiet(err))
 }
 
 var (
@@ -126,19 +138,32 @@ func (l librarySwitch) Close() { l.c.Close() }
 // libraryError tells a refusal from the end of a connection: the library makes the
 // former of its text alone.
 func libraryError(err error) error {
-	var protocol textproto.ProtocolError
-	var network net.Error
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
-		errors.As(err, &protocol), errors.As(err, &network):
-		return fmt.Errorf("read from the event socket: %w", err)
+	case ofConnection(err):
 	case err.Error() == "Timeout":
 		return errNoReply
 	case errors.Unwrap(err) == nil && fmt.Sprintf("%T", err) == "*errors.errorString":
 		return refusedError(strings.TrimSpace(err.Error()))
 	}
-	return fmt.Errorf("read from the event socket: %w", err)
+	return fmt.Errorf("read from the event socket: %w", quiet(err))
 }
+
+// ofConnection reports whether an error is one of a connection.
+func ofConnection(err error) bool {
+	var network net.Error
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &network)
+}
+
+// quiet returns the errors of a connection, and one of ours for all that may quote what
+// came over it.
+func quiet(err error) error {
+	if ofConnection(err) {
+		return err
+	}
+	return errProtocol
+}
+
+var errProtocol = errors.New("what came is not the protocol of the event socket")
 
 // notice is an event as another library has it: values by the names of their
 // headers in lower case.

@@ -77,3 +77,6 @@ func AllCommands(uuid, text string) []string {
 
 // ParseDump reads what a switch answers to uuid_dump.
 func ParseDump(text string) (esl.Event, error) { return parseDump(text) }
+
+// LibraryError is what becomes of an error of the library.
+func LibraryError(err error) error { return libraryError(err) }
