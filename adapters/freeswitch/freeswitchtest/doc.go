@@ -80,10 +80,13 @@
 //
 // What uuid_broadcast plays waits for the caller's sound and begins 200 ms
 // later, the next one 180 ms after it has ended. uuid_break ends what plays,
-// in the next frame; what is about to begin goes on. uuid_transfer changes the
+// in the next frame, and the music in the one after; what is about to begin goes
+// on. uuid_park takes a call out of the queue where it is. uuid_transfer changes the
 // caller's profile at once, and a frame later begins and gives up all that had
 // waited. An agent of mod_callcenter silences everything; an agent of mod_fifo
-// is not connected with a caller who hears a broadcast until a uuid_break.
+// is not connected with a caller who hears a broadcast until a uuid_break, and
+// tells of the answer before, with fifo::info. show channels knows of a call 150 ms
+// after it came, and a context of the dialplan has what Switch.Contexts says.
 //
 // # Not modelled
 //
@@ -119,8 +122,8 @@
 //   - Everything before the call waits, and the events of other channels: the
 //     telephone that calls, and the agent, but for the CHANNEL_BRIDGE of
 //     mod_fifo. They are not in show channels either.
-//   - The queues: music, positions, the events callcenter::info and fifo::info,
-//     what an agent does later, and how a bridge ends by itself. Agent, HangUp
+//   - The queues: music, positions, the events callcenter::info and fifo::info (but
+//     for caller_pop), what an agent hears before and does later, and how a bridge ends by itself. Agent, HangUp
 //     and Transfer happen at once, where the switch takes up to two frames.
 //   - Until an agent answers, the call waits in park, whatever its queue is.
 //   - A transferred call waits in its extension, whose dialplan does nothing.
