@@ -18,19 +18,21 @@ type command string
 const (
 	subscribe = command("event json DTMF CHANNEL_HANGUP CHANNEL_BRIDGE CHANNEL_PARK CHANNEL_EXECUTE_COMPLETE " +
 		"CUSTOM " + eventOffer + " " + eventWithdraw + " " + eventProbe + " " + eventFifo)
-	filterKeys    = command("filter Event-Name DTMF")
-	filterCustom  = command("filter Event-Name CUSTOM")
-	filterBridges = command("filter Event-Name CHANNEL_BRIDGE")
-	filterOffers  = command("filter variable_" + offerVariable + " true")
-	showChannels  = command("api show channels as json")
-	probePrefix   = "sendevent CUSTOM\r\nEvent-Subclass: " + eventProbe + "\r\n" + probeHeader + ": "
-	eventOffer    = "deflect::offer"
-	eventWithdraw = "deflect::withdraw"
-	eventProbe    = "deflect::probe"
-	eventFifo     = "fifo::info"
-	probeHeader   = "Deflect-Probe"
-	offerVariable = "deflect_offer"    // true while a call is on offer
-	placeVariable = "deflect_offer_at" // where in the dialplan it was announced
+	filterKeys     = command("filter Event-Name DTMF")
+	filterOffer    = command("filter Event-Subclass " + eventOffer)
+	filterWithdraw = command("filter Event-Subclass " + eventWithdraw)
+	filterProbe    = command("filter Event-Subclass " + eventProbe)
+	filterBridges  = command("filter Event-Name CHANNEL_BRIDGE")
+	filterMarked   = command("filter variable_" + offerVariable + " true")
+	showChannels   = command("api show channels as json")
+	probePrefix    = "sendevent CUSTOM\r\nEvent-Subclass: " + eventProbe + "\r\n" + probeHeader + ": "
+	eventOffer     = "deflect::offer"
+	eventWithdraw  = "deflect::withdraw"
+	eventProbe     = "deflect::probe"
+	eventFifo      = "fifo::info"
+	probeHeader    = "Deflect-Probe"
+	offerVariable  = "deflect_offer"    // true while a call is on offer
+	placeVariable  = "deflect_offer_at" // where in the dialplan it was announced
 	// agentVariable is of mod_fifo: the agent who has answered the call.
 	agentVariable = "variable_fifo_serviced_uuid"
 )

@@ -81,7 +81,7 @@ func (d *dialer) link(ctx context.Context, see func(*link, notice)) (*link, erro
 	l := &link{events: events, broken: make(chan struct{}), dialer: d, lanes: map[string]*lane{}}
 	l.more = sync.NewCond(&l.mu)
 	// The filters first: no event may come before somebody takes it.
-	for _, c := range []command{filterKeys, filterCustom, filterBridges, filterOffers, subscribe} {
+	for _, c := range []command{filterKeys, filterOffer, filterWithdraw, filterProbe, filterBridges, filterMarked, subscribe} {
 		if _, err := send(ctx, events, c); err != nil {
 			events.Close()
 			commands.Close()
