@@ -28,7 +28,7 @@ func (w *watcher) deal(setup *setup, key callKey, c *announced, ch channel) {
 	// The hang-up is still to come to us, but another start of ours must not take the
 	// call for one on offer.
 	w.mark(conn.link, key, c, answeredMark)
-	if e.Outcome == deflect.Sent && ses.profile.OnSent.Transfer != "" && (e.confirmed == "" || e.confirmed == "true") {
+	if e.Outcome == deflect.Sent && ses.profile.OnSent.Transfer != "" && e.confirmed != "false" && !ses.silent {
 		w.transfer(conn, ch.uuid, ses.profile.OnSent.Transfer)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)

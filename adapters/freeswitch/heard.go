@@ -12,6 +12,7 @@ const settling = 250 * time.Millisecond
 // metrics if it could not be: its caller heard nothing.
 func (s *session) wasPlayed() bool {
 	l := s.line
+	s.missing = false
 	if l.response == played || l.prompt == "" {
 		return true
 	}
@@ -31,6 +32,7 @@ func (s *session) wasPlayed() bool {
 
 // unheard says that a prompt could not be played.
 func (s *session) unheard(prompt, response string) {
+	s.missing = true
 	name := s.voice.name(prompt)
 	s.srv.metrics.promptErrors[name].Inc()
 	if response != notFound && response != playError {

@@ -172,6 +172,7 @@ func (s *session) readBack(try int, digits string) (ending, choice) {
 	}
 	l.keys = nil
 	if l.gone == here && !l.over && time.Since(began) < time.Duration(len(digits))*saidSoon {
+		s.srv.metrics.promptErrors[otherPrompt].Inc()
 		return endFor(deflect.Failed, deflect.ReasonPrompt, fmt.Errorf("the switch did not read the number back: is its say module for %q loaded?", s.voice.say)), nothing
 	}
 	c := s.question(fmt.Sprintf("right-%d", try), s.voice.prompts.NumberConfirm, s.profile.Gap)

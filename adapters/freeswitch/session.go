@@ -39,6 +39,8 @@ type session struct {
 	private bool // keys may be a number to text, which is not for deflect_digits
 	full    bool // the last number that was keyed in has all the digits that it may have
 	counted bool
+	missing bool // the last prompt could not be played
+	silent  bool // the prompt of the outcome could not be played
 
 	// waiting is what is known of a caller who waits in a queue and has pressed the
 	// key, nil for a call that the dialplan handed over.
@@ -296,8 +298,11 @@ func (s *session) bye(e ending) ending {
 	}
 	s.keepKeys()
 	s.line.set("set-0", s.variables(e))
-	if s.tell("bye-1", prompt) && prompt != "" {
+	switch told := s.tell("bye-1", prompt); {
+	case told && prompt != "":
 		e.heard = "true"
+	case !told:
+		s.silent = s.missing
 	}
 	return e
 }
@@ -381,6 +386,7 @@ func closed(c <-chan struct{}) bool {
 // tell plays a prompt to its end. It reports whether that was reached.
 func (s *session) tell(id, prompt string) bool {
 	l := s.line
+	s.missing = false
 	l.hush()
 	l.play(id, prompt)
 	for l.playing != "" && !l.over {

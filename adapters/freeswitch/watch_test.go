@@ -449,3 +449,15 @@ func TestWatchAnotherNumber(t *testing.T) {
 		r.forgotten()
 	})
 }
+
+// Who could not hear of the text is not taken out of the queue.
+func TestWatchUnheardKeepsThePlace(t *testing.T) {
+	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+		w := r.queued("fs1", func(c *fst.Call) { c.Missing = []string{"sent.wav"} })
+		w.Press("1")
+		settled()
+		if res := w.Result(); res.Transferred != "" || res.Vars["deflect_outcome"] != "sent" || res.Vars["deflect_heard"] != "false" {
+			t.Errorf("transferred to %q with %v", res.Transferred, res.Vars)
+		}
+	})
+}
