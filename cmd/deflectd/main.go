@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	stdlog "log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -40,21 +41,25 @@ The first SIGTERM or SIGINT drains: no new calls, live ones go on. The second gi
 Exit codes: 0 stopped as told, 1 could not run, 2 usage or configuration.`
 
 func main() {
+	// A log whose reader has died is no reason to end.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
+	queue := daemon.NewLogQueue(stderr)
+	defer queue.Close()
 	var f flags
 	exited := -1
 	parser, err := kong.New(&f,
 		kong.Name("deflectd"), kong.Description(description),
 		kong.Vars{"version": "deflectd " + daemon.ReadBuild().String()},
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
+		kong.Writers(stdout, queue), kong.Exit(func(code int) { exited = code }),
 	)
 	if err != nil {
-		fmt.Fprintln(stderr, "deflectd:", err)
+		fmt.Fprintln(queue, "deflectd:", err)
 		return exitRuntime
 	}
 	_, err = parser.Parse(args)
@@ -62,28 +67,30 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 		return exited // help or version
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "deflectd: %v (see deflectd --help)\n", err)
+		fmt.Fprintf(queue, "deflectd: %v (see deflectd --help)\n", err)
 		return exitUsage
 	}
-	return serve(f.Config, signals, stderr)
+	return serve(f.Config, signals, queue)
 }
 
-func serve(name string, signals <-chan os.Signal, stderr io.Writer) int {
+func serve(name string, signals <-chan os.Signal, queue *daemon.LogQueue) int {
 	file, err := config.Load(name, os.Getenv)
 	if err != nil {
-		fmt.Fprintf(stderr, "deflectd: not started, because of the configuration:\n%v\n", err)
+		fmt.Fprintf(queue, "deflectd: not started, because of the configuration:\n%v\n", err)
 		return exitUsage
 	}
-	log, level := daemon.NewLogger(stderr, file.Log)
+	log, level := daemon.NewLogger(queue, file.Log)
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(daemon.LibraryLog(log))
 	for _, w := range file.Warnings {
 		log.Warn("configuration", "at", config.Located(name, w))
 	}
 	d, err := daemon.New(daemon.Options{
-		Config: file, Logger: log, Level: level,
+		Config: file, Logger: log, Level: level, Queue: queue,
 		Load: func() (config.File, error) { return config.Load(name, os.Getenv) },
 	})
 	if err != nil {
-		fmt.Fprintln(stderr, "deflectd: not started:", err)
+		fmt.Fprintln(queue, "deflectd: not started:", err)
 		return exitRuntime
 	}
 
@@ -111,7 +118,7 @@ func serve(name string, signals <-chan os.Signal, stderr io.Writer) int {
 		}
 	}()
 	if err := d.Run(ctx); err != nil {
-		fmt.Fprintln(stderr, "deflectd:", err)
+		fmt.Fprintln(queue, "deflectd:", err)
 		return exitRuntime
 	}
 	return 0

@@ -54,6 +54,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
+	pipe   io.Closer // what its log is read from
 	lines  *bufio.Scanner
 	stderr strings.Builder
 }
@@ -67,7 +68,7 @@ func launch(t *testing.T, api, more string) (p *process, outbound, web string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.lines = bufio.NewScanner(pipe)
+	p.pipe, p.lines = pipe, bufio.NewScanner(pipe)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -281,6 +282,38 @@ func TestHangupReloads(t *testing.T) {
 	p.signal()
 	if code := p.exitCode(); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, p.stderr.String())
+	}
+}
+
+// A log that nobody reads, and one whose reader has died, are in the way neither of
+// calls nor of the end.
+func TestLogNobodyReads(t *testing.T) {
+	for _, died := range []bool{false, true} {
+		t.Run(fmt.Sprintf("died %v", died), func(t *testing.T) {
+			const n = 600 // several times what a pipe holds
+			api := httptest.NewServer(deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
+			defer api.Close()
+			p, outbound, web := launch(t, api.URL, freePort+"\nlog: {level: debug}")
+			if died {
+				p.pipe.Close()
+			}
+			expect(t, n, dial(t, n, outbound, accepting), "sent", "ok")
+			resp, err := http.Get("http://" + web + "/readyz")
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Errorf("/readyz: %v, %v", resp, err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- p.cmd.Wait() }()
+			p.signal()
+			select {
+			case err := <-ended:
+				if code := exitCode(t, err); code != 0 {
+					t.Errorf("exit code %d, want 0", code)
+				}
+			case <-time.After(20 * time.Second): // less than the drain time
+				t.Error("SIGTERM does not end it")
+			}
+		})
 	}
 }
 

@@ -27,6 +27,7 @@ type Options struct {
 	Config config.File
 	Logger *slog.Logger                // nil discards
 	Level  *slog.LevelVar              // of Logger, for Reload to set; optional
+	Queue  *LogQueue                   // of Logger, for the metric of what it loses; optional
 	Load   func() (config.File, error) // what Reload loads; without it Reload fails
 	Build  Build                       // zero is ReadBuild
 
@@ -64,6 +65,7 @@ func New(o Options) (*Daemon, error) {
 	reloader, reloads := newReloader(o)
 	for _, c := range append(reloads,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), o.Build.collector(),
+		lostLines(o.Queue),
 	) {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("daemon: register metrics: %w", err)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
@@ -22,13 +23,33 @@ func Level(l config.Log) slog.Level {
 }
 
 // NewLogger returns the logger that a configuration asks for, and its level, which
-// may be changed. In JSON a duration is a number of seconds, as in the metrics.
-func NewLogger(w io.Writer, l config.Log) (*slog.Logger, *slog.LevelVar) {
+// may be changed. That lines of it are lost is said at any level. In JSON a duration
+// is a number of seconds, as in the metrics.
+func NewLogger(q *LogQueue, l config.Log) (*slog.Logger, *slog.LevelVar) {
 	level := &slog.LevelVar{}
 	level.Set(Level(l))
+	format := handlers(l.Format, level)
+	q.setFormat(format)
+	return slog.New(format(q)), level
+}
+
+// LibraryLog takes what libraries say through package log, without what they quote:
+// that may be anybody's.
+func LibraryLog(log *slog.Logger) io.Writer { return libraryLog{log} }
+
+type libraryLog struct{ log *slog.Logger }
+
+func (l libraryLog) Write(p []byte) (int, error) {
+	said, _, _ := strings.Cut(string(p), `"`)
+	l.log.Warn("a library says", "what", strings.TrimSpace(said))
+	return len(p), nil
+}
+
+// handlers makes handlers of a format.
+func handlers(format string, level slog.Leveler) func(io.Writer) slog.Handler {
 	opts := &slog.HandlerOptions{Level: level}
-	if l.Format == "text" {
-		return slog.New(slog.NewTextHandler(w, opts)), level
+	if format == "text" {
+		return func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, opts) }
 	}
 	opts.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
 		if a.Value.Kind() == slog.KindDuration {
@@ -36,5 +57,5 @@ func NewLogger(w io.Writer, l config.Log) (*slog.Logger, *slog.LevelVar) {
 		}
 		return a
 	}
-	return slog.New(slog.NewJSONHandler(w, opts)), level
+	return func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, opts) }
 }

@@ -22,10 +22,12 @@ func TestNewLogger(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var b strings.Builder
-		log, _ := NewLogger(&b, config.Log{Level: tt.level, Format: tt.format})
+		q := NewLogQueue(&b)
+		log, _ := NewLogger(q, config.Log{Level: tt.level, Format: tt.format})
 		for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
 			log.Log(t.Context(), level, "said")
 		}
+		q.Close()
 		if got := strings.Count(b.String(), "\n"); got != tt.lines || !strings.HasPrefix(b.String(), tt.begin) {
 			t.Errorf("%s, %s: %d lines, want %d that begin with %s:\n%s", tt.level, tt.format, got, tt.lines, tt.begin, b.String())
 		}
@@ -35,8 +37,10 @@ func TestNewLogger(t *testing.T) {
 func TestNewLoggerDurations(t *testing.T) {
 	for format, want := range map[string]string{"json": `"duration":0.25`, "text": "duration=250ms"} {
 		var b strings.Builder
-		log, _ := NewLogger(&b, config.Log{Level: "info", Format: format})
+		q := NewLogQueue(&b)
+		log, _ := NewLogger(q, config.Log{Level: "info", Format: format})
 		log.Info("said", "duration", 250*time.Millisecond)
+		q.Close()
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%s: %q does not have %s", format, b.String(), want)
 		}
