@@ -24,7 +24,7 @@ type Config struct {
 	Inbound []Switch // whose waiting callers are offered a text, see [Server.Watch]
 
 	Allow    []netip.Prefix // peers that may connect; loopback
-	MaxCalls int            // calls at a time; more are closed at once, and their dialplan goes on; 10000
+	MaxCalls int            // calls at a time; more are refused, see [Server.Serve], and their dialplan goes on; 10000
 
 	DrainTimeout      time.Duration // how long live calls may go on after shutdown began; 30 s
 	FirstFrameTimeout time.Duration // from connecting to the channel data; 5 s

@@ -2,6 +2,9 @@ package freeswitch
 
 import (
 	"context"
+	"net"
+	"os"
+	"syscall"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -17,6 +20,31 @@ type (
 
 // DialWith makes a server reach its switches by a function.
 func (s *Server) DialWith(dial func(address, password string) (SwitchConn, error)) { s.dial = dial }
+
+// ServeStarved is Serve when there is no descriptor for the first call.
+func (s *Server) ServeStarved(ctx context.Context, ln net.Listener) error {
+	d := newDoor(ln)
+	d.ln = &starved{Listener: ln}
+	return s.serveDoor(ctx, d)
+}
+
+type starved struct {
+	net.Listener
+	over bool
+}
+
+func (l *starved) Accept() (net.Conn, error) {
+	if l.over {
+		return l.Listener.Accept()
+	}
+	l.over = true
+	c, err := l.Listener.Accept() // one that waits in the kernel's queue
+	if err != nil {
+		return nil, err
+	}
+	c.Close()
+	return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+}
 
 // NewAnswer is what a SwitchConn's Send returns.
 func NewAnswer(text string) Answer { return answer{text: text} }

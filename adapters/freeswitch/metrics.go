@@ -22,6 +22,7 @@ const otherPrompt = "other"
 
 type metrics struct {
 	active   prometheus.Gauge
+	full     prometheus.Counter
 	rejected map[string]prometheus.Counter
 	protocol map[esl.Kind]prometheus.Counter
 
@@ -59,6 +60,10 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 			Name: "deflect_freeswitch_calls_active",
 			Help: "Calls whose connection is open.",
 		}),
+		full: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "deflect_freeswitch_full_total",
+			Help: "Times that as many calls as allowed were in progress: more are refused until some end.",
+		}),
 		rejected: map[string]prometheus.Counter{},
 		protocol: map[esl.Kind]prometheus.Counter{},
 
@@ -91,7 +96,7 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 	if reg == nil {
 		reg = prometheus.NewRegistry()
 	}
-	all := []prometheus.Collector{m.active, rejected, protocol, confirmed, promptErrors, m.offers, up}
+	all := []prometheus.Collector{m.active, m.full, rejected, protocol, confirmed, promptErrors, m.offers, up}
 	for i, c := range all {
 		if err := reg.Register(c); err != nil {
 			for _, done := range all[:i] {

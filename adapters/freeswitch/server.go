@@ -2,7 +2,6 @@ package freeswitch
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -30,6 +29,8 @@ type Server struct {
 
 	mu    sync.Mutex
 	calls int
+	full  chan struct{} // ends when there is room again; nil while there is some
+	doors map[*door]bool
 }
 
 // setup is what a Server works by, until [Server.Reload] replaces it. It does not
@@ -62,7 +63,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{metrics: m, log: first.Logger, dial: dialLibrary}
+	s := &Server{metrics: m, log: first.Logger, dial: dialLibrary, doors: map[*door]bool{}}
 	s.watcher = newWatcher(s, first.Inbound)
 	s.setup.Store(first)
 	s.cut, s.cutNow = context.WithCancel(context.Background())
@@ -81,6 +82,10 @@ func (s *Server) Reload(cfg Config) error {
 		return err
 	}
 	s.setup.Store(next)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.makeRoom()
+	s.shutIfFull()
 	return nil
 }
 
@@ -88,12 +93,32 @@ func (s *Server) Reload(cfg Config) error {
 // progress go on for at most Config.DrainTimeout, ends the rest so that their
 // callers go on in the dialplan, and returns nil when the last call is over. It
 // returns an error only when ln breaks.
+//
+// While as many calls as Config.MaxCalls allows are in progress, or no file descriptor
+// is left, a [*net.TCPListener] is closed, and its address, which nobody else may
+// listen on meanwhile, is listened on again when there is room: FreeSWITCH goes on
+// with the next host of the dialplan only when nobody listens. Connections that
+// wait to be accepted at that moment are reset. Listeners of other kinds stay open, and
+// connections over the limit are closed at once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	return s.serveDoor(ctx, newDoor(ln))
+}
+
+func (s *Server) serveDoor(ctx context.Context, d *door) error {
+	s.mu.Lock()
+	s.doors[d] = true
+	if s.full != nil {
+		d.shut()
+	}
+	s.mu.Unlock()
+	stop := context.AfterFunc(ctx, d.end)
 	defer stop()
-	defer ln.Close()
 	var sessions sync.WaitGroup
-	err := s.accept(ctx, ln, &sessions)
+	err := s.accept(ctx, d, &sessions)
+	d.end()
+	s.mu.Lock()
+	delete(s.doors, d)
+	s.mu.Unlock()
 
 	drain := time.AfterFunc(s.setup.Load().DrainTimeout, s.Cut)
 	defer drain.Stop()
@@ -110,44 +135,6 @@ func (s *Server) Calls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls
-}
-
-func (s *Server) accept(ctx context.Context, ln net.Listener, sessions *sync.WaitGroup) error {
-	backoff := time.Duration(0)
-	for {
-		nc, err := ln.Accept()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				s.reject(nc, rejectedShutdown)
-			}
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return err
-		case err != nil:
-			// Out of descriptors, most likely: calls that end free some.
-			backoff = min(max(2*backoff, 5*time.Millisecond), time.Second)
-			s.log.Warn("accept failed, trying again", "err", err, "pause", backoff)
-			select {
-			case <-time.After(backoff):
-			case <-ctx.Done():
-			}
-			continue
-		}
-		backoff = 0
-		if !s.allowed(nc.RemoteAddr()) {
-			s.reject(nc, rejectedNotAllowed)
-			continue
-		}
-		if !s.enter() {
-			s.reject(nc, rejectedMaxCalls)
-			continue
-		}
-		sessions.Go(func() {
-			defer s.leave()
-			s.serve(nc)
-		})
-	}
 }
 
 // allowed looks an address up in the allow-list. What has no IP address came
@@ -174,24 +161,6 @@ func (s *Server) reject(nc net.Conn, reason string) {
 	s.metrics.rejected[reason].Inc()
 	s.log.Debug("connection rejected", "reason", reason, "peer", nc.RemoteAddr().String())
 	nc.Close()
-}
-
-func (s *Server) enter() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.calls >= s.setup.Load().MaxCalls {
-		return false
-	}
-	s.calls++
-	s.metrics.active.Inc()
-	return true
-}
-
-func (s *Server) leave() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls--
-	s.metrics.active.Dec()
 }
 
 // serve runs one call over a connection. Whatever happens, the connection gets

@@ -178,6 +178,9 @@ func (d *Daemon) notReady() string {
 	if d.stopping.Load() {
 		return "draining"
 	}
+	if d.server.Refusing() {
+		return "full: no more calls until some end"
+	}
 	if away := d.server.Away(); len(away) > 0 {
 		return "freeswitch away: " + strings.Join(away, ", ")
 	}

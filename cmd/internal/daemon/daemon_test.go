@@ -105,6 +105,26 @@ func TestWholeWay(t *testing.T) {
 	}
 }
 
+// A daemon that is full takes no calls, and says so.
+func TestFull(t *testing.T) {
+	b := start(t, func(o *Options) { o.Config.FreeSWITCH.MaxCalls = 1 })
+	addr := b.daemon.Addr()
+	results, live := b.calls(1, listening)
+	<-live
+	if status, body := b.get("/readyz"); status != http.StatusServiceUnavailable || body != "full: no more calls until some end\n" {
+		t.Errorf("/readyz = %d %q", status, body)
+	}
+	if c, err := net.Dial("tcp", b.daemon.Addr()); err == nil || b.daemon.Addr() != addr {
+		t.Errorf("dialling %s: %v, %v", b.daemon.Addr(), c, err)
+	}
+	b.stop()
+	b.daemon.Cut()
+	outcomes(t, results, 1)
+	if err := b.finish(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestHTTP(t *testing.T) {
 	b := start(t, nil)
 	for path, want := range map[string]string{"/healthz": "200 ok\n", "/readyz": "200 ok\n", "/": "404 404 page not found\n"} {

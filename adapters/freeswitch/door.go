@@ -1,0 +1,249 @@
+package freeswitch
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// door is where calls come in. It is shut while there is no room for them: FreeSWITCH
+// goes on with the next host of its dialplan only when nobody listens, not when it is
+// let in and then turned away. Those whom the kernel has let in by then are reset, and
+// go on in their dialplan.
+type door struct {
+	address string // to listen on again; "" for a listener of another kind, which stays open
+
+	mu   sync.Mutex
+	ln   net.Listener
+	open bool
+	over bool
+}
+
+func newDoor(ln net.Listener) *door {
+	d := &door{ln: ln, open: true}
+	if _, ok := ln.(*net.TCPListener); ok {
+		d.address = ln.Addr().String()
+	}
+	return d
+}
+
+func (d *door) accept() (net.Conn, error) {
+	d.mu.Lock()
+	ln := d.ln
+	d.mu.Unlock()
+	return ln.Accept()
+}
+
+// shut closes a door that can be opened again.
+func (d *door) shut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.address != "" && d.open {
+		d.open = false
+		d.ln.Close()
+	}
+}
+
+// isShut reports whether the door is shut, and not for good.
+func (d *door) isShut() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.open && !d.over
+}
+
+// reopen opens a door that is shut.
+func (d *door) reopen() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open || d.over {
+		return nil
+	}
+	ln, err := net.Listen("tcp", d.address)
+	if err == nil {
+		d.ln, d.open = ln, true
+	}
+	return err
+}
+
+// end closes the door for good.
+func (d *door) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.over, d.open = true, false
+	d.ln.Close()
+}
+
+// Refusing reports whether calls are refused just now: because as many as
+// Config.MaxCalls allows are in progress, or because [Server.Serve] cannot listen for
+// want of file descriptors or of its address.
+func (s *Server) Refusing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for d := range s.doors {
+		if d.isShut() {
+			return true
+		}
+	}
+	return s.full != nil
+}
+
+// enter lets a call in, and shuts the doors behind the last one that there is room for.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.calls >= s.setup.Load().MaxCalls {
+		return false
+	}
+	s.calls++
+	s.metrics.active.Inc()
+	s.shutIfFull()
+	return true
+}
+
+// shutIfFull shuts the doors when there is no room; s.mu is held.
+func (s *Server) shutIfFull() {
+	if s.full != nil || s.calls < s.setup.Load().MaxCalls {
+		return
+	}
+	s.full = make(chan struct{})
+	s.metrics.full.Inc()
+	for d := range s.doors {
+		d.shut()
+	}
+}
+
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls--
+	s.metrics.active.Dec()
+	s.makeRoom()
+}
+
+// makeRoom ends being full once there is real room: else the doors would open for one
+// call at a time. s.mu is held.
+func (s *Server) makeRoom() {
+	most := s.setup.Load().MaxCalls
+	if s.full != nil && s.calls <= most-max(1, most/20) {
+		close(s.full)
+		s.full = nil
+	}
+}
+
+// whenRoom returns what ends when there is room; nil when there is some.
+func (s *Server) whenRoom() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full
+}
+
+const (
+	openAgain = 100 * time.Millisecond // after how long a door is opened for which a descriptor or the address was missing
+	openMost  = time.Second            // at most, after doubling
+	sayFull   = time.Minute            // how often the log says that calls are refused
+)
+
+// doorkeeper opens the door of one Serve again.
+type doorkeeper struct {
+	*door
+	s     *Server
+	pause time.Duration // of the last attempt
+	said  map[string]time.Time
+}
+
+// wait opens the door again once there is room, and not before a pause after an error.
+// It reports false when ctx ends first.
+func (d *doorkeeper) wait(ctx context.Context, err error) bool {
+	for {
+		if err != nil {
+			d.say("calls are refused: cannot listen, trying again", "err", err)
+			d.pause = min(max(2*d.pause, openAgain), openMost)
+			select {
+			case <-time.After(d.pause):
+			case <-ctx.Done():
+				return false
+			}
+		}
+		for room := d.s.whenRoom(); room != nil; room = d.s.whenRoom() {
+			d.say("calls are refused until some end: as many as allowed are in progress", "calls", d.s.Calls())
+			select {
+			case <-room:
+			case <-ctx.Done():
+				return false
+			}
+		}
+		if err = d.reopen(); err != nil {
+			continue
+		}
+		if d.s.whenRoom() == nil {
+			return ctx.Err() == nil
+		}
+		d.shut() // calls of other kinds came first
+	}
+}
+
+// say tells the operator, but not at every turn.
+func (d *doorkeeper) say(message string, args ...any) {
+	if time.Since(d.said[message]) > sayFull {
+		d.said[message] = time.Now()
+		d.s.log.Warn(message, args...)
+	}
+}
+
+// accept lets calls in until ctx ends.
+func (s *Server) accept(ctx context.Context, d *door, sessions *sync.WaitGroup) error {
+	keeper := doorkeeper{door: d, s: s, said: map[string]time.Time{}}
+	backoff := time.Duration(0)
+	for {
+		nc, err := d.accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				s.reject(nc, rejectedShutdown)
+			}
+			return nil
+		case err != nil && d.isShut():
+			if !keeper.wait(ctx, nil) {
+				return nil
+			}
+			continue
+		case errors.Is(err, net.ErrClosed):
+			if ctx.Err() != nil { // since it was looked at
+				return nil
+			}
+			return err
+		case err != nil && d.address != "" && (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)):
+			// Nobody shall wait in the kernel's queue for a descriptor: the
+			// next host of the dialplan may have some.
+			d.shut()
+			if !keeper.wait(ctx, err) {
+				return nil
+			}
+			continue
+		case err != nil:
+			backoff = min(max(2*backoff, 5*time.Millisecond), time.Second)
+			s.log.Warn("accept failed, trying again", "err", err, "pause", backoff)
+			select {
+			case <-time.After(backoff):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		backoff, keeper.pause = 0, 0
+		if !s.allowed(nc.RemoteAddr()) {
+			s.reject(nc, rejectedNotAllowed)
+			continue
+		}
+		if !s.enter() {
+			s.reject(nc, rejectedMaxCalls)
+			continue
+		}
+		sessions.Go(func() {
+			defer s.leave()
+			s.serve(nc)
+		})
+	}
+}
