@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
 )
 
 type checkCmd struct {
@@ -29,6 +30,9 @@ func (c *checkCmd) Run(a *app) error {
 	}
 	for _, l := range file.Lists {
 		fmt.Fprintf(a.stdout, "# %s: %d entries\n", l.Name(), l.Len())
+	}
+	if short := daemon.ShareDescriptors(file).Short(); short != "" {
+		fmt.Fprintf(a.stdout, "# freeswitch.outbound.max_calls: started from here, deflectd serves %s\n", short)
 	}
 	fmt.Fprintf(a.stdout, "# With every default filled in:\n%s", file.Effective())
 	return nil

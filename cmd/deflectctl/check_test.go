@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -47,6 +48,26 @@ func TestCheckBadFile(t *testing.T) {
 	}
 	if code, _, stderr = invoke(t, "check", name+".none"); code != exitUsage || !strings.Contains(stderr, "1 problem in") {
 		t.Errorf("without a file: exit code %d, stderr %q", code, stderr)
+	}
+}
+
+// More calls than any process has descriptors for.
+func TestCheckOpenFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no limit of open files")
+	}
+	name := configFile(t, "https://api.example")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := strings.Replace(string(data), "outbound: {", "outbound: {max_calls: 2000000000, ", 1)
+	if err := os.WriteFile(name, []byte(more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := invokeShowing(t, "check", name)
+	if code != 0 || !strings.Contains(stdout, "# freeswitch.outbound.max_calls: started from here, deflectd serves ") {
+		t.Errorf("exit code %d, %q\n%s", code, stderr, stdout)
 	}
 }
 

@@ -63,7 +63,12 @@ type process struct {
 // listens.
 func launch(t *testing.T, api, more string) (p *process, outbound, web string) {
 	t.Helper()
-	p = &process{t: t, cmd: command(t, configFile(t, api, more))}
+	return launchCommand(t, command(t, configFile(t, api, more)))
+}
+
+func launchCommand(t *testing.T, cmd *exec.Cmd) (p *process, outbound, web string) {
+	t.Helper()
+	p = &process{t: t, cmd: cmd}
 	pipe, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -314,6 +319,74 @@ func TestLogNobodyReads(t *testing.T) {
 				t.Error("SIGTERM does not end it")
 			}
 		})
+	}
+}
+
+// With few descriptors, more calls than there are of them, and scrapers that keep their
+// connections: who is let in is served, texts included, and the rest goes on at once.
+func TestFewDescriptors(t *testing.T) {
+	const calls, scrapers, limit = 2000, 1100, 1024
+	api := httptest.NewServer(deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
+	defer api.Close()
+	cmd := command(t, configFile(t, api.URL, freePort))
+	cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, limit), cmd.Path}, cmd.Args[1:]...)
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Path = sh
+	p, outbound, web := launchCommand(t, cmd)
+	lowered := p.await("max_calls lowered: more do not fit into the limit of open files; raise it (ulimit -n, LimitNOFILE=)")
+	if to := lowered["to"].(float64); to < limit/2 || to > limit*9/10 || lowered["open_files"].(float64) != limit {
+		t.Errorf("%v", lowered)
+	}
+	for range scrapers {
+		c, err := net.Dial("tcp", web)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+
+	results := make(chan freeswitchtest.Result, calls)
+	for i := range calls {
+		c := accepting
+		c.Prompts = map[string]time.Duration{"offer.wav": 100 * time.Millisecond, "ivrdeflect/en/sent.wav": time.Millisecond}
+		if i%10 >= 3 {
+			c.Script = nil
+		}
+		go func() {
+			r, err := c.Dial(context.Background(), outbound)
+			if err != nil {
+				t.Error(err)
+			}
+			results <- r
+		}()
+	}
+	got := map[string]int{}
+	for range calls {
+		r := <-results
+		if r.Lost || !r.Continued {
+			t.Errorf("a call was lost: %v", r.Timeline)
+		}
+		got[r.Vars["deflect_outcome"]+" "+r.Vars["deflect_reason"]]++
+	}
+	for why := range got {
+		if why != "sent ok" && why != "no_input no_key" && why != " " {
+			t.Errorf("%d calls ended with %q", got[why], why)
+		}
+	}
+	if got["sent ok"] == 0 || got["no_input no_key"] == 0 {
+		t.Errorf("outcomes %v", got)
+	}
+	resp, err := http.Get("http://" + web + "/readyz")
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("/readyz: %v, %v", resp, err)
+	}
+	p.signal()
+	if code := p.exitCode(); code != 0 || strings.Contains(p.stderr.String(), "too many open files") {
+		t.Errorf("exit code %d:\n%s", code, p.stderr.String())
 	}
 }
 

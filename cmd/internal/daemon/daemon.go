@@ -42,6 +42,8 @@ type Daemon struct {
 	http   *http.Server
 	log    *slog.Logger
 	about  []any // what the line at the start says
+	room   Descriptors
+	own    *http.Transport // to the API, nil if it came with the options
 
 	reloader *reloader
 
@@ -73,14 +75,21 @@ func New(o Options) (*Daemon, error) {
 	}
 
 	d := &Daemon{log: o.Logger, reloader: reloader}
+	room := ShareDescriptors(o.Config)
 	api := o.Config.Deflect
 	api.Transport, api.Logger, api.Registerer = o.Transport, o.Logger, reg
+	if api.Transport == nil {
+		d.own = deflect.NewTransport()
+		d.own.MaxConnsPerHost = room.Requests
+		api.Transport = d.own
+	}
 	var err error
 	if d.client, err = deflect.New(api); err != nil {
 		return nil, fmt.Errorf("daemon: configure LiveDeflect: %w", err)
 	}
 	fs := o.Config.FreeSWITCH
 	fs.Client, fs.Logger, fs.Registerer = d.client, o.Logger, reg
+	fs.MaxCalls = room.Calls
 	if d.server, err = freeswitch.New(fs); err != nil {
 		return nil, fmt.Errorf("daemon: configure FreeSWITCH: %w", err)
 	}
@@ -93,9 +102,13 @@ func New(o Options) (*Daemon, error) {
 		d.calls.Close()
 		return nil, fmt.Errorf("daemon: listen for HTTP: %w", err)
 	}
+	guests := newGuests(d.web, room.HTTP)
+	d.web, d.http.ConnState = guests, guests.changed
 	d.about = []any{
 		"version", o.Build.Version, "outbound", d.Addr(), "http", d.HTTPAddr(), "profiles", names(fs.Profiles),
+		"max_calls", room.Calls,
 	}
+	d.room = room
 	if len(fs.Inbound) > 0 {
 		d.about = append(d.about, "watching", d.server.Away()) // all of them, as yet
 	}
@@ -113,6 +126,7 @@ func (d *Daemon) HTTPAddr() string { return d.web.Addr().String() }
 // are drained in both cases.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.log.Info("deflectd started", d.about...)
+	d.sayShort(d.room)
 	began := time.Now()
 	serveCtx, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
@@ -150,6 +164,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	<-polled
 	d.reloader.close()
 	d.client.Close()
+	if d.own != nil {
+		d.own.CloseIdleConnections()
+	}
 	err := errors.Join(broke("calls", callErr), broke("waiting calls", watchErr), broke("HTTP", webErr))
 	d.log.Info("deflectd stopped", "uptime", time.Since(began).Round(time.Millisecond))
 	return err
@@ -185,6 +202,14 @@ func (d *Daemon) notReady() string {
 		return "freeswitch away: " + strings.Join(away, ", ")
 	}
 	return ""
+}
+
+// sayShort says that not as many calls are served as the configuration allows.
+func (d *Daemon) sayShort(room Descriptors) {
+	if room.Short() != "" {
+		d.log.Warn("max_calls lowered: more do not fit into the limit of open files; raise it (ulimit -n, LimitNOFILE=)",
+			"to", room.Calls, "from", room.wanted, "open_files", room.Limit)
+	}
 }
 
 func broke(what string, err error) error {

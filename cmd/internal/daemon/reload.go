@@ -147,6 +147,8 @@ func (d *Daemon) reload() error {
 	// Whatever can be wrong is found before anything changes.
 	fs := next.FreeSWITCH
 	fs.Client = d.client
+	room := ShareDescriptors(next)
+	fs.MaxCalls = room.Calls
 	if err := fs.Validate(); err != nil {
 		return err
 	}
@@ -163,6 +165,7 @@ func (d *Daemon) reload() error {
 	if r.level != nil {
 		r.level.Set(Level(next.Log))
 	}
+	d.sayShort(room)
 	r.current = next
 	return nil
 }
