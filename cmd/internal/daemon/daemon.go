@@ -93,7 +93,7 @@ func New(o Options) (*Daemon, error) {
 	if d.server, err = freeswitch.New(fs); err != nil {
 		return nil, fmt.Errorf("daemon: configure FreeSWITCH: %w", err)
 	}
-	d.http = newHTTPServer(reg, d.notReady, d.Reload, o.Logger)
+	d.http = newHTTPServer(reg, d.ready, d.Reload, o.Logger)
 
 	if d.calls, err = net.Listen("tcp", o.Config.OutboundListen); err != nil {
 		return nil, fmt.Errorf("daemon: listen for calls: %w", err)
@@ -189,19 +189,19 @@ func (d *Daemon) stopHTTP(served <-chan error) error {
 	return <-served
 }
 
-// notReady says why no call is accepted, or on which switches no waiting caller is
-// offered a text.
-func (d *Daemon) notReady() string {
+// ready reports whether calls are taken, and says why not, or on which switches no
+// waiting caller is offered a text. Calls that are handed over go on without those.
+func (d *Daemon) ready() (takesCalls bool, about string) {
 	if d.stopping.Load() {
-		return "draining"
+		return false, "draining"
 	}
 	if d.server.Refusing() {
-		return "full: no more calls until some end"
+		return false, "full: no more calls until some end"
 	}
 	if away := d.server.Away(); len(away) > 0 {
-		return "freeswitch away: " + strings.Join(away, ", ")
+		return true, "freeswitch away: " + strings.Join(away, ", ")
 	}
-	return ""
+	return true, ""
 }
 
 // sayShort says that not as many calls are served as the configuration allows.

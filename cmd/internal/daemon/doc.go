@@ -7,8 +7,9 @@
 //	go func() { <-secondSignal; d.Cut() }()
 //	err = d.Run(ctx) // until ctx ends and every call is over
 //
-// With freeswitch.inbound it also watches callers who wait in queues; /readyz is red,
-// with their names, while switches of it are away.
+// /readyz tells whether calls are taken. With freeswitch.inbound the daemon also
+// watches callers who wait in queues; /readyz names the switches that are away, and
+// /readyz?inbound is red meanwhile.
 //
 // Stopping goes in this order: /readyz turns red, no new call is accepted, live
 // calls go on for at most freeswitch.outbound.drain, the rest is given back to

@@ -13,7 +13,7 @@ import (
 
 // newHTTPServer serves metrics, health and readiness, and reloads for whoever is on
 // this machine. Its limits are for whoever reaches the port.
-func newHTTPServer(reg *prometheus.Registry, notReady func() string, reload func() error, log *slog.Logger) *http.Server {
+func newHTTPServer(reg *prometheus.Registry, ready func() (bool, string), reload func() error, log *slog.Logger) *http.Server {
 	errors := slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{
@@ -24,12 +24,15 @@ func newHTTPServer(reg *prometheus.Registry, notReady func() string, reload func
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "ok")
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if why := notReady(); why != "" {
-			answer(w, http.StatusServiceUnavailable, why)
-			return
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		switch takesCalls, about := ready(); {
+		case !takesCalls, about != "" && r.URL.Query().Has("inbound"):
+			answer(w, http.StatusServiceUnavailable, about)
+		case about != "":
+			answer(w, http.StatusOK, "ok\n"+about)
+		default:
+			answer(w, http.StatusOK, "ok")
 		}
-		answer(w, http.StatusOK, "ok")
 	})
 	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
 		// The port may be open to a whole network for the sake of /metrics.

@@ -25,8 +25,10 @@ func TestInbound(t *testing.T) {
 		fs.Profiles[0].Prompts.Sent = "sent.wav"
 	})
 	b.log.await("watching switch")
-	if status, body := b.get("/readyz"); status != http.StatusOK {
-		t.Errorf("/readyz = %d %q", status, body)
+	for _, path := range []string{"/readyz", "/readyz?inbound"} {
+		if status, body := b.get(path); status != http.StatusOK || body != "ok\n" {
+			t.Errorf("%s = %d %q", path, status, body)
+		}
 	}
 
 	call := freeswitchtest.Call{ANI: caller, DNIS: dialed, Vars: map[string]string{"deflect_info_Plan": "Gold"}}
@@ -44,8 +46,12 @@ func TestInbound(t *testing.T) {
 	port := sw.Addr()
 	sw.Stop()
 	b.log.await("switch is away: no offers there until it is back, its calls go on")
-	if status, body := b.get("/readyz"); status != http.StatusServiceUnavailable || body != "freeswitch away: fs1\n" {
+	// The calls that are handed over are served all the same.
+	if status, body := b.get("/readyz"); status != http.StatusOK || body != "ok\nfreeswitch away: fs1\n" {
 		t.Errorf("/readyz = %d %q", status, body)
+	}
+	if status, body := b.get("/readyz?inbound"); status != http.StatusServiceUnavailable || body != "freeswitch away: fs1\n" {
+		t.Errorf("/readyz?inbound = %d %q", status, body)
 	}
 	if err := sw.Start(); err != nil || sw.Addr() != port {
 		t.Fatalf("%v, %s", err, sw.Addr())
