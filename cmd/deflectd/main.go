@@ -5,7 +5,8 @@
 //
 // SIGHUP loads the configuration anew; a bad one is refused and the old one stays.
 // SIGTERM or SIGINT stops accepting calls and lets live ones end; a second one
-// gives live calls back to the dialplan at once. Exit codes: 0 stopped as told,
+// gives live calls back to the dialplan at once. While the configuration is still read,
+// at the start, the first ends the process. Exit codes: 0 stopped as told,
 // 1 could not run, 2 usage or configuration.
 package main
 
@@ -43,12 +44,18 @@ Exit codes: 0 stopped as told, 1 could not run, 2 usage or configuration.`
 func main() {
 	// A log whose reader has died is no reason to end.
 	signal.Ignore(syscall.SIGPIPE)
-	signals := make(chan os.Signal, 3)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
+	// None of a kind can crowd out the other: two are enough to stop, and one to
+	// reload what changed since the last reload began.
+	stop, reload := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(reload, syscall.SIGHUP)
+	os.Exit(run(os.Args[1:], signals{stop, reload}, os.Stdout, os.Stderr))
 }
 
-func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
+// signals are what the process is told.
+type signals struct{ stop, reload <-chan os.Signal }
+
+func run(args []string, told signals, stdout, stderr io.Writer) int {
 	queue := daemon.NewLogQueue(stderr)
 	defer queue.Close()
 	var f flags
@@ -70,14 +77,68 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 		fmt.Fprintf(queue, "deflectd: %v (see deflectd --help)\n", err)
 		return exitUsage
 	}
-	return serve(f.Config, signals, queue)
+	return serve(f.Config, told, queue)
 }
 
-func serve(name string, signals <-chan os.Signal, queue *daemon.LogQueue) int {
+func serve(name string, told signals, queue *daemon.LogQueue) int {
+	// Files may be long or hang, and so may the look-up of an address.
+	type started struct {
+		d    *daemon.Daemon
+		code int
+	}
+	ready := make(chan started, 1)
+	go func() {
+		d, code := start(name, queue)
+		ready <- started{d, code}
+	}()
+	var d *daemon.Daemon
+	select {
+	case <-told.stop:
+		return 0
+	case s := <-ready:
+		if s.d == nil {
+			return s.code
+		}
+		d = s.d
+	}
+
+	ctx, drain := context.WithCancel(context.Background())
+	defer drain()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for _, stop := range []func(){drain, d.Cut} {
+			select {
+			case <-ended:
+				return
+			case <-told.stop:
+				stop()
+			}
+		}
+	}()
+	go func() {
+		for {
+			select {
+			case <-ended:
+				return
+			case <-told.reload:
+				d.Reload() //nolint:errcheck // logs why not
+			}
+		}
+	}()
+	if err := d.Run(ctx); err != nil {
+		fmt.Fprintln(queue, "deflectd:", err)
+		return exitRuntime
+	}
+	return 0
+}
+
+// start makes a daemon. Without one it has said why not, and returns the exit code.
+func start(name string, queue *daemon.LogQueue) (*daemon.Daemon, int) {
 	file, err := config.Load(name, os.Getenv)
 	if err != nil {
 		fmt.Fprintf(queue, "deflectd: not started, because of the configuration:\n%v\n", err)
-		return exitUsage
+		return nil, exitUsage
 	}
 	log, level := daemon.NewLogger(queue, file.Log)
 	stdlog.SetFlags(0)
@@ -91,35 +152,7 @@ func serve(name string, signals <-chan os.Signal, queue *daemon.LogQueue) int {
 	})
 	if err != nil {
 		fmt.Fprintln(queue, "deflectd: not started:", err)
-		return exitRuntime
+		return nil, exitRuntime
 	}
-
-	ctx, drain := context.WithCancel(context.Background())
-	defer drain()
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		for draining := false; ; {
-			var sig os.Signal
-			select {
-			case <-ended:
-				return
-			case sig = <-signals:
-			}
-			switch {
-			case sig == syscall.SIGHUP:
-				go d.Reload() //nolint:errcheck // logs why not; a file system may hang, the next signal must not
-			case draining:
-				d.Cut()
-			default:
-				draining = true
-				drain()
-			}
-		}
-	}()
-	if err := d.Run(ctx); err != nil {
-		fmt.Fprintln(queue, "deflectd:", err)
-		return exitRuntime
-	}
-	return 0
+	return d, 0
 }

@@ -31,7 +31,7 @@ func TestRunUsage(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr strings.Builder
-			if code := run(tt.args, nil, &stdout, &stderr); code != tt.code {
+			if code := run(tt.args, signals{}, &stdout, &stderr); code != tt.code {
 				t.Errorf("exit code %d, want %d", code, tt.code)
 			}
 			check := func(where, text string, parts []string) {

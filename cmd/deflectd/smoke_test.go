@@ -290,6 +290,40 @@ func TestHangupReloads(t *testing.T) {
 	}
 }
 
+// SIGTERM ends a process that still reads its configuration, whatever it was told
+// before.
+func TestTermDuringLoad(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "deflectd.yaml")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(t, fifo)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	hanging, err := os.OpenFile(fifo, os.O_WRONLY, 0) // once it is read
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hanging.Close()
+	for range 10 {
+		cmd.Process.Signal(syscall.SIGHUP)
+		time.Sleep(time.Millisecond) // or the kernel makes one of them
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if code := exitCode(t, err); code != 0 {
+			t.Errorf("exit code %d, want 0", code)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("SIGTERM does not end it")
+	}
+}
+
 // A log that nobody reads, and one whose reader has died, are in the way neither of
 // calls nor of the end.
 func TestLogNobodyReads(t *testing.T) {

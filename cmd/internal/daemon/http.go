@@ -11,6 +11,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
+// reloadAnswer is how long an answer waits for a reload, whose files may be long or on
+// a file system that hangs. It is less than the server's WriteTimeout.
+const reloadAnswer = 25 * time.Second
+
 // newHTTPServer serves metrics, health and readiness, and reloads for whoever is on
 // this machine. Its limits are for whoever reaches the port.
 func newHTTPServer(reg *prometheus.Registry, ready func() (bool, string), reload func() error, log *slog.Logger) *http.Server {
@@ -45,11 +49,19 @@ func newHTTPServer(reg *prometheus.Registry, ready func() (bool, string), reload
 			answer(w, http.StatusForbidden, "not from a browser")
 			return
 		}
-		if err := reload(); err != nil {
-			answer(w, http.StatusInternalServerError, "not reloaded, going on with the configuration before:\n"+err.Error())
-			return
+		ended := make(chan error, 1)
+		go func() { ended <- reload() }()
+		select {
+		case err := <-ended:
+			if err != nil {
+				answer(w, http.StatusInternalServerError, "not reloaded, going on with the configuration before:\n"+err.Error())
+				return
+			}
+			answer(w, http.StatusOK, "ok")
+		case <-time.After(reloadAnswer):
+			answer(w, http.StatusGatewayTimeout, "not reloaded yet: reading the files takes long; the log will say what came of it")
+		case <-r.Context().Done():
 		}
-		answer(w, http.StatusOK, "ok")
 	})
 	return &http.Server{
 		Handler:           mux,

@@ -27,10 +27,11 @@ type reloader struct {
 	load  func() (config.File, error)
 	level *slog.LevelVar
 
-	reloading sync.Mutex // one at a time; held while files are read
+	reloading chan struct{} // one at a time is in it, while files are read
 	current   config.File
 
 	mu      sync.Mutex // never held while files are read
+	next    *reload    // has not begun; nil if nobody waits for one
 	lists   []*deflect.DoNotTextFile
 	unwatch context.CancelFunc // ends the watches of lists
 	watches sync.WaitGroup
@@ -40,7 +41,7 @@ type reloader struct {
 
 func newReloader(o Options) (*reloader, []prometheus.Collector) {
 	r := &reloader{
-		load: o.Load, level: o.Level, current: o.Config, unwatch: func() {},
+		load: o.Load, level: o.Level, current: o.Config, unwatch: func() {}, reloading: make(chan struct{}, 1),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deflectd_config_last_reload_successful",
 			Help: "1 if the last attempt to load the configuration succeeded, else 0: the one before is in use.",
@@ -104,13 +105,42 @@ func (r *reloader) close() {
 	}
 }
 
+// reload is one that several may wait for.
+type reload struct {
+	ended chan struct{}
+	err   error // once ended
+}
+
 // Reload loads the configuration anew and goes on with it; calls in progress keep
 // theirs. With any problem everything stays as it was, and the error tells every
-// problem. It is safe for concurrent use.
+// problem. It is safe for concurrent use: while one runs, those who come share the
+// next one, so that each gets the answer of a reload that began after it came.
 func (d *Daemon) Reload() error {
 	r := d.reloader
-	r.reloading.Lock()
-	defer r.reloading.Unlock()
+	r.mu.Lock()
+	mine, first := r.next, r.next == nil
+	if first {
+		mine = &reload{ended: make(chan struct{})}
+		r.next = mine
+	}
+	r.mu.Unlock()
+	if !first {
+		<-mine.ended
+		return mine.err
+	}
+	r.reloading <- struct{}{}
+	defer func() { <-r.reloading }()
+	r.mu.Lock()
+	r.next = nil
+	r.mu.Unlock()
+	defer close(mine.ended)
+	mine.err = d.loadAnew()
+	return mine.err
+}
+
+// loadAnew is one reload.
+func (d *Daemon) loadAnew() error {
+	r := d.reloader
 	err := d.reload()
 	switch {
 	case errors.Is(err, errStopping):

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -151,6 +153,61 @@ func TestReload(t *testing.T) {
 	if err := b.daemon.Reload(); !errors.Is(err, errStopping) {
 		t.Errorf("after the end: %v", err)
 	}
+}
+
+// However many ask for a reload, one runs and one follows, and each gets the answer of
+// one that began after it asked.
+func TestReloadsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		loads := 0
+		reloader, _ := newReloader(Options{Load: func() (config.File, error) {
+			loads++
+			n := loads
+			time.Sleep(time.Minute)
+			return config.File{}, fmt.Errorf("load %d", n)
+		}})
+		d := &Daemon{log: slog.New(slog.DiscardHandler), reloader: reloader}
+		got := make(chan string, 1000)
+		ask := func(n int) {
+			for range n {
+				go func() { got <- d.Reload().Error() }()
+			}
+			synctest.Wait()
+		}
+		want := func(n int, answer string) {
+			t.Helper()
+			for range n {
+				if g := <-got; g != answer {
+					t.Errorf("%s, want %s", g, answer)
+				}
+			}
+		}
+		ask(1)
+		ask(200)
+		want(1, "load 1")
+		synctest.Wait()
+		ask(10) // while the second one runs
+		want(200, "load 2")
+		want(10, "load 3")
+		if loads != 3 {
+			t.Errorf("%d loads", loads)
+		}
+	})
+}
+
+// An answer over HTTP does not wait for ever.
+func TestReloadHTTPHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		srv := newHTTPServer(prometheus.NewRegistry(), nil, func() error { <-hang; return nil }, slog.New(slog.DiscardHandler))
+		req, w := httptest.NewRequest(http.MethodPost, "/-/reload", nil), httptest.NewRecorder()
+		req.RemoteAddr = "127.0.0.1:1234"
+		srv.Handler.ServeHTTP(w, req)
+		if w.Code != http.StatusGatewayTimeout || !strings.Contains(w.Body.String(), "not reloaded yet") {
+			t.Errorf("%d %q", w.Code, w.Body)
+		}
+		close(hang)
+	})
 }
 
 // Who may ask for a reload over HTTP.
