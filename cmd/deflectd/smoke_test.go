@@ -360,6 +360,10 @@ func TestLogNobodyReads(t *testing.T) {
 // connections: who is let in is served, texts included, and the rest goes on at once.
 func TestFewDescriptors(t *testing.T) {
 	const calls, scrapers, limit = 2000, 1100, 1024
+	var own syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &own); err != nil || own.Cur < calls+scrapers+1000 {
+		t.Skipf("the test itself needs some 4,000 descriptors, and has %d (%v)", own.Cur, err)
+	}
 	api := httptest.NewServer(deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
 	defer api.Close()
 	cmd := command(t, configFile(t, api.URL, freePort))
