@@ -192,16 +192,3 @@ func NewEvent(name string, headers map[string]string) Event {
 	}
 	return Event{&eventData{name: name, lines: lines}}
 }
-
-// ParseChannelData makes an event, named ChannelData, of what the switch's api
-// command uuid_dump answers. The error says why it is none.
-func ParseChannelData(text string) (Event, error) {
-	lines, err := indexLines([]byte(strings.TrimRight(text, "\n")+"\n\n"), math.MaxInt, nil)
-	if err != nil {
-		return Event{}, err
-	}
-	if name := eventName(lines); name != ChannelData {
-		return Event{}, fault(KindMalformed, "event: not the data of a channel")
-	}
-	return Event{&eventData{name: ChannelData, lines: lines}}, nil
-}

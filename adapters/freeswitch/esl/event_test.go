@@ -238,18 +238,6 @@ func TestNewEvent(t *testing.T) {
 	}
 }
 
-func TestParseChannelData(t *testing.T) {
-	e, err := ParseChannelData("Event-Name: CHANNEL_DATA\nUnique-ID: u-1\nvariable_deflect_info_Plan: Gold%20%2B\n\n")
-	if err != nil || e.Name() != ChannelData || e.Get("variable_deflect_info_plan") != "Gold +" {
-		t.Errorf("%v, %q", err, e.Get("variable_deflect_info_plan"))
-	}
-	for _, bad := range []string{"", "-ERR No such channel!\n", "Event-Name: DTMF\n\n", "no colon\n\n", "Event-Name: CHANNEL_DATA\nx: \x00\n\n"} {
-		if _, err := ParseChannelData(bad); err == nil {
-			t.Errorf("%q was read", bad)
-		}
-	}
-}
-
 func FuzzNewEvent(f *testing.F) {
 	f.Add("Unique-ID", "a\nb", "X", "%41")
 	f.Fuzz(func(t *testing.T, name, value, other, more string) {
@@ -258,15 +246,15 @@ func FuzzNewEvent(f *testing.F) {
 		if fine && e.Get(name) != value {
 			t.Errorf("%q = %q, want %q", name, e.Get(name), value)
 		}
-		_, _ = ParseChannelData(value)
 	})
 }
 
 func TestEventRepeated(t *testing.T) {
-	e, err := ParseChannelData("Event-Name: CHANNEL_DATA\nvariable_a: 1\nvariable_b: x: y\nVARIABLE_A: 2\nc: 1\n")
+	d, err := plainEvent([]byte("Event-Name: X\nvariable_a: 1\nvariable_b: x: y\nVARIABLE_A: 2\nc: 1\n\n"), 10, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	e := Event{&d}
 	for name, want := range map[string]bool{"variable_a": true, "Variable_A": true, "variable_b": false, "c": false, "variable": false, "": false} {
 		if got := e.Repeated(name); got != want {
 			t.Errorf("Repeated(%q) = %v, want %v", name, got, want)

@@ -75,8 +75,9 @@ func (l *leg) execute(e *execution) {
 // scope takes the variables off the argument that hold only while it runs:
 // %[name=value,name=value]argument.
 func (e *execution) scope() {
-	list, arg, ok := strings.Cut(e.arg, "]")
-	if list, ok = strings.CutPrefix(list, "%["); !ok {
+	list, arg, _ := strings.Cut(e.arg, "]")
+	list, ok := strings.CutPrefix(list, "%[")
+	if !ok {
 		return
 	}
 	e.arg, e.scoped = arg, map[string]string{}

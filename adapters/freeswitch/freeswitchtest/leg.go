@@ -37,7 +37,6 @@ type leg struct {
 	looks   int  // the switch still takes at the queue until it goes on
 
 	stale string // keys of a menu before
-	taken bool   // the switch takes them
 
 	inline  *execution // which a socket without async waits for
 	held    []string   // commands that wait for it
