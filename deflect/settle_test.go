@@ -563,6 +563,8 @@ func TestSettleLimit(t *testing.T) {
 		}
 		time.Sleep(15 * time.Minute)
 		all := got.heard()
+		mu.Lock()
+		defer mu.Unlock()
 		for _, v := range all {
 			if late := told[v.ExternalCallID]; late > 12*time.Minute || v.Took != late || v.Result != deflect.SettledUnknown || v.Err == nil {
 				t.Errorf("%+v", v)
