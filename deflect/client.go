@@ -39,7 +39,7 @@ func New(cfg Config) (*Client, error) {
 		c.log.Warn("this process did not run for a while: what timed out then does not count against the API", "gap", gap)
 	}
 	if cfg.Transport == nil {
-		c.own = newRenewing(NewTransport)
+		c.own = newRenewing(newLimit(cfg.MaxConnections).transport)
 		cfg.Transport = c.own
 	}
 	if c.cooldowns == nil {

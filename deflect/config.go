@@ -70,7 +70,10 @@ type Config struct {
 	Breaker       BreakerConfig
 	Report        ReportConfig
 	Settle        SettleConfig
-	MaxCooldowns  int // how many callers in a cooldown are remembered, some 200 bytes each; 100000
+	// MaxConnections is how many connections to the API there are at a time, where Transport
+	// is nil: a request that has to wait for one does so within its deadline. 0 is no limit.
+	MaxConnections int
+	MaxCooldowns   int // how many callers in a cooldown are remembered, some 200 bytes each; 100000
 
 	// Transport replaces the HTTP transport, for tests and for embedders who
 	// bring their own; nil is [NewTransport], made anew every few minutes and when a
@@ -178,6 +181,9 @@ func (c Config) Validate() error {
 	}
 	if c.Breaker.OpenFor < 0 {
 		bad("Breaker.OpenFor", "is %s; must be positive", c.Breaker.OpenFor)
+	}
+	if c.MaxConnections < 0 {
+		bad("MaxConnections", "is %d; must be 0 for no limit, or positive", c.MaxConnections)
 	}
 	if c.MaxCooldowns < 1 {
 		bad("MaxCooldowns", "is %d; must be positive", c.MaxCooldowns)

@@ -43,7 +43,6 @@ type Daemon struct {
 	log    *slog.Logger
 	about  []any // what the line at the start says
 	room   Descriptors
-	own    *http.Transport // to the API, nil if it came with the options
 
 	reloader *reloader
 
@@ -78,11 +77,7 @@ func New(o Options) (*Daemon, error) {
 	room := ShareDescriptors(o.Config)
 	api := o.Config.Deflect
 	api.Transport, api.Logger, api.Registerer = o.Transport, o.Logger, reg
-	if api.Transport == nil {
-		d.own = deflect.NewTransport()
-		d.own.MaxConnsPerHost = room.Requests
-		api.Transport = d.own
-	}
+	api.MaxConnections = room.Requests
 	var err error
 	if d.client, err = deflect.New(api); err != nil {
 		return nil, fmt.Errorf("daemon: configure LiveDeflect: %w", err)
@@ -164,9 +159,6 @@ func (d *Daemon) Run(ctx context.Context) error {
 	<-polled
 	d.reloader.close()
 	d.client.Close()
-	if d.own != nil {
-		d.own.CloseIdleConnections()
-	}
 	err := errors.Join(broke("calls", callErr), broke("waiting calls", watchErr), broke("HTTP", webErr))
 	d.log.Info("deflectd stopped", "uptime", time.Since(began).Round(time.Millisecond))
 	return err

@@ -23,7 +23,7 @@ const (
 	// listened on, files that are read, name look-ups, connections that are being
 	// made or closed.
 	ownDescriptors  = 64
-	perSwitch       = 4 // two connections, and those before them that are ending
+	perSwitch       = 36 // connections for commands and events, and some of those before that are ending
 	mostHTTP        = 64
 	requestsAtATime = 256 // connections that the API is worth, as long as calls have as many
 )

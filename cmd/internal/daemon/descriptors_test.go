@@ -23,7 +23,7 @@ func TestDescriptorsFit(t *testing.T) {
 			f.Lists = make([]*deflect.DoNotTextFile, 3)
 			d := share(limit, f)
 			used := d.Calls + d.Requests + d.HTTP + ownDescriptors + 2*perSwitch + 3
-			if d.Calls < 1 || d.Calls > calls || d.Requests < 1 || d.HTTP < 4 || limit >= 128 && used > limit {
+			if d.Calls < 1 || d.Calls > calls || d.Requests < 1 || d.HTTP < 4 || limit >= 256 && used > limit {
 				t.Errorf("limit %d, max_calls %d: %+v", limit, calls, d)
 			}
 			if short := d.Short(); (short != "") != (d.Calls < calls) {
