@@ -62,6 +62,9 @@ func TestDoNotTextCut(t *testing.T) {
 			for _, end := range []bool{false, true} {
 				whole, numbers := listOf(n, end)
 				for cut := range len(whole) {
+					if cut%deflect.LessWork > 0 && whole[cut] != '\n' {
+						continue
+					}
 					write(whole)
 					l := open()
 					write(whole[:cut])

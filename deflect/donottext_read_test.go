@@ -66,6 +66,9 @@ func TestListEntries(t *testing.T) {
 func TestNoColumnIsAPhone(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(20, 26))
 	for _, region := range slices.Sorted(maps.Keys(phonenumbers.GetSupportedRegions())) {
+		if rnd.IntN(LessWork) > 0 {
+			continue
+		}
 		for range 2 {
 			at := time.Unix(1_000_000_000+rnd.Int64N(1_100_000_000), 0).UTC()
 			columns := []string{fmt.Sprint(at.Unix()), fmt.Sprint(at.UnixMilli()), fmt.Sprintf("%d.0", at.Unix())}
