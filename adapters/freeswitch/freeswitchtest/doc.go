@@ -76,6 +76,21 @@
 // ended. Only before the call is parked, within 2 ms of the first command, does
 // the end of the connection leave a call without socket_resume stuck.
 //
+// # Calls that are moved
+//
+// A call that somebody transfers ([Transfer], [TransferToPark]), or whose dialplan another
+// socket lets go on ([OtherSocket]), leaves the socket application and not the peer: the
+// connection stays. When it ends, with resume said or socket_resume true, the switch puts
+// the call into CS_RESET, and the caller hears nothing any more; the end also ends a park
+// elsewhere. Both are Result.Lost. So is a socket without async that is left with resume, and
+// socket_resume that is unset too late. What is left set is Result.ResumeLeft.
+//
+// # Keys
+//
+// Keys of a menu before (Call.Queued) are reported one a frame, until flush_dtmf. None is
+// while sensitive_dtmf is true. "*" ends a prompt, unless playback_terminators says
+// otherwise, of the channel or of the one application: %[playback_terminators=none]FILE.
+//
 // # Broadcasts
 //
 // What uuid_broadcast plays waits for the caller's sound and begins 200 ms
