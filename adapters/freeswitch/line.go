@@ -213,6 +213,8 @@ var hello = []esl.Command{
 	esl.Filter("Event-Name", "DTMF"),
 	esl.Filter("Event-Name", "CHANNEL_EXECUTE_COMPLETE"),
 	esl.Filter("Event-Name", "CHANNEL_HANGUP"),
+	// Ends that nobody waits for: each would come with all data of the channel.
+	esl.Filter("Application", "-answer"), esl.Filter("Application", "-break"), esl.Filter("Application", "-multiset"),
 }
 
 // open says hello and returns the channel data; false without them, be it that

@@ -98,10 +98,13 @@ func TestRecordings(t *testing.T) {
 }
 
 // asWeSpeak makes a recording fit to what a session says: recorded peers did not forget
-// the keys of menus before, and some asked the api in the middle.
+// the keys of menus before nor leave ends out, and some asked the api in the middle.
 func asWeSpeak(recording string) string {
 	const flush = `{"t": %s, "dir": ">", "data": "sendmsg\ncall-command: execute\nexecute-app-name: flush_dtmf\nexecute-app-arg: \nEvent-UUID: f\n\n"}
 {"t": %s, "dir": "<", "data": "Content-Type: command/reply\nReply-Text: +OK\n\nContent-Length: 82\nContent-Type: text/event-plain\n\nEvent-Name: CHANNEL_EXECUTE_COMPLETE\nApplication: flush_dtmf\nApplication-UUID: f\n\n"}
+`
+	const left = `{"t": %s, "dir": ">", "data": "filter Application -x\n\n"}
+{"t": %s, "dir": "<", "data": "Content-Type: command/reply\nReply-Text: +OK filter added. [Application]=[-x]\n\n"}
 `
 	var out strings.Builder
 	api := false
@@ -122,6 +125,11 @@ func asWeSpeak(recording string) string {
 			continue
 		}
 		out.WriteString(line)
+		if l.Dir == "<" && strings.Contains(l.Data, "[CHANNEL_HANGUP]") {
+			for range 3 {
+				fmt.Fprintf(&out, left, l.T, l.T)
+			}
+		}
 		if l.Dir == "<" && strings.Contains(l.Data, "\nApplication: answer\n") && !strings.Contains(recording, "flush_dtmf") && !strings.Contains(l.Data, "Profile-Index: 2") {
 			fmt.Fprintf(&out, flush, l.T, l.T)
 		}

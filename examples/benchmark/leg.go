@@ -29,9 +29,10 @@ type leg struct {
 	in    *bufio.Reader
 	marks *marks
 
-	done     set    // what the subject has said and done so far
-	playing  string // Event-UUID of the offer while it plays
-	notFirst bool   // a command came after the key
+	silent   []string // applications whose ends are not told
+	done     set      // what the subject has said and done so far
+	playing  string   // Event-UUID of the offer while it plays
+	notFirst bool     // a command came after the key
 }
 
 // set is a set of steps of a call.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -69,6 +70,9 @@ func (l *leg) obey(c order) error {
 		step = events
 	case "filter":
 		step = filters[c.arg]
+		if app, ok := strings.CutPrefix(c.arg, "Application -"); ok {
+			l.silent = append(l.silent, app)
+		}
 	case "resume":
 		if l.done&outcome == 0 {
 			return errors.New("before the outcome")
@@ -123,7 +127,7 @@ func (l *leg) execute(c order) error {
 		if err := l.write(replyOK); err != nil {
 			return err
 		}
-		if err := l.say(l.rec.end("break", "")); err != nil {
+		if err := l.ended("break", ""); err != nil {
 			return err
 		}
 		step, c.id, c.app, l.playing = stopped, l.playing, "playback", ""
@@ -147,5 +151,13 @@ func (l *leg) execute(c order) error {
 	if err := l.write(replyOK); err != nil {
 		return err
 	}
-	return l.say(l.rec.end(c.app, c.id))
+	return l.ended(c.app, c.id)
+}
+
+// ended tells of the end of an application, to who wants to know.
+func (l *leg) ended(app, id string) error {
+	if slices.Contains(l.silent, app) {
+		return nil
+	}
+	return l.say(l.rec.end(app, id))
 }
