@@ -254,7 +254,7 @@ func TestHangingDaemon(t *testing.T) {
 		if socket < 0 || !slices.Contains(ran[:socket], action{"sched_transfer", "+90 deflect_stuck"}) {
 			t.Fatalf("%s: no watchdog before the socket: %v", begin.to, ran)
 		}
-		want := []action{{"unset", "socket_resume"}, {"transfer", "deflect_done"}, {"transfer", "5900 XML default"}}
+		want := []action{{"unset", "socket_resume"}, {"unset", "deflect_watchdog"}, {"transfer", "deflect_done"}, {"transfer", "5900 XML default"}}
 		if after := ran[socket+1:]; !slices.Equal(after, want) {
 			t.Errorf("%s: after a deflectd that hangs runs %v, want %v", begin.to, after, want)
 		}

@@ -161,7 +161,7 @@ func (b *bridge) send() {
 		}
 		if strings.HasPrefix(string(text), "api uuid_getvar ") {
 			// The library does not survive an answer of one byte.
-			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word()}))
+			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word(), "Application": "uuid_getvar"}))
 			continue
 		}
 		b.write(text)
@@ -172,10 +172,7 @@ func (b *bridge) send() {
 		switch {
 		case isRefused(r.err) && cmd.Word() == esl.MyEvents().Word():
 			// The program has asked for them already.
-		case r.err == nil && cmd.Word() == "api" && !strings.HasPrefix(r.text, "-"):
-			b.deliver(esl.NewEvent(esl.APIReply, map[string]string{"Reply-Text": strings.TrimSpace(r.text)}))
-		case r.err == nil && cmd.Word() == "api":
-			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word(), "Reply-Text": strings.TrimSpace(r.text)}))
+		case cmd.Word() == "api": // nobody waits for another answer of it
 		case r.err != nil:
 			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word(), "Reply-Text": r.err.Error()}))
 		case cmd.Word() == esl.Connect().Word():

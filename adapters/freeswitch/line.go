@@ -148,7 +148,9 @@ func (l *line) see(e esl.Event) {
 			l.moved(e)
 		}
 	case esl.APIReply:
-		l.told(e.Get("Reply-Text"))
+		if e.Get("Application") == "uuid_getvar" {
+			l.told(e.Get("Reply-Text"))
+		}
 	case "CHANNEL_HANGUP":
 		if c := e.Get("Hangup-Cause"); causeForm.MatchString(c) && l.cause == "" {
 			l.cause = strings.Clone(c)
@@ -159,6 +161,7 @@ func (l *line) see(e esl.Event) {
 		l.leave(served)
 	case esl.DisconnectNotice:
 		if e.Get("Content-Disposition") == "linger" {
+			l.hung = true
 			l.leave(hungUp)
 		} else {
 			l.leave(broken) // the switch took the control away
@@ -167,7 +170,9 @@ func (l *line) see(e esl.Event) {
 		switch e.Get("Command") {
 		case "linger": // for want of "full": a hang-up is the end of the connection then
 		case "api":
-			l.told("")
+			if e.Get("Application") == "uuid_getvar" {
+				l.told("")
+			}
 		default:
 			l.leave(broken)
 		}
@@ -369,9 +374,17 @@ func outVariables(e ending, digits string, known bool) *string {
 	if !known || callID != "" {
 		arg += "~deflect_call_id=" + callID + "~deflect_confirmed=" + confirmed
 	}
-	switch e.Outcome {
-	case deflect.Sent, deflect.Uncertain, deflect.Declined, deflect.NoInput:
-		arg += "~deflect_asked=" + string(e.Outcome)
+	if answer := answerOf(e.Outcome); answer != "" {
+		arg += "~deflect_asked=" + answer
 	}
 	return &arg
+}
+
+// answerOf is what deflect_asked keeps of an outcome, "" for nothing.
+func answerOf(o deflect.Outcome) string {
+	switch o {
+	case deflect.Sent, deflect.Uncertain, deflect.Declined, deflect.NoInput:
+		return string(o)
+	}
+	return ""
 }

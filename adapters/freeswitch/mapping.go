@@ -65,9 +65,10 @@ func readChannel(data headers, now time.Time, counting []string) channel {
 	if ch.mode == "" {
 		ch.mode = modeOffer
 	}
-	if e.Get("variable_deflect_watchdog") != "" {
-		ch.watched = e.Get("variable_socket_resume") == "true"
-		ch.released = !ch.watched
+	if e.Get("variable_"+watchdogVariable) != "" {
+		ch.watched = isTrue(e.Get("variable_" + resumeVariable))
+		// Else the dialplan has left the one or the other away, and the call is here.
+		ch.released = !ch.watched && e.Get("variable_current_application") != "socket"
 	}
 	ch.dialed = dialedNumbers(e)
 	ch.call = deflect.Call{

@@ -83,12 +83,12 @@ func (l *line) returned() []esl.Command {
 	return cmds
 }
 
-// told takes in what the switch's api has answered, "" for a refusal.
-func (l *line) told(reply string) {
-	if l.parting != asking || reply == "+OK" {
+// told takes in which application the call is in now, "" when the switch does not say.
+func (l *line) told(app string) {
+	if l.parting != asking {
 		return
 	}
-	switch reply {
+	switch app {
 	case "", "park", "socket", "valet_park":
 		l.hold()
 	default:
@@ -96,12 +96,16 @@ func (l *line) told(reply string) {
 	}
 }
 
-// hold keeps the socket: the switch is silent until the call is over.
+// hold keeps the socket, and wants to hear of nothing but the end of the call.
 func (l *line) hold() {
 	l.parting = holding
 	l.conn.Patient()
 	l.due = time.Now().Add(longestCall)
+	l.say(esl.NoEvents())
 }
+
+// answerTimeout is how long the switch may take to say where a call is.
+const answerTimeout = 5 * time.Second
 
 // longestCall is longer than a call lasts.
 const longestCall = 30 * 24 * time.Hour
@@ -121,13 +125,19 @@ func (l *line) part(variables *string) {
 	if l.parting == attached && !l.giveBack(variables) {
 		return // the connection is gone, and the dialplan goes on by socket_resume
 	}
-	for l.parting != parted && !l.hung && !l.over && !l.ended {
+	until := time.Now().Add(answerTimeout)
+	for l.parting == asking && !l.hung && !l.over && !l.ended {
+		if l.next(until) == sawTimer {
+			l.hold()
+		}
+	}
+	for l.parting == holding && !l.hung && !l.over && !l.ended {
 		l.next(time.Time{})
 	}
 	if l.parting != parted {
 		l.letGo()
 	}
-	until := time.Now().Add(partTimeout)
+	until = time.Now().Add(partTimeout)
 	for !l.ended && l.next(until) != sawTimer {
 	}
 }

@@ -39,6 +39,7 @@ type session struct {
 	private bool // keys may be a number to text, which is not for deflect_digits
 	full    bool // the last number that was keyed in has all the digits that it may have
 	counted bool
+	pending bool // the channel says that a text may have been sent, until more is known
 	missing bool // the last prompt could not be played
 	silent  bool // the prompt of the outcome could not be played
 
@@ -179,7 +180,11 @@ func (s *session) finish(e *ending) {
 }
 
 func (s *session) variables(e ending) *string {
-	return outVariables(e, s.ch.call.Digits, s.ch.texted())
+	arg := outVariables(e, s.ch.call.Digits, s.ch.texted())
+	if s.pending && answerOf(e.Outcome) == "" {
+		*arg += "~deflect_asked=" + answerOf(deflect.Outcome(s.ch.asked)) // as it was
+	}
+	return arg
 }
 
 // decide runs the call up to its outcome.
@@ -345,6 +350,7 @@ func (s *session) accepted() ending {
 	if s.waiting == nil {
 		// Until more is known. Whoever finds the call without us must not text it again.
 		l.set("set-0", s.variables(endFor(deflect.Uncertain, deflect.ReasonInternal, nil)))
+		s.pending = true
 	}
 	// The wait prompt comes not before the offer has ended, inside of which the
 	// switch would play it, and not for an API that answers at once.

@@ -51,7 +51,7 @@ func TestMovedCallSurvives(t *testing.T) {
 						inBubble(t, nil, func(t *testing.T, r *rig) {
 							r.api.SetFault(&deflecttest.Fault{Delay: 3 * time.Second})
 							c := caller(script(action)...)
-							c.NotFull = limited
+							c.NotFull, c.Vars = limited, map[string]string{"deflect_watchdog": "17"}
 							conn := r.ln.dial(t)
 							if dies {
 								conn = &dyingConn{Conn: conn}
@@ -378,4 +378,63 @@ func TestMovedCallHasNoWatchdog(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What certainly was not sent does not keep the caller from being asked again.
+func TestFailureIsNoAnswer(t *testing.T) {
+	for before, want := range map[string]string{"": "", "declined": "declined", "x${y}": ""} {
+		inBubble(t, nil, func(t *testing.T, r *rig) {
+			r.api.Inject(deflecttest.Fault{Status: 400})
+			c := caller(fst.Press("1").After(time.Second))
+			c.Answered, c.Vars = true, map[string]string{"deflect_asked": before, "deflect_mode": "accepted"}
+			res := r.run(c)
+			r.wantOutcome(res, deflect.Failed, deflect.ReasonRejected)
+			if got := res.Vars["deflect_asked"]; got != want {
+				t.Errorf("deflect_asked = %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// A dialplan with half a watchdog is served: nobody is held in our own socket.
+func TestHalfAWatchdog(t *testing.T) {
+	for _, resume := range []string{"", "yes", "1", "false"} {
+		inBubble(t, nil, func(t *testing.T, r *rig) {
+			c := caller(fst.Press("1").After(time.Second))
+			c.SocketResume = false
+			c.Vars = map[string]string{"deflect_watchdog": "17"}
+			if resume != "" {
+				c.Vars["socket_resume"] = resume
+			}
+			r.wantOutcome(r.run(c), deflect.Sent, deflect.ReasonOK)
+		})
+	}
+}
+
+// A switch that does not say where a call is keeps our socket, and its flood of events
+// does not end that.
+func TestSilentSwitchKeepsTheSocket(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, r *rig) {
+		const moved = "Event-Name: CHANNEL_EXECUTE_COMPLETE\nApplication: socket\nCaller-Profile-Index: 2\nCaller-Profile-Created-Time: 5\n"
+		told, start := make(chan time.Duration, 1), time.Now()
+		commands := r.peer(func(cmd string) string {
+			switch {
+			case strings.HasPrefix(cmd, "connect"):
+				return "Caller-Profile-Index: 1\nCaller-Profile-Created-Time: 4\n" + peerData
+			case strings.Contains(cmd, "offer.wav"):
+				return peerOK + peerEvent(moved)
+			case strings.HasPrefix(cmd, "api uuid_getvar"):
+				return ""
+			case strings.HasPrefix(cmd, "api"):
+				return "Content-Type: api/response\nContent-Length: 4\n\n+OK\n"
+			case strings.HasPrefix(cmd, "noevents"):
+				told <- time.Since(start)
+				time.AfterFunc(3*time.Hour, func() { r.srv.Cut() })
+			}
+			return peerOK
+		})
+		if len(told) == 0 || time.Since(start) < 3*time.Hour {
+			t.Errorf("after %s: %q", time.Since(start), commands)
+		}
+	})
 }

@@ -14,7 +14,7 @@ const (
 	smallBuffer  = 512
 	mediumBuffer = 16 << 10
 	largeBuffer  = 64 << 10
-	mostHuge     = 64
+	mostHuge     = 256
 )
 
 var (

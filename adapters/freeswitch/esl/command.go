@@ -22,6 +22,9 @@ func Connect() Command { return Command{word: "connect"} }
 // MyEvents subscribes to the events of this channel alone.
 func MyEvents() Command { return Command{word: "myevents"} }
 
+// NoEvents ends what MyEvents began.
+func NoEvents() Command { return Command{word: "noevents"} }
+
 // Resume lets the dialplan go on when our control ends.
 func Resume() Command { return Command{word: "resume"} }
 
@@ -57,7 +60,8 @@ func Filter(header, value string) Command {
 }
 
 // SetVar sets a channel variable through the switch's api, at once, wherever the call
-// is by now; an empty value unsets it. The answer is an APIReply, or a CommandError: a socket
+// is by now; an empty value unsets it. The answer is an APIReply, or a CommandError, with the
+// name of the api command as Application: a socket
 // without "full" in the dialplan is not allowed to. It refuses an id or a value with anything
 // but letters, digits and "._@:-", and a name that is no word.
 func SetVar(uuid, name, value string) Command {
@@ -119,6 +123,15 @@ func (c Command) Err() error {
 // Word returns the first word of the command, such as "filter"; that of an
 // Execute is "sendmsg".
 func (c Command) Word() string { return c.word }
+
+// api returns the name of an api command, "" of any other.
+func (c Command) api() string {
+	if c.word != "api" {
+		return ""
+	}
+	name, _, _ := strings.Cut(c.args[1:], " ")
+	return name
+}
 
 // Execution returns what an Execute was made of, and reports whether it is one.
 func (c Command) Execution() (uuid, app, arg string, ok bool) {

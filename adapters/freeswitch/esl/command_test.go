@@ -29,8 +29,9 @@ func TestCommandWire(t *testing.T) {
 		"cancel a task":    {CancelTask("12"), "api sched_del 12\n\n"},
 		"get a variable":   {GetVar("u-1", "current_application"), "api uuid_getvar u-1 current_application\n\n"},
 
-		"resume": {Resume(), "resume\n\n"},
-		"exit":   {Exit(), "exit\n\n"},
+		"noevents": {NoEvents(), "noevents\n\n"},
+		"resume":   {Resume(), "resume\n\n"},
+		"exit":     {Exit(), "exit\n\n"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -217,7 +217,7 @@ func (c *Conn) takeAnswer(f Frame) (event bool, err error) {
 	if strings.HasPrefix(text, "-") { // -ERR or -USAGE
 		c.event, err = commandError(cmd, text)
 	} else {
-		c.event, err = apiReply(text)
+		c.event, err = apiReply(cmd, text)
 	}
 	return true, err
 }

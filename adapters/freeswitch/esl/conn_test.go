@@ -320,8 +320,9 @@ func TestAPI(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"+OK", "fifo"} {
-			if got := wantNext(t, c, APIReply).Get("Reply-Text"); got != want {
+		for _, want := range [][2]string{{"uuid_setvar", "+OK"}, {"uuid_getvar", "fifo"}} {
+			e := wantNext(t, c, APIReply)
+			if got := [2]string{e.Get("Application"), e.Get("Reply-Text")}; got != want {
 				t.Errorf("the answer is %q, want %q", got, want)
 			}
 		}

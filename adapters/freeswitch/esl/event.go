@@ -13,10 +13,11 @@ const (
 	DisconnectNotice = "DISCONNECT_NOTICE"
 	// CommandError is the switch's refusal of a command sent with Post. Its
 	// headers are Command (the first word), Reply-Text and, for an Execute,
-	// Application and Application-UUID.
+	// Application and Application-UUID; for an api command its name is Application.
 	CommandError = "COMMAND_ERROR"
-	// APIReply is the answer to a SetVar or GetVar, in its header Reply-Text: "+OK", or
-	// the value, which is as much a stranger's as that of any variable, or "_undef_".
+	// APIReply is the answer of the api to the command in Application, such as
+	// "uuid_getvar", in its header Reply-Text: for a GetVar the value, which is as much
+	// a stranger's as that of any variable, or "_undef_".
 	APIReply = "API_REPLY"
 	// ChannelData is the reply to Connect: everything that the switch knows
 	// about the call.
@@ -153,8 +154,8 @@ func commandError(c asked, reply string) (eventData, error) {
 }
 
 // apiReply makes an event of an answer of the api.
-func apiReply(text string) (eventData, error) {
-	line := appendEscaped([]byte("Reply-Text: "), text)
+func apiReply(c asked, text string) (eventData, error) {
+	line := appendEscaped([]byte("Application: "+c.app+"\nReply-Text: "), text)
 	lines, err := indexLines(append(line, "\n\n"...), mostLimit, nil)
 	return eventData{name: APIReply, lines: lines}, err
 }

@@ -2,7 +2,8 @@ package esl
 
 import "strings"
 
-// asked is what has to be known of a command when its reply comes.
+// asked is what has to be known of a command when its reply comes: app is what it
+// executes, or asks of the api.
 type asked struct{ word, app, uuid string }
 
 // connects reports whether the reply carries the data of the channel.

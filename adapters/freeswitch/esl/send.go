@@ -1,6 +1,7 @@
 package esl
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -41,7 +42,7 @@ func (c *Conn) Post(cmds ...Command) error {
 		c.waiting, c.first = slices.Delete(c.waiting, 0, c.first), 0
 	}
 	for _, cmd := range cmds {
-		c.waiting = append(c.waiting, asked{cmd.word, cmd.app, cmd.uuid})
+		c.waiting = append(c.waiting, asked{cmd.word, cmp.Or(cmd.app, cmd.api()), cmd.uuid})
 	}
 	return c.write(*buf)
 }

@@ -184,7 +184,7 @@ func (l *leg) api(text string) string {
 	known := l.ch.up() && args[0] == l.ch.uuid
 	switch name {
 	case "sched_del": // of which the double has none
-		return "+OK\n"
+		return "+OK Deleted: 1\n"
 	case "uuid_exists":
 		return pick(known, "true", "false")
 	case "uuid_dump", "uuid_getvar", "uuid_kill", "uuid_setvar", "uuid_setvar_multi", "uuid_transfer":
