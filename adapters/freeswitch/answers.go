@@ -83,7 +83,7 @@ func (w *watcher) declined(l *link, key callKey, c *announced, ch channel) {
 		owe := j
 		j.done = func(_ string, err error) {
 			if unsaid(err) {
-				c.from.owe(l, key, owe)
+				c.owe(l, key, owe)
 			}
 		}
 		l.post(j)

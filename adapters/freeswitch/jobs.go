@@ -24,6 +24,7 @@ const (
 type job struct {
 	call    string // the commands of one call are executed in their order; "" for those of none
 	command command
+	who     identity                       // looked at before: the call that it has to be; zero for any
 	at      *spot                          // looked at before: where the call has to be still; nil for anywhere
 	still   func() bool                    // asked directly before; false skips the command; nil is true
 	done    func(answer string, err error) // must not wait for anything
@@ -184,9 +185,12 @@ func (l *link) execute(conn switchConn, j job) (string, error) {
 	if j.still != nil && !j.still() {
 		return "", errMoved
 	}
-	if j.at != nil {
+	if j.at != nil || j.who != (identity{}) {
 		text, err := l.say(conn, dump(j.call))
 		if err == nil {
+			err = j.who.check(text)
+		}
+		if err == nil && j.at != nil {
 			err = j.at.check(text)
 		}
 		if err != nil {

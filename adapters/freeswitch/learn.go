@@ -206,6 +206,8 @@ func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool)
 		data, err := sw.dump(ctx, l, uuid)
 		switch {
 		case isGone(err): // it has just ended
+		case isRefused(err) || errors.Is(err, errUnreadable): // asking again would not help
+			sw.unreadable.warn(sw.w.srv.log, "nothing can be learned about a call: it is not on offer, and goes on", "switch", sw.Name)
 		case err != nil:
 			return err
 		case onOfferHere(data): // else nobody knows whether it is on offer still
@@ -217,12 +219,18 @@ func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool)
 	return int(offered.Load()), err
 }
 
+// owe keeps what could not be said of a call, for that call alone.
+func (c *announced) owe(failed *link, key callKey, j job) {
+	j.who = c.who
+	c.from.owe(failed, key, j)
+}
+
 // owe keeps what could not be said over a link, for when the switch is back. It may be
 // back already.
 func (sw *watched) owe(failed *link, key callKey, j job) {
 	j.done = nil
 	sw.w.mu.Lock()
-	if !slices.ContainsFunc(sw.owed[key], func(x job) bool { return x.command == j.command }) {
+	if !slices.ContainsFunc(sw.owed[key], func(x job) bool { return x.command == j.command && x.who == j.who }) {
 		sw.owed[key] = append(sw.owed[key], j)
 	}
 	l := sw.link

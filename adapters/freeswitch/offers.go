@@ -29,8 +29,9 @@ func keyOfCall(h headers) callKey { return callKey{h.Get("Core-UUID"), h.Get("Un
 // announced is a call that was announced as on offer, until it hangs up, an agent
 // takes it, or it is withdrawn.
 type announced struct {
-	from  *watched // these two never change
+	from  *watched // these three never change
 	began time.Time
+	who   identity
 
 	spot     spot         // where that was
 	ch       channel      // what was known of it then, and what was pressed since
@@ -83,7 +84,7 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 			c.again = func() { w.announce(sw, l, data, seq) }
 			return nil
 		case c == nil:
-			c = &announced{from: sw, began: now}
+			c = &announced{from: sw, began: now, who: identityOf(data)}
 			w.calls[key] = c
 		}
 		after := w.putOn(l, key, c, at, ch, served)
@@ -136,7 +137,7 @@ func (w *watcher) mark(l *link, key callKey, c *announced, mark string) {
 			c.marked = true
 			w.mu.Unlock()
 		case unsaid(err) && !on:
-			c.from.owe(l, key, j)
+			c.owe(l, key, j)
 		}
 	}
 	l.post(j)
@@ -193,7 +194,7 @@ func (w *watcher) press(l *link, key callKey, c *announced, n notice) later {
 		return w.drop(l, key, c)
 	case digit == p.AcceptDigit && w.srv.enter():
 		ch := w.answered(c)
-		conn := newWaitingConn(l, key.uuid, c.spot, setup.IdleTimeout, func(j job) { c.from.owe(l, key, j) })
+		conn := newWaitingConn(l, key.uuid, c.spot, setup.IdleTimeout, func(j job) { c.owe(l, key, j) })
 		conn.free = func() { w.sessions.Go(func() { conn.freeAgent(w.srv.cut) }) }
 		c.session = conn
 		w.sessions.Go(func() {

@@ -258,6 +258,26 @@ func (s spot) check(text string) error {
 	return nil
 }
 
+// identity tells a call from a later one with the same id, which can be the caller's own
+// choice (inbound-use-callid-as-uuid).
+type identity struct{ core, born string }
+
+func identityOf(h headers) identity {
+	return identity{h.Get("Core-UUID"), h.Get("Caller-Channel-Created-Time")}
+}
+
+// check returns an error unless a dump is that of the call; the zero identity is any.
+func (i identity) check(text string) error {
+	if i == (identity{}) {
+		return nil
+	}
+	data, err := parseDump(text)
+	if err == nil && identityOf(data) != i {
+		err = errMoved
+	}
+	return err
+}
+
 // place is where in the dialplan a call is: it gets another caller profile with every
 // transfer, and when the queue connects it to an agent, who is its other leg. Who is
 // parked by an operator keeps it, and has left the queue.

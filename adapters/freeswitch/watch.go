@@ -28,6 +28,8 @@ type watched struct {
 	link   *link             // nil while it is away; these two with w.mu
 	owed   map[callKey][]job // what has to be said of calls
 	oddAt  time.Time         // when the log told of an odd id
+
+	unreadable seldom // warns of calls of which nothing can be learned
 }
 
 // Watch offers texts to the callers who wait in queues of the switches in

@@ -127,6 +127,35 @@ func TestWatchOneBadCall(t *testing.T) {
 	})
 }
 
+// A foreign call about which nothing can be learned does not have the switch asked for
+// all of its calls again and again.
+func TestWatchLearnsDespiteOneBadCall(t *testing.T) {
+	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+		var bad atomic.Bool
+		bad.Store(true)
+		w := r.sw("fs1").Park(fst.Call{UUID: "bad"})
+		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return badDump{c, "bad", &bad} })
+		lists := func() (n int) {
+			for _, c := range r.sw("fs1").Commands() {
+				if c == "api show channels as json" {
+					n++
+				}
+			}
+			return n
+		}
+		time.Sleep(5 * time.Second)
+		before := lists()
+		time.Sleep(time.Minute)
+		if n := lists() - before; before == 0 || n != 0 {
+			t.Errorf("%d lists, and %d more in the next minute", before, n)
+		}
+		if said := r.log.String(); strings.Count(said, "nothing can be learned about a call") != 1 {
+			t.Errorf("the log:\n%s", said)
+		}
+		w.HangUp()
+	})
+}
+
 // A withdrawal that comes late over a second subscription is not that of the
 // announcement that followed.
 func TestWatchLateWithdrawal(t *testing.T) {

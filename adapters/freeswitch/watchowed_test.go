@@ -2,11 +2,15 @@ package freeswitch_test
 
 import (
 	"fmt"
+	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
 )
 
@@ -76,4 +80,55 @@ func TestWatchOwedTransferComesTooLate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// While the link is away, the call ends and another one comes with its id, which a caller
+// can choose, or after a restart of the switch: nothing of the first is set on it.
+func TestWatchOwedToAnotherCall(t *testing.T) {
+	for _, key := range []string{"1", "9"} {
+		for _, restart := range []bool{false, true} {
+			t.Run(fmt.Sprintf("key %s, restart %t", key, restart), func(t *testing.T) {
+				inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) {
+					c.Profiles[0].DeclineDigit = "9"
+				}, func(t *testing.T, r *watchRig) {
+					r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second})
+					w := r.queued("fs1")
+					r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return unsetConn{c} })
+					w.Press(key)
+					time.Sleep(time.Second)
+					r.setDown("fs1", true)
+					if restart {
+						r.sw("fs1").Restart()
+					} else {
+						r.sw("fs1").Drop()
+						synctest.Wait()
+						w.HangUp()
+					}
+					time.Sleep(5 * time.Second)
+					other := r.queued("fs1")
+					r.dialBy(nil)
+					r.setDown("fs1", false)
+					time.Sleep(time.Minute)
+					synctest.Wait()
+					if got := other.Result().Vars["deflect_outcome"]; got != "" {
+						t.Errorf("deflect_outcome=%q on another call", got)
+					}
+					other.HangUp()
+					time.Sleep(6 * time.Minute)
+					r.forgotten()
+				})
+			})
+		}
+	}
+}
+
+// unsetConn breaks when variables with an outcome are to be set.
+type unsetConn struct{ freeswitch.SwitchConn }
+
+func (c unsetConn) Send(command string) (freeswitch.Answer, error) {
+	if strings.Contains(command, "deflect_outcome=") {
+		c.Close()
+		return freeswitch.Answer{}, net.ErrClosed
+	}
+	return c.SwitchConn.Send(command)
 }
