@@ -16,7 +16,7 @@
 //		}},
 //	})
 //	...
-//	err = server.Serve(ctx, listener) // until ctx ends and the last call is over
+//	err = server.Serve(ctx, listener) // a listener of Listen, until ctx ends and the last call is over
 //
 // The call is answered, hears the offer, and its caller presses the accept digit,
 // the decline digit or nothing. An accepted offer becomes a request to

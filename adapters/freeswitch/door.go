@@ -14,7 +14,7 @@ import (
 // let in and then turned away. Those whom the kernel has let in by then are reset, and
 // go on in their dialplan.
 type door struct {
-	address string // to listen on again; "" for a listener of another kind, which stays open
+	address string // to listen on again; "" for a listener that is not of Listen, which stays open
 
 	mu   sync.Mutex
 	ln   net.Listener
@@ -22,10 +22,23 @@ type door struct {
 	over bool
 }
 
+// listener is one that is closed and listened on again as it was.
+type listener struct{ net.Listener }
+
+// Listen listens on a TCP address, as [net.Listen] does, for [Server.Serve], which
+// closes it while no calls are taken and then listens on the same address again.
+func Listen(address string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &listener{ln}, nil
+}
+
 func newDoor(ln net.Listener) *door {
 	d := &door{ln: ln, open: true}
-	if _, ok := ln.(*net.TCPListener); ok {
-		d.address = ln.Addr().String()
+	if l, ok := ln.(*listener); ok {
+		d.address = l.Addr().String()
 	}
 	return d
 }
@@ -61,7 +74,7 @@ func (d *door) reopen() error {
 	if d.open || d.over {
 		return nil
 	}
-	ln, err := net.Listen("tcp", d.address)
+	ln, err := Listen(d.address)
 	if err == nil {
 		d.ln, d.open = ln, true
 	}

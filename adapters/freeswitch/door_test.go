@@ -32,7 +32,7 @@ func serveTCP(t *testing.T, maxCalls int) *tcpRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := freeswitch.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestLimitChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := freeswitch.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestNoDescriptor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := freeswitch.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,6 +265,42 @@ func TestNoDescriptor(t *testing.T) {
 	}
 	stop()
 	srv.Cut()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A listener that the server cannot make again as it was stays open: what is over the
+// limit is closed at once, and with room calls are served as before.
+func TestOwnListenerStaysOpen(t *testing.T) {
+	cfg, _, _ := testConfig(t, func(_ *deflect.Config, c *freeswitch.Config) { c.MaxCalls = 1 })
+	srv, err := freeswitch.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ctx, ln) }()
+	for range 2 {
+		call, hangUp := context.WithCancel(context.Background())
+		go held().Dial(call, ln.Addr().String())
+		eventually(t, "a call is served", func() bool { return srv.Calls() == 1 && srv.Refusing() })
+		if other, err := net.Listen("tcp4", ln.Addr().String()); err == nil {
+			other.Close()
+			t.Error("the address was given away")
+		}
+		res, err := held().Dial(context.Background(), ln.Addr().String())
+		if err != nil || !res.Continued || len(res.Played) > 0 {
+			t.Errorf("a call over the limit: %v, %v", res.Timeline, err)
+		}
+		hangUp()
+		eventually(t, "the call is over", func() bool { return srv.Calls() == 0 })
+	}
+	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}

@@ -3,7 +3,6 @@ package freeswitch_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
@@ -36,7 +35,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := freeswitch.Listen("127.0.0.1:0")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -95,11 +95,12 @@ func (s *Server) Reload(cfg Config) error {
 // returns an error only when ln breaks.
 //
 // While as many calls as Config.MaxCalls allows are in progress, or no file descriptor
-// is left, a [*net.TCPListener] is closed, and its address, which nobody else may
+// is left, a listener of [Listen] is closed, and its address, which nobody else may
 // listen on meanwhile, is listened on again when there is room: FreeSWITCH goes on
 // with the next host of the dialplan only when nobody listens. Connections that
-// wait to be accepted at that moment are reset. Listeners of other kinds stay open, and
-// connections over the limit are closed at once.
+// wait to be accepted at that moment are reset. Other listeners stay open, because
+// only their owner knows how to listen again: connections over the limit are accepted
+// and closed at once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return s.serveDoor(ctx, newDoor(ln))
 }
