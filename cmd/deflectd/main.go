@@ -142,7 +142,7 @@ func start(name string, queue *daemon.LogQueue) (*daemon.Daemon, int) {
 	}
 	log, level := daemon.NewLogger(queue, file.Log)
 	stdlog.SetFlags(0)
-	stdlog.SetOutput(daemon.LibraryLog(log))
+	stdlog.SetOutput(daemon.LibraryLog(log, queue))
 	for _, w := range file.Warnings {
 		log.Warn("configuration", "at", config.Located(name, w))
 	}

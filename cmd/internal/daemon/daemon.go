@@ -90,7 +90,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	d.http = newHTTPServer(reg, d.ready, d.Reload, o.Logger)
 
-	if d.calls, err = net.Listen("tcp", o.Config.OutboundListen); err != nil {
+	if d.calls, err = freeswitch.Listen(o.Config.OutboundListen); err != nil {
 		return nil, fmt.Errorf("daemon: listen for calls: %w", err)
 	}
 	if d.web, err = net.Listen("tcp", o.Config.HTTPListen); err != nil {
@@ -98,7 +98,8 @@ func New(o Options) (*Daemon, error) {
 		return nil, fmt.Errorf("daemon: listen for HTTP: %w", err)
 	}
 	guests := newGuests(d.web, room.HTTP)
-	d.web, d.http.ConnState = guests, guests.changed
+	d.web, d.http.ConnState, d.http.ConnContext = guests, guests.changed, guests.known
+	d.http.Handler = guests.served(d.http.Handler)
 	d.about = []any{
 		"version", o.Build.Version, "outbound", d.Addr(), "http", d.HTTPAddr(), "profiles", names(fs.Profiles),
 		"max_calls", room.Calls,
@@ -199,7 +200,11 @@ func (d *Daemon) ready() (takesCalls bool, about string) {
 // sayShort says that not as many calls are served as the configuration allows.
 func (d *Daemon) sayShort(room Descriptors) {
 	if room.Short() != "" {
-		d.log.Warn("max_calls lowered: more do not fit into the limit of open files; raise it (ulimit -n, LimitNOFILE=)",
+		remedy := "raise it (ulimit -n, LimitNOFILE=)"
+		if room.Calls < room.fresh {
+			remedy += ", or restart"
+		}
+		d.log.Warn("max_calls lowered: more do not fit into the limit of open files; "+remedy,
 			"to", room.Calls, "from", room.wanted, "open_files", room.Limit)
 	}
 }

@@ -16,6 +16,8 @@ type Descriptors struct {
 	HTTP     int // connections to the HTTP port
 
 	wanted int // max_calls
+	free   int // for calls and requests
+	fresh  int // Calls after a restart
 }
 
 const (
@@ -42,8 +44,20 @@ func share(limit int, f config.File) Descriptors {
 	free := limit - ownDescriptors - d.HTTP - perSwitch*len(f.FreeSWITCH.Inbound) - len(f.Lists)
 	// Not all callers press the key at the same moment: a request that has to wait for
 	// a connection has its whole deadline for it.
+	d.free = free
 	d.Requests = max(free-d.wanted, min(requestsAtATime, d.wanted, free/4), 1)
 	d.Calls = max(1, min(d.wanted, free-d.Requests))
+	d.fresh = d.Calls
+	return d
+}
+
+// keeping is what is left for calls when as many requests as before are allowed: their
+// limit is fixed at the start.
+func (d Descriptors) keeping(requests int) Descriptors {
+	if d.Limit > 0 {
+		d.Requests = requests
+		d.Calls = max(1, min(d.wanted, d.free-requests))
+	}
 	return d
 }
 

@@ -42,6 +42,56 @@ func TestDescriptorsFit(t *testing.T) {
 	}
 }
 
+// Whatever a reload allows, it fits beside the requests that are allowed since the start.
+func TestDescriptorsFitAfterReload(t *testing.T) {
+	for _, limit := range []int{256, 1024, 4096, 65_536} {
+		for _, before := range []int{1, 100, 672, 100_000} {
+			for _, after := range []int{1, 100, 10_000, 100_000} {
+				f := testFile(t)
+				f.FreeSWITCH.MaxCalls = before
+				first := share(limit, f)
+				f.FreeSWITCH.MaxCalls = after
+				f.Lists = make([]*deflect.DoNotTextFile, 3)
+				d := share(limit, f).keeping(first.Requests)
+				if used := d.Calls + first.Requests + d.HTTP + ownDescriptors + 3; d.Calls < 1 || d.Calls > after || used > limit+3 {
+					t.Errorf("limit %d, max_calls %d, then %d: %d descriptors, %+v", limit, before, after, used, d)
+				}
+				if (d.Short() != "") != (d.Calls < after) {
+					t.Errorf("limit %d, max_calls %d, then %d: %q", limit, before, after, d.Short())
+				}
+			}
+		}
+	}
+	f := testFile(t)
+	if d := share(0, f).keeping(0); d.Calls != f.FreeSWITCH.MaxCalls {
+		t.Errorf("without a limit: %+v", d)
+	}
+}
+
+// A reload shares out what the start has left.
+func TestReloadKeepsToDescriptors(t *testing.T) {
+	limit := openFiles()
+	if limit == 0 || limit > 1<<20 {
+		t.Skipf("%d open files", limit)
+	}
+	file := &changing{}
+	file.set("drain: 1m", "drain: 1m, max_calls: 100")
+	b := start(t, func(o *Options) {
+		file.url = o.Config.Deflect.BaseURL
+		o.Config, _ = file.load()
+		o.Load = file.load
+	})
+	file.set("drain: 1m", "drain: 1m, max_calls: 100000")
+	if err := b.daemon.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.log.await("max_calls lowered: more do not fit into the limit of open files; raise it (ulimit -n, LimitNOFILE=), or restart")
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Connections to the HTTP port that are kept open make room for new ones, those with a
 // request do not.
 func TestHTTPConnections(t *testing.T) {
@@ -52,13 +102,13 @@ func TestHTTPConnections(t *testing.T) {
 	const most = 4
 	g := newGuests(ln, most)
 	arrived, answer := make(chan struct{}), make(chan struct{})
-	srv := &http.Server{ConnState: g.changed, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := &http.Server{ConnState: g.changed, ConnContext: g.known, Handler: g.served(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			arrived <- struct{}{}
 			<-answer
 		}
 		io.WriteString(w, "ok")
-	})}
+	}))}
 	go srv.Serve(g)
 	defer srv.Close()
 	dial := func() net.Conn {
@@ -133,5 +183,42 @@ func TestHTTPConnections(t *testing.T) {
 	defer c.Close()
 	if got := ask(c, "/"); got != ok {
 		t.Errorf("a connection after that: %q", got)
+	}
+}
+
+// Strangers who announce what they do not send, or send nothing at all, keep nobody out.
+func TestHTTPSlowGuests(t *testing.T) {
+	b := start(t, nil)
+	for _, request := range []string{
+		"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n",
+		"GET /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"GET /healthz HTTP/1.1\r\nHost:",
+		"",
+	} {
+		for range 2 * mostHTTP {
+			c, err := net.Dial("tcp", b.daemon.HTTPAddr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			io.WriteString(c, request)
+			if strings.Contains(request, "\r\n\r\n") {
+				c.SetReadDeadline(time.Now().Add(5 * time.Second))
+				buf := make([]byte, 300)
+				n, err := c.Read(buf)
+				if got := string(buf[:n]); !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.Contains(got, "Connection: close\r\n") {
+					t.Fatalf("%q: answered %q, %v", request, got, err)
+				}
+			}
+		}
+		for _, path := range []string{"/readyz", "/metrics"} {
+			if status, _ := b.get(path); status != http.StatusOK {
+				t.Errorf("%s = %d, while others send %q", path, status, request)
+			}
+		}
+	}
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Error(err)
 	}
 }

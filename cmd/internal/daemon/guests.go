@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"bytes"
+	"context"
 	"net"
 	"net/http"
 	"sync"
@@ -8,13 +10,14 @@ import (
 
 // guests is the listener of the HTTP port. It has so many connections at most: a new
 // one takes the place of the one that has been idle for longest, so that scrapers that
-// keep theirs open leave room for the probe of a supervisor, and the calls theirs.
+// keep theirs open leave room for the probe of a supervisor, and the calls theirs. Busy
+// is only what a handler works for: who sends or reads slowly is idle.
 type guests struct {
 	net.Listener
 	most int
 
 	mu    sync.Mutex
-	since map[net.Conn]uint64 // when each became idle; 0 while it has a request
+	since map[net.Conn]uint64 // when each became idle; 0 while a handler works for it
 	now   uint64              // counts up
 }
 
@@ -65,8 +68,6 @@ func (g *guests) changed(c net.Conn, state http.ConnState) {
 		return
 	}
 	switch state {
-	case http.StateActive:
-		g.since[c] = 0
 	case http.StateIdle:
 		g.now++
 		g.since[c] = g.now
@@ -74,3 +75,54 @@ func (g *guests) changed(c net.Conn, state http.ConnState) {
 		delete(g.since, c)
 	}
 }
+
+// guest is the key of a request's connection.
+type guest struct{}
+
+// known is the ConnContext of the server.
+func (g *guests) known(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, guest{}, c)
+}
+
+// served is the handler of the server. What another one answers is sent once that has
+// returned, so that whoever reads slowly holds up neither it nor others.
+func (g *guests) served(by http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 { // or the server waits for a body that nobody reads
+			w.Header().Set("Connection", "close")
+		}
+		a := &answered{ResponseWriter: w, status: http.StatusOK}
+		c, _ := r.Context().Value(guest{}).(net.Conn)
+		func() {
+			g.works(c, true)
+			defer g.works(c, false)
+			by.ServeHTTP(a, r)
+		}()
+		w.WriteHeader(a.status)
+		w.Write(a.body.Bytes()) //nolint:errcheck // whoever asked has gone
+	})
+}
+
+// works says that a handler works for a connection, or no longer.
+func (g *guests) works(c net.Conn, busy bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, known := g.since[c]; !known {
+		return
+	}
+	g.now++
+	g.since[c] = g.now
+	if busy {
+		g.since[c] = 0
+	}
+}
+
+// answered keeps an answer.
+type answered struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answered) WriteHeader(status int)      { a.status = status }
+func (a *answered) Write(p []byte) (int, error) { return a.body.Write(p) }

@@ -34,14 +34,19 @@ func NewLogger(q *LogQueue, l config.Log) (*slog.Logger, *slog.LevelVar) {
 }
 
 // LibraryLog takes what libraries say through package log, without what they quote:
-// that may be anybody's.
-func LibraryLog(log *slog.Logger) io.Writer { return libraryLog{log} }
+// that may be anybody's. A Write waits until the queue of log is written, for a second
+// at most: after log.Fatal the process ends.
+func LibraryLog(log *slog.Logger, q *LogQueue) io.Writer { return libraryLog{log, q} }
 
-type libraryLog struct{ log *slog.Logger }
+type libraryLog struct {
+	log *slog.Logger
+	q   *LogQueue
+}
 
 func (l libraryLog) Write(p []byte) (int, error) {
 	said, _, _ := strings.Cut(string(p), `"`)
 	l.log.Warn("a library says", "what", strings.TrimSpace(said))
+	l.q.flush()
 	return len(p), nil
 }
 

@@ -43,6 +43,7 @@ type LogQueue struct {
 type queued struct {
 	text    []byte
 	dropped uint64
+	reached chan struct{} // closed when all before it is written; such a one is no line
 }
 
 // NewLogQueue returns a queue that one goroutine writes to w until Close, one Write a
@@ -100,6 +101,24 @@ func (q *LogQueue) Close() error {
 	return nil
 }
 
+// flush waits until what was taken in so far is written, for a second at most, and not
+// at all while lines are lost.
+func (q *LogQueue) flush() {
+	q.mu.Lock()
+	if q.full || q.closed {
+		q.mu.Unlock()
+		return
+	}
+	reached := make(chan struct{})
+	q.lines = append(q.lines, queued{reached: reached})
+	q.news.Signal()
+	q.mu.Unlock()
+	select {
+	case <-reached:
+	case <-time.After(logStop):
+	}
+}
+
 // setFormat says what a line about lost ones looks like.
 func (q *LogQueue) setFormat(format func(io.Writer) slog.Handler) {
 	q.mu.Lock()
@@ -111,6 +130,10 @@ func (q *LogQueue) run() {
 	defer close(q.ended)
 	var out output
 	for l, ok := q.next(); ok; l, ok = q.next() {
+		if l.reached != nil {
+			close(l.reached)
+			continue
+		}
 		out.write(q, l)
 	}
 	if out.unsaid > 0 {

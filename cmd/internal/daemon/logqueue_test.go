@@ -239,9 +239,39 @@ func TestLogFullDiskAnywhere(t *testing.T) {
 
 func TestLibraryLog(t *testing.T) {
 	var b bytes.Buffer
-	stdlog.New(LibraryLog(slog.New(slog.NewTextHandler(&b, nil))), "", 0).Printf("Unsolicited response starting with %q; err=x", "4043438646")
+	q := NewLogQueue(&b)
+	defer q.Close()
+	stdlog.New(LibraryLog(slog.New(slog.NewTextHandler(q, nil)), q), "", 0).Printf("Unsolicited response starting with %q; err=x", "4043438646")
 	if got := b.String(); strings.Contains(got, "404") || !strings.Contains(got, `what="Unsolicited response starting with"`) {
 		t.Error(got)
+	}
+}
+
+// What a library says before it ends the process is written by then, unless whoever
+// reads the log is asleep.
+func TestLibraryLogLastWords(t *testing.T) {
+	for _, asleep := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &reader{room: -1, asleep: make(chan struct{})}
+			q := NewLogQueue(r)
+			defer q.Close()
+			log, _ := NewLogger(q, config.Log{Level: "info", Format: "text"})
+			wake := sync.OnceFunc(func() { close(r.asleep) })
+			defer wake()
+			if !asleep {
+				time.AfterFunc(logStop/2, wake)
+			}
+			log.Info("before")
+			began := time.Now()
+			stdlog.New(LibraryLog(log, q), "", 0).Print("last words")
+			took := time.Since(began)
+			r.mu.Lock()
+			text := r.text.String()
+			r.mu.Unlock()
+			if asleep && took != logStop || !asleep && (took != logStop/2 || !strings.Contains(text, `what="last words"`)) {
+				t.Errorf("asleep %v: took %s:\n%s", asleep, took, text)
+			}
+		})
 	}
 }
 

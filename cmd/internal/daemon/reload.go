@@ -177,7 +177,7 @@ func (d *Daemon) reload() error {
 	// Whatever can be wrong is found before anything changes.
 	fs := next.FreeSWITCH
 	fs.Client = d.client
-	room := ShareDescriptors(next)
+	room := ShareDescriptors(next).keeping(d.room.Requests)
 	fs.MaxCalls = room.Calls
 	if err := fs.Validate(); err != nil {
 		return err
