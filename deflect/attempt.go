@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"time"
 )
 
@@ -66,6 +67,12 @@ func pause(ctx context.Context, wait time.Duration) bool {
 
 // attempt sends one freshly signed request.
 func (c *Client) attempt(ctx context.Context, s *setup, body []byte) verdict {
+	done, no, ok := c.requests.take(ctx)
+	if !ok {
+		c.metrics.requests[no.reason].Inc()
+		return no
+	}
+	defer done()
 	start := time.Now()
 	c.metrics.inFlight.Inc()
 	defer c.metrics.inFlight.Dec()
@@ -111,7 +118,8 @@ func (s *setup) roundTrip(ctx context.Context, body []byte) verdict {
 	resp, w, err := s.post(ctx, contextAndInvite, body)
 	if err != nil {
 		v := broken(ctx, w, err)
-		v.known = s.lose(w, v.reason)
+		// The end of one stream of HTTP/2 is that of one request.
+		v.known = !strings.Contains(err.Error(), "stream error") && s.lose(w, v.reason)
 		return v
 	}
 	defer resp.Body.Close()

@@ -18,6 +18,7 @@ type Client struct {
 	own       *renewing // set when the transport is ours to close
 	cooldowns Cooldowns
 	turns     turns
+	requests  requestTurns
 	metrics   *metrics
 	settler   *settler
 	clock     apiClock
@@ -34,12 +35,12 @@ func New(cfg Config) (*Client, error) {
 	}
 	cfg = cfg.withDefaults()
 	m, collectors := newMetrics()
-	c := &Client{metrics: m, cooldowns: cfg.Cooldowns, log: cfg.Logger}
+	c := &Client{metrics: m, cooldowns: cfg.Cooldowns, log: cfg.Logger, requests: newRequestTurns(cfg.MaxRequests)}
 	c.pulse.missed = func(gap time.Duration) {
 		c.log.Warn("this process did not run for a while: what timed out then does not count against the API", "gap", gap)
 	}
 	if cfg.Transport == nil {
-		c.own = newRenewing(newLimit(cfg.MaxConnections).transport)
+		c.own = newRenewing(NewTransport)
 		cfg.Transport = c.own
 	}
 	if c.cooldowns == nil {

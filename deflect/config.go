@@ -70,10 +70,11 @@ type Config struct {
 	Breaker       BreakerConfig
 	Report        ReportConfig
 	Settle        SettleConfig
-	// MaxConnections is how many connections to the API there are at a time, where Transport
-	// is nil: a request that has to wait for one does so within its deadline. 0 is no limit.
-	MaxConnections int
-	MaxCooldowns   int // how many callers in a cooldown are remembered, some 200 bytes each; 100000
+	// MaxRequests is how many requests for a text are under way at a time, and so, over
+	// HTTP/1.1, how many connections. One that has to wait for its turn does so within its
+	// deadline. 0 is no limit. Reports have their own (Report.Parallel).
+	MaxRequests  int
+	MaxCooldowns int // how many callers in a cooldown are remembered, some 200 bytes each; 100000
 
 	// Transport replaces the HTTP transport, for tests and for embedders who
 	// bring their own; nil is [NewTransport], made anew every few minutes and when a
@@ -182,8 +183,8 @@ func (c Config) Validate() error {
 	if c.Breaker.OpenFor < 0 {
 		bad("Breaker.OpenFor", "is %s; must be positive", c.Breaker.OpenFor)
 	}
-	if c.MaxConnections < 0 {
-		bad("MaxConnections", "is %d; must be 0 for no limit, or positive", c.MaxConnections)
+	if c.MaxRequests < 0 {
+		bad("MaxRequests", "is %d; must be 0 for no limit, or positive", c.MaxRequests)
 	}
 	if c.MaxCooldowns < 1 {
 		bad("MaxCooldowns", "is %d; must be positive", c.MaxCooldowns)

@@ -194,7 +194,7 @@ func TestFaults(t *testing.T) {
 		{"invalid-nonce", deflect.Uncertain, deflect.ReasonInvalidNonce, 1, 0, deflect.ErrUnauthorized},
 		{"delivered-twice", deflect.Uncertain, deflect.ReasonInvalidNonce, 1, 1, deflect.ErrUnauthorized},
 		{"conn-refused delivered-twice", deflect.Uncertain, deflect.ReasonInvalidNonce, 2, 1, deflect.ErrUnauthorized},
-		{"delivered-twice,truncate", deflect.Uncertain, deflect.ReasonBadResponse, 1, 1, deflect.ErrBadResponse},
+		{"delivered-twice,truncate", deflect.Uncertain, deflect.ReasonInvalidNonce, 1, 1, deflect.ErrUnauthorized},
 		{"delivered-twice,retry-after=1", deflect.Uncertain, deflect.ReasonInvalidNonce, 1, 1, deflect.ErrUnauthorized},
 		{"conn-refused", deflect.Sent, deflect.ReasonOK, 2, 1, nil},
 		{"conn-refused conn-refused", deflect.Sent, deflect.ReasonOK, 3, 1, nil},

@@ -1,6 +1,7 @@
 package deflect
 
 import (
+	"bytes"
 	"net/http"
 	"net/netip"
 	"regexp"
@@ -29,7 +30,8 @@ type verdict struct {
 // the request again, and its first copy may have sent a text. A refusal that is cut
 // off may have been about to say so.
 func judge(status int, header http.Header, body []byte, readErr error) verdict {
-	a, parseErr := parseAnswer(body)
+	a, jsonErr := parseAnswer(body)
+	parseErr := jsonErr
 	if readErr != nil {
 		parseErr = readErr
 	}
@@ -44,23 +46,29 @@ func judge(status int, header http.Header, body []byte, readErr error) verdict {
 	switch {
 	case status >= 200 && status < 300:
 		switch {
+		case parseErr != nil && saysNonce(body):
+			return doubt(ReasonInvalidNonce, nil)
 		case parseErr != nil:
 			return doubt(ReasonBadResponse, parseErr)
+		case a.success && saysNonce(body):
+			return doubt(ReasonInvalidNonce, nil) // it contradicts itself
 		case a.success:
 			v.outcome, v.reason, v.callID, v.err = Sent, ReasonOK, a.callID, nil
 			return v
-		case isNonce(a.message):
+		case saysNonce(body):
 			return doubt(ReasonInvalidNonce, nil)
 		case a.said || a.refused && a.callID == "":
 			return refuse(ReasonRejected)
 		}
 		return doubt(ReasonBadResponse, errSaysNothing)
-	case status >= 300 && status < 500 && isNonce(a.message):
+	case status >= 300 && status < 500 && saysNonce(body):
 		return doubt(ReasonInvalidNonce, nil)
 	case status >= 300 && status < 400:
 		return refuse(ReasonRedirected)
 	case status >= 400 && status < 500 && readErr != nil && readErr != errLargeAnswer && a.message == "":
 		return doubt(ReasonBadResponse, readErr)
+	case status >= 400 && status < 500 && jsonErr != nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
+		return doubt(ReasonBadResponse, jsonErr) // cut off, perhaps before it says why
 	case status == http.StatusTooManyRequests:
 		v.retryAfter = retryAfter(header.Get("Retry-After"))
 		return refuse(ReasonRateLimited)
@@ -72,12 +80,10 @@ func judge(status int, header http.Header, body []byte, readErr error) verdict {
 	return doubt(ReasonServerError, nil)
 }
 
-// isNonce matches the prefix only: the stored versions of the vendor's text
-// differ in their dashes and quotes.
-func isNonce(message string) bool {
-	const prefix = "invalid nonce"
-	return len(message) >= len(prefix) && strings.EqualFold(message[:len(prefix)], prefix)
-}
+// saysNonce reports whether an answer says that the nonce was used before, wherever and in
+// whatever form: the stored versions of the vendor's text differ, and who takes it for a
+// refusal may text twice.
+func saysNonce(body []byte) bool { return bytes.Contains(bytes.ToLower(body), []byte("invalid nonce")) }
 
 // clean makes a stranger's text fit for an error: printable, short, and without
 // telephone numbers, which an API may well echo.

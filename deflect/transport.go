@@ -48,19 +48,6 @@ type countingConn struct {
 	written atomic.Int64
 	read    atomic.Int64
 	lost    atomic.Bool // some request told that it is
-
-	closing sync.Once
-	closed  func() // called once; nil does nothing
-}
-
-// Close implements [net.Conn].
-func (c *countingConn) Close() error {
-	c.closing.Do(func() {
-		if c.closed != nil {
-			c.closed()
-		}
-	})
-	return c.Conn.Close()
 }
 
 func (c *countingConn) Read(p []byte) (int, error) {

@@ -13,7 +13,7 @@ import (
 // TestEveryFieldHasAKey fails when a library gets a setting that the file does
 // not have.
 func TestEveryFieldHasAKey(t *testing.T) {
-	collaborators := []string{"Transport", "MaxConnections", "Logger", "Registerer", "Client", "OnSettled", "Cooldowns"}
+	collaborators := []string{"Transport", "MaxRequests", "Logger", "Registerer", "Client", "OnSettled", "Cooldowns"}
 	full, err := Load("testdata/good/full.yaml", nothing)
 	if err != nil {
 		t.Fatal(err)

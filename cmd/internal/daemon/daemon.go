@@ -77,7 +77,7 @@ func New(o Options) (*Daemon, error) {
 	room := ShareDescriptors(o.Config)
 	api := o.Config.Deflect
 	api.Transport, api.Logger, api.Registerer = o.Transport, o.Logger, reg
-	api.MaxConnections = room.Requests
+	api.MaxRequests = room.Requests
 	var err error
 	if d.client, err = deflect.New(api); err != nil {
 		return nil, fmt.Errorf("daemon: configure LiveDeflect: %w", err)
