@@ -291,7 +291,7 @@ func (l *line) answer(already bool) {
 }
 
 // listen has keys reported, those alone that are pressed from now on: what is in the
-// channel's queue was pressed for a menu before. Keys come as events until that is done
+// channel's queue was pressed for a menu before. Keys that come as events until that is done
 // are left over from it as well.
 func (l *line) listen() {
 	if l.secret {
