@@ -2,6 +2,8 @@ module github.com/ivrdeflect/ivrdeflect
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/dghubble/oauth1 v0.7.3
