@@ -24,6 +24,8 @@ func TestConfigValidate(t *testing.T) {
 		{"loopback", func(c *Config) { c.Domain, c.BaseURL = "", "http://127.0.0.1:8080/prefix/" }, ""},
 		{"loopback name", func(c *Config) { c.Domain, c.BaseURL = "", "http://localhost:8080" }, ""},
 		{"loopback IPv6", func(c *Config) { c.Domain, c.BaseURL = "", "http://[::1]:8080" }, ""},
+		{"the scheme's own port", func(c *Config) { c.Domain, c.BaseURL = "", "http://[::1]:80/prefix" }, ""},
+		{"port 80 with https", func(c *Config) { c.Domain, c.BaseURL = "", "https://example.net:80" }, "BaseURL: has the port of the other scheme: 443 is for https, 80 for http"},
 		{"whole host", func(c *Config) { c.Domain = "va.ivrdeflect.liveperson.net" }, ""},
 		{"no site", func(c *Config) { c.SiteID = "" }, "SiteID: is missing: the LivePerson account id"},
 		{"odd site", func(c *Config) { c.SiteID = "1 2" }, "SiteID: is not an account id (letters and digits)"},
@@ -146,5 +148,18 @@ func TestSecretInAnUnexportedField(t *testing.T) {
 	var read struct{ Key Secret }
 	if err := json.Unmarshal([]byte(`{"Key":"hunter2"}`), &read); err != nil || read.Key != secret.key {
 		t.Errorf("read %v", err)
+	}
+}
+
+// The root of the API is written as it is signed.
+func TestEndpointPort(t *testing.T) {
+	for base, want := range map[string]string{
+		"http://[::1]:80/prefix/":   "http://[::1]/prefix",
+		"https://example.net:443":   "https://example.net",
+		"HTTPS://Example.net:8443/": "https://Example.net:8443",
+	} {
+		if root, _, err := (Config{BaseURL: base}).endpoint(); root != want || err != nil {
+			t.Errorf("root of %s = %q, %v, want %q", base, root, err, want)
+		}
 	}
 }

@@ -2,7 +2,12 @@ package deflect
 
 import (
 	"errors"
+	"net"
 	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/dghubble/oauth1"
 )
 
 // Authenticator adds credentials to requests. The transport that it returns
@@ -23,7 +28,7 @@ type OAuth1 struct {
 	Token          string
 	TokenSecret    Secret
 
-	nonce interface{ Nonce() string } // tests fix it
+	nonce oauth1.Noncer // tests fix it
 }
 
 // Validate reports missing keys.
@@ -41,8 +46,72 @@ func (a OAuth1) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Transport implements [Authenticator]. It signs what this package sends: the fields of a
-// form in the body would have to be signed too, and are not.
+// Transport implements [Authenticator]. Requests that github.com/dghubble/oauth1 would sign
+// otherwise than RFC 5849 says are refused: a parameter that comes twice, port 80 with https.
 func (a OAuth1) Transport(base http.RoundTripper) http.RoundTripper {
-	return newSigner(a, base)
+	if a.nonce == nil {
+		a.nonce = oauth1.HexNoncer{}
+	}
+	cfg := &oauth1.Config{ConsumerKey: a.ConsumerKey, Signer: hmacSHA1{a.ConsumerSecret, a.TokenSecret}, Noncer: a.nonce}
+	t := cfg.Client(oauth1.NoContext, oauth1.NewToken(a.Token, "")).Transport.(*oauth1.Transport)
+	t.Base = base
+	return signer{t}
+}
+
+// hmacSHA1 keeps the secrets opaque between signatures, as the library would not.
+type hmacSHA1 struct{ consumer, token Secret }
+
+func (hmacSHA1) Name() string { return "HMAC-SHA1" }
+
+func (s hmacSHA1) Sign(_, message string) (string, error) {
+	lib := oauth1.HMACSigner{ConsumerSecret: s.consumer.Reveal()}
+	return lib.Sign(s.token.Reveal(), message)
+}
+
+// signer signs requests that can be signed.
+type signer struct{ lib *oauth1.Transport }
+
+func (s signer) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := signable(req); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	return s.lib.RoundTrip(req)
+}
+
+// signable returns what the library does not sign as RFC 5849 says (3.4.1).
+func signable(req *http.Request) error {
+	u := req.URL
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return errors.New("the query cannot be decoded")
+	}
+	for name, list := range values {
+		if len(list) > 1 || strings.HasPrefix(name, "oauth_") {
+			return errors.New("the query has a parameter twice, or one of OAuth's own")
+		}
+	}
+	switch {
+	case u.Path == "" || u.Opaque != "":
+		return errors.New("the URL has no path")
+	case !signablePort(u):
+		return errors.New("the URL has the port of the other scheme, or writes out that of its own")
+	case req.Host != "" && req.Host != u.Host:
+		return errors.New("the request names another host than its URL")
+	case req.Header.Get("Content-Type") == "application/x-www-form-urlencoded":
+		return errors.New("the fields of a form are not signed here")
+	}
+	return nil
+}
+
+// signablePort reports whether the port is signed as it should be: that of the scheme
+// is left out, and no other.
+func signablePort(u *url.URL) bool {
+	_, port, err := net.SplitHostPort(u.Host)
+	if err != nil || port != "80" && port != "443" {
+		return true
+	}
+	return (u.Scheme == "http") == (port == "80") && !strings.HasPrefix(u.Host, "[")
 }
