@@ -3,7 +3,6 @@ package deflect
 import (
 	"errors"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -28,7 +27,17 @@ var (
 	errLargeAnswer = errors.New("the answer is larger than 64 KiB")
 )
 
-var callIDForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+// isCallID reports whether an id of the API is one that may be shown and handed on.
+func isCallID(id string) bool {
+	for i := range len(id) {
+		switch c := id[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '.', c == '-':
+		default:
+			return false
+		}
+	}
+	return id != "" && len(id) <= 64
+}
 
 // readAnswer reads an answer through a limit.
 func readAnswer(r io.Reader) ([]byte, error) {
@@ -64,7 +73,7 @@ func parseAnswer(body []byte) (answer, error) {
 	case "false":
 		a.said = true
 	}
-	if id := scalar(f.CallID); callIDForm.MatchString(id) {
+	if id := scalar(f.CallID); isCallID(id) {
 		a.callID = id
 	}
 	a.message = clean(scalar(f.Error))

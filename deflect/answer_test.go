@@ -5,10 +5,25 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
 )
+
+var callIDForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+func TestIsCallID(t *testing.T) {
+	ids := []string{"", "473513", "a.B-c_9", "a b", strings.Repeat("x", 64), strings.Repeat("x", 65), "a\n", "é"}
+	for c := range 256 {
+		ids = append(ids, string([]byte{'a', byte(c)}))
+	}
+	for _, id := range ids {
+		if got, want := isCallID(id), callIDForm.MatchString(id); got != want {
+			t.Errorf("isCallID(%q) = %t, want %t", id, got, want)
+		}
+	}
+}
 
 // parseSlowly is parseAnswer by encoding/json, for comparison.
 func parseSlowly(body []byte) (a answer, ok bool) {

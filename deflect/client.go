@@ -131,13 +131,13 @@ func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v ver
 		}
 		sent := time.Now()
 		ran := q.setup.breaker.run(func() health {
-			slept := c.pulse.wait()
-			defer slept() // a panic ends the wait too
+			wait := c.pulse.wait()
+			defer wait.end() // a panic ends the wait too
 			v, attempts = c.attempts(ctx, q.setup, body)
 			// A deadline is the API's failure, but not one that passed for the most
 			// part before the API was asked, or while this process did not run. Nor
 			// does the end of one connection count more than once.
-			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) || v.status == 0 && slept() || v.known {
+			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) || v.status == 0 && wait.end() || v.known {
 				return silent
 			}
 			return v.reason.health()

@@ -102,7 +102,7 @@ func (e Event) GoString() string { return "deflect.Event{" + e.String() + "}" }
 // idText makes a callId fit for a message: an id has its form, and what has not
 // is a stranger's text.
 func idText(id string) string {
-	if callIDForm.MatchString(id) {
+	if isCallID(id) {
 		return id
 	}
 	return clean(id)

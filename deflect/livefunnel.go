@@ -199,7 +199,7 @@ func slim(events iter.Seq[Event], problem *error) iter.Seq[Event] {
 					return
 				}
 			}
-			if !callIDForm.MatchString(e.CallID) {
+			if !isCallID(e.CallID) {
 				continue
 			}
 			if !yield(Event{CallID: e.CallID, Type: e.Type, Time: e.Time, Begin: e.Begin, ConversationID: e.ConversationID}) {

@@ -46,24 +46,45 @@ func (b *beats) slept(since, now time.Time) bool {
 	return b.woke.After(since) || now.Sub(b.last) > longestGap
 }
 
-// wait begins a wait, and returns what ends it, once, and reports whether this
-// process did not run for a while in between.
-func (p *pulse) wait() (slept func() bool) {
+// wait is one wait for the API.
+type wait struct {
+	pulse *pulse
+	began time.Time
+	over  bool
+	slept bool
+}
+
+// wait begins a wait, which end ends.
+func (p *pulse) wait() wait {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	began := time.Now()
+	now := time.Now()
 	if p.waits++; p.waits == 1 {
-		p.last = began
-		p.timer = time.AfterFunc(pulseEvery, p.tick)
-	}
-	return sync.OnceValue(func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.waits--; p.waits == 0 {
-			p.timer.Stop()
+		p.last = now
+		if p.timer == nil {
+			p.timer = time.AfterFunc(pulseEvery, p.tick)
+		} else {
+			p.timer.Reset(pulseEvery)
 		}
-		return p.slept(began, time.Now())
-	})
+	}
+	return wait{pulse: p, began: now}
+}
+
+// end ends the wait, when it is first called, and reports whether this process did not
+// run for a while in between.
+func (w *wait) end() (slept bool) {
+	if w.over {
+		return w.slept
+	}
+	w.over = true
+	p := w.pulse
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waits--; p.waits == 0 {
+		p.timer.Stop()
+	}
+	w.slept = p.slept(w.began, time.Now())
+	return w.slept
 }
 
 func (p *pulse) tick() {

@@ -41,11 +41,11 @@ func TestPulse(t *testing.T) {
 		first := p.wait()
 		time.Sleep(10 * time.Second)
 		second := p.wait()
-		if first() {
+		if first.end() {
 			t.Error("slept")
 		}
 		time.Sleep(10*time.Second + pulseEvery/2)
-		if second() {
+		if second.end() {
 			t.Error("slept")
 		}
 		last := p.last
@@ -53,7 +53,7 @@ func TestPulse(t *testing.T) {
 		if p.last != last {
 			t.Error("it beats although nobody waits")
 		}
-		if third := p.wait(); third() {
+		if third := p.wait(); third.end() {
 			t.Error("slept while nobody waited")
 		}
 	})

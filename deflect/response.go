@@ -108,6 +108,9 @@ func addresses(s string) (found [][]int) {
 
 // cleanBut is clean, which leaves the numbers at the places that keep finds.
 func cleanBut(s string, keep func(string) [][]int) string {
+	if s == "" {
+		return ""
+	}
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):

@@ -223,7 +223,7 @@ func (d *doubt) see(e Event) {
 	text := e.Type == EventSendText
 	switch {
 	case like == ours && (all || same && !text && !d.begin.IsZero()):
-		if callIDForm.MatchString(e.CallID) {
+		if isCallID(e.CallID) {
 			d.callID = e.CallID
 		}
 		if text {

@@ -1,6 +1,7 @@
 package deflect
 
 import (
+	"crypto/rand"
 	"errors"
 	"net"
 	"net/http"
@@ -20,7 +21,7 @@ type Authenticator interface {
 
 // OAuth1 signs requests with OAuth 1.0 and HMAC-SHA1 (RFC 5849), the scheme of
 // LivePerson's API keys: app key, secret, access token, access token secret.
-// Every request gets a nonce of 32 random bytes and the time of its attempt.
+// Every request gets a nonce of 130 random bits and the time of its attempt.
 // Token and TokenSecret may both be empty, for two-legged keys.
 type OAuth1 struct {
 	ConsumerKey    string
@@ -50,13 +51,19 @@ func (a OAuth1) Validate() error {
 // otherwise than RFC 5849 says are refused: a parameter that comes twice, port 80 with https.
 func (a OAuth1) Transport(base http.RoundTripper) http.RoundTripper {
 	if a.nonce == nil {
-		a.nonce = oauth1.HexNoncer{}
+		a.nonce = freshNonce{}
 	}
 	cfg := &oauth1.Config{ConsumerKey: a.ConsumerKey, Signer: hmacSHA1{a.ConsumerSecret, a.TokenSecret}, Noncer: a.nonce}
 	t := cfg.Client(oauth1.NoContext, oauth1.NewToken(a.Token, "")).Transport.(*oauth1.Transport)
 	t.Base = base
 	return signer{t}
 }
+
+// freshNonce makes nonces of 130 random bits. Those of the library are longer, and what is
+// signed is encoded several times.
+type freshNonce struct{}
+
+func (freshNonce) Nonce() string { return rand.Text() }
 
 // hmacSHA1 keeps the secrets opaque between signatures, as the library would not.
 type hmacSHA1 struct{ consumer, token Secret }
@@ -84,13 +91,15 @@ func (s signer) RoundTrip(req *http.Request) (*http.Response, error) {
 // signable returns what the library does not sign as RFC 5849 says (3.4.1).
 func signable(req *http.Request) error {
 	u := req.URL
-	values, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return errors.New("the query cannot be decoded")
-	}
-	for name, list := range values {
-		if len(list) > 1 || strings.HasPrefix(name, "oauth_") {
-			return errors.New("the query has a parameter twice, or one of OAuth's own")
+	if u.RawQuery != "" {
+		values, err := url.ParseQuery(u.RawQuery)
+		if err != nil {
+			return errors.New("the query cannot be decoded")
+		}
+		for name, list := range values {
+			if len(list) > 1 || strings.HasPrefix(name, "oauth_") {
+				return errors.New("the query has a parameter twice, or one of OAuth's own")
+			}
 		}
 	}
 	switch {
