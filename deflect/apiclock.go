@@ -12,7 +12,11 @@ import (
 type apiClock struct{ last atomic.Pointer[reading] }
 
 // reading is one answer: the API's clock showed api when ours showed at.
-type reading struct{ api, at time.Time }
+type reading struct {
+	api, at time.Time
+	header  string // the Date, and what it says: at times many answers have the same
+	date    time.Time
+}
 
 // A Date is cut to seconds and made some time before it arrives. Clocks that differ
 // by less are the same.
@@ -20,11 +24,16 @@ const sameClock = 5 * time.Second
 
 // hear takes the Date of an answer to a request.
 func (c *apiClock) hear(header http.Header, asked, heard time.Time) {
-	date, err := http.ParseTime(header.Get("Date"))
-	if err != nil || date.Unix() < 0 {
-		return
+	r := &reading{api: heard, at: heard, header: header.Get("Date")}
+	if last := c.last.Load(); last != nil && last.header == r.header {
+		r.date = last.date
+	} else {
+		var err error
+		if r.date, err = http.ParseTime(r.header); err != nil || r.date.Unix() < 0 {
+			return
+		}
 	}
-	r := &reading{api: heard, at: heard}
+	date := r.date
 	// It was made between the two.
 	if ahead := date.Sub(heard); ahead > sameClock {
 		r.api = heard.Add(ahead)
