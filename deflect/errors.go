@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Classes of errors, for errors.Is.
+// Classes of errors, for errors.Is. An [*Error] or [*ReportError] matches the one class
+// of its Reason, and whatever its cause matches.
 var (
 	ErrInvalidConfig = errors.New("invalid configuration")
 	ErrInvalidCall   = errors.New("invalid call")
@@ -17,6 +18,9 @@ var (
 	ErrRejected      = errors.New("the API refused the request")
 	ErrUnavailable   = errors.New("the API did not answer")
 	ErrBadResponse   = errors.New("the API's answer cannot be read")
+	ErrCanceled      = errors.New("the context was cancelled")
+	ErrSwitch        = errors.New("the switch did not do its part")
+	ErrInternal      = errors.New("a defect of this program, or a limit of this machine")
 )
 
 // errRestart is the problem of a setting that Reload cannot change.
@@ -28,7 +32,12 @@ type ConfigError struct {
 	Err   error
 }
 
-func (e *ConfigError) Error() string { return e.Field + ": " + e.Err.Error() }
+func (e *ConfigError) Error() string {
+	if e.Err == nil {
+		return e.Field + ": is wrong"
+	}
+	return e.Field + ": " + e.Err.Error()
+}
 
 // Unwrap returns the problem.
 func (e *ConfigError) Unwrap() error { return e.Err }
@@ -133,11 +142,13 @@ func (e *Error) Unwrap() error { return e.Err }
 // Is matches the class of the reason.
 func (e *Error) Is(target error) bool { return target != nil && classOf(e.Reason) == target }
 
+// classOf returns the class of a reason that an error can have. The others are how a
+// caller decided.
 func classOf(r Reason) error {
 	switch r {
 	case ReasonInvalidCall, ReasonNumberHidden, ReasonNumberInvalid, ReasonNumberFixedLine, ReasonNumberNotTextable:
 		return ErrInvalidCall
-	case ReasonNumberNotMobile, ReasonCountry, ReasonNoConsent, ReasonOptedOut, ReasonOutsideHours, ReasonWaitTooShort,
+	case ReasonNoProfile, ReasonAlreadyAsked, ReasonNumberNotMobile, ReasonCountry, ReasonNoConsent, ReasonOptedOut, ReasonOutsideHours, ReasonWaitTooShort,
 		ReasonNotSampled, ReasonCooldown, ReasonCooldownUnknown:
 		return ErrIneligible
 	case ReasonBreakerOpen:
@@ -152,6 +163,14 @@ func classOf(r Reason) error {
 		return ErrUnavailable
 	case ReasonBadResponse:
 		return ErrBadResponse
+	case ReasonCanceled:
+		return ErrCanceled
+	case ReasonPrompt, ReasonSwitch:
+		return ErrSwitch
+	case ReasonShutdown:
+		return ErrClosed
+	case ReasonInternal:
+		return ErrInternal
 	}
 	return nil
 }
@@ -170,6 +189,8 @@ func ReasonOf(err error) Reason {
 		return r.Reason
 	case errors.Is(err, ErrBadResponse):
 		return ReasonBadResponse // an EventError
+	case errors.Is(err, ErrInvalidCall):
+		return ReasonInvalidCall // a ValidationError
 	}
 	return ReasonInternal
 }
