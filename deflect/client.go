@@ -11,7 +11,8 @@ import (
 )
 
 // Client sends deflections to one LiveDeflect account. It is safe for
-// concurrent use; make one and keep it.
+// concurrent use; make one with [New] and keep it. One that was not made by New, nil
+// included, sends nothing: what would need the account is refused as [ErrInternal].
 type Client struct {
 	setup     atomic.Pointer[setup]
 	reloading sync.Mutex
@@ -66,6 +67,9 @@ func New(cfg Config) (*Client, error) {
 // deflections that are not settled yet, or end uncertain later, are settled as
 // unknown; each gets a line in the log.
 func (c *Client) Close() {
+	if !c.made() {
+		return
+	}
 	c.settler.close()
 	if c.own != nil {
 		c.own.CloseIdleConnections()
@@ -73,7 +77,18 @@ func (c *Client) Close() {
 }
 
 // DefaultRegion returns the region of numbers without a plus sign.
-func (c *Client) DefaultRegion() string { return c.setup.Load().DefaultRegion }
+func (c *Client) DefaultRegion() string {
+	if !c.made() {
+		return ""
+	}
+	return c.setup.Load().DefaultRegion
+}
+
+func (c *Client) made() bool { return c != nil && c.setup.Load() != nil }
+
+var errNotMade = errors.New("this Client was not made by New")
+
+func notMade() *Error { return &Error{Outcome: Failed, Reason: ReasonInternal, Err: errNotMade} }
 
 // Deflect asks LiveDeflect to send the call's text and to hand its context to
 // the agents. It returns within the live deadline (a second more, should
@@ -94,6 +109,9 @@ func (c *Client) DefaultRegion() string { return c.setup.Load().DefaultRegion }
 // Cancelling ctx gives up the wait, not the text: what has left has left. A deadline
 // of ctx that comes before the live deadline counts like it, as the API's failure.
 func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
+	if !c.made() {
+		return Result{Outcome: Failed, Reason: ReasonInternal}, notMade()
+	}
 	start := time.Now()
 	v, attempts := c.deflect(ctx, call, start)
 	res := Result{

@@ -103,6 +103,9 @@ func OpenDoNotText(name, region string) (*DoNotTextFile, error) {
 func (l *DoNotTextFile) Keep(before *DoNotTextFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.list.Load() == nil || before == nil || before.list.Load() == nil {
+		return // one that was not opened holds everybody, and has no entries
+	}
 	all := maps.Clone(*l.list.Load())
 	maps.Copy(all, *before.list.Load())
 	l.list.Store(&all)
@@ -133,7 +136,12 @@ func (l *DoNotTextFile) Holds(e164 string) bool {
 func (l *DoNotTextFile) Name() string { return l.name }
 
 // Len returns the number of entries.
-func (l *DoNotTextFile) Len() int { return len(*l.list.Load()) }
+func (l *DoNotTextFile) Len() int {
+	if list := l.list.Load(); list != nil {
+		return len(*list)
+	}
+	return 0
+}
 
 // Warnings are what was odd about the file when it was opened: that it is empty, or
 // does not end in a line break.

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Offer is the leave to offer one caller a text, see [Client.Offer].
+// Offer is the leave to offer one caller a text, see [Client.Offer]. That of a
+// caller who gets none is nil, and the methods of a nil Offer do nothing.
 type Offer struct {
 	// NeedsNumber says that the caller's own number cannot be texted: ask for
 	// another one, put it into Call.NumberOverride and let [Client.Check] judge it.
@@ -16,9 +17,9 @@ type Offer struct {
 }
 
 // Release ends the offer: its caller has decided or is gone. It may be called more
-// than once.
+// than once, and of a nil Offer, so that it can be deferred before the error is looked at.
 func (o *Offer) Release() {
-	if o.release != nil {
+	if o != nil && o.release != nil {
 		o.release()
 	}
 }
@@ -31,6 +32,9 @@ func (o *Offer) Release() {
 // While the breaker is half open, one caller at a time is offered a text: Release
 // the offer as soon as its caller has decided.
 func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
+	if !c.made() {
+		return nil, notMade()
+	}
 	q := c.inquire(ctx, call, time.Now())
 	if no := q.refusal(every); no != nil {
 		return nil, no
@@ -53,6 +57,9 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 // one has to be asked for is refused. A zero Accepted is fine. The error of a malformed
 // call is [ErrInvalidCall] and lists every problem.
 func (c *Client) Check(ctx context.Context, call Call) error {
+	if !c.made() {
+		return notMade()
+	}
 	q := c.inquire(ctx, call, time.Now())
 	q.final = true
 	if no := q.refusal(func(r rule) bool { return protecting(r) || r.name == "cooldown" }); no != nil {
@@ -65,6 +72,9 @@ func (c *Client) Check(ctx context.Context, call Call) error {
 // with the verdict of every rule, in the order in which they are asked. The first
 // one that refuses decides. Cooldowns and the breaker are those of this Client, now.
 func (c *Client) Explain(ctx context.Context, call Call, at time.Time) []Verdict {
+	if !c.made() {
+		return []Verdict{{Rule: "client", Answer: Refuse, Reason: ReasonInternal, Detail: errNotMade.Error(), err: errNotMade}}
+	}
 	q := c.inquire(ctx, call, at)
 	q.words = true
 	verdicts := make([]Verdict, len(rules))

@@ -117,7 +117,11 @@ type EventError struct {
 }
 
 func (e *EventError) Error() string {
-	return "deflect: report: skipped a malformed entry of callId " + idText(e.CallID) + ": " + e.Err.Error()
+	s := "deflect: report: skipped a malformed entry of callId " + idText(e.CallID)
+	if e.Err == nil {
+		return s
+	}
+	return s + ": " + e.Err.Error()
 }
 
 // Unwrap returns what is wrong with it.

@@ -105,7 +105,7 @@ func (l *liveFunnel) collectors() []prometheus.Collector {
 // twice; nor are those that the report first tells of after twice the Lookback. One
 // poller a Client: a second one returns at once.
 func (c *Client) PollReport(ctx context.Context) {
-	if c.live == nil || !c.live.polling.TryLock() {
+	if !c.made() || c.live == nil || !c.live.polling.TryLock() {
 		return
 	}
 	defer c.live.polling.Unlock()

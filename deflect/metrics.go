@@ -152,6 +152,9 @@ func register(reg prometheus.Registerer, cs []prometheus.Collector) error {
 // counted once. A pair that is not on the closed list counts as failed,
 // internal, so that no call is lost from the sum.
 func (c *Client) CountOutcome(o Outcome, r Reason) {
+	if !c.made() {
+		return
+	}
 	counter, ok := c.metrics.outcomes[o][r]
 	if !ok {
 		counter = c.metrics.outcomes[Failed][ReasonInternal]

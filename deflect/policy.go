@@ -66,8 +66,9 @@ func (r Rules) Validate() error {
 	return err
 }
 
-// Policy is [Rules], checked and ready for calls: set it in [Call.Policy]. It is
-// safe for concurrent use.
+// Policy is [Rules], checked and ready for calls: set it in [Call.Policy]. Make one with
+// [NewPolicy]; the zero value is that of NewPolicy("", Rules{}). It is safe for
+// concurrent use.
 type Policy struct {
 	name      string
 	rules     Rules
@@ -113,8 +114,37 @@ func NewPolicy(name string, r Rules) (*Policy, error) {
 	return p, nil
 }
 
-// Name returns the name that the policy was made with.
-func (p *Policy) Name() string { return p.name }
+// Name returns the name that the policy was made with; "" of a nil Policy.
+func (p *Policy) Name() string {
+	if p == nil {
+		return ""
+	}
+	return p.name
+}
+
+// inForce returns the policy that a call with this one goes by.
+func (p *Policy) inForce() *Policy {
+	switch {
+	case p == nil:
+		return noRules
+	case p.hours == nil: // not made by NewPolicy
+		return zeroRules
+	}
+	return p
+}
+
+var (
+	noRules   = mustPolicy(Rules{NoCooldown: true}) // of calls without a policy
+	zeroRules = mustPolicy(Rules{})                 // of calls with the zero Policy
+)
+
+func mustPolicy(r Rules) *Policy {
+	p, err := NewPolicy("", r)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
 
 // TellsMobiles reports whether the number plan of a region tells mobiles from
 // landlines. Where it does not, [StrictLineTypes] lets nobody pass.

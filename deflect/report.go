@@ -126,6 +126,10 @@ var errBadSpan = errors.New("a span must end after it begins, begin after 1970, 
 // iteration with a ReportError for the rest of the span.
 func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		if !c.made() {
+			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: ReasonInternal, Err: errNotMade})
+			return
+		}
 		from, to := q.From.Truncate(time.Millisecond), q.To.Truncate(time.Millisecond)
 		if !to.After(from) || from.UnixMilli() < 0 || to.Sub(from) > LongestReport {
 			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: ReasonInvalidCall, Err: errBadSpan})

@@ -64,6 +64,9 @@ func (s *setup) epoch(t time.Time) string {
 // URL and the JSON body. The body holds the caller's full number. The error is
 // that of [Client.Check]; cooldowns are not asked.
 func (c *Client) Preview(call Call) (url string, body []byte, err error) {
+	if !c.made() {
+		return "", nil, notMade()
+	}
 	q := c.inquire(context.Background(), call, time.Now())
 	q.final = true
 	if no := q.refusal(protecting); no != nil {

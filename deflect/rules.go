@@ -73,21 +73,9 @@ var rules = []rule{
 	{"breaker", false, (*inquiry).breaker},
 }
 
-// noRules is the policy of calls without one.
-var noRules = func() *Policy {
-	p, err := NewPolicy("", Rules{NoCooldown: true})
-	if err != nil {
-		panic(err)
-	}
-	return p
-}()
-
 func (c *Client) inquire(ctx context.Context, call Call, now time.Time) *inquiry {
 	s := c.setup.Load()
-	q := &inquiry{ctx: ctx, client: c, setup: s, policy: call.Policy, now: now}
-	if q.policy == nil {
-		q.policy = noRules
-	}
+	q := &inquiry{ctx: ctx, client: c, setup: s, policy: call.Policy.inForce(), now: now}
 	// The times of a call are judged by the clock, also when somebody asks about
 	// another moment.
 	q.call, q.problems = s.validate(call, time.Now())

@@ -82,6 +82,9 @@ const (
 // about the given time (to some minutes), and began at most a day before. Without a sign of the text the result is [SettledNotSent]
 // only when that was Settle.Limit ago: a report lags.
 func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time) Settlement {
+	if !c.made() {
+		return Settlement{ExternalCallID: externalCallID, Result: SettledUnknown, Err: notMade()}
+	}
 	if externalCallID == "" {
 		return Settlement{Result: SettledUnknown, Err: &ValidationError{Field: "ExternalCallID", Code: CodeMissing, Detail: "is missing"}}
 	}

@@ -41,6 +41,9 @@ func (c *Client) newSetup(cfg Config) *setup {
 // text (in another region its number could be a stranger's); nor can polling of the
 // report be switched on or off. A smaller MaxCooldowns ends cooldowns early.
 func (c *Client) Reload(cfg Config) error {
+	if !c.made() {
+		return notMade()
+	}
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
 	old := c.setup.Load()

@@ -1,0 +1,171 @@
+package deflect_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+)
+
+// Whoever is refused gets no offer, and may release it all the same.
+func TestNilOffer(t *testing.T) {
+	client := newClient(t, deflecttest.New(keys), nil)
+	refused := call()
+	refused.ANI = "anonymous"
+	offer, err := client.Offer(t.Context(), refused)
+	defer offer.Release() // before the error is looked at
+	if offer != nil || !errors.Is(err, deflect.ErrInvalidCall) {
+		t.Errorf("Offer = %v, %v", offer, err)
+	}
+	offer.Release()
+	new(deflect.Offer).Release()
+}
+
+// A Policy that nobody made is the one of NewPolicy("", Rules{}), cooldown included.
+func TestZeroPolicy(t *testing.T) {
+	made := must(deflect.NewPolicy("", deflect.Rules{}))
+	copied := *must(deflect.NewPolicy("sales", deflect.Rules{Countries: []string{"DE"}}))
+	for name, zero := range map[string]*deflect.Policy{"literal": {}, "new": new(deflect.Policy)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := newClient(t, deflecttest.New(keys), nil)
+				with := func(p *deflect.Policy) deflect.Call { c := call(); c.Policy = p; return c }
+				for _, v := range client.Explain(t.Context(), with(zero), time.Now()) {
+					if v.Answer == deflect.Refuse {
+						t.Errorf("Explain: %+v", v)
+					}
+				}
+				offer, err := client.Offer(t.Context(), with(zero))
+				if err != nil {
+					t.Fatal(err)
+				}
+				offer.Release()
+				if _, err := client.Deflect(t.Context(), with(zero)); err != nil {
+					t.Fatal(err)
+				}
+				// The same cooldown as that of the policy that was made.
+				for _, p := range []*deflect.Policy{zero, made} {
+					_, offered := client.Offer(t.Context(), with(p))
+					_, texted := client.Deflect(t.Context(), with(p))
+					if reasonOf(offered) != deflect.ReasonCooldown || reasonOf(texted) != deflect.ReasonCooldown {
+						t.Errorf("within the cooldown: Offer %v, Deflect %v", offered, texted)
+					}
+				}
+				time.Sleep(15 * time.Minute)
+				if err := client.Check(t.Context(), with(zero)); err != nil {
+					t.Errorf("after the cooldown: %v", err)
+				}
+				if err := client.Check(t.Context(), with(&copied)); reasonOf(err) != deflect.ReasonCountry {
+					t.Errorf("a copy of a policy: %v", err)
+				}
+				if zero.Name() != "" || (*deflect.Policy)(nil).Name() != "" {
+					t.Error("the zero Policy has a name")
+				}
+			})
+		})
+	}
+}
+
+// A Client that New did not make sends nothing, and says so.
+func TestZeroClient(t *testing.T) {
+	for name, c := range map[string]*deflect.Client{"nil": nil, "zero": {}} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			errs := map[string]error{}
+			res, err := c.Deflect(ctx, call())
+			errs["Deflect"] = err
+			if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonInternal || !deflect.NotSent(err) {
+				t.Errorf("Deflect = %+v, %v", res, err)
+			}
+			offer, err := c.Offer(ctx, call())
+			offer.Release()
+			errs["Offer"], errs["Check"], errs["Reload"] = err, c.Check(ctx, call()), c.Reload(deflect.Config{})
+			_, _, errs["Preview"] = c.Preview(call())
+			v := c.Settle(ctx, "1", time.Now())
+			errs["Settle"] = v.Err
+			if v.Result != deflect.SettledUnknown {
+				t.Errorf("settled %+v", v)
+			}
+			n := 0
+			for _, err := range c.Report(ctx, deflect.ReportQuery{From: time.Now().Add(-time.Hour), To: time.Now()}) {
+				n++
+				errs["Report"] = err
+			}
+			if n != 1 {
+				t.Errorf("%d entries of a report", n)
+			}
+			for what, err := range errs {
+				if !errors.Is(err, deflect.ErrInternal) || deflect.ReasonOf(err) != deflect.ReasonInternal {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if v := c.Explain(ctx, call(), time.Now()); len(v) != 1 || v[0].Answer != deflect.Refuse {
+				t.Errorf("Explain = %+v", v)
+			}
+			c.PollReport(ctx)
+			c.CountOutcome(deflect.Sent, deflect.ReasonOK)
+			if c.DefaultRegion() != "" {
+				t.Error("it has a region")
+			}
+			c.Close()
+		})
+	}
+}
+
+// Zero values of everything else with methods do not panic, and let nobody through.
+func TestZeroValues(t *testing.T) {
+	var list deflect.DoNotTextFile
+	opened := must(deflect.OpenDoNotText(file(t, "+14043438646\n"), "US"))
+	list.Keep(opened)
+	list.Keep(nil)
+	if !list.Holds("+14043438647") || list.Len() != 0 || list.Name() != "" || list.Whole() || list.Warnings() != nil {
+		t.Error("a list that was not opened does not hold everybody")
+	}
+	opened.Keep(nil)
+	opened.Keep(new(deflect.DoNotTextFile))
+	if !opened.Holds("+14043438646") || opened.Holds("+14043438647") {
+		t.Error("a list that was to keep nothing forgot what it has")
+	}
+	if _, err := list.Refresh(); err == nil {
+		t.Error("a list that was not opened can be refreshed")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		new(deflect.DoNotTextFile).Watch(ctx, slog.New(slog.DiscardHandler))
+		list.Watch(ctx, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	})
+	if (*deflect.DoNotTextFile)(nil).Holds("+14043438646") != true {
+		t.Error("a nil list holds nobody")
+	}
+	client := newClient(t, deflecttest.New(keys), nil)
+	if _, err := client.Deflect(t.Context(), deflect.Call{}); !errors.Is(err, deflect.ErrInvalidCall) {
+		t.Errorf("the zero Call: %v", err)
+	}
+	for _, v := range []any{
+		deflect.Call{}, deflect.Event{}, deflect.Journey{}, deflect.Secret{}, deflect.PhoneNumber(""), deflect.Hours{}, deflect.Verdict{},
+		&deflect.Error{}, &deflect.ReportError{}, &deflect.EventError{}, &deflect.ConfigError{}, &deflect.ValidationError{}, &deflect.APIError{},
+	} {
+		if s := fmt.Sprintf("%v %#v", v, v); s == "" || strings.Contains(s, "PANIC") {
+			t.Errorf("%T prints as %s", v, s)
+		}
+	}
+}
+
+func file(t *testing.T, content string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
