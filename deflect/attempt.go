@@ -46,7 +46,13 @@ func (c *Client) attempts(ctx context.Context, s *setup, body []byte) (verdict, 
 		default:
 			return v, n
 		}
-		if n == maxAttempts || !pause(ctx, wait) {
+		if n == maxAttempts {
+			return v, n
+		}
+		if !pause(ctx, wait) {
+			if ctx.Err() != nil && waiting(ctx) == ReasonCanceled {
+				v.told, v.reason, v.err = v.reason, ReasonCanceled, ended(ctx, beforeNext, v.err)
+			}
 			return v, n
 		}
 	}
@@ -130,7 +136,7 @@ func (s *setup) roundTrip(ctx context.Context, body []byte) verdict {
 	answer, err := readAnswer(resp.Body)
 	v := judge(resp.StatusCode, resp.Header, answer, err)
 	if v.reason == ReasonBadResponse && ctx.Err() != nil {
-		v.reason = waiting(ctx)
+		v.reason, v.err = waiting(ctx), ended(ctx, beforeAnswer, v.err)
 	}
 	return v
 }
@@ -159,7 +165,7 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 	v := verdict{err: withoutAPIText(err)}
 	switch left := w.left(err); {
 	case !left && ctx.Err() != nil:
-		v.outcome, v.reason = Failed, waiting(ctx)
+		v.outcome, v.reason, v.err = Failed, waiting(ctx), ended(ctx, beforeSent, v.err)
 		if v.reason == ReasonTimeout {
 			v.reason = ReasonDeadline
 		}
@@ -172,7 +178,7 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 			v.reason, v.err = ReasonInternal, limit
 		}
 	case ctx.Err() != nil:
-		v.outcome, v.reason = Uncertain, waiting(ctx)
+		v.outcome, v.reason, v.err = Uncertain, waiting(ctx), ended(ctx, beforeAnswer, v.err)
 	default:
 		v.outcome, v.reason = Uncertain, ReasonConnectionLost
 		var ne net.Error
@@ -181,18 +187,6 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 		}
 	}
 	return v
-}
-
-// errLiveDeadline is the cause of a context that our own deadline ended.
-var errLiveDeadline = errors.New("the live deadline passed")
-
-// waiting says why a context that ended stopped the wait for an answer: a
-// deadline, ours or our caller's, is the API's fault, any other end a wish.
-func waiting(ctx context.Context) Reason {
-	if cause := context.Cause(ctx); ctx.Err() == context.DeadlineExceeded || cause == context.DeadlineExceeded || cause == errSilent {
-		return ReasonTimeout
-	}
-	return ReasonCanceled
 }
 
 // withoutAPIText cleans errors that may quote the API: net/http puts malformed

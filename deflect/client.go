@@ -1,6 +1,7 @@
 package deflect
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -92,7 +93,7 @@ func notMade() *Error { return &Error{Outcome: Failed, Reason: ReasonInternal, E
 
 // Deflect asks LiveDeflect to send the call's text and to hand its context to
 // the agents. It returns within the live deadline (a second more, should
-// a store of cooldowns not take one back). The Result is filled in any
+// a store of cooldowns not take back what it was told). The Result is filled in any
 // case; the error is nil exactly when its outcome is [Sent], else an [*Error].
 //
 // At most one request that the API may have processed is sent: an attempt is
@@ -106,8 +107,10 @@ func notMade() *Error { return &Error{Outcome: Failed, Reason: ReasonInternal, E
 // the offer, and an offer that was made is kept. While another call of the same caller
 // is being texted, this one waits for how that ends.
 //
-// Cancelling ctx gives up the wait, not the text: what has left has left. A deadline
-// of ctx that comes before the live deadline counts like it, as the API's failure.
+// Cancelling ctx gives up the wait, not the text: what has left has left. The error is
+// [ErrCanceled] then, and matches [context.Canceled] and the cause. A deadline of ctx
+// that comes before the live deadline counts like it, as the API's failure; the errors
+// of both match [context.DeadlineExceeded].
 func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 	if !c.made() {
 		return Result{Outcome: Failed, Reason: ReasonInternal}, notMade()
@@ -145,7 +148,7 @@ func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v ver
 	v = c.once(ctx, q, func() (v verdict) {
 		// Waiting may have left too little time for anything but doubt.
 		if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) < min(minAttempt, q.setup.LiveDeadline/2) {
-			return late(ctx, errNoTime)
+			return late(ctx, beforeRequest)
 		}
 		sent := time.Now()
 		ran := q.setup.breaker.run(func() health {
@@ -158,7 +161,7 @@ func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v ver
 			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) || v.status == 0 && wait.end() || v.known {
 				return silent
 			}
-			return v.reason.health()
+			return cmp.Or(v.told, v.reason).health()
 		})
 		if !ran {
 			return verdict{outcome: Failed, reason: ReasonBreakerOpen}
@@ -182,16 +185,12 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 	for _, key := range keys {
 		done, ok := c.turns.take(ctx, key)
 		if !ok {
-			return late(ctx, errOtherCall)
+			return late(ctx, inOtherCall)
 		}
 		defer done()
 	}
 	taken := 0
-	giveBack := func() {
-		for _, key := range keys[:taken] {
-			c.giveBack(ctx, key, token)
-		}
-	}
+	giveBack := func() { c.giveBack(ctx, keys[:taken], token) }
 	for _, key := range keys {
 		ok, err := c.cooldowns.Take(ctx, key, token, q.policy.rules.Cooldown)
 		if ok || err != nil {
@@ -200,7 +199,8 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 		switch {
 		case err != nil:
 			giveBack()
-			return verdict{outcome: Failed, reason: ReasonCooldownUnknown, err: storeError(err)}
+			reason, err := storeError(ctx, err)
+			return verdict{outcome: Failed, reason: reason, err: err}
 		case !ok:
 			giveBack()
 			no := q.inCooldown()
@@ -214,25 +214,14 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 	return v
 }
 
-// giveBack ends a cooldown, also when the time of the call is over.
-func (c *Client) giveBack(ctx context.Context, key, token string) {
+// giveBack ends cooldowns, also when the time of the call is over: its caller waits
+// a second more for all of them, see Deflect.
+func (c *Client) giveBack(ctx context.Context, keys []string, token string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := c.cooldowns.Release(ctx, key, token); err != nil {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "cooldown not given back: its caller is not texted until it ends", slog.Any("err", cleanedError{err}))
+	for _, key := range keys {
+		if err := c.cooldowns.Release(ctx, key, token); err != nil {
+			c.log.LogAttrs(ctx, slog.LevelWarn, "cooldown not given back: its caller is not texted until it ends", slog.Any("err", cleanedError{err}))
+		}
 	}
 }
-
-// late is the verdict of a call whose time was over before it could begin.
-func late(ctx context.Context, err error) verdict {
-	v := verdict{outcome: Failed, reason: ReasonDeadline, err: err}
-	if ctx.Err() != nil && waiting(ctx) == ReasonCanceled {
-		v.reason = ReasonCanceled
-	}
-	return v
-}
-
-var (
-	errOtherCall = errors.New("another call of the same caller was being texted all the time")
-	errNoTime    = errors.New("the deadline left too little time for a request")
-)

@@ -33,7 +33,7 @@
 //	ErrRejected      another 4xx, a redirect, or an answer that says no
 //	ErrUnavailable   unreachable, lost, too slow, or 5xx
 //	ErrBadResponse   a 2xx that cannot be read
-//	ErrCanceled      the context was cancelled; the error matches context.Canceled and the context's cause too
+//	ErrCanceled      the context was cancelled, or that of a report ended; the error matches the context's error and cause too
 //	ErrInternal      a defect of this program, or a limit of this machine
 //
 // Errors for calls that a phone system ended before Deflect can match two more: ErrSwitch

@@ -27,7 +27,7 @@ func (o *Offer) Release() {
 // Offer decides whether a caller is offered a text, and should be asked before
 // one is: every rule of the call's policy, the caller's number, and the breaker.
 // The error is an [*Error] with the outcome [Ineligible] and the reason of the first
-// rule that refuses.
+// rule that refuses; it is [Failed] when ctx ended before they could all be asked.
 //
 // While the breaker is half open, one caller at a time is offered a text: Release
 // the offer as soon as its caller has decided.

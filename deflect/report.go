@@ -255,7 +255,7 @@ func (r *reportRun) start(ctx context.Context, w period) *fetched {
 			return len(batch) < entriesPerBatch && size < bytesPerBatch || flush()
 		})
 		if len(batch) > 0 && !flush() && f.err == nil {
-			f.err = &ReportError{From: w.from, To: w.to, Reason: ReasonCanceled, Err: context.Cause(ctx)}
+			f.err = &ReportError{From: w.from, To: w.to, Reason: ReasonCanceled, Err: ended(ctx, inReport, nil)}
 		}
 	})
 	return f

@@ -21,7 +21,8 @@ type verdict struct {
 	callID     string
 	retryAfter time.Duration // what a 429 asks for; negative without a usable Retry-After
 	err        error
-	known      bool // the connection broke, as another request has told before
+	known      bool   // the connection broke, as another request has told before
+	told       Reason // of the attempt, when the wait for the next one was cancelled
 }
 
 // judge turns an answer into a verdict. readErr is why the body is incomplete.

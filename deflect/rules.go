@@ -90,15 +90,23 @@ func (q *inquiry) ask(r rule) Verdict {
 }
 
 // refusal asks rules in their order and returns the error of the first one that
-// refuses, nil if none does.
+// refuses, nil if none does and there is still time.
 func (q *inquiry) refusal(asked func(rule) bool) *Error {
 	for _, r := range rules {
 		if !asked(r) {
 			continue
 		}
 		if v := q.ask(r); v.Answer == Refuse {
-			return &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
+			e := &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
+			if v.Reason == ReasonCanceled {
+				e.Outcome = Failed // nobody judged this caller
+			}
+			return e
 		}
+	}
+	if q.ctx.Err() != nil {
+		v := late(q.ctx, beforeRequest)
+		return &Error{Outcome: v.outcome, Reason: v.reason, Err: v.err}
 	}
 	return nil
 }
@@ -261,13 +269,14 @@ func (q *inquiry) cooldown() Verdict {
 	if len(keys) == 0 {
 		return skipped
 	}
-	ctx, cancel := context.WithTimeout(q.ctx, q.setup.LiveDeadline) // a caller waits
+	ctx, cancel := context.WithTimeoutCause(q.ctx, q.setup.LiveDeadline, errLiveDeadline) // a caller waits
 	defer cancel()
 	for _, key := range keys {
 		held, err := q.client.cooldowns.Held(ctx, key)
 		if err != nil {
-			v := refuse(ReasonCooldownUnknown, "the store of cooldowns does not answer")
-			v.err = storeError(err)
+			reason, err := storeError(ctx, err)
+			v := refuse(reason, "the store of cooldowns does not answer")
+			v.err = err
 			return v
 		}
 		if held {
@@ -277,9 +286,14 @@ func (q *inquiry) cooldown() Verdict {
 	return q.pass("not texted in the last %s", q.policy.rules.Cooldown)
 }
 
-// storeError is without numbers: a store may well quote its keys.
-func storeError(err error) error {
-	return fmt.Errorf("the store of cooldowns does not answer: %w", cleanedError{err})
+// storeError is without numbers: a store may well quote its keys. That nobody waited for
+// it any more is not the store's fault.
+func storeError(ctx context.Context, err error) (Reason, error) {
+	err = ended(ctx, inCooldowns, fmt.Errorf("the store of cooldowns does not answer: %w", cleanedError{err}))
+	if ctx.Err() != nil && waiting(ctx) == ReasonCanceled {
+		return ReasonCanceled, err
+	}
+	return ReasonCooldownUnknown, err
 }
 
 func (q *inquiry) inCooldown() Verdict {

@@ -40,8 +40,9 @@ func (t requestTurns) take(ctx context.Context) (done func(), no verdict, ok boo
 		return func() { <-t }, verdict{}, true
 	case <-ctx.Done():
 		if waiting(ctx) == ReasonCanceled {
-			no.reason, no.err = ReasonCanceled, ctx.Err()
+			no.reason, no.err = ReasonCanceled, nil
 		}
+		no.err = ended(ctx, inTurn, no.err)
 		return nil, no, false
 	}
 }

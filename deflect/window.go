@@ -69,7 +69,7 @@ func (c *Client) fetch(ctx context.Context, s *setup, w period, gaveUp *atomic.B
 			case <-time.After(pause):
 				continue
 			case <-ctx.Done():
-				v = verdict{reason: ReasonCanceled, err: context.Cause(ctx)}
+				v = verdict{reason: ReasonCanceled, err: ended(ctx, inReport, v.err)}
 			}
 		}
 		if mayPass(v.reason) {
@@ -118,7 +118,7 @@ func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) boo
 	case err == nil:
 		return verdict{status: resp.StatusCode, reason: ReasonOK}
 	case ctx.Err() != nil:
-		v.reason = waiting(ctx)
+		v.reason, v.err = waiting(ctx), ended(ctx, inReport, v.err)
 	case err == errStopped:
 		v.reason = ReasonCanceled
 	case errors.As(err, &refused):

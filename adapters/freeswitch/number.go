@@ -31,6 +31,8 @@ func (s *session) askNumber() (ending, bool) {
 		err := s.checkNumber(call)
 		switch reason := deflect.ReasonOf(err); {
 		case err == nil:
+		case s.stop.Err() != nil:
+			return s.cut(), false
 		case aboutNumber(reason):
 			last = endFor(deflect.Ineligible, reason, err)
 			if try < s.profile.NumberEntry.Tries {

@@ -222,6 +222,9 @@ func (s *session) unoffered() ending {
 		return s.cut()
 	}
 	reason := deflect.ReasonOf(err)
+	if s.stop.Err() != nil && (reason == deflect.ReasonCanceled || reason == deflect.ReasonDeadline) {
+		return s.cut() // nobody was judged
+	}
 	if reason == deflect.ReasonBreakerOpen && s.ch.mode == modeAccepted {
 		// The caller has asked for a text and hears that there is none.
 		s.line.answer(s.ch.answered)
