@@ -9,6 +9,10 @@ import (
 // call. It is plain data; build it by hand or from whatever phone system there is.
 // Printing and logging one shows its id and masked numbers, but not as an unexported
 // field of another struct, where no method of it is called.
+//
+// Start and Accepted may come from clocks of other machines: up to 10 minutes ahead of
+// ours, or of each other, they are sent as now, and as the same moment. What is further
+// ahead, or more than 31 days ago, is refused.
 type Call struct {
 	ANI            PhoneNumber // the caller's number; required unless NumberOverride is set
 	DNIS           PhoneNumber // the number that the caller dialled; required

@@ -56,7 +56,7 @@ const (
 	CodeNotANumber  Code = "not_a_number" // not a telephone number that somebody can have
 	CodeFixedLine   Code = "fixed_line"   // a landline
 	CodeNotTextable Code = "not_textable" // premium rate, toll-free, personal, pagers and the like
-	CodeTimeOrder   Code = "time_order"   // accepted before the call began
+	CodeTimeOrder   Code = "time_order"   // a time in the future, of long ago, or accepted before the call began
 	CodeTooLong     Code = "too_long"     // over a length limit
 	CodeCharacters  Code = "characters"   // invalid UTF-8 or control characters
 	CodeNotJSON     Code = "not_json"     // caller info that cannot be encoded as JSON

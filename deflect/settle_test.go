@@ -486,7 +486,7 @@ func TestSettleClocksStep(t *testing.T) {
 		{name: "ahead by hours", ahead: 3 * time.Hour, later: 3 * time.Hour},
 		{name: "behind by hours", ahead: -3 * time.Hour, later: -3 * time.Hour},
 		{name: "ours was never set", ahead: 20 * 365 * day, later: 20 * 365 * day},
-		{name: "ours is set back within the call", call: time.Hour},
+		{name: "ours is set back within the call", call: 10 * time.Minute},
 		{name: "ours is set forward within the call", call: -time.Hour},
 		{name: "theirs is set back", later: -time.Hour, unknown: true},
 		{name: "theirs is set forward", later: time.Hour, unknown: true},

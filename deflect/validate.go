@@ -38,17 +38,7 @@ func (s *setup) validate(call Call, now time.Time) (checked, problems) {
 	out.dialed = v.number("DNIS", call.DNIS, s.DefaultRegion)
 	v.digits("Digits", call.Digits)
 
-	if call.Accepted.IsZero() {
-		out.call.Accepted = now
-	}
-	switch {
-	case call.Start.IsZero():
-		v.add("Start", CodeMissing, "is missing: when the call began")
-	case call.Start.Unix() < 0:
-		v.add("Start", CodeTimeOrder, "is before 1970")
-	case out.call.Accepted.Before(call.Start):
-		v.add("Accepted", CodeTimeOrder, "is before Start: times run backwards")
-	}
+	out.call.Start, out.call.Accepted = v.times(call.Start, call.Accepted, now)
 
 	v.required("ExternalCallID", call.ExternalCallID)
 	v.required("Skill", call.Skill)
@@ -73,6 +63,41 @@ type validator struct{ problems problems }
 
 func (v *validator) add(field string, code Code, format string, args ...any) {
 	v.problems = append(v.problems, &ValidationError{Field: field, Code: code, Detail: fmt.Sprintf(format, args...)})
+}
+
+// times returns the times of a call as they are sent: in their order, and not later than
+// now. Clocks of two machines differ a little, and one may be set during a call, so it is
+// judged by the readings that do not jump, where there are such.
+func (v *validator) times(start, accepted, now time.Time) (time.Time, time.Time) {
+	if accepted.IsZero() {
+		accepted = now
+	}
+	good := v.moment("Accepted", accepted, now)
+	switch {
+	case start.IsZero():
+		v.add("Start", CodeMissing, "is missing: when the call began")
+	case !v.moment("Start", start, now):
+	case good && start.Sub(accepted) > clockSlack:
+		v.add("Accepted", CodeTimeOrder, "is before Start: times run backwards")
+	}
+	accepted = earlier(accepted.Round(0), now.Round(0))
+	return earlier(start.Round(0), accepted), accepted
+}
+
+// oldestCall is how long ago a call may have begun: a time of long ago is that of a clock
+// which was never set, or in another unit.
+const oldestCall = 31 * 24 * time.Hour
+
+func (v *validator) moment(field string, t, now time.Time) bool {
+	switch {
+	case t.After(now.Add(clockSlack)):
+		v.add(field, CodeTimeOrder, "is more than %s ahead of the clock of this machine", clockSlack)
+	case t.Before(now.Add(-oldestCall)), t.Unix() < 0:
+		v.add(field, CodeTimeOrder, "is more than 31 days ago, by the clock of this machine")
+	default:
+		return true
+	}
+	return false
 }
 
 // customer is about the number that is texted. It is not enough that it could be one:

@@ -13,7 +13,7 @@ import (
 func validCall() Call {
 	return Call{
 		ANI: "+14043438646", DNIS: "+18005550100", Digits: "1234",
-		Start: time.UnixMilli(1528932953100), Accepted: time.UnixMilli(1528932953300),
+		Start: time.Now().Add(-time.Minute), Accepted: time.Now(),
 		ExternalCallID: "1231", Skill: "sales", Text: "Welcome",
 	}
 }
@@ -69,7 +69,7 @@ func TestValidate(t *testing.T) {
 		{"extension dialled", func(k *Call) { k.DNIS = "1000" }, []bad{{"DNIS", CodeNotANumber}}, ReasonInvalidCall},
 		{"no start", func(k *Call) { k.Start = time.Time{} }, []bad{{"Start", CodeMissing}}, ReasonInvalidCall},
 		{"before 1970", func(k *Call) { k.Start = time.Unix(-1, 0) }, []bad{{"Start", CodeTimeOrder}}, ReasonInvalidCall},
-		{"backwards", func(k *Call) { k.Accepted = k.Start.Add(-time.Millisecond) }, []bad{{"Accepted", CodeTimeOrder}}, ReasonInvalidCall},
+		{"backwards", func(k *Call) { k.Accepted = k.Start.Add(-clockSlack - time.Millisecond) }, []bad{{"Accepted", CodeTimeOrder}}, ReasonInvalidCall},
 		{"no id", func(k *Call) { k.ExternalCallID = " " }, []bad{{"ExternalCallID", CodeMissing}}, ReasonInvalidCall},
 		{"no skill", func(k *Call) { k.Skill = "" }, []bad{{"Skill", CodeMissing}}, ReasonInvalidCall},
 		{"long text", func(k *Call) { k.Text = strings.Repeat("x", 1601) }, []bad{{"Text", CodeTooLong}}, ReasonInvalidCall},
@@ -93,7 +93,7 @@ func TestValidate(t *testing.T) {
 		{"everything at once", func(k *Call) {
 			*k = Call{ANI: "alice", Digits: "x", Text: "\x00", CustomerID: "1", Accepted: time.Unix(1, 0)}
 		}, []bad{
-			{"ANI", CodeNotANumber}, {"DNIS", CodeMissing}, {"Digits", CodeCharacters}, {"Start", CodeMissing},
+			{"ANI", CodeNotANumber}, {"DNIS", CodeMissing}, {"Digits", CodeCharacters}, {"Accepted", CodeTimeOrder}, {"Start", CodeMissing},
 			{"ExternalCallID", CodeMissing}, {"Skill", CodeMissing}, {"Text", CodeCharacters}, {"CustomerIDDescriptor", CodeHalfPair},
 		}, ReasonNumberInvalid},
 	}
@@ -142,4 +142,85 @@ func TestProblemsHoldNoValues(t *testing.T) {
 			t.Errorf("the error shows %q: %v", s, err)
 		}
 	}
+}
+
+// Clocks differ by minutes; what is further off is a mistake, and said of the field that
+// has it. What is sent is in its order, not in the future, and has as many digits as times have.
+func TestTimes(t *testing.T) {
+	const slack, oldest = 10 * time.Minute, 31 * 24 * time.Hour // as Call says
+	farPast, farFuture := time.Unix(0, 0), time.Unix(1<<62, 0)
+	now := time.Now()
+	at := func(d time.Duration) time.Time { return now.Add(d) }
+	tests := []struct {
+		name            string
+		start, accepted time.Time
+		bad             string // the field, if any
+		wantStart       time.Duration
+		wantAccepted    time.Duration
+	}{
+		{"as always", at(-time.Minute), at(-time.Second), "", -time.Minute, -time.Second},
+		{"accepted now", at(-time.Minute), time.Time{}, "", -time.Minute, 0},
+		{"start a little ahead", at(time.Second), time.Time{}, "", 0, 0},
+		{"start a little ahead of accepted", at(-time.Second), at(-time.Minute), "", -time.Minute, -time.Minute},
+		{"start as far ahead as may be", at(slack), time.Time{}, "", 0, 0},
+		{"both ahead", at(slack), at(slack), "", 0, 0},
+		{"accepted ahead", at(-time.Minute), at(slack), "", -time.Minute, 0},
+		{"long ago", at(-oldest), at(-oldest), "", -oldest, -oldest},
+		{"start in the future", at(slack + time.Millisecond), time.Time{}, "Start", 0, 0},
+		{"accepted in the future", at(-time.Minute), at(slack + time.Millisecond), "Accepted", 0, 0},
+		{"accepted before the start", at(-time.Second), at(-time.Second - slack - time.Millisecond), "Accepted", 0, 0},
+		{"start too long ago", at(-oldest - time.Millisecond), time.Time{}, "Start", 0, 0},
+		{"accepted too long ago", at(-time.Minute), at(-oldest - time.Millisecond), "Accepted", 0, 0},
+		{"start of a clock never set", farPast, time.Time{}, "Start", 0, 0},
+		{"start for ever ahead", farFuture, time.Time{}, "Start", 0, 0},
+		{"accepted for ever ahead", at(-time.Minute), farFuture, "Accepted", 0, 0},
+		{"start for ever ago", time.Unix(-1<<62, 0), time.Time{}, "Start", 0, 0},
+		{"seconds for milliseconds", time.UnixMilli(now.Unix()), time.Time{}, "Start", 0, 0},
+		{"milliseconds for seconds", time.Unix(now.UnixMilli(), 0), time.Time{}, "Start", 0, 0},
+	}
+	s := testClient(t, nil).setup.Load()
+	for _, tt := range tests {
+		for _, wall := range []bool{false, true} {
+			call := validCall()
+			call.Start, call.Accepted = tt.start, tt.accepted
+			if wall { // as it comes from another machine
+				call.Start, call.Accepted = tt.start.Round(0), tt.accepted.Round(0)
+			}
+			k, problems := s.validate(call, now)
+			if tt.bad != "" {
+				if len(problems) != 1 || problems[0].Field != tt.bad || problems[0].Code != CodeTimeOrder {
+					t.Errorf("%s: %v, want a problem of %s", tt.name, problems, tt.bad)
+				}
+				continue
+			}
+			got, want := []time.Time{k.call.Start, k.call.Accepted}, []time.Time{now.Add(tt.wantStart).Round(0), now.Add(tt.wantAccepted).Round(0)}
+			if diff := cmp.Diff(want, got); diff != "" || len(problems) > 0 {
+				t.Errorf("%s: %v; sent (-want +got):\n%s", tt.name, problems, diff)
+			}
+		}
+	}
+}
+
+// FuzzTimes: whatever the times are, those that pass are times of about now.
+func FuzzTimes(f *testing.F) {
+	now := time.Now()
+	f.Add(now.Unix(), int64(0), now.Unix(), int64(0))
+	f.Add(int64(1<<62), int64(1), int64(-1<<62), int64(-1))
+	s := testClient(f, nil).setup.Load()
+	f.Fuzz(func(t *testing.T, start, startNanos, accepted, acceptedNanos int64) {
+		call := validCall()
+		call.Start, call.Accepted = time.Unix(start, startNanos), time.Unix(accepted, acceptedNanos)
+		now := time.Now()
+		k, problems := s.validate(call, now)
+		if len(problems) > 0 {
+			return
+		}
+		for _, unit := range []TimeUnit{Milliseconds, Seconds} {
+			s := setup{Config: Config{TimeUnit: unit}}
+			begin, accept := s.epoch(k.call.Start), s.epoch(k.call.Accepted)
+			if begin > accept || len(begin) != len(s.epoch(now)) || len(accept) != len(begin) || accept > s.epoch(now) {
+				t.Errorf("sent %s and %s", begin, accept)
+			}
+		}
+	})
 }

@@ -114,11 +114,14 @@ func (ch *channel) done() bool {
 	return ch.texted() || ch.mode == modeOffer && (o == deflect.Declined || o == deflect.NoInput)
 }
 
+// oldestStart is below what package deflect takes for a call.
+const oldestStart = 30 * 24 * time.Hour
+
 // startTime reads FreeSWITCH's microseconds. A switch whose clock is ahead of
-// ours must not make the call end before it began.
+// ours, or was never set, must not cost its callers their texts.
 func startTime(micros string, now time.Time) time.Time {
 	us, err := strconv.ParseInt(micros, 10, 64)
-	if t := time.UnixMicro(us); err == nil && us > 0 && t.Before(now) {
+	if t := time.UnixMicro(us); err == nil && us > 0 && t.Before(now) && now.Sub(t) < oldestStart {
 		return t
 	}
 	return now

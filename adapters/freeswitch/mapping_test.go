@@ -31,7 +31,7 @@ func channelEvent(t testing.TB, headers string) esl.Event {
 }
 
 func TestReadChannel(t *testing.T) {
-	now := time.Unix(1800000000, 0)
+	now := time.Unix(1795300000, 0)
 	tests := []struct {
 		name, headers string
 		check         func(channel) (got, want any)
@@ -46,6 +46,8 @@ func TestReadChannel(t *testing.T) {
 		{"start", "Caller-Channel-Created-Time: 1795229285160615\n",
 			func(c channel) (any, any) { return c.call.Start.UnixMicro(), int64(1795229285160615) }},
 		{"start of a switch whose clock is ahead", "Caller-Channel-Created-Time: 1900000000000000\n",
+			func(c channel) (any, any) { return c.call.Start, now }},
+		{"start of a switch whose clock was never set", "Caller-Channel-Created-Time: 946684800000000\n",
 			func(c channel) (any, any) { return c.call.Start, now }},
 		{"start that is none", "Caller-Channel-Created-Time: x\n", func(c channel) (any, any) { return c.call.Start, now }},
 		{"start zero", "Caller-Channel-Created-Time: 0\n", func(c channel) (any, any) { return c.call.Start, now }},

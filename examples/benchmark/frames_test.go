@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
@@ -59,7 +60,7 @@ func TestIdentities(t *testing.T) {
 			t.Fatalf("%s is call %d", id.uuid, back)
 		}
 		if err := client.Check(t.Context(), deflect.Call{
-			ANI: deflect.PhoneNumber("+" + id.number), DNIS: dialed, Start: micros("1795229285160615"), ExternalCallID: id.uuid, Skill: skill,
+			ANI: deflect.PhoneNumber("+" + id.number), DNIS: dialed, Start: time.Now(), ExternalCallID: id.uuid, Skill: skill,
 		}); err != nil {
 			t.Fatalf("%+v: %v", id, err)
 		}

@@ -104,7 +104,7 @@ func (f *File) probe() (*deflect.Client, error) {
 func checkInvite(d *decoder, client *deflect.Client, at string, p freeswitch.Profile) {
 	check := func(textKey, text string) {
 		call := deflect.Call{
-			ANI: "+14043438646", DNIS: "+18005550100", Start: time.Unix(1, 0), ExternalCallID: "1",
+			ANI: "+14043438646", DNIS: "+18005550100", Start: time.Now(), ExternalCallID: "1",
 			Skill: p.Skill, TextTag: p.TextTag,
 		}
 		p.Text = text
