@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -78,35 +79,60 @@ func (ans answer) response(req *http.Request) *http.Response {
 		ContentLength: int64(len(ans.body)),
 		Request:       req,
 	}
-	body := ans.wire()
-	if ans.cut {
-		body = io.MultiReader(body, broken{req.Context(), ans.stall})
+	if req.Method != http.MethodHead {
+		resp.Body = &memoryBody{ctx: req.Context(), src: ans.wire(), cut: ans.cut, stall: ans.stall, closed: make(chan struct{})}
 	}
 	if ans.stream != nil { // never for HEAD
 		resp.ContentLength, resp.TransferEncoding = -1, []string{"chunked"}
-		resp.Body = &streamBody{ctx: req.Context(), src: body}
 		return resp
 	}
 	resp.Header.Set("Content-Length", strconv.Itoa(len(ans.body)))
-	if req.Method != http.MethodHead {
-		resp.Body = io.NopCloser(body)
-	}
 	return resp
 }
 
-// broken is the end of a body that breaks off. The context is that of the one
-// request whose body it is.
-type broken struct {
-	ctx   context.Context
-	stall bool
+// memoryBody is the body of an answer without a socket. As with a real one, it ends
+// with the context of its request, and may be closed while it is read.
+type memoryBody struct {
+	ctx        context.Context
+	src        io.Reader
+	cut, stall bool // how it ends before its end
+	closing    sync.Once
+	closed     chan struct{}
 }
 
-func (b broken) Read([]byte) (int, error) {
-	if b.stall {
-		<-b.ctx.Done()
-		return 0, context.Cause(b.ctx)
+func (b *memoryBody) Read(p []byte) (int, error) {
+	if err := b.over(); err != nil {
+		return 0, err
 	}
-	return 0, io.ErrUnexpectedEOF
+	n, err := b.src.Read(p)
+	if err != io.EOF || !b.cut {
+		return n, err
+	}
+	if b.stall {
+		select {
+		case <-b.ctx.Done():
+		case <-b.closed:
+		}
+		return n, b.over()
+	}
+	return n, io.ErrUnexpectedEOF
+}
+
+// over says why nothing can be read any more.
+func (b *memoryBody) over() error {
+	select {
+	case <-b.closed:
+		return http.ErrBodyReadAfterClose
+	case <-b.ctx.Done():
+		return context.Cause(b.ctx)
+	default:
+		return nil
+	}
+}
+
+func (b *memoryBody) Close() error {
+	b.closing.Do(func() { close(b.closed) })
+	return nil
 }
 
 // tracer tells a client what a transport tells: a client that judges by its

@@ -1,10 +1,8 @@
 package deflecttest
 
 import (
-	"context"
 	"encoding/json"
 	"io"
-	"net/http"
 	"strconv"
 )
 
@@ -113,27 +111,4 @@ func madeUpNumber(i int) string {
 	b := strconv.AppendInt(make([]byte, 0, 16), int64(201+i/100%700), 10)
 	b = append(b, "55501"...)
 	return string(append(b, byte('0'+i/10%10), byte('0'+i%10)))
-}
-
-// streamBody is a stream as the body of a response without a socket. It ends
-// with the context of its request, as the body of a real one does.
-type streamBody struct {
-	ctx    context.Context
-	src    io.Reader
-	closed bool
-}
-
-func (b *streamBody) Read(p []byte) (int, error) {
-	switch {
-	case b.closed:
-		return 0, http.ErrBodyReadAfterClose
-	case b.ctx.Err() != nil:
-		return 0, context.Cause(b.ctx)
-	}
-	return b.src.Read(p)
-}
-
-func (b *streamBody) Close() error {
-	b.closed = true
-	return nil
 }

@@ -168,6 +168,47 @@ func TestBigReportOfAClientThatGoesAway(t *testing.T) {
 	}
 }
 
+// A client that gives up closes the body while another goroutine reads it, as it may
+// with a real one; a read that waits ends then.
+func TestBodyClosedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]Fault{
+		"big":     {},
+		"stalled": {HangAfterProcessing: true, Truncate: true},
+	} {
+		for _, way := range []string{"memory", "socket"} {
+			s := bigServer(t, 1<<20)
+			s.InjectReport(fault)
+			client, req := overSocket(t), askBig(t, s)
+			if way == "memory" {
+				client, req = inMemory(s), askBig(t, s)
+			}
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read := make(chan error, 1)
+			began := make(chan struct{})
+			go func() {
+				_, err := resp.Body.Read(make([]byte, 512))
+				close(began)
+				for err == nil {
+					_, err = resp.Body.Read(make([]byte, 512))
+				}
+				read <- err
+			}()
+			<-began
+			resp.Body.Close()
+			if err := <-read; err == io.EOF {
+				t.Errorf("%s, %s: the body ended whole", name, way)
+			}
+			if _, err := resp.Body.Read(make([]byte, 1)); err == nil || err == io.EOF {
+				t.Errorf("%s, %s: a closed body can be read: %v", name, way, err)
+			}
+		}
+	}
+}
+
 // The events before the break are whole, and about half of all.
 func TestBigReportCut(t *testing.T) {
 	t.Parallel()
