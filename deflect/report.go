@@ -113,7 +113,9 @@ var errBadSpan = errors.New("a span must end after it begins, begin after 1970, 
 // window, the newest last. The vendor does not say by which time it filters, nor
 // whether the ends of a span belong to it: events of calls that only touch the
 // span may come, and windows overlap by a millisecond. An event comes once, as
-// long as no more than 260,000 others are between its appearances.
+// long as no more than 260,000 others are between its appearances, and again when more
+// is known of its call than before: a conversation that has opened while the report was
+// read. [Journeys] counts a call once in any case.
 //
 // Each error is one of two. An [*EventError] is one malformed entry. A
 // [*ReportError] is a window whose events are missing, or are cut off; a window
@@ -296,11 +298,15 @@ func (r *recent) add(e entry) bool {
 	if e.err != nil {
 		fmt.Fprintf(&r.hash, "%s\x00%d\x00%v", e.err.CallID, e.err.Index, e.err.Err)
 	} else {
-		for _, s := range [...]string{e.event.CallID, string(e.event.Type), e.event.Info} {
+		// All that is counted or matched: what was filled in since is news.
+		for _, s := range [...]string{
+			e.event.CallID, string(e.event.Type), e.event.Info, e.event.ConversationID, e.event.ExternalCallID, e.event.Skill,
+			e.event.CustomerCountryCode, string(e.event.CustomerPhoneNumber), e.event.DialedCountryCode, string(e.event.DialedPhoneNumber),
+		} {
 			r.hash.WriteString(s)
 			r.hash.WriteByte(0)
 		}
-		maphash.WriteComparable(&r.hash, e.event.Time.UnixMilli())
+		maphash.WriteComparable(&r.hash, [2]int64{e.event.Time.UnixMilli(), e.event.Begin.UnixMilli()})
 	}
 	key := r.hash.Sum64()
 	if _, old := r.now[key]; old {
