@@ -1,18 +1,15 @@
 package deflect
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
 	"time"
 )
@@ -97,15 +94,11 @@ func (c *Client) attempt(ctx context.Context, s *setup, body []byte) verdict {
 // post signs and sends one request.
 func (s *setup) post(ctx context.Context, path string, body []byte) (*http.Response, *wire, error) {
 	w := &wire{}
-	reqCtx := httptrace.WithClientTrace(context.WithValue(ctx, wireKey{}, w), w.trace())
-	req, err := http.NewRequestWithContext(reqCtx, http.MethodPost, s.root+path, nil)
+	req, err := http.NewRequestWithContext(context.WithValue(ctx, wireKey{}, w), http.MethodPost, s.root+path, nil)
 	if err != nil {
 		return nil, w, err
 	}
-	// No GetBody: a transport that may read the body again tries a request anew
-	// by itself in some cases, with the same nonce. Repeating is our business.
-	req.Body = io.NopCloser(bytes.NewReader(body))
-	req.ContentLength = int64(len(body))
+	w.load(req, body)
 	// Three values in one piece of memory.
 	values := []string{"application/json", "application/json", "ivrdeflect"}
 	req.Header["Content-Type"], req.Header["Accept"], req.Header["User-Agent"] = values[0:1:1], values[1:2:2], values[2:3:3]
@@ -169,9 +162,9 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 		if v.reason == ReasonTimeout {
 			v.reason = ReasonDeadline
 		}
-	case !w.handedOver():
+	case !w.handedOver() && !ofNetwork(err):
 		v.outcome, v.reason = Failed, ReasonUnauthorized
-		v.err = fmt.Errorf("the request could not be signed: %w", v.err)
+		v.err = fmt.Errorf("the request got no credentials: %w", v.err)
 	case !left:
 		v.outcome, v.reason = Failed, ReasonUnreachable
 		if limit := ownLimit(err); limit != nil {
@@ -193,9 +186,7 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 // status lines and headers into its errors, whole. Errors of the network hold
 // addresses only and stay as they are.
 func withoutAPIText(err error) error {
-	var op *net.OpError
-	var dns *net.DNSError
-	if errors.As(err, &op) || errors.As(err, &dns) {
+	if ofNetwork(err) {
 		return err
 	}
 	return cleanedError{err}
@@ -206,11 +197,9 @@ type cleanedError struct{ err error }
 // Error is clean, but for addresses in errors of the network and of TLS, which are for
 // whoever operates it. Elsewhere the same digits may be a number.
 func (e cleanedError) Error() string {
-	var op *net.OpError
-	var dns *net.DNSError
 	var host x509.HostnameError
 	var certificate *tls.CertificateVerificationError
-	if errors.As(e.err, &op) || errors.As(e.err, &dns) || errors.As(e.err, &host) || errors.As(e.err, &certificate) {
+	if ofNetwork(e.err) || errors.As(e.err, &host) || errors.As(e.err, &certificate) {
 		return cleanBut(e.err.Error(), addresses)
 	}
 	return clean(e.err.Error())

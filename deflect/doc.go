@@ -28,7 +28,7 @@
 //	ErrInvalidCall   the call is refused before anything is sent; every problem is a *ValidationError
 //	ErrIneligible    the policy does not let this caller be texted now
 //	ErrBreakerOpen   the API failed repeatedly and is left alone for a while
-//	ErrUnauthorized  401, 403, a refused nonce, or a request that could not be signed
+//	ErrUnauthorized  401, 403, a refused nonce, or a request that got no credentials
 //	ErrRateLimited   429
 //	ErrRejected      another 4xx, a redirect, or an answer that says no
 //	ErrUnavailable   unreachable, lost, too slow, or 5xx

@@ -55,7 +55,7 @@ const (
 	ReasonBreakerOpen Reason = "breaker_open" // ineligible (not offered) or failed (asked for): the API is known to be down
 	ReasonInvalidCall Reason = "invalid_call" // ineligible or failed: the request would be malformed; the error lists every problem
 
-	ReasonUnauthorized Reason = "unauthorized" // failed: 401 or 403, or the request could not be signed
+	ReasonUnauthorized Reason = "unauthorized" // failed: 401 or 403, or the request got no credentials, such as a token
 	ReasonRateLimited  Reason = "rate_limited" // failed: 429 without a Retry-After that fits the deadline
 	ReasonRejected     Reason = "rejected"     // failed: another 4xx, or an answer that says no
 	ReasonRedirected   Reason = "redirected"   // failed: 3xx; redirects are not followed

@@ -12,9 +12,16 @@ import (
 )
 
 // Authenticator adds credentials to requests. The transport that it returns
-// must authenticate each request afresh, hand it to base exactly once, and be
-// safe for concurrent use. [OAuth1] is one; so is any wrapper that sets a bearer
-// token. One that has a method Validate() error is asked by [Config.Validate].
+// must authenticate each request afresh, hand it to base exactly once, with its
+// context or one made from it, and be safe for concurrent use. [OAuth1] is one; so is
+// any wrapper that sets a bearer token. One that has a method Validate() error is asked
+// by [Config.Validate].
+//
+// It may send requests of its own before, such as for a token, also through base and
+// with the same context: they do not count as the text's. As long as that one was not
+// handed to base no text was sent, so a token that cannot be had is [Failed]:
+// [ReasonUnreachable], and tried again, when the network failed, [ReasonDeadline] when
+// there was no time left, else [ReasonUnauthorized].
 type Authenticator interface {
 	Transport(base http.RoundTripper) http.RoundTripper
 }

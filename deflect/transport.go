@@ -1,12 +1,15 @@
 package deflect
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,7 +73,13 @@ func (c *countingConn) Write(p []byte) (int, error) {
 // wire watches where one attempt got to. The hooks run on goroutines of the
 // transport, some of them after RoundTrip returned.
 type wire struct {
+	url  *url.URL
+	body bytes.Reader
+	sent io.ReadCloser // body, as the request has it
+	size int64
+
 	mu      sync.Mutex
+	copied  bool // the authenticator read the body
 	handed  bool // signed and given to the transport
 	asked   bool // the transport looked for a connection
 	got     bool // the transport had a connection
@@ -83,9 +92,41 @@ type wire struct {
 	hooks   httptrace.ClientTrace
 }
 
-func (w *wire) trace() *httptrace.ClientTrace {
-	w.hooks = httptrace.ClientTrace{GetConn: w.getConn, GotConn: w.gotConn}
-	return &w.hooks
+// load gives a request its body. No GetBody: a transport that may read the body again
+// tries a request anew by itself in some cases, with the same nonce. Repeating is our
+// business.
+func (w *wire) load(req *http.Request, body []byte) {
+	w.body.Reset(body)
+	w.url, w.sent, w.size = req.URL, io.NopCloser(&w.body), int64(len(body))
+	req.Body, req.ContentLength = w.sent, w.size
+}
+
+// carries reports whether a request that has the context of ours may be ours: an
+// authenticator may send others before and beside it, for a token. Certainly another one
+// is that with another body, while nobody has read ours, to another place.
+func (w *wire) carries(req *http.Request) bool {
+	none := req.Body == nil || req.Body == http.NoBody
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.handed { // later the transport reads it
+		w.copied = w.copied || int64(w.body.Len()) != w.size
+	}
+	return w.copied || req.Body == w.sent || req.ContentLength == w.size || req.ContentLength <= 0 && !none ||
+		req.Method == http.MethodPost && req.URL.Host == w.url.Host && req.URL.Path == w.url.Path
+}
+
+// handOver notes that the request goes to the transport, and returns its hooks. Others
+// have none: what becomes of them proves nothing about ours.
+func (w *wire) handOver() *httptrace.ClientTrace {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	hooks := &w.hooks
+	if w.handed { // an authenticator that sends it twice
+		hooks = &httptrace.ClientTrace{}
+	}
+	w.handed = true
+	hooks.GetConn, hooks.GotConn = w.getConn, w.gotConn
+	return hooks
 }
 
 func (w *wire) getConn(string) {
@@ -166,8 +207,14 @@ func (w *wire) left(err error) bool {
 	}
 	// A transport without trace hooks: only a failed dial is proof.
 	var op *net.OpError
+	return !ofNetwork(err) || errors.As(err, &op) && op.Op != "dial"
+}
+
+// ofNetwork reports whether it is the network that failed.
+func ofNetwork(err error) bool {
+	var op *net.OpError
 	var dns *net.DNSError
-	return !(errors.As(err, &op) && op.Op == "dial") && !errors.As(err, &dns)
+	return errors.As(err, &op) || errors.As(err, &dns)
 }
 
 func (w *wire) handedOver() bool {
@@ -183,10 +230,8 @@ type wireKey struct{}
 type handoff struct{ base http.RoundTripper }
 
 func (h handoff) RoundTrip(req *http.Request) (*http.Response, error) {
-	if w, ok := req.Context().Value(wireKey{}).(*wire); ok {
-		w.mu.Lock()
-		w.handed = true
-		w.mu.Unlock()
+	if w, ok := req.Context().Value(wireKey{}).(*wire); ok && w.carries(req) {
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), w.handOver()))
 	}
 	return h.base.RoundTrip(req)
 }

@@ -402,8 +402,8 @@ func (p *probeConn) Write([]byte) (int, error) {
 // Between connections of one attempt: what moved on the first one counts.
 func TestEarlierConnectionCounts(t *testing.T) {
 	first, second := &countingConn{}, &countingConn{}
-	w := &wire{handed: true}
-	trace := w.trace()
+	w := &wire{}
+	trace := w.handOver()
 	trace.GotConn(httptrace.GotConnInfo{Conn: first})
 	first.written.Add(1)
 	trace.GotConn(httptrace.GotConnInfo{Conn: second})
