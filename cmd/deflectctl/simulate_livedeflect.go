@@ -70,12 +70,13 @@ func (c *simulateAPICmd) Run(a *app) error {
 	if !c.AllowRemote && !loopback(c.Listen) {
 		return usage("--listen %s can be reached by other machines: use 127.0.0.1, or add --allow-remote", c.Listen)
 	}
+	// As deflectd reads them.
 	cfg := deflecttest.Config{
 		SiteID: c.SiteID, ConsumerKey: c.ConsumerKey, Token: c.Token, KeepLast: 1000,
-		ConsumerSecret: cmp.Or(a.getenv("DEFLECT_CONSUMER_SECRET"), simulatorConsumerSecret),
+		ConsumerSecret: cmp.Or(strings.TrimSpace(a.getenv("DEFLECT_CONSUMER_SECRET")), simulatorConsumerSecret),
 	}
 	if c.Token != "" {
-		cfg.TokenSecret = cmp.Or(a.getenv("DEFLECT_TOKEN_SECRET"), simulatorTokenSecret)
+		cfg.TokenSecret = cmp.Or(strings.TrimSpace(a.getenv("DEFLECT_TOKEN_SECRET")), simulatorTokenSecret)
 	}
 	cfg.Report.Lag = c.ReportLag
 	if c.ConversationAfter > 0 {

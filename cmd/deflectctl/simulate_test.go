@@ -25,7 +25,7 @@ func TestSimulateLiveDeflect(t *testing.T) {
 			"simulate", "livedeflect", "--listen", "127.0.0.1:0", "--consumer-key", "appkey", "--token", "apptoken",
 			"--next-fault", "status=503", "--next-fault", "reset-after", "--next-fault", "no-text",
 			"--conversation-after", "1ns",
-		}, app{ctx, w, &errOut, secretEnv})
+		}, app{ctx, w, &errOut, func(name string) string { return secretEnv(name) + " \n" }}) // as deflectd, with blanks
 		w.Close()
 	}()
 	lines := bufio.NewScanner(r)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -272,6 +273,7 @@ func text(dst *string) reader {
 		switch {
 		case ok:
 			*dst = s
+			d.doubt(n, at, s)
 		case resolve(n).Kind == yaml.ScalarNode && resolve(n).ShortTag() != "!!null":
 			d.bad(at, n.Line, "must be text: put it in quotes")
 		default:
@@ -314,14 +316,27 @@ func oneOf[T any](tag, how string, dst *T, words []string, values []T) reader {
 }
 
 // count reads a whole number from 1.
-func count(dst *int) reader {
+func count(dst *int) reader { return whole(1, math.MaxInt, "of 1 or more", dst) }
+
+var (
+	decimalForm = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
+	codedForm   = regexp.MustCompile(`^[-+]?0[0-9xXoObB]|_`)
+)
+
+// whole reads a whole number that is written as people write it: to YAML 050 is 40,
+// 0x10 is 16 and 1_0 is 10, which nobody means in a configuration.
+func whole(least, most int, span string, dst *int) reader {
 	return func(d *decoder, n *yaml.Node, at string) {
-		v := 0
-		if _, ok := scalar(n, "!!int"); !ok || resolve(n).Decode(&v) != nil || v < 1 {
-			d.bad(at, n.Line, "must be a whole number of 1 or more, without quotes")
-			return
+		s, ok := scalar(n, "!!int", "!!float") // 08 is a float
+		v, err := strconv.Atoi(s)
+		switch {
+		case ok && codedForm.MatchString(s):
+			d.bad(at, n.Line, "must be a whole number %s in plain decimal digits, such as 50: YAML takes 050 for 40 and 0x50 for 80", span)
+		case !ok || resolve(n).ShortTag() != "!!int" || err != nil || !decimalForm.MatchString(s) || v < least || v > most:
+			d.bad(at, n.Line, "must be a whole number %s, without quotes", span)
+		default:
+			*dst = v
 		}
-		*dst = v
 	}
 }
 
@@ -333,7 +348,11 @@ func durationOrNone(dst *time.Duration) reader { return atLeast(0, dst) }
 
 func atLeast(least time.Duration, dst *time.Duration) reader {
 	return func(d *decoder, n *yaml.Node, at string) {
-		if _, ok := scalar(n, "!!int", "!!float"); ok {
+		switch s, ok := scalar(n, "!!int", "!!float"); {
+		case ok && s == "0" && least == 0:
+			*dst = 0
+			return
+		case ok:
 			d.bad(at, n.Line, "is a bare number: give it a unit, such as 4s or 500ms")
 			return
 		}

@@ -8,7 +8,8 @@
 //
 // Secrets never stand in the file. They come from the files that
 // consumer_secret_file and token_secret_file name, or from the environment
-// variables DEFLECT_CONSUMER_SECRET and DEFLECT_TOKEN_SECRET.
+// variables DEFLECT_CONSUMER_SECRET and DEFLECT_TOKEN_SECRET. Blanks and line ends
+// around them are left out. Nothing else is filled in from the environment.
 //
 // A [File] is plain data. It is not changed after loading, so that it may be read
 // by several goroutines.

@@ -28,8 +28,8 @@ type File struct {
 	// Texts are what the texts of the profiles cost.
 	Texts []Text
 
-	// Warnings are what works but should not stay: a secret that every user of
-	// the machine can read, for one.
+	// Warnings are what works but should not stay, or was hardly meant: a secret that
+	// every user of the machine can read, a text that YAML cut short.
 	Warnings []Problem
 
 	secrets   secrets
@@ -109,7 +109,8 @@ func parse(name string, data []byte, src source) (File, error) {
 			f.FreeSWITCH.Profiles[i] = p.WithDefaults(f.FreeSWITCH.Sounds)
 		}
 		f.checkTexts(d)
-		f.Warnings = inOrder(d.warnings)
+		f.checkZones(d)
+		f.Warnings = d.doubts()
 	}
 	if len(d.problems) > 0 {
 		return File{Name: name, Warnings: f.Warnings}, &Error{File: name, Problems: inOrder(d.problems)}

@@ -201,11 +201,8 @@ func textOrNone(dst *string) reader {
 // percent reads the share of calls that are offered a text.
 func percent(withhold *int) reader {
 	return func(d *decoder, n *yaml.Node, at string) {
-		v := 0
-		if _, ok := scalar(n, "!!int"); !ok || resolve(n).Decode(&v) != nil || v < 0 || v > 100 {
-			d.bad(at, n.Line, "must be a whole number from 0 to 100, without quotes")
-			return
-		}
+		v := 100 - *withhold
+		whole(0, 100, "from 0 to 100", &v)(d, n, at)
 		*withhold = 100 - v
 	}
 }
@@ -213,10 +210,6 @@ func percent(withhold *int) reader {
 // cooldown reads a time such as 15m; 0s switches it off.
 func cooldown(dst *time.Duration, off *bool) reader {
 	return func(d *decoder, n *yaml.Node, at string) {
-		if s, ok := scalar(n, "!!int"); ok && s == "0" {
-			*off = true
-			return
-		}
 		v := time.Duration(-1)
 		durationOrNone(&v)(d, n, at)
 		switch {

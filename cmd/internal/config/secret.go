@@ -49,6 +49,15 @@ type source struct {
 func (f *File) readSecrets(d *decoder, src source) {
 	const at = "livedeflect."
 	s := &f.secrets
+	for _, k := range []struct {
+		key   string
+		value *string
+	}{{"consumer_key", &s.consumerKey}, {"token", &s.token}} {
+		*k.value = strings.TrimSpace(*k.value)
+		if odd := doubtSecret(*k.value); odd != "" && !refers(*k.value) { // a reference was noted
+			d.warn(at+k.key, "%s", odd)
+		}
+	}
 	auth := deflect.OAuth1{ConsumerKey: s.consumerKey, Token: s.token}
 	var consumerSeen, tokenSeen bool
 	auth.ConsumerSecret, consumerSeen = src.secret(d, &s.consumer, at+"consumer_secret", consumerSecretEnv)
@@ -105,7 +114,7 @@ func switchEnv(name string) string {
 // it that was noted already.
 func (src source) secret(d *decoder, o *origin, key, env string) (deflect.Secret, bool) {
 	at := key + "_file"
-	value := strings.TrimRight(src.getenv(env), "\r\n")
+	value := secretText(src.getenv(env))
 	o.env = value != ""
 	switch {
 	case o.file != "" && o.env:
@@ -121,17 +130,25 @@ func (src source) secret(d *decoder, o *origin, key, env string) (deflect.Secret
 		if open {
 			d.warn(at, "can be read by every user of this machine: chmod o-rwx it")
 		}
-		if value = strings.TrimRight(string(data), "\r\n"); strings.TrimSpace(value) == "" {
+		if value = secretText(string(data)); value == "" {
 			d.badAt(at, "is an empty file: write the secret into it")
 			return deflect.NewSecret(""), true
 		}
-		if !oneLine(value) {
-			d.badAt(at, "holds more than one line of text: it must hold the secret alone")
+		if wrong := notASecret(value); wrong != "" {
+			d.badAt(at, "%s", wrong)
 			return deflect.NewSecret(""), true
 		}
-	case o.env && !oneLine(value):
-		d.badAt(at, "is not given, and %s holds more than one line of text: it must hold the secret alone", env)
-		return deflect.NewSecret(""), true
+		if odd := doubtSecret(value); odd != "" {
+			d.warn(at, "names a file whose text %s", odd)
+		}
+	case o.env:
+		if wrong := notASecret(value); wrong != "" {
+			d.badAt(at, "is not given, and %s %s", env, wrong)
+			return deflect.NewSecret(""), true
+		}
+		if odd := doubtSecret(value); odd != "" {
+			d.warn(at, "is not given, and %s %s", env, odd)
+		}
 	}
 	return deflect.NewSecret(value), o.env || o.file != "" || d.blames(at) || d.blames(key)
 }
@@ -145,8 +162,27 @@ func (src source) path(name string) string {
 	return filepath.Join(src.dir, name)
 }
 
-func oneLine(s string) bool {
-	return utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
+// secretText leaves out the blanks and line ends around a secret. Quotes around
+// nothing, and what cannot be seen, are none.
+func secretText(s string) string {
+	s = strings.TrimSpace(s)
+	if strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unseen(r) || strings.ContainsRune("\"'`", r) }) == "" {
+		return ""
+	}
+	return s
+}
+
+// notASecret says why a text cannot be one; "" if it can.
+func notASecret(s string) string {
+	switch {
+	case !utf8.ValidString(s) || strings.ContainsRune(s, 0):
+		return "is not text in UTF-8: save it as that, without a byte order mark"
+	case strings.ContainsAny(s, "\r\n"):
+		return "holds more than one line of text: it must hold the secret alone"
+	case strings.IndexFunc(s, unicode.IsControl) >= 0:
+		return "holds a tab or another control character: it must hold the secret alone"
+	}
+	return ""
 }
 
 // readSecretFile reads a small file and reports whether everybody may do so.
