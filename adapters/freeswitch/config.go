@@ -23,7 +23,7 @@ type Config struct {
 
 	Inbound []Switch // whose waiting callers are offered a text, see [Server.Watch]
 
-	Allow    []netip.Prefix // peers that may connect; loopback
+	Allow    []netip.Prefix // peers that may connect, IPv4-mapped networks as the IPv4 ones that they name; loopback
 	MaxCalls int            // calls at a time; more are refused, see [Server.Serve], and their dialplan goes on; 10000
 
 	DrainTimeout      time.Duration // how long live calls may go on after shutdown began; 30 s
@@ -93,6 +93,9 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.Allow = slices.Clone(c.Allow)
+	for i, p := range c.Allow {
+		c.Allow[i] = unmapped(p)
+	}
 	c.Inbound = slices.Clone(c.Inbound)
 	profiles := make([]Profile, len(c.Profiles))
 	for i, p := range c.Profiles {
@@ -101,6 +104,15 @@ func (c Config) withDefaults() Config {
 	c.Profiles = profiles
 	c.Variables = slices.Clone(c.Variables)
 	return c
+}
+
+// unmapped is the IPv4 network that an IPv4-mapped one (::ffff:10.0.0.0/104) names: peers
+// are looked up by their IPv4 address, however they came.
+func unmapped(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
 }
 
 // WithDefaults returns the profile with its defaults filled in, those prompts
@@ -161,8 +173,11 @@ func (c Config) Validate() error {
 		v.bad("Allow", "is empty: nobody could connect")
 	}
 	for i, p := range c.Allow {
-		if !p.IsValid() {
-			v.bad(fmt.Sprintf("Allow[%d]", i), "is not a network such as 10.0.0.0/8")
+		switch at := fmt.Sprintf("Allow[%d]", i); {
+		case !p.IsValid():
+			v.bad(at, "is not a network such as 10.0.0.0/8")
+		case p.Addr().Is4In6():
+			v.bad(at, "is more than every IPv4 address: write an IPv4 network, such as 10.0.0.0/8")
 		}
 	}
 	if c.MaxCalls < 1 {

@@ -25,6 +25,10 @@ func TestConfigValidate(t *testing.T) {
 		{"no client", func(c *freeswitch.Config) { c.Client = nil }, "Client: is missing"},
 		{"nobody allowed", func(c *freeswitch.Config) { c.Allow = []netip.Prefix{} }, "Allow: is empty: nobody could connect"},
 		{"no network", func(c *freeswitch.Config) { c.Allow = make([]netip.Prefix, 1) }, "Allow[0]: is not a network such as 10.0.0.0/8"},
+		{"IPv4-mapped network", func(c *freeswitch.Config) { c.Allow = []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")} }, ""},
+		{"more than the mapped network", func(c *freeswitch.Config) {
+			c.Allow = []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/8")}
+		}, "Allow[0]: is more than every IPv4 address: write an IPv4 network, such as 10.0.0.0/8"},
 		{"calls", func(c *freeswitch.Config) { c.MaxCalls = -1 }, "MaxCalls: is -1; must be positive"},
 		{"drain", func(c *freeswitch.Config) { c.DrainTimeout = -1 }, "DrainTimeout: is -1ns; must be positive"},
 		{"first frame", func(c *freeswitch.Config) { c.FirstFrameTimeout = -1 }, "FirstFrameTimeout: is -1ns; must be positive"},

@@ -161,6 +161,11 @@ func TestOverTCP(t *testing.T) {
 		{"IPv6 loopback by default", "[::1]:0", nil, "sent"},
 		{"on the list", "127.0.0.1:0", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, "sent"},
 		{"IPv4 through an IPv6 socket", "[::]:0", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "sent"},
+		{"IPv4-mapped network", "127.0.0.1:0", []netip.Prefix{netip.MustParsePrefix("::ffff:127.0.0.0/104")}, "sent"},
+		{"IPv4-mapped network through an IPv6 socket", "[::]:0", []netip.Prefix{netip.MustParsePrefix("::ffff:127.0.0.1/128")}, "sent"},
+		{"every IPv4 address, mapped", "127.0.0.1:0", []netip.Prefix{netip.MustParsePrefix("::ffff:0:0/96")}, "sent"},
+		{"not on the IPv4-mapped list", "[::]:0", []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}, ""},
+		{"IPv6 alone", "[::]:0", []netip.Prefix{netip.MustParsePrefix("::/0")}, ""},
 		{"not on the list", "127.0.0.1:0", []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, ""},
 	}
 	for _, tt := range tests {
