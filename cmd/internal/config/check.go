@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,6 +26,7 @@ func (f *File) check(d *decoder) {
 	if f.OutboundListen == f.HTTPListen && !strings.HasSuffix(f.HTTPListen, ":0") {
 		d.badAt("http.listen", "is the address of freeswitch.outbound.listen too: give them different ports")
 	}
+	f.checkAllow(d)
 	read := len(d.problems)
 	d.library(f.Deflect.Validate(), read)
 
@@ -85,6 +87,43 @@ func (f *File) checkListen(d *decoder, at, addr, example string) {
 	if err != nil || portErr != nil || strings.ContainsAny(host, " /%") || strconv.FormatUint(n, 10) != port {
 		d.badAt(at, "must be an address and a port, such as %s", example)
 	}
+}
+
+// checkAllow warns of a listener that nobody on the allow-list can reach.
+func (f *File) checkAllow(d *decoder) {
+	const at = "freeswitch.outbound.listen"
+	host, _, err := net.SplitHostPort(f.OutboundListen)
+	if err != nil || d.blames(at) || d.blames("freeswitch.outbound.allow") || len(f.FreeSWITCH.Allow) == 0 {
+		return
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case host == "":
+		ip = netip.IPv6Unspecified()
+	case host == "localhost":
+		ip = netip.IPv6Loopback()
+	case err != nil:
+		return // a name: where it leads is not asked
+	}
+	ip = ip.Unmap()
+	here := ip.IsLoopback()
+	for _, p := range f.FreeSWITCH.Allow {
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
+		first := p.Masked().Addr() // the whole network is loopback if this is
+		switch {
+		case here && (first.IsLoopback() && first.Is4() == ip.Is4() || p.Contains(ip)),
+			here && host == "localhost" && (first.IsLoopback() || p.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1}))),
+			!here && !first.IsLoopback() && (first.Is4() == ip.Is4() || ip == netip.IPv6Unspecified()): // which IPv4 reaches as well
+			return
+		}
+	}
+	if here {
+		d.warn(at, "is for this machine alone, but freeswitch.outbound.allow does not name it: nobody could connect; add %q there, or listen for the machines that it names", "127.0.0.0/8")
+		return
+	}
+	d.warn(at, "is for other machines, but freeswitch.outbound.allow names none of them: add the network of your FreeSWITCH there, such as %q, or listen on 127.0.0.1", "10.0.0.0/8")
 }
 
 // probe is a client that sends nothing: the rules for calls depend on the
