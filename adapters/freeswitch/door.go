@@ -156,7 +156,6 @@ func (s *Server) whenRoom() <-chan struct{} {
 const (
 	openAgain = 100 * time.Millisecond // after how long a door is opened for which a descriptor or the address was missing
 	openMost  = time.Second            // at most, after doubling
-	sayFull   = time.Minute            // how often the log says that calls are refused
 )
 
 // doorkeeper opens the door of one Serve again.
@@ -164,7 +163,7 @@ type doorkeeper struct {
 	*door
 	s     *Server
 	pause time.Duration // of the last attempt
-	said  map[string]time.Time
+	said  seldom
 }
 
 // wait opens the door again once there is room, and not before a pause after an error.
@@ -172,7 +171,7 @@ type doorkeeper struct {
 func (d *doorkeeper) wait(ctx context.Context, err error) bool {
 	for {
 		if err != nil {
-			d.say("calls are refused: cannot listen, trying again", "err", err)
+			d.said.warn(d.s.log, "", "calls are refused: cannot listen, trying again", "err", err)
 			d.pause = min(max(2*d.pause, openAgain), openMost)
 			select {
 			case <-time.After(d.pause):
@@ -181,7 +180,7 @@ func (d *doorkeeper) wait(ctx context.Context, err error) bool {
 			}
 		}
 		for room := d.s.whenRoom(); room != nil; room = d.s.whenRoom() {
-			d.say("calls are refused until some end: as many as allowed are in progress", "calls", d.s.Calls())
+			d.said.warn(d.s.log, "", "calls are refused until some end: as many as allowed are in progress", "calls", d.s.Calls())
 			select {
 			case <-room:
 			case <-ctx.Done():
@@ -198,17 +197,9 @@ func (d *doorkeeper) wait(ctx context.Context, err error) bool {
 	}
 }
 
-// say tells the operator, but not at every turn.
-func (d *doorkeeper) say(message string, args ...any) {
-	if time.Since(d.said[message]) > sayFull {
-		d.said[message] = time.Now()
-		d.s.log.Warn(message, args...)
-	}
-}
-
 // accept lets calls in until ctx ends.
 func (s *Server) accept(ctx context.Context, d *door, sessions *sync.WaitGroup) error {
-	keeper := doorkeeper{door: d, s: s, said: map[string]time.Time{}}
+	keeper := doorkeeper{door: d, s: s}
 	backoff := time.Duration(0)
 	for {
 		nc, err := d.accept()
@@ -246,8 +237,9 @@ func (s *Server) accept(ctx context.Context, d *door, sessions *sync.WaitGroup) 
 			continue
 		}
 		backoff, keeper.pause = 0, 0
-		if !s.allowed(nc.RemoteAddr()) {
+		if peer := nc.RemoteAddr(); !s.allowed(peer) {
 			s.reject(nc, rejectedNotAllowed)
+			s.stranger(peer)
 			continue
 		}
 		if !s.enter() {

@@ -108,3 +108,10 @@ func ParseDump(text string) (esl.Event, error) { return parseDump(text) }
 
 // LibraryError is what becomes of an error of the library.
 func LibraryError(err error) error { return libraryError(err) }
+
+// Strangers is how many addresses that were refused are remembered.
+func (s *Server) Strangers() int {
+	s.strangers.mu.Lock()
+	defer s.strangers.mu.Unlock()
+	return len(s.strangers.next)
+}

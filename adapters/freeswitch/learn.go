@@ -207,7 +207,7 @@ func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool)
 		switch {
 		case isGone(err): // it has just ended
 		case isRefused(err) || errors.Is(err, errUnreadable): // asking again would not help
-			sw.unreadable.warn(sw.w.srv.log, "nothing can be learned about a call: it is not on offer, and goes on", "switch", sw.Name)
+			sw.unreadable.warn(sw.w.srv.log, "", "nothing can be learned about a call: it is not on offer, and goes on", "switch", sw.Name)
 		case err != nil:
 			return err
 		case onOfferHere(data): // else nobody knows whether it is on offer still

@@ -3,37 +3,59 @@ package freeswitch
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
 )
 
-// seldom lets a warning into the log once a minute, whichever calls it is about.
+// seldom lets a warning into the log once a minute, and of those that differ in what
+// they are about so many: strangers can neither flood the log with them nor make what
+// is remembered grow.
 type seldom struct {
 	mu      sync.Mutex
-	next    time.Time
+	next    map[warning]time.Time // when each may be said again
 	skipped int
 }
 
-const sayEvery = time.Minute
+type warning struct{ about, message string }
 
-// warn logs, or counts that it did not.
-func (s *seldom) warn(log *slog.Logger, msg string, args ...any) {
-	s.mu.Lock()
-	now := time.Now()
-	if now.Before(s.next) {
-		s.skipped++
-		s.mu.Unlock()
+const (
+	sayEvery = time.Minute
+	sayMost  = 10 // different ones in that time
+)
+
+// warn logs, or counts that it did not. What it is about, such as an address, may be "".
+func (s *seldom) warn(log *slog.Logger, about, message string, args ...any) {
+	skipped, now := s.turn(warning{about, message})
+	if !now {
 		return
 	}
-	skipped := s.skipped
-	s.next, s.skipped = now.Add(sayEvery), 0
-	s.mu.Unlock()
 	if skipped > 0 {
 		args = append(args, "not_logged_before", skipped)
 	}
-	log.Warn(msg, args...)
+	log.Warn(message, args...)
+}
+
+// turn reports whether a warning may be said now, and how many were not said before.
+func (s *seldom) turn(w warning) (skipped int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if _, said := s.next[w]; said || len(s.next) >= sayMost {
+		maps.DeleteFunc(s.next, func(_ warning, next time.Time) bool { return !now.Before(next) })
+		if _, said := s.next[w]; said || len(s.next) >= sayMost {
+			s.skipped++
+			return 0, false
+		}
+	}
+	if s.next == nil {
+		s.next = map[warning]time.Time{}
+	}
+	skipped, s.skipped = s.skipped, 0
+	s.next[w] = now.Add(sayEvery)
+	return skipped, true
 }
 
 // defect is a panic that was caught, with where that was.

@@ -21,7 +21,7 @@ type Server struct {
 	watcher *watcher
 	dial    func(address, password string) (switchConn, error)
 
-	unopened, words seldom // warnings about whoever connects, and about the dialplan
+	strangers, unopened, words seldom // warnings about whoever connects, and about the dialplan
 
 	// cut ends when calls in progress have to end now.
 	cut    context.Context
@@ -156,6 +156,16 @@ func (s *Server) allowed(addr net.Addr) bool {
 		}
 	}
 	return false
+}
+
+// stranger says who is not on the allow-list: it may be a switch that was forgotten,
+// whose callers are offered nothing.
+func (s *Server) stranger(peer net.Addr) {
+	address := peer.String()
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		address = host
+	}
+	s.strangers.warn(s.log, address, "connection refused: its address is not allowed; if it is a FreeSWITCH of yours, add it to freeswitch.outbound.allow", "peer", address)
 }
 
 func (s *Server) reject(nc net.Conn, reason string) {

@@ -96,7 +96,7 @@ func (s *session) run() ending {
 		s.line.leave(broken)
 		s.line.part(nil)
 		if err := s.line.conn.Err(); s.stop.Err() == nil && s.waiting == nil {
-			s.srv.unopened.warn(s.srv.log, "a connection ended before its channel data: if it was a call, it went on without an offer", "err", err)
+			s.srv.unopened.warn(s.srv.log, "", "a connection ended before its channel data: if it was a call, it went on without an offer", "err", err)
 		}
 		return ending{}
 	}
@@ -110,9 +110,9 @@ func (s *session) run() ending {
 func (s *session) missingWords() {
 	switch l := s.line; {
 	case l.static:
-		s.srv.words.warn(s.srv.log, `the dialplan says socket without async: such calls get no offer; write "socket HOST:PORT async full"`, "call_id", s.ch.uuid)
+		s.srv.words.warn(s.srv.log, "", `the dialplan says socket without async: such calls get no offer; write "socket HOST:PORT async full"`, "call_id", s.ch.uuid)
 	case l.limited:
-		s.srv.words.warn(s.srv.log, `the dialplan says socket without full: the last events of calls that hang up are lost, and calls that somebody transfers are held; write "socket HOST:PORT async full"`, "call_id", s.ch.uuid)
+		s.srv.words.warn(s.srv.log, "", `the dialplan says socket without full: the last events of calls that hang up are lost, and calls that somebody transfers are held; write "socket HOST:PORT async full"`, "call_id", s.ch.uuid)
 	}
 }
 
