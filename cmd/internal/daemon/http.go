@@ -3,8 +3,10 @@ package daemon
 import (
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,14 +41,8 @@ func newHTTPServer(reg *prometheus.Registry, ready func() (bool, string), reload
 		}
 	})
 	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
-		// The port may be open to a whole network for the sake of /metrics.
-		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !peer.Addr().Unmap().IsLoopback() {
-			answer(w, http.StatusForbidden, "only from this machine; or send SIGHUP")
-			return
-		}
-		// A page in a browser on this machine is no operator.
-		if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
-			answer(w, http.StatusForbidden, "not from a browser")
+		if no := notHere(r); no != "" {
+			answer(w, http.StatusForbidden, "not reloaded: "+no+"; ask on the machine itself (curl -X POST http://127.0.0.1:PORT/-/reload), or send SIGHUP")
 			return
 		}
 		ended := make(chan error, 1)
@@ -72,6 +68,33 @@ func newHTTPServer(reg *prometheus.Registry, ready func() (bool, string), reload
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          errors,
 	}
+}
+
+// notHere says why a request is not one of somebody on this machine, "" for one that is.
+// The port may be open to a whole network for the sake of /metrics, and what reaches it
+// from this machine can be a proxy, or a page in a browser: also one whose name was
+// changed to this machine's address, which is to itself the page's own server.
+func notHere(r *http.Request) string {
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !peer.Addr().Unmap().IsLoopback() {
+		return "the request comes from another machine"
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if ip, err := netip.ParseAddr(host); !strings.EqualFold(host, "localhost") && (err != nil || !ip.Unmap().IsLoopback()) {
+		return "its Host is neither localhost nor a loopback address"
+	}
+	for name := range r.Header { // an empty one is one too
+		switch {
+		case name == "Origin", strings.HasPrefix(name, "Sec-Fetch-"):
+			return "it comes from a browser"
+		case name == "Forwarded", name == "Via", name == "X-Real-Ip", strings.HasPrefix(name, "X-Forwarded"):
+			return "it comes through a proxy"
+		}
+	}
+	return ""
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

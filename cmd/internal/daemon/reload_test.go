@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,11 +51,14 @@ func (c *changing) load() (config.File, error) {
 func (b *bench) post(path string, header ...string) (status int, body string) {
 	b.t.Helper()
 	req := httptest.NewRequest(http.MethodPost, path, nil)
-	req.RemoteAddr = "127.0.0.1:1234"
+	req.RemoteAddr, req.Host = "127.0.0.1:1234", "127.0.0.1:9180"
 	for i := 0; i < len(header); i += 2 {
-		if header[i] == "peer" {
+		switch header[i] {
+		case "peer":
 			req.RemoteAddr = header[i+1]
-		} else {
+		case "Host":
+			req.Host = header[i+1]
+		default:
 			req.Header.Set(header[i], header[i+1])
 		}
 	}
@@ -201,7 +205,7 @@ func TestReloadHTTPHangs(t *testing.T) {
 		hang := make(chan struct{})
 		srv := newHTTPServer(prometheus.NewRegistry(), nil, func() error { <-hang; return nil }, slog.New(slog.DiscardHandler))
 		req, w := httptest.NewRequest(http.MethodPost, "/-/reload", nil), httptest.NewRecorder()
-		req.RemoteAddr = "127.0.0.1:1234"
+		req.RemoteAddr, req.Host = "127.0.0.1:1234", "127.0.0.1:9180"
 		srv.Handler.ServeHTTP(w, req)
 		if w.Code != http.StatusGatewayTimeout || !strings.Contains(w.Body.String(), "not reloaded yet") {
 			t.Errorf("%d %q", w.Code, w.Body)
@@ -225,10 +229,52 @@ func TestReloadHTTP(t *testing.T) {
 		{"another machine, claiming", []string{"peer", "10.0.0.7:1234", "X-Forwarded-For", "127.0.0.1"}, 403},
 		{"nobody knows", []string{"peer", ""}, 403},
 		{"a page in a browser", []string{"Origin", "https://evil.example"}, 403},
+		{"a page that hides its origin", []string{"Origin", "null"}, 403},
+		{"a page in a browser with an empty Origin", []string{"Origin", ""}, 403},
 		{"a page in a browser without Origin", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"a page in a browser that says less", []string{"Sec-Fetch-Mode", ""}, 403},
+		{"by name", []string{"Host", "localhost:9180"}, 500},
+		{"by name, otherwise written", []string{"Host", "LocalHost"}, 500},
+		{"IPv6", []string{"Host", "[::1]:9180"}, 500},
+		{"IPv6 without a port", []string{"Host", "[::1]"}, 500},
+		{"IPv6, mapped", []string{"Host", "[::ffff:127.0.0.1]:9180"}, 500},
+		{"another loopback address", []string{"Host", "127.0.1.1:9180"}, 500},
+		{"through a tunnel", []string{"Host", "127.0.0.1:12345"}, 500},
+		{"a name that leads here now", []string{"Host", "evil.example:9180"}, 403},
+		{"a name that begins as ours", []string{"Host", "localhost.evil.example"}, 403},
+		{"a name that begins as our address", []string{"Host", "127.0.0.1.evil.example:9180"}, 403},
+		{"another address", []string{"Host", "10.0.0.7:9180"}, 403},
+		{"no host", []string{"Host", ""}, 403},
+		{"a proxy", []string{"X-Forwarded-For", "10.0.0.7"}, 403},
+		{"a proxy that says nothing", []string{"X-Forwarded-For", ""}, 403},
+		{"a proxy that names its host", []string{"X-Forwarded-Host", "metrics.example"}, 403},
+		{"a proxy by the standard", []string{"Forwarded", "for=10.0.0.7"}, 403},
+		{"a proxy that says itself", []string{"Via", "1.1 proxy"}, 403},
+		{"nginx", []string{"X-Real-IP", "10.0.0.7"}, 403},
 	} {
-		if status, body := b.post("/-/reload", tt.header...); status != tt.status {
+		status, body := b.post("/-/reload", tt.header...)
+		if status != tt.status || status == 403 && (!strings.HasPrefix(body, "not reloaded: ") || !strings.Contains(body, "SIGHUP")) {
 			t.Errorf("%s: %d %q, want %d", tt.name, status, body, tt.status)
+		}
+	}
+	// Over the wire, as curl asks.
+	_, port, err := net.SplitHostPort(b.daemon.HTTPAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]int{"": 500, "localhost:" + port: 500, "evil.example:" + port: 403} {
+		req, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:"+port+"/-/reload", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host, req.Close = host, true
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("Host %q: %d, want %d", host, resp.StatusCode, want)
 		}
 	}
 	if status, _ := b.get("/-/reload"); status != http.StatusMethodNotAllowed {
