@@ -41,7 +41,7 @@ type liveFunnel struct {
 
 	stages         map[EventType]prometheus.Counter
 	polls          map[string]prometheus.Counter
-	lastComplete   prometheus.Gauge
+	lastComplete   *prometheus.GaugeVec // of no labels: there is no series before there is a time
 	toText         prometheus.Histogram
 	toConversation prometheus.Histogram
 	vectors        []prometheus.Collector
@@ -69,10 +69,10 @@ func newLiveFunnel() *liveFunnel {
 		changed: make(chan struct{}, 1),
 		stages:  map[EventType]prometheus.Counter{},
 		polls:   map[string]prometheus.Counter{},
-		lastComplete: prometheus.NewGauge(prometheus.GaugeOpts{
+		lastComplete: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "deflect_funnel_last_complete_poll_timestamp_seconds",
-			Help: "When all of the report could last be read; 0 for never.",
-		}),
+			Help: "When all of the report could last be read; absent until it could.",
+		}, nil),
 		toText: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "deflect_funnel_time_to_text_seconds",
 			Help:    "Time from the caller's acceptance to the text, as the report tells.",
@@ -103,7 +103,8 @@ func (l *liveFunnel) collectors() []prometheus.Collector {
 // Report.Lookback back, and what overlaps is counted once. Stages that were reached
 // before PollReport began are not counted, so that a restart counts nothing
 // twice; nor are those that the report first tells of after twice the Lookback. One
-// poller a Client: a second one returns at once.
+// poller a Client: a second one returns at once. The time of the last complete poll has
+// no series before there was one.
 func (c *Client) PollReport(ctx context.Context) {
 	if !c.made() || c.live == nil || !c.live.polling.TryLock() {
 		return
@@ -164,7 +165,7 @@ func (c *Client) poll(ctx context.Context) {
 		return
 	}
 	l.polls["complete"].Inc()
-	l.lastComplete.Set(float64(now.UnixMilli()) / 1e3)
+	l.lastComplete.WithLabelValues().Set(float64(now.UnixMilli()) / 1e3)
 }
 
 // lookBack reads what the report tells of the time before each of two moments.

@@ -62,7 +62,10 @@ func TestREADME(t *testing.T) {
 			}
 		}
 	}
-	for name := range rows {
+	for name, row := range rows {
+		if strings.Contains(row, "absent until") && reg.Register(prometheus.NewGauge(prometheus.GaugeOpts{Name: name})) != nil {
+			continue // the name is taken: it exists, and has no series yet
+		}
 		if name != "deflect_outcome" && name != "deflect_reason" {
 			t.Errorf("the README names %s, which does not exist", name)
 		}
