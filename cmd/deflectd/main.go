@@ -5,9 +5,9 @@
 //
 // SIGHUP loads the configuration anew; a bad one is refused and the old one stays.
 // SIGTERM or SIGINT stops accepting calls and lets live ones end; a second one
-// gives live calls back to the dialplan at once. While the configuration is still read,
-// at the start, the first ends the process. Exit codes: 0 stopped as told,
-// 1 could not run, 2 usage or configuration.
+// gives live calls back to the dialplan at once. Within 100 ms of the first, it is the
+// same one sent twice. While the configuration is still read, at the start, the first ends
+// the process. Exit codes: 0 stopped as told, 1 could not run, 2 usage or configuration.
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -38,7 +39,7 @@ type flags struct {
 const description = `Offers a text to callers that FreeSWITCH hands over, and asks LiveDeflect to send it.
 
 SIGHUP, or POST /-/reload from this machine, loads the configuration anew; a bad one is refused and the old one stays.
-The first SIGTERM or SIGINT drains: no new calls, live ones go on. The second gives live calls back to the dialplan at once.
+The first SIGTERM or SIGINT drains: no new calls, live ones go on. The second, unless it comes within 100 ms, gives live calls back to the dialplan at once.
 Exit codes: 0 stopped as told, 1 could not run, 2 usage or configuration.`
 
 func main() {
@@ -106,16 +107,7 @@ func serve(name string, told signals, queue *daemon.LogQueue) int {
 	defer drain()
 	ended := make(chan struct{})
 	defer close(ended)
-	go func() {
-		for _, stop := range []func(){drain, d.Cut} {
-			select {
-			case <-ended:
-				return
-			case <-told.stop:
-				stop()
-			}
-		}
-	}()
+	go obey(told.stop, ended, drain, d.Cut)
 	go func() {
 		for {
 			select {
@@ -131,6 +123,30 @@ func serve(name string, told signals, queue *daemon.LogQueue) int {
 		return exitRuntime
 	}
 	return 0
+}
+
+// together is how long after the first signal others are the same one: a supervisor or
+// a shell tells the process, and its group besides.
+const together = 100 * time.Millisecond
+
+// obey drains for the first signal and cuts for the second, until ended.
+func obey(stop <-chan os.Signal, ended <-chan struct{}, drain, cut func()) {
+	var first time.Time
+	for {
+		select {
+		case <-ended:
+			return
+		case <-stop:
+		}
+		switch {
+		case first.IsZero():
+			first = time.Now()
+			drain()
+		case time.Since(first) > together:
+			cut()
+			return
+		}
+	}
 }
 
 // start makes a daemon. Without one it has said why not, and returns the exit code.

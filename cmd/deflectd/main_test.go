@@ -4,8 +4,49 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
+
+// The first signal drains, another one cuts, and those that come with the first are the
+// same one, whichever they are.
+func TestObey(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name string
+		at   []time.Duration // of the signals
+		want string
+	}{
+		{"none", nil, ""},
+		{"one", []time.Duration{0}, "drain"},
+		{"a double at once", []time.Duration{0, 0}, "drain"},
+		{"a double", []time.Duration{0, 100 * ms}, "drain"},
+		{"many at once", []time.Duration{0, 10 * ms, 20 * ms, 99 * ms}, "drain"},
+		{"two", []time.Duration{0, 101 * ms}, "drain cut"},
+		{"two doubles", []time.Duration{0, 50 * ms, 5000 * ms, 5001 * ms}, "drain cut"},
+		{"again and again", []time.Duration{0, 60 * ms, 120 * ms, 180 * ms}, "drain cut"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stop, ended := make(chan os.Signal, 2), make(chan struct{})
+				var did []string
+				go obey(stop, ended, func() { did = append(did, "drain") }, func() { did = append(did, "cut") })
+				began := time.Now()
+				for i, at := range tt.at {
+					time.Sleep(at - time.Since(began))
+					stop <- []os.Signal{syscall.SIGTERM, os.Interrupt}[i%2]
+					synctest.Wait()
+				}
+				if got := strings.Join(did, " "); got != tt.want {
+					t.Errorf("%q, want %q", got, tt.want)
+				}
+				close(ended)
+			})
+		})
+	}
+}
 
 func TestRunUsage(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.yaml")

@@ -249,7 +249,21 @@ func TestSecondTermCuts(t *testing.T) {
 	}
 	p.signal()
 	p.await("deflectd draining")
-	p.signal()
+	cutting := make(chan struct{})
+	go func() {
+		again := time.NewTicker(20 * time.Millisecond) // those that come with the first one do nothing
+		defer again.Stop()
+		for {
+			select {
+			case <-cutting:
+				return
+			case <-again.C:
+				p.cmd.Process.Signal(syscall.SIGTERM)
+			}
+		}
+	}()
+	p.await("deflectd cutting live calls")
+	close(cutting)
 	expect(t, n, results, "uncertain", "canceled")
 	if code := p.exitCode(); code != 0 {
 		t.Errorf("exit code %d, want 0:\n%s", code, p.stderr.String())
