@@ -55,7 +55,7 @@ func (w *Waiting) play(e *execution) {
 	w.result.Played = append(w.result.Played, Played{File: e.file(), At: e.began.Sub(w.start)})
 	e.prompt = len(w.result.Played)
 	w.playing = e
-	if slices.Contains(w.spec.Missing, e.file()) || slices.Contains(w.sw.Missing, e.file()) {
+	if !w.has(e.file()) {
 		w.note("cannot find %s", e.file())
 		w.stopped("FILE NOT FOUND")
 		w.look()
@@ -68,6 +68,14 @@ func (w *Waiting) play(e *execution) {
 			w.played("FILE PLAYED", "done")
 		}
 	})
+}
+
+func (w *Waiting) has(file string) bool {
+	all := Call{Missing: slices.Concat(w.sw.Missing, w.spec.Missing), Exists: w.spec.Exists}
+	if all.Exists == nil {
+		all.Exists = w.sw.Exists
+	}
+	return all.has(file)
 }
 
 func (w *Waiting) promptLength(file string) time.Duration {

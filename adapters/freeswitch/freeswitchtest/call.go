@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,8 +41,10 @@ type Call struct {
 	// by Played.File and the Event-UUID that the peer gave it. It must always
 	// answer the same.
 	Length func(file, uuid string) time.Duration
-	// Missing are files that do not exist.
+	// Missing are files that do not exist, by Played.File. Exists, if it is not nil,
+	// tells which of the others do, as [Sounds] does. It must always answer the same.
 	Missing []string
+	Exists  func(file string) bool
 	// Script is what happens to the call.
 	Script []Action
 	// Leave, when it is closed, lets the caller hang up, whatever the script says.
@@ -55,6 +58,11 @@ func (c Call) promptLength(file string) time.Duration {
 		return d
 	}
 	return defaultPrompt
+}
+
+// has tells whether the switch finds a file.
+func (c Call) has(file string) bool {
+	return !slices.Contains(c.Missing, file) && (c.Exists == nil || c.Exists(file))
 }
 
 // Run plays the switch on conn until the call leaves the peer's hands, and

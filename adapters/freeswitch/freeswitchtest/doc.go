@@ -91,6 +91,13 @@
 // while sensitive_dtmf is true. "*" ends a prompt, unless playback_terminators says
 // otherwise, of the channel or of the one application: %[playback_terminators=none]FILE.
 //
+// # Sounds
+//
+// Every file plays for two seconds, unless Prompts or Length say otherwise. Every file
+// exists, unless Missing or Exists say otherwise: a playback of what does not ends at once
+// with FILE NOT FOUND, and the call goes on. [Sounds] looks for files on this machine, where
+// FreeSWITCH would.
+//
 // # Broadcasts
 //
 // What uuid_broadcast plays waits for the caller's sound and begins 200 ms

@@ -247,7 +247,7 @@ func (l *leg) playPrompt(e *execution) {
 	switch outer := l.top(); {
 	case l.cut:
 		l.note("has no time to play %s", e.file())
-	case slices.Contains(l.spec.Missing, e.file()):
+	case !l.spec.has(e.file()):
 		l.note("cannot find %s", e.file())
 		if e.app == "say" {
 			l.complete(e, "") // the switch does not tell

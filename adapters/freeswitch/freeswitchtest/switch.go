@@ -16,10 +16,11 @@ type Switch struct {
 	Password string
 	// Refuse means that the switch's access list lets nobody in.
 	Refuse bool
-	// Prompts and Missing are those of every call, as in Call. A call that
-	// names a file itself goes before.
+	// Prompts, Missing and Exists are those of every call, as in Call. A call that
+	// names a file itself, or has an Exists, goes before.
 	Prompts map[string]time.Duration
 	Missing []string
+	Exists  func(file string) bool
 	// Contexts are those of the XML dialplan, by their names: what is in their
 	// elements. Nil means that each has every extension. Modules are loaded
 	// besides the usual ones.

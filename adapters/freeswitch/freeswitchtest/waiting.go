@@ -45,8 +45,8 @@ type WaitingResult struct {
 
 // Park brings a call to the switch that was answered and waits, as in a queue
 // of mod_callcenter, in a fifo or with park. Nothing is announced. Of c it
-// takes UUID, ANI, DNIS, CallerName, HideNumber, Vars, Prompts and Missing. It
-// panics if c cannot be a call.
+// takes UUID, ANI, DNIS, CallerName, HideNumber, Vars, Prompts, Missing and
+// Exists. It panics if c cannot be a call.
 func (s *Switch) Park(c Call) *Waiting {
 	if err := c.Validate(); err != nil {
 		panic(err.Error())

@@ -1,0 +1,42 @@
+package freeswitchtest
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Sounds tells which files a switch finds that has its sounds in a folder on this
+// machine, its sound_prefix. It is for Call.Exists. A name that is not absolute is one
+// below the folder. As in FreeSWITCH a file may also be in a folder beside it that
+// is named for its sampling rate, such as 8000. What plays without a file, such as a
+// tone_stream://, is always there.
+func Sounds(prefix string) func(file string) bool {
+	return func(file string) bool {
+		if strings.HasPrefix(file, "say ") {
+			return true // Played.File of the application say
+		}
+		if strings.HasPrefix(file, "{") {
+			_, file, _ = strings.Cut(file, "}")
+		}
+		file, _, _ = strings.Cut(file, "@@") // where in the file it begins
+		if strings.Contains(file, "://") || strings.HasPrefix(file, "say:") || strings.HasPrefix(file, "phrase:") {
+			return true
+		}
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(prefix, file)
+		}
+		dir, name := filepath.Split(file)
+		found := isFile(file)
+		for _, rate := range []int{8000, 16000, 32000, 48000} {
+			found = found || isFile(filepath.Join(dir, strconv.Itoa(rate), name))
+		}
+		return found
+	}
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
