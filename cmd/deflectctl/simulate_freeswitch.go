@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 )
 
@@ -23,6 +26,7 @@ type simulateSwitchCmd struct {
 	HangupAfter time.Duration     `placeholder:"TIME" help:"The caller hangs up this long after the call reached deflectd."`
 	HideNumber  bool              `help:"The caller withholds the number."`
 	Var         map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"Channel variable that the dialplan has set; repeat it for more."`
+	Sounds      string            `type:"existingdir" placeholder:"DIR" help:"The switch's sound_prefix: files that are not in this folder are missing (default: all but the shipped prompts are)."`
 	NoResume    bool              `help:"Leave socket_resume unset, as a dialplan should not."`
 	Calls       int               `default:"1" placeholder:"N" help:"Simultaneous callers with consecutive numbers, shown as a summary."`
 	ShowNumbers bool              `help:"Do not mask telephone numbers."`
@@ -31,7 +35,9 @@ type simulateSwitchCmd struct {
 // Help is shown below the usage.
 func (simulateSwitchCmd) Help() string {
 	return `Plays FreeSWITCH's socket application and a caller against a deflectd that runs, and shows what the caller goes
-through. Prompts take 2s each. Exit code 1: a caller was lost, or a command was sent that FreeSWITCH refuses.
+through. Prompts take 2s each. Where a file is missing callers hear nothing, as with a real switch: without --sounds there
+are the shipped prompts, where dialplan/README.md puts them, and no others. Exit code 1: a caller was lost, a file was
+missing, or a command was sent that FreeSWITCH refuses.
 
   deflectctl simulate freeswitch --from +14043438646 --to +18005550100 --press 1`
 }
@@ -66,13 +72,14 @@ func (c *simulateSwitchCmd) Run(a *app) error {
 	}
 	var text strings.Builder
 	if c.Calls == 1 {
-		showCall(&text, results[0])
+		showCall(&text, call, results[0])
 	} else {
 		showSummary(&text, results)
 	}
+	showUnheard(&text, results)
 	fmt.Fprint(a.stdout, mask.Replace(text.String()))
 	for _, r := range results {
-		if r.Lost || len(r.Violations) > 0 {
+		if r.Lost || len(r.Violations) > 0 || len(unheard(r)) > 0 {
 			return &exit{code: exitFailed}
 		}
 	}
@@ -81,7 +88,10 @@ func (c *simulateSwitchCmd) Run(a *app) error {
 
 func (c *simulateSwitchCmd) call() freeswitchtest.Call {
 	call := freeswitchtest.Call{
-		ANI: c.From, DNIS: c.To, HideNumber: c.HideNumber, Vars: c.Var, SocketResume: !c.NoResume,
+		ANI: c.From, DNIS: c.To, HideNumber: c.HideNumber, Vars: c.Var, SocketResume: !c.NoResume, Exists: installed,
+	}
+	if c.Sounds != "" {
+		call.Exists = freeswitchtest.Sounds(c.Sounds)
 	}
 	if c.Press != "" {
 		call.Script = append(call.Script, freeswitchtest.Press(c.Press).After(c.PressAfter))
@@ -90,6 +100,18 @@ func (c *simulateSwitchCmd) call() freeswitchtest.Call {
 		call.Script = append(call.Script, freeswitchtest.HangUp().SinceConnect(c.HangupAfter))
 	}
 	return call
+}
+
+// installed tells which files there are on a switch where nobody installed sounds but
+// the shipped prompts.
+func installed(file string) bool {
+	shipped := reflect.ValueOf(freeswitch.Profile{}.WithDefaults(freeswitch.DefaultConfig().Sounds).Prompts)
+	for i := range shipped.NumField() {
+		if file == shipped.Field(i).String() {
+			return true
+		}
+	}
+	return freeswitchtest.Sounds(os.DevNull)(file) // what needs no folder
 }
 
 // following returns the number n after one, as it is written; what is not digits
@@ -104,8 +126,8 @@ func following(number string, n int) string {
 }
 
 // showCall prints what one caller went through.
-func showCall(w io.Writer, r freeswitchtest.Result) {
-	for _, e := range r.Timeline {
+func showCall(w io.Writer, call freeswitchtest.Call, r freeswitchtest.Result) {
+	for _, e := range tidied(r.Timeline, call) {
 		fmt.Fprintln(w, e)
 	}
 	fmt.Fprintf(w, "\n%s\n", fate(r))
@@ -138,6 +160,30 @@ func showSummary(w io.Writer, results []freeswitchtest.Result) {
 	if violations > 0 {
 		fmt.Fprintf(w, "%d commands refused by FreeSWITCH\n", violations)
 	}
+}
+
+// showUnheard prints which prompts were not there.
+func showUnheard(w io.Writer, results []freeswitchtest.Result) {
+	missing := map[string]bool{}
+	for _, r := range results {
+		for _, file := range unheard(r) {
+			missing[file] = true
+		}
+	}
+	for _, file := range slices.Sorted(maps.Keys(missing)) {
+		fmt.Fprintf(w, "missing: %s, callers heard nothing (--sounds DIR says where the switch's sounds are)\n", file)
+	}
+}
+
+// unheard are the prompts that were not there.
+func unheard(r freeswitchtest.Result) []string {
+	var files []string
+	for _, p := range r.Played {
+		if p.Response == "FILE NOT FOUND" {
+			files = append(files, p.File)
+		}
+	}
+	return files
 }
 
 // fate says in a few words what became of a caller.

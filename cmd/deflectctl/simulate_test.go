@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
 )
 
 // TestSimulateLiveDeflect starts the simulator and sends to it.
@@ -118,6 +121,10 @@ func runDaemonWith(t *testing.T, name string) string {
 
 func TestSimulateFreeSWITCH(t *testing.T) {
 	addr := runDaemon(t)
+	sounds := t.TempDir()
+	if err := os.WriteFile(filepath.Join(sounds, "offer.wav"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name, args string
 		want       []string
@@ -134,7 +141,7 @@ func TestSimulateFreeSWITCH(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			args := append([]string{"simulate", "freeswitch", "--daemon", addr, "--from", caller, "--to", dialed}, strings.Fields(tt.args)...)
+			args := append([]string{"simulate", "freeswitch", "--daemon", addr, "--sounds", sounds, "--from", caller, "--to", dialed}, strings.Fields(tt.args)...)
 			code, stdout, stderr := invoke(t, args...)
 			if code != 0 || stderr != "" {
 				t.Errorf("exit code %d, stderr %q", code, stderr)
@@ -145,6 +152,86 @@ func TestSimulateFreeSWITCH(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The simulated switch is no kinder than a real one: the starter file works with what
+// is shipped, and prompts that somebody has yet to record end the offer.
+func TestSimulateFreeSWITCHSounds(t *testing.T) {
+	starter, err := os.ReadFile("../../examples/freeswitch/starter.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := deflecttest.RunT(t, deflecttest.Config{
+		SiteID: "38856538", ConsumerKey: simulatorKey, ConsumerSecret: "opensesame-consumer",
+		Token: simulatorToken, TokenSecret: "opensesame-token",
+	})
+	text := strings.Replace(string(starter), "http://127.0.0.1:8090", api.URL(), 1)
+	text += "    cooldown: 0s\n"
+	const listen = "freeswitch: {outbound: {listen: 127.0.0.1:0}}\nhttp: {listen: 127.0.0.1:0}\n"
+	own := `    prompts: {offer: ivr/offer.wav, wait: "", sent: ivr/sent.wav, failed: "", uncertain: ""}` + "\n"
+
+	prefix := t.TempDir()
+	if err := os.CopyFS(filepath.Join(prefix, "ivrdeflect"), os.DirFS("../../dialplan/sounds")); err != nil {
+		t.Fatal(err)
+	}
+	half := filepath.Join(t.TempDir(), "ivr")
+	if err := os.MkdirAll(half, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(half, "offer.wav"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addrs := map[bool]string{}
+	for _, recorded := range []bool{false, true} {
+		name := filepath.Join(t.TempDir(), "deflectd.yaml")
+		data := text + map[bool]string{true: own}[recorded] + listen
+		if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		addrs[recorded] = runDaemonWith(t, name)
+	}
+	for _, tt := range []struct {
+		name     string
+		recorded bool   // prompts of one's own
+		sounds   string // none for the default
+		code     int
+		want     []string
+	}{
+		{"starter", false, "", 0, []string{"deflect_outcome=sent", "deflect_heard=true"}},
+		{"starter, prompts copied", false, prefix, 0, []string{"deflect_outcome=sent", "deflect_heard=true"}},
+		{"starter, prompts not copied", false, t.TempDir(), exitFailed, []string{
+			"cannot find ivrdeflect/en/offer.wav", "deflect_outcome=failed", "deflect_reason=prompt", "missing: ivrdeflect/en/offer.wav, ",
+		}},
+		{"recorded, not installed", true, "", exitFailed, []string{
+			"cannot find ivr/offer.wav", "deflect_outcome=failed", "deflect_reason=prompt", "missing: ivr/offer.wav, ",
+		}},
+		{"recorded, one installed", true, filepath.Dir(half), exitFailed, []string{
+			"deflect_outcome=sent", "deflect_heard=false", "missing: ivr/sent.wav, ",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args := []string{"simulate", "freeswitch", "--daemon", addrs[tt.recorded], "--from", caller, "--to", dialed, "--press", "1", "--press-after", "1ms"}
+			if tt.sounds != "" {
+				args = append(args, "--sounds", tt.sounds)
+			}
+			code, stdout, stderr := invoke(t, args...)
+			if code != tt.code || stderr != "" {
+				t.Errorf("exit code %d, stderr %q", code, stderr)
+			}
+			for _, part := range tt.want {
+				if !strings.Contains(stdout, part) {
+					t.Errorf("stdout does not have %q:\n%s", part, stdout)
+				}
+			}
+			if strings.Contains(stdout, "ends after 0s") {
+				t.Errorf("what is not there ends:\n%s", stdout)
+			}
+		})
+	}
+	code, _, stderr := invoke(t, "simulate", "freeswitch", "--sounds", filepath.Join(prefix, "none"), "--from", caller, "--to", dialed)
+	if code != exitUsage || !strings.Contains(stderr, "--sounds") {
+		t.Errorf("no such folder: exit code %d, stderr %q", code, stderr)
 	}
 }
 

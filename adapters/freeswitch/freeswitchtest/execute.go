@@ -264,6 +264,9 @@ func (l *leg) playPrompt(e *execution) {
 }
 
 func (l *leg) promptLength(e *execution) time.Duration {
+	if !l.spec.has(e.file()) {
+		return 0
+	}
 	if l.spec.Length != nil {
 		return max(l.spec.Length(e.file(), e.uuid), 0)
 	}
