@@ -82,7 +82,15 @@ func (c *sendCmd) Run(a *app) error {
 
 	res, err := client.Deflect(a.ctx, call)
 	if c.DryRun && seen.request != nil {
-		return seen.print(a.stdout, c.ShowNumbers)
+		if err := seen.print(a.stdout, c.ShowNumbers); err != nil {
+			return err
+		}
+		hidden := "keys and numbers are hidden"
+		if c.ShowNumbers {
+			hidden = "keys are hidden"
+		}
+		fmt.Fprintf(a.stderr, "deflectctl: a dry run: nothing was sent (%s above)\n", hidden)
+		return nil
 	}
 	out := sendResult{
 		Outcome: res.Outcome, Reason: res.Reason, CallID: res.CallID, ExternalID: call.ExternalCallID,

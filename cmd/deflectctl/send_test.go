@@ -139,7 +139,7 @@ func TestSendDryRun(t *testing.T) {
 		"--info", `phone="+1 4043438646"`, "--info", "vip=true", "--dry-run",
 	}
 	code, stdout, stderr := invoke(t, args...)
-	if code != 0 || stderr != "" {
+	if code != 0 || stderr != "deflectctl: a dry run: nothing was sent (keys and numbers are hidden above)\n" {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
 	golden(t, "dry_run.txt", stable(stdout))
@@ -149,7 +149,7 @@ func TestSendDryRun(t *testing.T) {
 
 	var out, errOut strings.Builder
 	run(append(args, "--show-numbers"), app{t.Context(), &out, &errOut, secretEnv})
-	if !strings.Contains(out.String(), `"customerPhoneNumber": "4043438646"`) {
+	if !strings.Contains(out.String(), `"customerPhoneNumber": "4043438646"`) || !strings.Contains(errOut.String(), "(keys are hidden above)") {
 		t.Errorf("numbers are masked although they were asked for:\n%s", out.String())
 	}
 	for _, tell := range []string{"opensesame", "appkey", "apptoken"} {

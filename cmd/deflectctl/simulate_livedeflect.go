@@ -127,7 +127,7 @@ func (c *simulateAPICmd) faults(api *deflecttest.Server) error {
 
 // introduce says what to write into a configuration.
 func (c *simulateAPICmd) introduce(w io.Writer, url string, cfg deflecttest.Config) {
-	fmt.Fprintf(w, "LiveDeflect simulator on %s, ctrl-C ends it. For deflectd's configuration:\n\n", url)
+	fmt.Fprintf(w, "LiveDeflect simulator on %s, ctrl-C ends it. For deflectd's configuration (examples/freeswitch/starter.yaml has it):\n\n", url)
 	fmt.Fprintf(w, "  livedeflect:\n    site_id: %q\n    base_url: %s\n    consumer_key: %s\n", cmp.Or(cfg.SiteID, "38856538"), url, cfg.ConsumerKey)
 	if cfg.Token != "" {
 		fmt.Fprintf(w, "    token: %s\n", cfg.Token)
