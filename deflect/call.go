@@ -35,8 +35,10 @@ type Call struct {
 	Wait    *time.Duration // how long the caller is expected to wait for an agent; nil when nobody knows
 	Consent bool           // the caller agreed to be texted before the offer
 
-	// CallerInfo is shown to the agent: names with any JSON value. Optional, at
-	// most 16 KiB as JSON.
+	// CallerInfo is shown to the agent: names with any JSON value, as encoding/json
+	// encodes it. Optional, at most 16 KiB as JSON, 32 levels deep. Invalid UTF-8, control
+	// characters but for line breaks and tabs, and names that come twice in one object are
+	// refused, also in what methods such as MarshalJSON return.
 	CallerInfo map[string]any
 }
 

@@ -59,7 +59,7 @@ const (
 	CodeTimeOrder   Code = "time_order"   // a time in the future, of long ago, or accepted before the call began
 	CodeTooLong     Code = "too_long"     // over a length limit
 	CodeCharacters  Code = "characters"   // invalid UTF-8 or control characters
-	CodeNotJSON     Code = "not_json"     // caller info that cannot be encoded as JSON
+	CodeNotJSON     Code = "not_json"     // caller info that cannot be encoded as JSON, or not so that all read the same
 )
 
 // ValidationError is one problem of a call.

@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Limits of what a call may hold, beside Config.MaxTextLength. The vendor
@@ -18,6 +19,7 @@ const (
 	maxDigits     = 64
 	maxFieldRunes = 255
 	maxInfoBytes  = 16 << 10
+	maxInfoDepth  = 32
 )
 
 // checked is a call that passed validation.
@@ -206,7 +208,7 @@ func plainText(s string) bool {
 	return true
 }
 
-// info encodes the caller info. Texts in it may hold line breaks and tabs.
+// info encodes the caller info, as it is sent. Texts in it may hold line breaks and tabs.
 func (v *validator) info(info map[string]any) []byte {
 	if len(info) == 0 {
 		return nil
@@ -214,69 +216,29 @@ func (v *validator) info(info map[string]any) []byte {
 	if b, ok := flatInfo(info); ok {
 		return b
 	}
-	left := maxInfoBytes // every value is a byte at least
-	if !printableValue(reflect.ValueOf(info), 0, &left) {
-		v.add("CallerInfo", CodeCharacters, "holds invalid UTF-8 or control characters, or is nested too deeply or too large")
-		return nil
-	}
-	b, err := marshalInfo(info)
-	if err != nil {
+	b, err := encodeInfo(info)
+	switch {
+	case err == nil:
+		return b
+	case errors.Is(err, errInfoLarge):
+		v.add("CallerInfo", CodeTooLong, "is more than %d bytes as JSON", maxInfoBytes)
+	case errors.Is(err, errInfoText):
+		v.add("CallerInfo", CodeCharacters, "%s", errInfoText)
+	case errors.Is(err, errInfoDeep):
+		v.add("CallerInfo", CodeNotJSON, "%s", errInfoDeep)
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		v.add("CallerInfo", CodeNotJSON, "has a name twice in one object, and readers differ in which of the two counts")
+	default:
 		// The error may quote the value.
 		for _, value := range info {
-			if _, err := marshalInfo(value); err != nil {
+			if _, err := encodeInfo(value); err != nil {
 				v.add("CallerInfo", CodeNotJSON, "cannot be encoded as JSON: a value of type %T in it", value)
 				return nil
 			}
 		}
 		v.add("CallerInfo", CodeNotJSON, "cannot be encoded as JSON")
-		return nil
 	}
-	if len(b) > maxInfoBytes {
-		v.add("CallerInfo", CodeTooLong, "is %d bytes as JSON; at most %d", len(b), maxInfoBytes)
-		return nil
-	}
-	return b
-}
-
-// printableValue looks at the texts of maps, slices and pointers; what is left
-// (structs, marshalers) is the encoder's business.
-func printableValue(v reflect.Value, depth int, left *int) bool {
-	*left--
-	if depth > 32 || *left < 0 {
-		return false
-	}
-	switch v.Kind() {
-	case reflect.String:
-		return printable(v.String(), "\n\r\t")
-	case reflect.Interface, reflect.Pointer:
-		return v.IsNil() || printableValue(v.Elem(), depth+1, left)
-	case reflect.Slice, reflect.Array:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return true // encoded as base64, or JSON already
-		}
-		for i := range v.Len() {
-			if !printableValue(v.Index(i), depth+1, left) {
-				return false
-			}
-		}
-	case reflect.Map:
-		for it := v.MapRange(); it.Next(); {
-			if !printableValue(it.Key(), depth+1, left) || !printableValue(it.Value(), depth+1, left) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// marshalInfo is marshal of what others have made, panics included.
-func marshalInfo(v any) (b []byte, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = errors.New(panicText(p))
-		}
-	}()
-	return marshal(v)
+	return nil
 }
 
 // marshal encodes without the HTML escapes of json.Marshal: what is sent is

@@ -87,7 +87,7 @@ func TestValidate(t *testing.T) {
 			m := map[string]any{}
 			m["m"] = m
 			k.CallerInfo = m
-		}, []bad{{"CallerInfo", CodeCharacters}}, ReasonInvalidCall},
+		}, []bad{{"CallerInfo", CodeNotJSON}}, ReasonInvalidCall},
 		{"large info", func(k *Call) { k.CallerInfo = map[string]any{"a": strings.Repeat("x", maxInfoBytes)} }, []bad{{"CallerInfo", CodeTooLong}}, ReasonInvalidCall},
 
 		{"everything at once", func(k *Call) {
