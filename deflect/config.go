@@ -74,7 +74,7 @@ type Config struct {
 	// HTTP/1.1, how many connections. One that has to wait for its turn does so within its
 	// deadline. 0 is no limit. Reports have their own (Report.Parallel).
 	MaxRequests  int
-	MaxCooldowns int // how many callers in a cooldown are remembered, some 200 bytes each; 100000
+	MaxCooldowns int // how many callers in a cooldown are remembered in memory, some 200 bytes each; 100000
 
 	// Transport replaces the HTTP transport, for tests and for embedders who
 	// bring their own; nil is [NewTransport], made anew every few minutes and when a

@@ -70,12 +70,7 @@ func (m *memoryCooldowns) Take(_ context.Context, key, token string, lasts time.
 	if over := m.byKey[key]; over != nil {
 		m.drop(over)
 	}
-	for i := 0; i < forgetAtOnce && len(m.byEnd) >= m.max; i++ {
-		if m.byEnd[0].until.After(now) {
-			m.evicted()
-		}
-		m.drop(m.byEnd[0])
-	}
+	m.makeRoom(now, m.max-1)
 	mine := &cooldown{key: key, token: token, until: now.Add(lasts)}
 	m.byKey[key] = mine
 	heap.Push(&m.byEnd, mine)
@@ -121,10 +116,26 @@ func (m *memoryCooldowns) len() (n int) {
 	return n
 }
 
+// setMax changes how many there may be, and evicts those above. It lets calls in between,
+// which may have found room meanwhile.
 func (m *memoryCooldowns) setMax(max int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.max = max
+	for more := true; more; {
+		m.mu.Lock()
+		m.max = max
+		m.makeRoom(time.Now(), max)
+		more = len(m.byEnd) > max
+		m.mu.Unlock()
+	}
+}
+
+// makeRoom drops some of those that end first, as long as there are more than most.
+func (m *memoryCooldowns) makeRoom(now time.Time, most int) {
+	for i := 0; i < forgetAtOnce && len(m.byEnd) > most; i++ {
+		if m.byEnd[0].until.After(now) {
+			m.evicted()
+		}
+		m.drop(m.byEnd[0])
+	}
 }
 
 // cooldownHeap has the one that ends first in front.

@@ -194,3 +194,73 @@ func TestReloadDuringARequest(t *testing.T) {
 		}
 	})
 }
+
+// Less room takes effect at once: those that end first make room, as ever, and what is
+// over already is not evicted.
+func TestReloadShrinksCooldowns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		base := deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: auth(), MaxCooldowns: 1000, Registerer: reg, Transport: deflecttest.New(keys)}
+		client, err := deflect.New(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		p := policy(t, deflect.Rules{Cooldown: time.Hour})
+		caller := func(i int) deflect.Call {
+			call := call()
+			call.ANI, call.Policy = deflect.PhoneNumber(fmt.Sprintf("+1404343%04d", 1000+i)), p
+			return call
+		}
+		text := func(from, to int) {
+			t.Helper()
+			for i := from; i < to; i++ {
+				if _, err := client.Deflect(t.Context(), caller(i)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+			}
+		}
+		text(0, 20)
+		time.Sleep(50 * time.Minute)
+		text(20, 320)
+		time.Sleep(10*time.Minute - 300*time.Second) // the first 20 are over
+		room := func(max int, held, evicted float64) {
+			t.Helper()
+			next := base
+			next.MaxCooldowns = max
+			if err := client.Reload(next); err != nil {
+				t.Fatal(err)
+			}
+			if h, e := sum(t, reg, "deflect_cooldowns"), sum(t, reg, "deflect_cooldowns_evicted_total"); h != held || e != evicted {
+				t.Errorf("room for %d: %v held, %v evicted, want %v and %v", max, h, e, held, evicted)
+			}
+		}
+		room(300, 300, 0)
+		room(100, 100, 200)
+		for i, want := range map[int]deflect.Reason{20: deflect.ReasonOK, 219: deflect.ReasonOK, 220: deflect.ReasonCooldown, 319: deflect.ReasonCooldown} {
+			if err := client.Check(t.Context(), caller(i)); deflect.ReasonOf(err) != want {
+				t.Errorf("caller %d: %v", i, err)
+			}
+		}
+		room(0, 100, 200) // the default
+		room(1, 1, 299)
+		if err := client.Check(t.Context(), caller(319)); deflect.ReasonOf(err) != deflect.ReasonCooldown {
+			t.Errorf("the last one: %v", err)
+		}
+	})
+}
+
+// A store of an embedder's keeps what it keeps.
+func TestReloadLeavesForeignCooldowns(t *testing.T) {
+	api := deflecttest.New(keys)
+	client := newClient(t, api, func(c *deflect.Config) { c.Cooldowns = deafRelease{} })
+	if err := client.Reload(deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: auth(), MaxCooldowns: 1}); err != nil {
+		t.Fatal(err)
+	}
+	call := call()
+	call.Policy = policy(t, deflect.Rules{})
+	if _, err := client.Deflect(t.Context(), call); err != nil {
+		t.Error(err)
+	}
+}

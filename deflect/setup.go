@@ -39,7 +39,8 @@ func (c *Client) newSetup(cfg Config) *setup {
 // before. SiteID, Domain and BaseURL cannot change, because what is uncertain belongs to the
 // account; nor can DefaultRegion and MaxTextLength, by which a call in progress was offered its
 // text (in another region its number could be a stranger's); nor can polling of the
-// report be switched on or off. A smaller MaxCooldowns ends cooldowns early.
+// report be switched on or off. A smaller MaxCooldowns takes effect at once: the
+// cooldowns that have the least time left end early. Of an embedder's own Cooldowns nothing is changed.
 func (c *Client) Reload(cfg Config) error {
 	if !c.made() {
 		return notMade()
