@@ -32,8 +32,8 @@ func (c *Client) newSetup(cfg Config) *setup {
 // Reload goes on with another configuration: keys, deadline, breaker, report,
 // settling and NumberCheck. What the Client knows stays: cooldowns, uncertain deflections, metrics,
 // and the state of a breaker whose settings are the same; another breaker begins
-// closed. What is in progress ends as it began. Transport, Logger, OnSettled,
-// Registerer and Cooldowns stay as they were given to [New].
+// closed. What is in progress ends as it began. Transport, MaxRequests,
+// Logger, OnSettled, Registerer and Cooldowns stay as they were given to [New].
 //
 // The error lists every problem, see [Config.Validate]; the Client then goes on as
 // before. SiteID, Domain and BaseURL cannot change, because what is uncertain belongs to the

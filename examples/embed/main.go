@@ -1,5 +1,5 @@
-// Command embed is the smallest program that embeds package deflect: it asks
-// LiveDeflect to text one caller and prints what came of it.
+// Command embed is the smallest program that embeds package deflect: it offers one
+// caller a text, asks LiveDeflect to send it, and prints what came of it. README shows it.
 //
 //	DEFLECT_KEY=... DEFLECT_SECRET=... DEFLECT_TOKEN=... DEFLECT_TOKEN_SECRET=... \
 //		go run ./examples/embed +14043438646 +18005550100
@@ -38,47 +38,46 @@ func main() {
 }
 
 func run(ctx context.Context, w io.Writer, cfg deflect.Config, from, to string) error {
-	client, err := deflect.New(cfg) // once, at start
+	// Once, at the start: one client and its policies serve all calls.
+	client, err := deflect.New(cfg)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-
-	policy, err := deflect.NewPolicy("sales", deflect.Rules{ // once, at start
-		Countries: []string{"US", "CA"},
-		Cooldown:  time.Hour,
-	})
+	policy, err := deflect.NewPolicy("sales", deflect.Rules{Countries: []string{"US", "CA"}, Cooldown: time.Hour})
 	if err != nil {
 		return err
 	}
 
+	// For each call:
 	call := deflect.Call{
 		Policy:         policy,
 		ANI:            deflect.PhoneNumber(from),
 		DNIS:           deflect.PhoneNumber(to),
 		Start:          time.Now(),
-		ExternalCallID: "call-1",
+		ExternalCallID: "call-1", // the phone system's id of the call
 		Skill:          "sales",
 		CallerInfo:     map[string]any{"plan": "Gold"},
 	}
-	// Before the caller is asked: may this one be texted, now, and is the API well?
-	offer, err := client.Offer(ctx, call)
+	offer, err := client.Offer(ctx, call) // may this caller be texted, now, and is the API well?
 	if err != nil {
-		return err
+		fmt.Fprintf(w, "not offered, the caller waits on: %v\n", err)
+		return nil
 	}
 	defer offer.Release()
 
-	// ... the caller presses 1 ...
+	// ... the caller hears the offer and presses 1 ...
+
 	result, err := client.Deflect(ctx, call)
 	switch {
 	case err == nil:
-		fmt.Fprintf(w, "%s: text sent, callId %s\n", result.Outcome, result.CallID)
+		fmt.Fprintf(w, "%s: a text is on its way, callId %s\n", result.Outcome, result.CallID)
 	case errors.Is(err, deflect.ErrUnauthorized):
 		return fmt.Errorf("check the keys: %w", err)
 	case deflect.NotSent(err):
-		fmt.Fprintf(w, "%s: no text; the caller waits in the queue: %v\n", result.Outcome, err)
+		fmt.Fprintf(w, "%s: no text, the caller waits on: %v\n", result.Outcome, err)
 	default:
-		fmt.Fprintf(w, "%s: a text may be on its way; do not send again: %v\n", result.Outcome, err)
+		fmt.Fprintf(w, "%s: a text may be on its way, do not send again: %v\n", result.Outcome, err)
 	}
 	return nil
 }

@@ -3,7 +3,11 @@ package main
 import (
 	"bytes"
 	"errors"
+	"os"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
@@ -11,18 +15,25 @@ import (
 
 func TestRun(t *testing.T) {
 	keys := deflecttest.Config{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"}
+	const caller = "+14043438646"
 	tests := []struct {
 		name  string
 		fault deflecttest.Fault
+		from  string
 		want  string
 		err   error
+		texts int
 	}{
-		{"sent", deflecttest.Fault{}, "sent: text sent, callId 473513\n", nil},
-		{"refused", deflecttest.Fault{Status: 400, Body: `{"error":"no such skill"}`},
-			"failed: no text; the caller waits in the queue: deflect: rejected: no text was sent: HTTP 400 \"no such skill\"\n", nil},
-		{"lost", deflecttest.Fault{Status: 503, Body: "{}"},
-			"uncertain: a text may be on its way; do not send again: deflect: server_error: a text may have been sent, do not send again: HTTP 503\n", nil},
-		{"wrong keys", deflecttest.Fault{Status: 401}, "", deflect.ErrUnauthorized},
+		{"sent", deflecttest.Fault{}, caller, "sent: a text is on its way, callId 473513\n", nil, 1},
+		{"refused by the API", deflecttest.Fault{Status: 400, Body: `{"error":"no such skill"}`}, caller,
+			"failed: no text, the caller waits on: deflect: rejected: no text was sent: HTTP 400 \"no such skill\"\n", nil, 0},
+		{"lost", deflecttest.Fault{Status: 503, Body: "{}"}, caller,
+			"uncertain: a text may be on its way, do not send again: deflect: server_error: a text may have been sent, do not send again: HTTP 503\n", nil, 0},
+		{"wrong keys", deflecttest.Fault{Status: 401}, caller, "", deflect.ErrUnauthorized, 0},
+		{"refused an offer: a landline", deflecttest.Fault{}, "+493012345678",
+			"not offered, the caller waits on: deflect: number_fixed_line: no text was sent: ANI is a landline, which cannot get a text\n", nil, 0},
+		{"refused an offer: hidden", deflecttest.Fault{}, "anonymous",
+			"not offered, the caller waits on: deflect: number_hidden: no text was sent: ANI is withheld by the caller\n", nil, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -33,16 +44,40 @@ func TestRun(t *testing.T) {
 				Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
 			}
 			var out bytes.Buffer
-			err := run(t.Context(), &out, cfg, "+14043438646", "+18005550100")
-			if out.String() != tt.want || !errors.Is(err, tt.err) {
-				t.Errorf("run printed %q and returned %v, want %q and %v", out.String(), err, tt.want, tt.err)
+			err := run(t.Context(), &out, cfg, tt.from, "+18005550100")
+			if out.String() != tt.want || !errors.Is(err, tt.err) || len(api.Sent()) != tt.texts {
+				t.Errorf("run printed %q and returned %v after %d texts, want %q, %v and %d", out.String(), err, len(api.Sent()), tt.want, tt.err, tt.texts)
 			}
 		})
 	}
-	t.Run("landline", func(t *testing.T) {
-		cfg := deflect.Config{SiteID: "1", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")}}
-		if err := run(t.Context(), &bytes.Buffer{}, cfg, "+493012345678", "+18005550100"); !errors.Is(err, deflect.ErrInvalidCall) {
+	t.Run("no keys", func(t *testing.T) {
+		if err := run(t.Context(), &bytes.Buffer{}, deflect.Config{}, caller, caller); !errors.Is(err, deflect.ErrInvalidConfig) {
 			t.Errorf("run returned %v", err)
 		}
 	})
+}
+
+// What README shows is this program.
+func TestReadme(t *testing.T) {
+	const begin = "package main\n"
+	read := func(name, from, to string) string {
+		t.Helper()
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, found := strings.Cut(strings.ReplaceAll(string(b), "\r\n", "\n"), from)
+		program, _, ended := strings.Cut(rest, to)
+		if !found || to != "" && !ended {
+			t.Fatalf("%s holds no program", name)
+		}
+		if to == "" {
+			program = rest
+		}
+		return begin + program
+	}
+	readme, program := read("../../README.md", "```go\n"+begin, "```\n"), read("main.go", "\n"+begin, "")
+	if diff := cmp.Diff(program, readme); diff != "" {
+		t.Errorf("README (-main.go +README):\n%s", diff)
+	}
 }
