@@ -68,8 +68,8 @@ func judge(status int, header http.Header, body []byte, readErr error) verdict {
 		return refuse(ReasonRedirected)
 	case status >= 400 && status < 500 && readErr != nil && readErr != errLargeAnswer && a.message == "":
 		return doubt(ReasonBadResponse, readErr)
-	case status >= 400 && status < 500 && jsonErr != nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
-		return doubt(ReasonBadResponse, jsonErr) // cut off, perhaps before it says why
+	case status >= 400 && status < 500 && jsonErr != nil && unfinished(body):
+		return doubt(ReasonBadResponse, jsonErr) // perhaps before it says why
 	case status == http.StatusTooManyRequests:
 		v.retryAfter = retryAfter(header.Get("Retry-After"))
 		return refuse(ReasonRateLimited)
@@ -79,6 +79,11 @@ func judge(status int, header http.Header, body []byte, readErr error) verdict {
 		return refuse(ReasonRejected)
 	}
 	return doubt(ReasonServerError, nil)
+}
+
+// unfinished reports whether what is no JSON may have been: it is cut off, or still compressed.
+func unfinished(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || bytes.HasPrefix(body, []byte("\x1f\x8b"))
 }
 
 // saysNonce reports whether an answer says that the nonce was used before, wherever and in

@@ -36,7 +36,7 @@ func newTransport(dial dialFunc) *http.Transport {
 		IdleConnTimeout:     90 * time.Second,
 		MaxIdleConns:        256,
 		MaxIdleConnsPerHost: 256,
-		// An answer is a hundred bytes; not asking for gzip leaves nothing to inflate.
+		// For what an authenticator sends; our own requests say so themselves.
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}

@@ -106,11 +106,11 @@ func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) boo
 	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
 	defer stop()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		answer, err := readAnswer(resp.Body)
+		answer, err := readAnswer(plain(resp.Header, resp.Body))
 		return judge(resp.StatusCode, resp.Header, answer, err)
 	}
 	src := &watched{r: resp.Body, silence: silence}
-	err = readReport(src, emit)
+	err = readReport(plain(resp.Header, src), emit)
 	// The decoder's errors tell where they are, with names of the answer.
 	v := verdict{status: resp.StatusCode, reason: ReasonBadResponse, err: &APIError{Status: resp.StatusCode, Err: cleanedError{err}}}
 	var refused *refusedError

@@ -17,6 +17,7 @@ type answer struct {
 	header http.Header
 	body   []byte
 	stream *stream // instead of body: one of unknown length
+	gzip   bool    // the stream comes compressed
 	cut    bool    // the body breaks off in the middle ...
 	stall  bool    // ... and what comes then is silence, not an end
 
@@ -72,6 +73,8 @@ func (ans *answer) replaceBody(body string) {
 // wire gives the part of the body that reaches the client.
 func (ans answer) wire() io.Reader {
 	switch {
+	case ans.stream != nil && ans.gzip:
+		return newGzipped(ans.stream, !ans.cut)
 	case ans.stream != nil:
 		return ans.stream
 	case ans.cut:

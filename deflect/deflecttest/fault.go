@@ -17,8 +17,8 @@ import (
 // For a report there is no text, and faults before and after processing are
 // the same. NoText does nothing there.
 //
-// Delay and RetryAfter go with any fault; Truncate and Body with those that
-// answer; SuccessBool and Truncate may stand alone. Of the others one decides,
+// Delay and RetryAfter go with any fault; Truncate, Gzip and Body with those that
+// answer; SuccessBool, Truncate and Gzip may stand alone. Of the others one decides,
 // the first in the order of the fields; ParseFault refuses several.
 type Fault struct {
 	// Delay waits before the answer or before the fault. The request has been
@@ -79,6 +79,11 @@ type Fault struct {
 	// Truncate: the answer, whichever it is, breaks off in the middle of its
 	// body. The text is sent, unless something above prevents it.
 	Truncate bool
+
+	// Gzip: the answer, whichever it is, comes compressed, whatever the request
+	// accepts: so do some proxies. The text is sent, unless something above
+	// prevents it.
+	Gzip bool
 
 	// RetryAfter is sent as the Retry-After header.
 	RetryAfter string
@@ -162,6 +167,9 @@ func (f Fault) apply(v verdict, respond func() answer) answer {
 	ans.cut = f.Truncate && (len(ans.body) > 0 || ans.stream != nil)
 	if ans.stream != nil {
 		ans.stream.half = ans.cut
+	}
+	if f.Gzip && ans.header != nil && (len(ans.body) > 0 || ans.stream != nil) {
+		ans.compress()
 	}
 	return ans
 }

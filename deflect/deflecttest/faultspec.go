@@ -24,14 +24,15 @@ var faultFlags = [...]struct {
 	{"reset-after", func(f *Fault) *bool { return &f.ResetAfter }},
 	{"garbage", func(f *Fault) *bool { return &f.Garbage }},
 	{"truncate", func(f *Fault) *bool { return &f.Truncate }},
+	{"gzip", func(f *Fault) *bool { return &f.Gzip }},
 }
 
 // ParseFault reads a fault as a person types it: words with commas between
 // them, such as "status=429,retry-after=1". The words are delay=DURATION,
 // conn-refused, reset-before, hang, redirect=URL, status=CODE,
 // status-after=CODE (the text is sent), invalid-nonce, success-false, no-text,
-// success-bool, hang-after, delivered-twice, reset-after, garbage, truncate, retry-after=VALUE
-// and, last because it may hold commas, body=TEXT.
+// success-bool, hang-after, delivered-twice, reset-after, garbage, truncate, gzip,
+// retry-after=VALUE and, last because it may hold commas, body=TEXT.
 func ParseFault(s string) (Fault, error) {
 	var f Fault
 	seen := map[string]bool{}

@@ -26,6 +26,7 @@ func TestParseFault(t *testing.T) {
 		{"delivered-twice", Fault{DeliveredTwice: true}},
 		{"reset-after", Fault{ResetAfter: true}},
 		{"garbage", Fault{Garbage: true}},
+		{"status=500,gzip", Fault{Status: 500, Gzip: true}},
 		{"redirect=https://example.com/a?b=c,status=302", Fault{Redirect: "https://example.com/a?b=c", Status: 302}},
 		{"status=500,body=a, b=c,hang", Fault{Status: 500, Body: "a, b=c,hang"}},
 	} {
