@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -9,7 +10,8 @@ import (
 )
 
 type checkCmd struct {
-	File string `arg:"" help:"Configuration of deflectd."`
+	File   string `arg:"" optional:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	Config string `placeholder:"FILE" help:"The same, as for the other commands."`
 }
 
 // Help is shown below the usage.
@@ -20,11 +22,18 @@ printed with every default filled in; it can be loaded again. Secrets are read, 
 
 // Run checks a configuration.
 func (c *checkCmd) Run(a *app) error {
-	file, err := loadConfig(a, c.File)
+	name := cmp.Or(c.File, c.Config)
+	switch {
+	case name == "":
+		return usage("check what? Name the configuration: deflectctl check FILE")
+	case c.File != "" && c.Config != "":
+		return usage("FILE and --config are both given: keep one")
+	}
+	file, err := loadConfig(a, name)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "# %s is in order.\n", c.File)
+	fmt.Fprintf(a.stdout, "# %s is in order.\n", name)
 	for _, t := range file.Texts {
 		fmt.Fprintf(a.stdout, "# %s: %s\n", t.Path, t)
 	}

@@ -51,6 +51,19 @@ func TestCheckBadFile(t *testing.T) {
 	}
 }
 
+// The file as an argument, or as the other commands take it.
+func TestCheckConfigFlag(t *testing.T) {
+	name := configFile(t, "https://api.example")
+	code, stdout, stderr := invokeShowing(t, "check", "--config", name)
+	if code != 0 || stderr != "" || !strings.HasPrefix(stdout, "# "+name+" is in order.") {
+		t.Errorf("exit code %d, stderr %q\n%s", code, stderr, stdout)
+	}
+	code, _, stderr = invokeShowing(t, "check", "--config", name, name)
+	if code != exitUsage || !strings.Contains(stderr, "FILE and --config are both given: keep one") {
+		t.Errorf("both: exit code %d, stderr %q", code, stderr)
+	}
+}
+
 // More calls than any process has descriptors for.
 func TestCheckOpenFiles(t *testing.T) {
 	if runtime.GOOS == "windows" {

@@ -15,7 +15,7 @@ type explainCmd struct {
 	Config string            `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
 	From   string            `required:"" placeholder:"NUMBER" help:"The caller's number as the switch has it; 'anonymous' for a hidden one."`
 	To     string            `required:"" placeholder:"NUMBER" help:"The number that was dialled."`
-	At     string            `placeholder:"TIME" help:"When: RFC 3339, such as 2026-11-21T17:30:00-05:00 (default: now)."`
+	At     string            `placeholder:"TIME" help:"When: RFC 3339, such as 2026-11-21T17:30:00-05:00, or seconds or milliseconds since 1970 (default: now)."`
 	Var    map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"Channel variable that the dialplan has set; repeat it for more. uuid is the call's id."`
 }
 
@@ -31,9 +31,9 @@ func (explainCmd) Help() string {
 func (c *explainCmd) Run(a *app) error {
 	in := freeswitch.Inquiry{From: c.From, To: c.To, Vars: c.Var, At: time.Now()}
 	if c.At != "" {
-		at, err := time.Parse(time.RFC3339, c.At)
+		at, err := parseInstant(c.At)
 		if err != nil {
-			return usage("--at is not a time such as 2026-11-21T17:30:00-05:00")
+			return usage("--at %w", err)
 		}
 		in.At = at
 	}

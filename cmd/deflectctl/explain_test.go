@@ -60,7 +60,7 @@ func TestExplain(t *testing.T) {
 func TestExplainUsage(t *testing.T) {
 	file := explainFile(t)
 	for args, want := range map[string]string{
-		"--from 1 --to 2 --at noon": "--at is not a time such as",
+		"--from 1 --to 2 --at noon": `--at "noon" is no time: write 2026-11-21T09:30:00Z, or seconds or milliseconds since 1970`,
 		"--from 1":                  "missing flags: --to=NUMBER",
 	} {
 		code, _, stderr := invoke(t, append([]string{"explain", "--config", file}, strings.Fields(args)...)...)
@@ -70,6 +70,26 @@ func TestExplainUsage(t *testing.T) {
 	}
 	if code, _, stderr := invoke(t, "explain", "--config", file+".none", "--from", "1", "--to", "2"); code != exitUsage || !strings.Contains(stderr, "cannot be read") {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
+// Every command that takes a time takes the same forms of it.
+func TestFormsOfTime(t *testing.T) {
+	file := explainFile(t)
+	for _, at := range []string{"2026-11-23T10:00:00-05:00", "2026-11-23T15:00:00.000Z", "1795446000", "1795446000000"} {
+		code, stdout, stderr := invoke(t, "explain", "--config", file, "--from", caller, "--to", dialed, "--at", at)
+		if code != 0 || stderr != "" || !strings.Contains(stdout, "Mon 2026-11-23 10:00 in America") {
+			t.Errorf("--at %s: exit code %d, stderr %q\n%s", at, code, stderr, stdout)
+		}
+	}
+	for _, at := range []string{"yesterday", "2026-11-23", "2026-11-23T10:00:00", "-5"} {
+		for _, command := range []string{"explain --from 1 --to 2 --at=", "settle --external-id x --at=", "report --from=", "report --to="} {
+			args := append(strings.Fields(command+at), "--config", file)
+			code, _, stderr := invoke(t, args...)
+			if code != exitUsage || !strings.Contains(stderr, "is no time: write 2026-11-21T09:30:00Z, or seconds or milliseconds since 1970") {
+				t.Errorf("%s%s: exit code %d, stderr %q", command, at, code, stderr)
+			}
+		}
 	}
 }
 

@@ -11,8 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -44,9 +47,30 @@ type commands struct {
 		LiveDeflect simulateAPICmd    `cmd:"" name:"livedeflect" help:"Answer like LivePerson's LiveDeflect API."`
 		FreeSWITCH  simulateSwitchCmd `cmd:"" name:"freeswitch" help:"Call a running deflectd like FreeSWITCH."`
 	} `cmd:"" help:"Play one of deflectd's neighbours."`
+	Completion  completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
+	Complete    completeCmd   `cmd:"" hidden:"" passthrough:""`
+	Help        helpCmd       `cmd:"" help:"Show the help of a command."`
+	VersionWord versionCmd    `cmd:"" name:"version" help:"Print the version."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
+
+type helpCmd struct {
+	Command []string `arg:"" optional:"" help:"Command, such as check or simulate freeswitch."`
+}
+
+// Run is not reached: help in front of the words is --help behind them.
+func (helpCmd) Run() error { return nil }
+
+type versionCmd struct{}
+
+// Run prints what --version does.
+func (versionCmd) Run(a *app) error {
+	_, err := fmt.Fprintln(a.stdout, version())
+	return err
+}
+
+func version() string { return "deflectctl " + daemon.ReadBuild().String() }
 
 // app is what a command works with.
 type app struct {
@@ -89,30 +113,13 @@ func main() {
 }
 
 func run(args []string, a app) int {
-	var c commands
-	exited := -1
-	parser, err := kong.New(&c,
-		kong.Name("deflectctl"), kong.Description(description),
-		kong.Vars{"version": "deflectctl " + daemon.ReadBuild().String()},
-		kong.Writers(a.stdout, a.stderr), kong.Exit(func(code int) { exited = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-	)
-	if err != nil {
-		fmt.Fprintln(a.stderr, "deflectctl:", err)
-		return exitFailed
+	shown := &output{w: a.stdout}
+	a.stdout = shown
+	err := execute(args, &a)
+	if broken := shown.broken(); broken != nil {
+		// What a command makes of it does not matter: nobody can have read the rest.
+		err = fmt.Errorf("standard output cannot be written, and not all was shown: %w", broken)
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	parsed, err := parser.Parse(args)
-	if exited >= 0 {
-		return exited // help or version
-	}
-	if err != nil {
-		fmt.Fprintf(a.stderr, "deflectctl: %v (see deflectctl --help)\n", err)
-		return exitUsage
-	}
-	err = parsed.Run(&a)
 	if err == nil {
 		return 0
 	}
@@ -124,4 +131,60 @@ func run(args []string, a app) int {
 		return e.code
 	}
 	return exitFailed
+}
+
+func execute(args []string, a *app) error {
+	var c commands
+	exited := false
+	parser, err := kong.New(&c,
+		kong.Name("deflectctl"), kong.Description(description),
+		kong.Vars{"version": version()},
+		kong.Writers(a.stdout, a.stderr), kong.Exit(func(int) { exited = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	if args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
+	parsed, err := parser.Parse(args)
+	if exited {
+		return nil // help or version
+	}
+	if err != nil {
+		return usage("%w (see deflectctl --help)", err)
+	}
+	return parsed.Run(a)
+}
+
+// output is standard output. It remembers the first write that failed, whether or not
+// the writer minds: a full disk must not look like success.
+type output struct {
+	mu  sync.Mutex // guards err; simulators write from several goroutines
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+func (o *output) broken() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var p *fs.PathError
+	if errors.As(o.err, &p) {
+		return p.Err // without the name, which is /dev/stdout
+	}
+	return o.err
 }

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"strings"
 	"testing"
 )
@@ -13,6 +17,7 @@ func TestHelp(t *testing.T) {
 		{"help_send.txt", "send --help"},
 		{"help_check.txt", "check --help"},
 		{"help_load.txt", "load --help"},
+		{"help_completion.txt", "completion --help"},
 		{"help_simulate_livedeflect.txt", "simulate livedeflect --help"},
 		{"help_simulate_freeswitch.txt", "simulate freeswitch --help"},
 	} {
@@ -37,7 +42,14 @@ func TestUsage(t *testing.T) {
 		{"unknown command", "dance", exitUsage, "", "unexpected argument dance"},
 		{"unknown flag", "demo --colour", exitUsage, "", "unknown flag --colour"},
 		{"missing flags", "send", exitUsage, "", "missing flags: --config=FILE, --from=NUMBER, --to=NUMBER"},
-		{"missing argument", "check", exitUsage, "", "<file>"},
+		{"missing argument", "check", exitUsage, "", "deflectctl check FILE"},
+		{"version as a word", "version", 0, "deflectctl ", ""},
+		{"help as a word", "help", 0, "Usage: deflectctl <command>", ""},
+		{"help of a command", "help settle", 0, "Usage: deflectctl settle", ""},
+		{"help of a command of two words", "help simulate livedeflect", 0, "Usage: deflectctl simulate livedeflect", ""},
+		{"help of help", "help help", 0, "Usage: deflectctl help", ""},
+		{"help of nothing", "help dance", exitUsage, "", "unexpected argument dance"},
+		{"a shell without completion", "completion csh", exitUsage, "", "bash"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,5 +58,65 @@ func TestUsage(t *testing.T) {
 				t.Errorf("exit code %d, want %d\nstdout: %s\nstderr: %s", code, tt.code, stdout, stderr)
 			}
 		})
+	}
+}
+
+// Whatever a command shows: when it cannot be written, that is what happened.
+func TestStandardOutputBroken(t *testing.T) {
+	api := runAPI(t)
+	config := configFile(t, api.URL())
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	for _, args := range []string{
+		"--help", "--version", "help", "help check", "version", "completion bash", "complete r",
+		"demo",
+		"check " + config, "explain --config CONFIG --from 1 --to 2", "settle --config CONFIG --external-id x --at 1795446000",
+		"send --config CONFIG --from " + caller + " --to " + dialed + " --dry-run", "send --config CONFIG --from " + caller + " --to " + dialed,
+		"report --config CONFIG", "report --config CONFIG --format json", "report --config CONFIG --format csv", "report --config CONFIG --format html",
+		"simulate livedeflect --listen 127.0.0.1:0", "simulate freeswitch --daemon DAEMON --from " + caller + " --to " + dialed + " --press 1 --press-after 1ms",
+		"load --daemon DAEMON --rate 100 --calls 1 --hold 1ms",
+	} {
+		t.Run(args, func(t *testing.T) {
+			ctx := t.Context()
+			if strings.HasPrefix(args, "simulate livedeflect") {
+				ctx = ended
+			}
+			if strings.Contains(args, "DAEMON") {
+				args = strings.ReplaceAll(args, "DAEMON", runDaemonWith(t, config))
+			}
+			full := &fullDisk{}
+			var stderr strings.Builder
+			code := run(strings.Fields(strings.ReplaceAll(args, "CONFIG", config)), app{ctx, full, &stderr, secretEnv})
+			const want = "deflectctl: standard output cannot be written, and not all was shown: no space left on device\n"
+			if code != exitFailed || stderr.String() != want {
+				t.Errorf("exit code %d, stderr %q", code, stderr.String())
+			}
+			if full.tries == 0 {
+				t.Error("nothing was written")
+			}
+		})
+	}
+}
+
+// fullDisk is what a file on a full disk is.
+type fullDisk struct{ tries int }
+
+func (f *fullDisk) Write([]byte) (int, error) {
+	f.tries++
+	return 0, &fs.PathError{Op: "write", Path: "/dev/stdout", Err: errors.New("no space left on device")}
+}
+
+// The device of Linux that is always full.
+func TestDevFull(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skipf("there is none here: %v", err)
+	}
+	defer full.Close()
+	for _, args := range []string{"check " + configFile(t, "https://api.example"), "--help", "version"} {
+		var stderr strings.Builder
+		if code := run(strings.Fields(args), app{t.Context(), full, &stderr, secretEnv}); code != exitFailed || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%s: exit code %d, stderr %q", args, code, stderr.String())
+		}
 	}
 }

@@ -37,7 +37,7 @@ func (simulateSwitchCmd) Help() string {
 	return `Plays FreeSWITCH's socket application and a caller against a deflectd that runs, and shows what the caller goes
 through. Prompts take 2s each. Where a file is missing callers hear nothing, as with a real switch: without --sounds there
 are the shipped prompts, where dialplan/README.md puts them, and no others. Exit code 1: a caller was lost, a file was
-missing, or a command was sent that FreeSWITCH refuses.
+missing, a command was sent that FreeSWITCH refuses, or deflectd was not there.
 
   deflectctl simulate freeswitch --from +14043438646 --to +18005550100 --press 1`
 }
@@ -83,7 +83,33 @@ func (c *simulateSwitchCmd) Run(a *app) error {
 			return &exit{code: exitFailed}
 		}
 	}
-	return nil
+	return c.unserved(results)
+}
+
+// unserved says that deflectd did not take calls. The dialplan went on, as it has to,
+// but whoever tries a deflectd wants to know.
+func (c *simulateSwitchCmd) unserved(results []freeswitchtest.Result) error {
+	var first error
+	n := 0
+	for _, r := range results {
+		if r.Release == "" || r.Release == freeswitchtest.Exited || len(r.Commands) > 0 {
+			continue
+		}
+		n++
+		switch {
+		case first != nil:
+		case r.Release == freeswitchtest.Unreached:
+			first = fmt.Errorf("nobody listens at %s: does deflectd run, with this freeswitch.outbound.listen? (%w)", c.Daemon, r.Unreached)
+		case r.Release == freeswitchtest.Broke:
+			first = fmt.Errorf("the connection to %s was closed before the call began: is this machine on freeswitch.outbound.allow, and less than max_calls in progress? The log of deflectd tells", c.Daemon)
+		default:
+			first = fmt.Errorf("whoever listens at %s said nothing until %s: is it deflectd?", c.Daemon, r.Release)
+		}
+	}
+	if first != nil && len(results) > 1 {
+		first = fmt.Errorf("%d of %d calls were not taken: %w", n, len(results), first)
+	}
+	return first
 }
 
 func (c *simulateSwitchCmd) call() freeswitchtest.Call {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -241,9 +242,43 @@ func TestSimulateFreeSWITCHNobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	ln.Close()
-	code, stdout, _ := invoke(t, "simulate", "freeswitch", "--daemon", ln.Addr().String(), "--from", caller, "--to", dialed)
-	if code != 0 || !strings.Contains(stdout, "nobody listens: the dialplan goes on") {
-		t.Errorf("exit code %d:\n%s", code, stdout)
+	for calls, want := range map[string]string{
+		"1": "deflectctl: nobody listens at " + ln.Addr().String() + ": does deflectd run, with this freeswitch.outbound.listen? (",
+		"3": "deflectctl: 3 of 3 calls were not taken: nobody listens at ",
+	} {
+		code, stdout, stderr := invoke(t, "simulate", "freeswitch", "--daemon", ln.Addr().String(), "--from", caller, "--to", dialed, "--calls", calls)
+		if code != exitFailed || !strings.Contains(stdout, "the dialplan goes on") || !strings.HasPrefix(stderr, want) {
+			t.Errorf("exit code %d, stderr %q:\n%s", code, stderr, stdout)
+		}
+	}
+}
+
+// Hosts are tried in order, as FreeSWITCH does; one that serves is enough.
+func TestSimulateFreeSWITCHSecondHost(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	code, stdout, stderr := invoke(t, "simulate", "freeswitch", "--daemon", ln.Addr().String()+"|"+runDaemon(t), "--from", caller, "--to", dialed, "--press", "1", "--press-after", "1ms")
+	if code != 0 || stderr != "" {
+		t.Errorf("exit code %d, stderr %q:\n%s", code, stderr, stdout)
+	}
+}
+
+// A deflectd that listens to others closes the connection at once.
+func TestSimulateFreeSWITCHNotAllowed(t *testing.T) {
+	name := configFile(t, runAPI(t).URL())
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, bytes.Replace(data, []byte("outbound: {"), []byte("outbound: {allow: [192.0.2.0/24], "), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := invoke(t, "simulate", "freeswitch", "--daemon", runDaemonWith(t, name), "--from", caller, "--to", dialed)
+	if code != exitFailed || !strings.Contains(stdout, "the dialplan goes on") || !strings.Contains(stderr, "was closed before the call began: is this machine on freeswitch.outbound.allow") {
+		t.Errorf("exit code %d, stderr %q:\n%s", code, stderr, stdout)
 	}
 }
 
@@ -268,7 +303,7 @@ func TestSimulateFreeSWITCHLosesCaller(t *testing.T) {
 		code int
 		text string
 	}{
-		"":                       {0, "the dialplan goes on"},
+		"":                       {exitFailed, "the dialplan goes on"},
 		"--no-resume":            {exitFailed, "the caller was lost"},
 		"--no-resume --calls 3":  {exitFailed, "     3  the caller was lost; no outcome"},
 		"--calls 0":              {exitUsage, ""},
