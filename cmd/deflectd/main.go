@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	stdlog "log"
@@ -61,16 +62,24 @@ func run(args []string, told signals, stdout, stderr io.Writer) int {
 	defer queue.Close()
 	var f flags
 	exited := -1
+	shown := &output{w: stdout}
 	parser, err := kong.New(&f,
 		kong.Name("deflectd"), kong.Description(description),
 		kong.Vars{"version": "deflectd " + daemon.ReadBuild().String()},
-		kong.Writers(stdout, queue), kong.Exit(func(code int) { exited = code }),
+		kong.Writers(shown, queue), kong.Exit(func(code int) { exited = code }),
 	)
 	if err != nil {
 		fmt.Fprintln(queue, "deflectd:", err)
 		return exitRuntime
 	}
+	if len(args) == 1 && (args[0] == "help" || args[0] == "version") {
+		args = []string{"--" + args[0]} // as deflectctl has them
+	}
 	_, err = parser.Parse(args)
+	if shown.err != nil {
+		fmt.Fprintln(queue, "deflectd: standard output cannot be written:", shown.err)
+		return exitRuntime
+	}
 	if exited >= 0 {
 		return exited // help or version
 	}
@@ -79,6 +88,18 @@ func run(args []string, told signals, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	return serve(f.Config, told, queue)
+}
+
+// output remembers that help or version could not be shown.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (n int, err error) {
+	n, err = o.w.Write(p)
+	o.err = errors.Join(o.err, err)
+	return n, err
 }
 
 func serve(name string, told signals, queue *daemon.LogQueue) int {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,8 @@ func TestRunUsage(t *testing.T) {
 	}{
 		{"help", []string{"--help"}, 0, []string{"Usage: deflectd --config=FILE", "Exit codes: 0"}, nil},
 		{"version", []string{"--version"}, 0, []string{"deflectd ", "go1."}, nil},
+		{"help as a word", []string{"help"}, 0, []string{"Usage: deflectd --config=FILE"}, nil},
+		{"version as a word", []string{"version"}, 0, []string{"deflectd ", "go1."}, nil},
 		{"nothing", nil, exitUsage, nil, []string{"missing flags: --config=FILE", "see deflectd --help"}},
 		{"unknown flag", []string{"--colour"}, exitUsage, nil, []string{"unknown flag --colour"}},
 		{"no file", []string{"--config", bad + ".none"}, exitUsage, nil, []string{"not started", "cannot be read"}},
@@ -93,3 +96,18 @@ func TestRunUsage(t *testing.T) {
 		})
 	}
 }
+
+// A disk that is full is no success.
+func TestStandardOutputBroken(t *testing.T) {
+	for _, arg := range []string{"--help", "--version", "help", "version"} {
+		var stderr strings.Builder
+		code := run([]string{arg}, signals{}, fullDisk{}, &stderr)
+		if code != exitRuntime || stderr.String() != "deflectd: standard output cannot be written: no space left on device\n" {
+			t.Errorf("%s: exit code %d, stderr %q", arg, code, stderr.String())
+		}
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
