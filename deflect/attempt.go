@@ -25,12 +25,12 @@ const (
 
 // attempts tries until an attempt may not be repeated or the next one would not
 // fit the deadline.
-func (c *Client) attempts(ctx context.Context, s *setup, body []byte) (verdict, int) {
+func (c *Client) attempts(ctx context.Context, s *setup, externalID string, body []byte) (verdict, int) {
 	for n := 1; ; n++ {
 		if err := ctx.Err(); err != nil {
 			return broken(ctx, &wire{}, err), n - 1
 		}
-		v := c.attempt(ctx, s, body)
+		v := c.attempt(ctx, s, externalID, body)
 		var wait time.Duration
 		switch v.reason {
 		case ReasonUnreachable, ReasonInternal:
@@ -69,7 +69,7 @@ func pause(ctx context.Context, wait time.Duration) bool {
 }
 
 // attempt sends one freshly signed request.
-func (c *Client) attempt(ctx context.Context, s *setup, body []byte) verdict {
+func (c *Client) attempt(ctx context.Context, s *setup, externalID string, body []byte) verdict {
 	done, no, ok := c.requests.take(ctx)
 	if !ok {
 		c.metrics.requests[no.reason].Inc()
@@ -85,7 +85,7 @@ func (c *Client) attempt(ctx context.Context, s *setup, body []byte) verdict {
 	c.metrics.requests[v.reason].Inc()
 	if c.log.Enabled(ctx, slog.LevelDebug) {
 		c.log.LogAttrs(ctx, slog.LevelDebug, "request ended",
-			slog.String("outcome", string(v.outcome)), slog.String("reason", string(v.reason)),
+			slog.String("call_id", LogID(externalID)), slog.String("outcome", string(v.outcome)), slog.String("reason", string(v.reason)),
 			slog.Int("status", v.status), slog.Duration("duration", took), slog.Any("err", v.err))
 	}
 	return v

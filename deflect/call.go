@@ -20,7 +20,7 @@ type Call struct {
 	Digits         string      // DTMF keyed in before the offer: 0-9, *, #, A-D; at most 64; optional
 	Start          time.Time   // when the call began; required
 	Accepted       time.Time   // when the caller asked for the text; zero means now
-	ExternalCallID string      // the phone system's id of this call, the key of the report; required, at most 255 characters
+	ExternalCallID string      // the phone system's id of this call, the key of the report, in logs as [LogID] shows it; required, at most 255 characters
 
 	Skill   string // skill that serves the conversation, by name; required
 	Text    string // the text to send, at most Config.MaxTextLength characters; empty for LiveDeflect's standard welcome
@@ -55,7 +55,7 @@ func (c Call) customer() (PhoneNumber, string) {
 func (c Call) LogValue() slog.Value {
 	n, _ := c.customer()
 	return slog.GroupValue(
-		slog.String("call_id", c.ExternalCallID),
+		slog.String("call_id", LogID(c.ExternalCallID)),
 		slog.String("ani", n.String()),
 		slog.String("dnis", c.DNIS.String()),
 	)
@@ -64,7 +64,7 @@ func (c Call) LogValue() slog.Value {
 // String shows what LogValue shows.
 func (c Call) String() string {
 	n, _ := c.customer()
-	return "call " + c.ExternalCallID + " from " + n.String() + " to " + c.DNIS.String()
+	return "call " + LogID(c.ExternalCallID) + " from " + n.String() + " to " + c.DNIS.String()
 }
 
 // GoString is String for %#v.

@@ -154,7 +154,7 @@ func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v ver
 		ran := q.setup.breaker.run(func() health {
 			wait := c.pulse.wait()
 			defer wait.end() // a panic ends the wait too
-			v, attempts = c.attempts(ctx, q.setup, body)
+			v, attempts = c.attempts(ctx, q.setup, q.call.call.ExternalCallID, body)
 			// A deadline is the API's failure, but not one that passed for the most
 			// part before the API was asked, or while this process did not run. Nor
 			// does the end of one connection count more than once.
@@ -190,7 +190,7 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 		defer done()
 	}
 	taken := 0
-	giveBack := func() { c.giveBack(ctx, keys[:taken], token) }
+	giveBack := func() { c.giveBack(ctx, q, keys[:taken], token) }
 	for _, key := range keys {
 		ok, err := c.cooldowns.Take(ctx, key, token, q.policy.rules.Cooldown)
 		if ok || err != nil {
@@ -216,12 +216,13 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 
 // giveBack ends cooldowns, also when the time of the call is over: its caller waits
 // a second more for all of them, see Deflect.
-func (c *Client) giveBack(ctx context.Context, keys []string, token string) {
+func (c *Client) giveBack(ctx context.Context, q *inquiry, keys []string, token string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	for _, key := range keys {
 		if err := c.cooldowns.Release(ctx, key, token); err != nil {
-			c.log.LogAttrs(ctx, slog.LevelWarn, "cooldown not given back: its caller is not texted until it ends", slog.Any("err", cleanedError{err}))
+			c.log.LogAttrs(ctx, slog.LevelWarn, "cooldown not given back: its caller is not texted until it ends",
+				slog.String("call_id", LogID(q.call.call.ExternalCallID)), slog.Any("err", cleanedError{err}))
 		}
 	}
 }

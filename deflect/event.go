@@ -85,7 +85,7 @@ func (e Event) CustomerID() string {
 func (e Event) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("deflect_call_id", idText(e.CallID)),
-		slog.String("call_id", clean(e.ExternalCallID)),
+		slog.String("call_id", LogID(e.ExternalCallID)),
 		slog.String("type", clean(string(e.Type))),
 		slog.Time("time", e.Time),
 	)

@@ -60,13 +60,13 @@ func (j *Journey) When() time.Time {
 func (j Journey) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("deflect_call_id", idText(j.CallID)),
-		slog.String("call_id", clean(j.ExternalCallID)),
+		slog.String("call_id", LogID(j.ExternalCallID)),
 	)
 }
 
 // String shows what LogValue shows.
 func (j Journey) String() string {
-	return "journey of callId " + idText(j.CallID) + ", call " + clean(j.ExternalCallID)
+	return "journey of callId " + idText(j.CallID) + ", call " + LogID(j.ExternalCallID)
 }
 
 // GoString is String for %#v.

@@ -242,7 +242,7 @@ func (s *settler) settled(v Settlement) {
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{
-		slog.String("call_id", idText(v.ExternalCallID)), slog.String("result", string(v.Result)),
+		slog.String("call_id", LogID(v.ExternalCallID)), slog.String("result", string(v.Result)),
 		slog.Int("lookups", v.Lookups), slog.Duration("took", v.Took),
 	}
 	if v.Err != nil {
@@ -283,7 +283,7 @@ func (s *settler) tellOne(v Settlement) {
 	defer func() {
 		// On this goroutine it would end the process, and every call with it.
 		if p := recover(); p != nil {
-			s.client.log.Error("OnSettled panicked", "call_id", idText(v.ExternalCallID), "panic", panicText(p))
+			s.client.log.Error("OnSettled panicked", "call_id", LogID(v.ExternalCallID), "panic", panicText(p))
 		}
 	}()
 	s.client.setup.Load().OnSettled(v)

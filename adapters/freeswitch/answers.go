@@ -29,7 +29,7 @@ func (w *watcher) deal(setup *setup, key callKey, c *announced, ch channel) {
 	// call for one on offer.
 	w.mark(conn.link, key, c, answeredMark)
 	if e.Outcome == deflect.Sent && ses.profile.OnSent.Transfer != "" && e.confirmed != "false" && !ses.silent {
-		w.transfer(conn, ch.uuid, ses.profile.OnSent.Transfer)
+		w.transfer(conn, &ch, ses.profile.OnSent.Transfer)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
 	defer cancel()
@@ -42,7 +42,7 @@ const bridging = 250 * time.Millisecond
 
 // transfer takes a caller who was texted out of the queue, unless an agent has, or this
 // process has to stop now.
-func (w *watcher) transfer(conn *waitingConn, id, target string) {
+func (w *watcher) transfer(conn *waitingConn, ch *channel, target string) {
 	cmd, ok := transferTo(conn.uuid, target)
 	if !ok {
 		return
@@ -54,9 +54,9 @@ func (w *watcher) transfer(conn *waitingConn, id, target string) {
 	}
 	switch err := conn.transfer(cmd); {
 	case unsaid(err):
-		w.srv.log.Info("a caller who was texted is transferred when the switch is back", "call_id", id, "err", err)
+		w.srv.log.Info("a caller who was texted is transferred when the switch is back", append(ch.ids(), "err", err)...)
 	case err != nil:
-		w.srv.log.Info("a caller who was texted is not transferred", "call_id", id, "err", err)
+		w.srv.log.Info("a caller who was texted is not transferred", append(ch.ids(), "err", err)...)
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *session) unheard(prompt, response string) {
 	if response != notFound && response != playError {
 		response = "another answer" // a stranger's
 	}
-	s.srv.log.Warn("the switch could not play a prompt: the caller heard nothing", "call_id", s.ch.uuid, "prompt", name, "file", prompt, "response", response)
+	s.srv.log.Warn("the switch could not play a prompt: the caller heard nothing", append(s.ch.ids(), "prompt", name, "file", prompt, "response", response)...)
 }
 
 // name is what a prompt is for.

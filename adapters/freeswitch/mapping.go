@@ -20,6 +20,7 @@ const (
 // there, and so is a text, which is taken whole.
 const (
 	maxName      = 100
+	maxID        = 255
 	maxValue     = 2048
 	maxText      = 1 << 20
 	maxInfoKeys  = 64
@@ -29,7 +30,7 @@ const (
 // channel is what the channel data say, decoded once and cleaned. Nothing of it
 // gets into a command.
 type channel struct {
-	uuid     string // for logs
+	uuid     string // as logs show it
 	mode     string
 	profile  string // name asked for by the channel, "" without
 	answered bool
@@ -89,15 +90,26 @@ func readChannel(data headers, now time.Time, counting []string) channel {
 		Consent:              v("deflect_consent") == "true",
 	}
 	if ch.call.ExternalCallID == "" {
-		ch.call.ExternalCallID = clean(ch.uuid, maxName, "")
+		ch.call.ExternalCallID = clean(ch.uuid, maxID, "")
 	}
-	if !wordForm.MatchString(ch.uuid) {
-		ch.uuid = "?"
-	}
+	ch.uuid = deflect.LogID(ch.uuid)
 	if ch.forged = e.forged; ch.forged {
 		ch.call.ANI, ch.call.NumberOverride = nobody, ""
 	}
 	return ch
+}
+
+// ids are the attributes of log lines that name the call: call_id, which is that of all
+// its lines, also those of package deflect, and the channel's where that is another one.
+func (ch *channel) ids() []any {
+	switch id := deflect.LogID(ch.call.ExternalCallID); id {
+	case "":
+		return nil // nothing is known yet
+	case ch.uuid:
+		return []any{"call_id", id}
+	default:
+		return []any{"call_id", id, "uuid", ch.uuid}
+	}
 }
 
 // texted reports whether an earlier pass of the call sent a text, or may have.

@@ -27,18 +27,14 @@ func (s *session) record(e ending) {
 	if s.profile != nil {
 		profile = s.profile.Name
 	}
-	attrs := []slog.Attr{
-		slog.String("call_id", s.ch.uuid),
+	attrs := append(s.ch.ids(),
 		slog.String("profile", profile),
 		slog.Any("number", number),
 		slog.Any("dialed", s.ch.call.DNIS),
 		slog.String("outcome", string(e.Outcome)),
 		slog.String("reason", string(e.Reason)),
 		slog.Duration("duration", time.Since(s.began)),
-	}
-	if id := s.ch.call.ExternalCallID; id != s.ch.uuid && callIDForm.MatchString(id) {
-		attrs = append(attrs, slog.String("external_id", id)) // what a settled text is logged under
-	}
+	)
 	if s.line != nil && s.line.cause != "" && e.Outcome == deflect.Abandoned {
 		attrs = append(attrs, slog.String("cause", s.line.cause))
 	}
@@ -54,5 +50,5 @@ func (s *session) record(e ending) {
 	if e.err != nil {
 		attrs = append(attrs, slog.Any("err", e.err))
 	}
-	s.srv.log.LogAttrs(context.Background(), level, "call ended", attrs...)
+	s.srv.log.Log(context.Background(), level, "call ended", attrs...)
 }

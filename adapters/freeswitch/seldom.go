@@ -66,7 +66,7 @@ type defect struct {
 
 // defect logs a panic. Its text may be somebody else's, and hold a caller's name: only
 // that of the runtime is shown.
-func (s *Server) defect(what string, p any) {
+func (s *Server) defect(what string, p any, about ...any) {
 	d, ok := p.(defect)
 	if !ok {
 		d = defect{p, debug.Stack()}
@@ -75,5 +75,5 @@ func (s *Server) defect(what string, p any) {
 	if err, ok := d.value.(runtime.Error); ok {
 		text = err.Error()
 	}
-	s.log.Error("defect: "+what+" panicked", "panic", text, "stack", string(d.stack))
+	s.log.Error("defect: "+what+" panicked", append(about, "panic", text, "stack", string(d.stack))...)
 }

@@ -79,7 +79,7 @@ func (s *session) guarded() (e ending) {
 			e = end(deflect.Failed, deflect.ReasonInternal)
 			s.line.part(nil)
 			s.count(e)
-			s.srv.defect("a call's session", p)
+			s.srv.defect("a call's session", p, s.ch.ids()...)
 		}
 	}()
 	return s.run()
@@ -110,9 +110,9 @@ func (s *session) run() ending {
 func (s *session) missingWords() {
 	switch l := s.line; {
 	case l.static:
-		s.srv.words.warn(s.srv.log, "", `the dialplan says socket without async: such calls get no offer; write "socket HOST:PORT async full"`, "call_id", s.ch.uuid)
+		s.srv.words.warn(s.srv.log, "", `the dialplan says socket without async: such calls get no offer; write "socket HOST:PORT async full"`, s.ch.ids()...)
 	case l.limited:
-		s.srv.words.warn(s.srv.log, "", `the dialplan says socket without full: the last events of calls that hang up are lost, and calls that somebody transfers are held; write "socket HOST:PORT async full"`, "call_id", s.ch.uuid)
+		s.srv.words.warn(s.srv.log, "", `the dialplan says socket without full: the last events of calls that hang up are lost, and calls that somebody transfers are held; write "socket HOST:PORT async full"`, s.ch.ids()...)
 	}
 }
 
@@ -418,7 +418,7 @@ func (s *session) request(call deflect.Call) (e ending) {
 	defer func() {
 		if p := recover(); p != nil {
 			e = end(deflect.Uncertain, deflect.ReasonInternal)
-			s.srv.defect("a request", p)
+			s.srv.defect("a request", p, s.ch.ids()...)
 		}
 	}()
 	res, err := s.setup.Client.Deflect(s.stop, call)

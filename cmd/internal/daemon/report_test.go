@@ -42,7 +42,7 @@ func TestOpenAtTheEnd(t *testing.T) {
 	for _, id := range []string{"one", "two"} {
 		for _, part := range []string{
 			`"level":"WARN","msg":"uncertain text settled","call_id":"` + id + `","result":"unknown"`,
-			`"external_id":"` + id + `"`, // of the call's own line
+			`"level":"WARN","msg":"call ended","call_id":"` + id + `","uuid":"`,
 		} {
 			if n := strings.Count(b.log.text(), part); n != 1 {
 				t.Errorf("the log has %s %d times, want once:\n%s", part, n, b.log.text())
