@@ -93,9 +93,9 @@ func fenced(t *testing.T, language string) []string {
 // Where the README's on_sent sends callers is a place in each of the files, in the
 // context that the files are for, and says goodbye.
 func TestTexted(t *testing.T) {
-	blocks := fenced(t, "yaml")
+	blocks := slices.DeleteFunc(fenced(t, "yaml"), func(text string) bool { return !strings.Contains(text, "on_sent") })
 	if len(blocks) != 1 {
-		t.Fatalf("the README has %d blocks of yaml, want 1", len(blocks))
+		t.Fatalf("the README has %d blocks of yaml with on_sent, want 1", len(blocks))
 	}
 	var conf struct {
 		FreeSWITCH struct {

@@ -122,10 +122,6 @@ func runDaemonWith(t *testing.T, name string) string {
 
 func TestSimulateFreeSWITCH(t *testing.T) {
 	addr := runDaemon(t)
-	sounds := t.TempDir()
-	if err := os.WriteFile(filepath.Join(sounds, "offer.wav"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	tests := []struct {
 		name, args string
 		want       []string
@@ -142,7 +138,7 @@ func TestSimulateFreeSWITCH(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			args := append([]string{"simulate", "freeswitch", "--daemon", addr, "--sounds", sounds, "--from", caller, "--to", dialed}, strings.Fields(tt.args)...)
+			args := append([]string{"simulate", "freeswitch", "--daemon", addr, "--from", caller, "--to", dialed}, strings.Fields(tt.args)...)
 			code, stdout, stderr := invoke(t, args...)
 			if code != 0 || stderr != "" {
 				t.Errorf("exit code %d, stderr %q", code, stderr)

@@ -83,7 +83,7 @@ func configFile(t *testing.T, api string) string {
 freeswitch: {outbound: {listen: "127.0.0.1:0"}}
 http: {listen: "127.0.0.1:0"}
 profiles:
-  - {name: sales, dialed: ["+18005550100"], skill: sales, text: "Hello.", text_tag: tag-1, cooldown: 0s, prompts: {offer: offer.wav, wait: "", sent: "", failed: "", uncertain: ""}}
+  - {name: sales, dialed: ["+18005550100"], skill: sales, text: "Hello.", text_tag: tag-1, cooldown: 0s, prompts: {wait: "", sent: "", failed: "", uncertain: ""}}
 `, api)
 	if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
 		t.Fatal(err)
