@@ -71,7 +71,7 @@ func (d *decoder) document(r io.Reader) *yaml.Node {
 	err := dec.Decode(&doc)
 	switch {
 	case errors.Is(err, io.EOF):
-		d.bad("", 1, "is empty: copy examples/freeswitch and change it")
+		d.bad("", 1, "is empty: copy examples/freeswitch/starter.yaml and change it")
 		return nil
 	case err != nil:
 		d.syntax(err)
@@ -84,13 +84,13 @@ func (d *decoder) document(r io.Reader) *yaml.Node {
 		d.syntax(err)
 	}
 	if len(doc.Content) != 1 {
-		d.bad("", 1, "is empty: copy examples/freeswitch and change it")
+		d.bad("", 1, "is empty: copy examples/freeswitch/starter.yaml and change it")
 		return nil
 	}
 	root := doc.Content[0]
 	switch {
 	case root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null":
-		d.bad("", 1, "is empty: copy examples/freeswitch and change it")
+		d.bad("", 1, "is empty: copy examples/freeswitch/starter.yaml and change it")
 		return nil
 	case root.Kind != yaml.MappingNode:
 		d.bad("", root.Line, "is not a configuration: it must hold keys such as livedeflect and profiles")
