@@ -77,7 +77,7 @@ func seenBySwitch(e freeswitchtest.Entry, vars map[string]string) (moment, bool)
 		m.what = "has the variable deflect_outcome=" + vars["deflect_outcome"] + " (" + vars["deflect_reason"] + ")"
 	case strings.HasPrefix(e.Text, "a program "),
 		strings.HasPrefix(e.Text, "sets "), strings.HasPrefix(e.Text, "unsets "), strings.Contains(e.Text, " ends after "),
-		e.Text == "asked to let the dialplan go on", e.Text == "control was given up":
+		e.Text == "asked to let the dialplan go on", e.Text == "the call was given back":
 		return moment{}, false // the line that follows tells it
 	case strings.Contains(e.Text, "dialplan goes on"):
 		m.what += ": deflect_outcome=" + vars["deflect_outcome"] + " (" + vars["deflect_reason"] + ")"

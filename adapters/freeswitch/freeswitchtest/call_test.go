@@ -39,7 +39,7 @@ func TestAcceptedOffer(t *testing.T) {
 		}
 		equal(t, "timeline", words, []string{
 			"the call reaches the socket", "answered", "plays offer.wav", "caller presses 1",
-			"asked to let the dialplan go on", "control was given up", "offer.wav ends after 1.02s",
+			"asked to let the dialplan go on", "the call was given back", "offer.wav ends after 1.02s",
 			"sets deflect_outcome=sent", "sets deflect_call_id=473513", "the dialplan goes on",
 		})
 		equal(t, "entry", r.Timeline[3].String(), "  1.040s  caller presses 1")

@@ -42,7 +42,7 @@ func ExampleCall_Run() {
 	// violations: 0
 	// - the call reaches the socket
 	// - asked to let the dialplan go on
-	// - control was given up
+	// - the call was given back
 	// - sets seen=yes
 	// - the dialplan goes on
 }

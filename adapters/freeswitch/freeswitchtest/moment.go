@@ -33,7 +33,7 @@ const (
 	Unreached Release = "nobody listens"
 	GaveUp    Release = "the switch gave up" // no command for 25 s
 	Broke     Release = "the connection broke"
-	Exited    Release = "control was given up" // with exit, as it should be
+	Exited    Release = "the call was given back" // with exit, as it should be
 )
 
 func (l *leg) moment(kind MomentKind, name string) {

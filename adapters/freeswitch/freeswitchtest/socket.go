@@ -201,7 +201,7 @@ func (l *leg) passes(e event) bool {
 }
 
 func (l *leg) exit() {
-	l.note("control was given up")
+	l.note("the call was given back")
 	l.socket.exited = true
 	l.sayGoodbye()
 	l.released(Exited)
