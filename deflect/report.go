@@ -103,7 +103,9 @@ func (e *ReportError) hopeless() bool {
 // LongestReport is the longest span of a report: ten years.
 const LongestReport = 10 * 366 * 24 * time.Hour
 
-var errBadSpan = errors.New("a span must end after it begins, begin after 1970, and be no longer than ten years")
+const lastSecond = 253402300799 // of the year 9999
+
+var errBadSpan = errors.New("a span must end after it begins, begin after 1970, end before the year 10000, and be no longer than ten years")
 
 // Report returns the events of the account between two instants, as LiveDeflect
 // tells them now. It sends nothing before it is iterated over, and may be
@@ -133,7 +135,7 @@ func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[Event, err
 			return
 		}
 		from, to := q.From.Truncate(time.Millisecond), q.To.Truncate(time.Millisecond)
-		if !to.After(from) || from.UnixMilli() < 0 || to.Sub(from) > LongestReport {
+		if !to.After(from) || from.UnixMilli() < 0 || to.Unix() > lastSecond || to.Sub(from) > LongestReport {
 			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: ReasonInvalidCall, Err: errBadSpan})
 			return
 		}

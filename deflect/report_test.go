@@ -507,6 +507,7 @@ func TestReportOfNothing(t *testing.T) {
 		"no span":   {},
 		"no length": {From: noon, To: noon},
 		"backwards": {From: noon, To: noon.Add(-time.Hour)},
+		"far away":  {From: time.Unix(1<<62, 0), To: time.Unix(1<<62+1, 0)},
 		"too early": {From: time.Unix(-5, 0), To: noon},
 		"too long":  {From: noon, To: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)},
 	} {
