@@ -2,6 +2,7 @@ package freeswitch_test
 
 import (
 	"context"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -31,4 +32,39 @@ func TestPanicWhileJudging(t *testing.T) {
 			t.Errorf("the log does not say where:\n%s", r.log.String())
 		}
 	})
+}
+
+// A server that is cut while a store is asked about a caller judges nobody: the call goes
+// on, as after any other stop, and is counted as one.
+func TestCutWhileJudged(t *testing.T) {
+	inBubble(t, func(dc *deflect.Config, fc *freeswitch.Config) {
+		dc.Cooldowns = silentStore{}
+		for i := range fc.Profiles {
+			fc.Profiles[i].Rules.NoCooldown = false
+		}
+	}, func(t *testing.T, r *rig) {
+		ours, theirs := net.Pipe()
+		ended := make(chan deflect.Result, 1)
+		go func() {
+			res, _ := r.srv.Bridge(context.Background(), newGlueConn(theirs))
+			ended <- res
+		}()
+		time.AfterFunc(time.Second, r.srv.Cut)
+		res, err := caller().Run(context.Background(), ours)
+		if err != nil || !res.Continued || res.Vars["deflect_outcome"] != "failed" || res.Vars["deflect_reason"] != "shutdown" {
+			t.Errorf("%v, %+v", err, res)
+		}
+		if e := <-ended; e.Outcome != deflect.Failed || e.Reason != deflect.ReasonShutdown {
+			t.Errorf("%+v", e)
+		}
+		sendsGiveUp()
+	})
+}
+
+// silentStore answers when nobody waits any more.
+type silentStore struct{ deflect.Cooldowns }
+
+func (silentStore) Held(ctx context.Context, _ string) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
 }
