@@ -5,7 +5,9 @@ import (
 	"html"
 	"html/template"
 	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,12 +20,18 @@ import (
 // and times may get into a chart.
 
 const (
-	chartWidth    = 960
 	funnelHeight  = 300
 	timeHeight    = 320
 	hourlyAtMost  = 3 * 24 * time.Hour // longer spans are shown by day
 	timeLineSlots = 120                // more cannot be told apart
 )
+
+// chartSizes are the widths that charts are drawn in, by the class that shows one of
+// them: text gets smaller with its chart, and on a telephone it could not be read.
+var chartSizes = []struct {
+	class string
+	width int
+}{{"wide", 960}, {"narrow", 420}}
 
 var chartColors = []charts.Color{
 	charts.ColorFromHex("#1f5fa8"), charts.ColorFromHex("#d97a00"), charts.ColorFromHex("#2c8a4b"),
@@ -60,8 +68,13 @@ func funnelChart(f deflect.Funnel) (template.HTML, error) {
 		Show: charts.Ptr(true), FontStyle: charts.NewFontStyleWithSize(12),
 		ValueFormatter: func(v float64) string { return fmt.Sprintf("%.0f (%s)", v, percent(int(v), f.Calls)) },
 	}
-	opt.Padding = charts.NewBox(10, 10, 90, 10)
-	return drawn("Calls by stage", funnelHeight, func(p *charts.Painter) error { return p.BarChart(opt) })
+	opt.Padding = charts.NewBox(10, 10, 10, 10)
+	return drawn("Calls by stage", funnelHeight, func(p *charts.Painter) error {
+		opt := opt
+		// The label of a bar is beside it, and the longest bar has no room there.
+		opt.Padding.Right += textWidth(p, opt.SeriesList[0].Label.ValueFormatter(slices.Max(counts)), 12)
+		return p.BarChart(opt)
+	})
 }
 
 // timeLine draws calls, texts and conversations over time, and says in which
@@ -87,13 +100,39 @@ func timeLine(r *reportResult) (svg template.HTML, step string, err error) {
 	opt.Legend.SeriesNames = []string{"calls", "texts", "conversations"}
 	opt.Legend.FontStyle = charts.NewFontStyleWithSize(12)
 	opt.XAxis.Labels = labels
-	opt.XAxis.LabelCount = 9
 	opt.XAxis.LabelFontStyle = charts.NewFontStyleWithSize(11)
 	opt.YAxis = []charts.YAxisOption{countAxis(slices.Max(series[0]))}
 	opt.LineStrokeWidth = 2.5
 	opt.Padding = charts.NewBox(10, 10, 30, 10)
-	svg, err = drawn("Calls, texts and conversations by "+step, timeHeight, func(p *charts.Painter) error { return p.LineChart(opt) })
+	svg, err = drawn("Calls, texts and conversations by "+step, timeHeight, func(p *charts.Painter) error {
+		opt := opt
+		opt.XAxis.Labels, opt.XAxis.LabelCount = labels, len(labels)
+		// The library has labels between two ticks, and the points with them, where there
+		// is room, else at the ticks. It must be told, or it may decide the two apart.
+		roomy := (p.Width()-150)/len(labels) > 40
+		opt.XAxis.BoundaryGap = &roomy
+		opt.XAxis.Labels = spaced(labels, roomy, p.Width(), func(s string) int { return textWidth(p, s, 11) })
+		return p.LineChart(opt)
+	})
 	return svg, step, err
+}
+
+// spaced leaves of labels as many as fit beside each other on an axis, at equal
+// distances. Where there is no room between ticks they begin at theirs.
+func spaced(labels []string, roomy bool, width int, measure func(string) int) []string {
+	longest := 0
+	for _, l := range labels {
+		longest = max(longest, measure(l))
+	}
+	slot := float64(width-150) / float64(len(labels)) // at least
+	every := int(math.Ceil(float64(longest+20) / slot))
+	out := make([]string, len(labels))
+	for i := 0; i < len(labels); i += every {
+		if roomy || slot*float64(len(labels)-1-i) >= float64(longest) {
+			out[i] = labels[i]
+		}
+	}
+	return out
 }
 
 // timeSlots are the hours or days of the span, also those without calls. Where a
@@ -161,20 +200,48 @@ func countAxis(most float64) charts.YAxisOption {
 	return axis
 }
 
-// drawn returns a chart as SVG that takes the width of the page.
+// drawn returns a chart as SVG that takes the width of the page, once for each size.
 func drawn(title string, height int, draw func(*charts.Painter) error) (template.HTML, error) {
-	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: height})
-	if err := draw(p); err != nil {
-		return "", fmt.Errorf("draw the chart: %w", err)
+	var all strings.Builder
+	for _, size := range chartSizes {
+		p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: size.width, Height: height})
+		if err := draw(p); err != nil {
+			return "", fmt.Errorf("draw the chart: %w", err)
+		}
+		svg, err := p.Bytes()
+		if err != nil {
+			return "", fmt.Errorf("draw the chart: %w", err)
+		}
+		_, inside, ok := strings.Cut(string(svg), ">")
+		if !ok {
+			return "", fmt.Errorf("draw the chart: %q is no SVG", svg)
+		}
+		fmt.Fprintf(&all, `<svg class="%s" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s">%s`,
+			size.class, size.width, height, html.EscapeString(title), fitted(p, inside))
 	}
-	svg, err := p.Bytes()
-	if err != nil {
-		return "", fmt.Errorf("draw the chart: %w", err)
-	}
-	_, inside, ok := strings.Cut(string(svg), ">")
-	if !ok {
-		return "", fmt.Errorf("draw the chart: %q is no SVG", svg)
-	}
-	head := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s">`, chartWidth, height, html.EscapeString(title))
-	return template.HTML(head + inside), nil
+	return template.HTML(all.String()), nil
+}
+
+// chartText is a text in a chart: attributes, size in pixels, and itself.
+var chartText = regexp.MustCompile(`<text ([^>]*font-size:([0-9.]+)px)[^>]*>([^<]*)</text>`)
+
+// fitted makes every text as wide as the chart was laid out for, whatever font a browser
+// has: another one's letters may be wider, and would be cut off or run into each other.
+func fitted(p *charts.Painter, svg string) string {
+	return chartText.ReplaceAllStringFunc(svg, func(text string) string {
+		m := chartText.FindStringSubmatch(text)
+		pixels, err := strconv.ParseFloat(m[2], 64)
+		if err != nil {
+			return text
+		}
+		return fmt.Sprintf(`<text textLength="%d" lengthAdjust="spacingAndGlyphs" %s">%s</text>`, textWidth(p, m[3], pixels/pixelsPerPoint), m[1], m[3])
+	})
+}
+
+// pixelsPerPoint is what the charts library draws a point of text as.
+const pixelsPerPoint = 92.0 / 72
+
+// textWidth is how wide a chart takes a text to be.
+func textWidth(p *charts.Painter, text string, points float64) int {
+	return p.MeasureText(text, 0, charts.FontStyle{FontSize: points, FontColor: charts.ColorBlack}).Width()
 }
