@@ -9,24 +9,28 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Client sends deflections to one LiveDeflect account. It is safe for
 // concurrent use; make one with [New] and keep it. One that was not made by New, nil
 // included, sends nothing: what would need the account is refused as [ErrInternal].
 type Client struct {
-	setup     atomic.Pointer[setup]
-	reloading sync.Mutex
-	own       *renewing // set when the transport is ours to close
-	cooldowns Cooldowns
-	turns     turns
-	requests  requestTurns
-	metrics   *metrics
-	settler   *settler
-	clock     apiClock
-	pulse     pulse
-	live      *liveFunnel // nil unless the report is polled
-	log       *slog.Logger
+	setup      atomic.Pointer[setup]
+	reloading  sync.Mutex
+	own        *renewing // set when the transport is ours to close
+	cooldowns  Cooldowns
+	turns      turns
+	requests   requestTurns
+	metrics    *metrics
+	settler    *settler
+	closing    sync.Once
+	collectors []prometheus.Collector // on the Registerer
+	clock      apiClock
+	pulse      pulse
+	live       *liveFunnel // nil unless the report is polled
+	log        *slog.Logger
 }
 
 // New returns a Client. The error lists every problem of the configuration, see
@@ -59,22 +63,48 @@ func New(cfg Config) (*Client, error) {
 	if err := register(cfg.Registerer, collectors); err != nil {
 		return nil, err
 	}
+	if cfg.Registerer != nil {
+		c.collectors = collectors
+	}
 	c.settler = newSettler(c)
 	return c, nil
 }
 
-// Close ends what runs in the background, waits for it, and closes idle
-// connections of the client's own transport. Calls in progress go on. Uncertain
-// deflections that are not settled yet, or end uncertain later, are settled as
-// unknown; each gets a line in the log.
+// Close ends what runs in the background, PollReport too, waits for it and for calls
+// of OnSettled, takes the metrics off the Registerer, and closes idle connections of the
+// client's own transport. Calls in progress go on; what is asked for afterwards is
+// refused with [ErrClosed]. Uncertain deflections that are not settled yet, or end
+// uncertain later, are settled as unknown; each gets a line in the log.
+//
+// Close may be called more than once, and beside calls, but not by OnSettled.
 func (c *Client) Close() {
 	if !c.made() {
 		return
 	}
 	c.settler.close()
+	if c.live != nil {
+		c.live.polling.Lock() // its poller has ended
+		defer c.live.polling.Unlock()
+	}
+	c.closing.Do(func() {
+		for _, m := range c.collectors {
+			c.setup.Load().Registerer.Unregister(m)
+		}
+	})
 	if c.own != nil {
 		c.own.CloseIdleConnections()
 	}
+}
+
+// refuses returns why a Client does nothing: it was not made by [New], or is closed.
+func (c *Client) refuses() *Error {
+	switch {
+	case !c.made():
+		return &Error{Outcome: Failed, Reason: ReasonInternal, Err: errNotMade}
+	case c.settler.ctx.Err() != nil:
+		return &Error{Outcome: Failed, Reason: ReasonShutdown, Err: ErrClosed}
+	}
+	return nil
 }
 
 // DefaultRegion returns the region of numbers without a plus sign.
@@ -88,8 +118,6 @@ func (c *Client) DefaultRegion() string {
 func (c *Client) made() bool { return c != nil && c.setup.Load() != nil }
 
 var errNotMade = errors.New("this Client was not made by New")
-
-func notMade() *Error { return &Error{Outcome: Failed, Reason: ReasonInternal, Err: errNotMade} }
 
 // Deflect asks LiveDeflect to send the call's text and to hand its context to
 // the agents. It returns within the live deadline (a second more, should
@@ -112,8 +140,8 @@ func notMade() *Error { return &Error{Outcome: Failed, Reason: ReasonInternal, E
 // that comes before the live deadline counts like it, as the API's failure; the errors
 // of both match [context.DeadlineExceeded].
 func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
-	if !c.made() {
-		return Result{Outcome: Failed, Reason: ReasonInternal}, notMade()
+	if no := c.refuses(); no != nil {
+		return Result{Outcome: no.Outcome, Reason: no.Reason}, no
 	}
 	start := time.Now()
 	v, attempts := c.deflect(ctx, call, start)

@@ -35,9 +35,10 @@
 //	ErrBadResponse   a 2xx that cannot be read
 //	ErrCanceled      the context was cancelled, or that of a report ended; the error matches the context's error and cause too
 //	ErrInternal      a defect of this program, or a limit of this machine
+//	ErrClosed        the Client was closed before, or a phone system ended the call because its process was stopped
 //
-// Errors for calls that a phone system ended before Deflect can match two more: ErrSwitch
-// for what the switch did not do, ErrClosed for a process that was stopped.
+// Errors for calls that a phone system ended before Deflect can match one more: ErrSwitch
+// for what the switch did not do.
 //
 // [NotSent] tells whether an error proves that no text was sent.
 //

@@ -27,13 +27,14 @@ func (o *Offer) Release() {
 // Offer decides whether a caller is offered a text, and should be asked before
 // one is: every rule of the call's policy, the caller's number, and the breaker.
 // The error is an [*Error] with the outcome [Ineligible] and the reason of the first
-// rule that refuses; it is [Failed] when ctx ended before they could all be asked.
+// rule that refuses. It is [Failed] when ctx ended before they could all be asked, and, with
+// [ErrClosed], after [Client.Close].
 //
 // While the breaker is half open, one caller at a time is offered a text: Release
 // the offer as soon as its caller has decided.
 func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
-	if !c.made() {
-		return nil, notMade()
+	if no := c.refuses(); no != nil {
+		return nil, no
 	}
 	q := c.inquire(ctx, call, time.Now())
 	if no := q.refusal(every); no != nil {
@@ -57,8 +58,8 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 // one has to be asked for is refused. A zero Accepted is fine. The error of a malformed
 // call is [ErrInvalidCall] and lists every problem.
 func (c *Client) Check(ctx context.Context, call Call) error {
-	if !c.made() {
-		return notMade()
+	if no := c.refuses(); no != nil {
+		return no
 	}
 	q := c.inquire(ctx, call, time.Now())
 	q.final = true

@@ -99,7 +99,7 @@ func (l *liveFunnel) collectors() []prometheus.Collector {
 }
 
 // PollReport reads the report every Report.Every and keeps the deflect_funnel_*
-// metrics, until ctx ends; it returns at once if Every is 0. Each poll reaches
+// metrics, until ctx ends or the Client is closed; it returns at once if Every is 0. Each poll reaches
 // Report.Lookback back, and what overlaps is counted once. Stages that were reached
 // before PollReport began are not counted, so that a restart counts nothing
 // twice; nor are those that the report first tells of after twice the Lookback. One
@@ -110,6 +110,9 @@ func (c *Client) PollReport(ctx context.Context) {
 		return
 	}
 	defer c.live.polling.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.settler.ctx, cancel)()
 	c.live.began = time.Now()
 	every := c.setup.Load().Report.Every
 	ticks := time.NewTicker(every)

@@ -130,8 +130,8 @@ var errBadSpan = errors.New("a span must end after it begins, begin after 1970, 
 // iteration with a ReportError for the rest of the span.
 func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		if !c.made() {
-			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: ReasonInternal, Err: errNotMade})
+		if no := c.refuses(); no != nil {
+			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: no.Reason, Err: no.Err})
 			return
 		}
 		from, to := q.From.Truncate(time.Millisecond), q.To.Truncate(time.Millisecond)

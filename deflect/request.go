@@ -65,7 +65,7 @@ func (s *setup) epoch(t time.Time) string {
 // that of [Client.Check]; cooldowns are not asked.
 func (c *Client) Preview(call Call) (url string, body []byte, err error) {
 	if !c.made() {
-		return "", nil, notMade()
+		return "", nil, c.refuses()
 	}
 	q := c.inquire(context.Background(), call, time.Now())
 	q.final = true

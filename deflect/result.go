@@ -84,7 +84,7 @@ const (
 //     4xx that is cut
 //   - canceled (failed, uncertain): the context of Deflect was cancelled
 //   - shutdown (failed): this process was told to stop before the caller had
-//     decided
+//     decided, or the Client was closed
 //   - internal (failed, uncertain): a defect of this program, or a limit of this
 //     machine, such as its file descriptors
 type Reason string

@@ -52,9 +52,12 @@ type Settlement struct {
 	Err            error         // why it is unknown, else nil
 }
 
+// ErrClosed is the error of what a Client is asked for after [Client.Close], and of a
+// [Settlement] that is unknown because of it.
+var ErrClosed = errors.New("the client was closed")
+
 // Errors of a [Settlement] that is unknown.
 var (
-	ErrClosed     = errors.New("the client was closed before the report could tell")
 	ErrTooMany    = errors.New("too many uncertain deflections are open already (Settle.Max)")
 	ErrTooEarly   = errors.New("the report shows no text yet, which may be its lag: ask again later")
 	ErrOtherText  = errors.New("the report shows a text under the same id that may be another one: an earlier one, one to another spelling of the number, or the clocks differ")
@@ -82,8 +85,8 @@ const (
 // about the given time (to some minutes), and began at most a day before. Without a sign of the text the result is [SettledNotSent]
 // only when that was Settle.Limit ago: a report lags.
 func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time) Settlement {
-	if !c.made() {
-		return Settlement{ExternalCallID: externalCallID, Result: SettledUnknown, Err: notMade()}
+	if no := c.refuses(); no != nil {
+		return Settlement{ExternalCallID: externalCallID, Result: SettledUnknown, Err: no}
 	}
 	if externalCallID == "" {
 		return Settlement{Result: SettledUnknown, Err: &ValidationError{Field: "ExternalCallID", Code: CodeMissing, Detail: "is missing"}}

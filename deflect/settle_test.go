@@ -332,15 +332,21 @@ func TestSettleAtTheEnd(t *testing.T) {
 			c.Deflect(t.Context(), k)
 		}
 		time.Sleep(16 * time.Second) // a lookup hangs
+		api.Inject(deflecttest.Fault{Status: 500, Delay: time.Second})
+		var last sync.WaitGroup
+		last.Go(func() {
+			k := call()
+			k.ExternalCallID = "2"
+			c.Deflect(t.Context(), k)
+		})
+		synctest.Wait()
 		began := time.Now()
 		c.Close()
 		c.Close()
 		if took := time.Since(began); took != 0 {
 			t.Errorf("Close() took %s", took)
 		}
-		k := call()
-		k.ExternalCallID = "2"
-		c.Deflect(t.Context(), k)
+		last.Wait()
 		synctest.Wait()
 		if n := len(got.heard()); n != 3 {
 			t.Fatalf("%d settled, want 3", n)

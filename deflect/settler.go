@@ -291,7 +291,14 @@ func (s *settler) tellOne(v Settlement) {
 
 // close ends the lookups. What is open then is unknown for good, unless the
 // last lookup has seen it.
-func (s *settler) close() { s.ending.Do(s.end) }
+func (s *settler) close() {
+	s.ending.Do(s.end)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.telling {
+		s.idle.Wait()
+	}
+}
 
 func (s *settler) end() {
 	s.cancel()
@@ -311,10 +318,5 @@ func (s *settler) end() {
 			v.Result, v.Err = SettledUnknown, ErrClosed
 		}
 		s.settled(v)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.telling {
-		s.idle.Wait()
 	}
 }

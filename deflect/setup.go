@@ -43,7 +43,7 @@ func (c *Client) newSetup(cfg Config) *setup {
 // cooldowns that have the least time left end early. Of an embedder's own Cooldowns nothing is changed.
 func (c *Client) Reload(cfg Config) error {
 	if !c.made() {
-		return notMade()
+		return c.refuses()
 	}
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
