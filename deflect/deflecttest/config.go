@@ -40,6 +40,13 @@ type Config struct {
 	// Requests, Sent and reports; the oldest go first. Default: 100,000.
 	KeepLast int
 
+	// FaultFor chooses the fault of a request to contextAndInvite by what it asks
+	// for, as far as that can be read; without one that strikes, the request meets
+	// those of Inject and SetFault. The zero Fault lets it through unharmed. So
+	// tests that run side by side, each with calls of its own, can share a Server.
+	// It is called from several goroutines at once. Nil: none.
+	FaultFor func(Deflection) (f Fault, strikes bool)
+
 	// Report says how reports answer. SetReport replaces it.
 	Report Report
 

@@ -67,8 +67,9 @@
 //
 // [Server.Inject] and [Server.SetFault] make the API fail in the ways that
 // networks and servers do; [Server.InjectReport] and [Server.SetReportFault] do
-// the same to reports. [Fault] lists the ways and says after which of them a
-// text counts as sent.
+// the same to reports. Those strike by order of arrival; Config.FaultFor chooses by what
+// a request asks for, such as its externalCallId, and goes before them. [Fault] lists
+// the ways and says after which of them a text counts as sent.
 //
 // # Not covered
 //

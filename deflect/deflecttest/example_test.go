@@ -89,6 +89,26 @@ func ExampleServer_Inject() {
 	// texts: 1
 }
 
+// A fault for one call, whichever comes first: tests that run side by side can share
+// a Server.
+func ExampleConfig_faultFor() {
+	api := deflecttest.New(deflecttest.Config{
+		ConsumerKey: "key", ConsumerSecret: "secret",
+		Token: "token", TokenSecret: "token secret",
+		FaultFor: func(d deflecttest.Deflection) (deflecttest.Fault, bool) {
+			return deflecttest.Fault{Status: 503}, d.ExternalCallID == "1232"
+		},
+	})
+	for _, id := range []string{"1232", "1231"} {
+		body := strings.Replace(invitation, `"1231"`, `"`+id+`"`, 1)
+		status, _, err := post(signing(api), api.URL()+"/api/contextAndInvite", body)
+		fmt.Println(id, status, err)
+	}
+	// Output:
+	// 1232 503 <nil>
+	// 1231 200 <nil>
+}
+
 // A socket, for code that cannot be given a transport.
 func ExampleServer_Start() {
 	api := deflecttest.New(deflecttest.Config{

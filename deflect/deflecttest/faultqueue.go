@@ -55,8 +55,15 @@ func (s *Server) SetReportFault(f *Fault) {
 	s.reportFaults.set(f)
 }
 
-// takeFault gives the fault that a request to this path meets.
-func (s *Server) takeFault(path string) Fault {
+// takeFault gives the fault that a request meets. It calls the user's code, so the lock
+// must not be held.
+func (s *Server) takeFault(path string, arrived func() *arrival) Fault {
+	if s.cfg.FaultFor != nil && path == s.base.Path+pathContextAndInvite {
+		d, _ := decodeDeflection(arrived())
+		if f, strikes := s.cfg.FaultFor(d.clone()); strikes {
+			return f
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isReport(path) {

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -154,5 +157,68 @@ func TestReportLog(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "4043438646") {
 		t.Errorf("the log holds a number:\n%s", &log)
+	}
+}
+
+// TestFaultFor lets calls arrive side by side: each meets its own fault, over both ways,
+// and what has none meets those of the queue, in their order.
+func TestFaultFor(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig()
+	cfg.FaultFor = func(d Deflection) (Fault, bool) {
+		switch {
+		case d.ExternalCallID == "unharmed":
+			return Fault{}, true
+		case strings.HasPrefix(d.ExternalCallID, "5"):
+			status, err := strconv.Atoi(d.ExternalCallID)
+			return Fault{Status: status}, err == nil
+		case d.ExternalCallID == "refused":
+			return Fault{ConnRefused: true}, true
+		}
+		d.CallerInfo = nil // a copy
+		return Fault{}, false
+	}
+	memory, socket := New(cfg), RunT(t, cfg)
+	for _, way := range []struct {
+		s      *Server
+		client *http.Client
+	}{{memory, inMemory(memory)}, {socket, overSocket(t)}} {
+		ask := func(id string) result {
+			return send(way.client, request(t, t.Context(), way.s, testBody(t, map[string]any{"externalCallId": id})))
+		}
+		way.s.Inject(Fault{Status: 418}, Fault{Status: 417})
+		var calls sync.WaitGroup
+		for i := range 20 {
+			calls.Go(func() {
+				if i%2 == 0 {
+					if got := ask("unharmed"); got.status != 200 {
+						t.Errorf("got %d, want it unharmed", got.status)
+					}
+				} else if got := ask(strconv.Itoa(500 + i)); got.status != 500+i {
+					t.Errorf("got %d, want %d", got.status, 500+i)
+				}
+			})
+		}
+		calls.Wait()
+		for _, want := range []int{418, 417, 200} {
+			if got := ask("another"); got.status != want {
+				t.Errorf("got %d, want %d", got.status, want)
+			}
+		}
+		if got := ask("refused"); got.err == nil {
+			t.Errorf("got %d, want an error", got.status)
+		}
+		// What cannot be read, and reports, meet the queue.
+		way.s.Inject(Fault{Status: 416})
+		if got := send(way.client, request(t, t.Context(), way.s, "{")); got.status != 416 {
+			t.Errorf("got %d for a body that is none", got.status)
+		}
+		way.s.InjectReport(Fault{Status: 415})
+		if got := send(way.client, askBig(t, way.s)); got.status != 415 {
+			t.Errorf("got %d for a report", got.status)
+		}
+		if n := len(way.s.Sent()); n != 11 {
+			t.Errorf("%d texts, want 11", n)
+		}
 	}
 }

@@ -13,8 +13,9 @@ import (
 // signed is taken from the Host header, and the scheme is https if the
 // connection has TLS.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f := s.takeFault(r.URL.Path)
-	ans := s.handle(r.Context(), arrivalOverHTTP(r), f)
+	a := arrivalOverHTTP(r)
+	f := s.takeFault(r.URL.Path, func() *arrival { return a })
+	ans := s.handle(r.Context(), a, f)
 	if !wait(r.Context(), ans.delay) {
 		reset(w)
 		return

@@ -31,7 +31,14 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !s.anyHost && !s.isHere(req) {
 		return nil, dialError(&net.DNSError{Err: "no such host", Name: req.URL.Hostname(), IsNotFound: true})
 	}
-	f := s.takeFault(req.URL.Path)
+	var a *arrival // read when somebody asks: where nobody listens, nobody reads
+	arrived := func() *arrival {
+		if a == nil {
+			a = arrivalInMemory(req)
+		}
+		return a
+	}
+	f := s.takeFault(req.URL.Path, arrived)
 	if f.ConnRefused {
 		if !wait(ctx, f.Delay) {
 			return nil, context.Cause(ctx)
@@ -41,7 +48,7 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	trace := tracer{httptrace.ContextClientTrace(ctx)}
 	trace.connected(req.URL.Host)
-	a := arrivalInMemory(req)
+	arrived()
 	if a.bodyErr != nil {
 		trace.wrote(a.bodyErr)
 		return nil, a.bodyErr
