@@ -69,7 +69,8 @@ const (
 //   - rate_limited (failed): 429 without a Retry-After that fits the deadline
 //   - rejected (failed): another 4xx, or an answer that says no
 //   - redirected (failed): 3xx; redirects are not followed
-//   - unreachable (failed): no byte of the request left this machine
+//   - unreachable (failed): no byte of the request left this machine, or the server
+//     says that it did not process it (HTTP/2)
 //   - deadline (failed): the live deadline, or that of the context of Deflect,
 //     passed before a byte left
 //   - prompt (failed): the offer could not be played

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,6 +82,7 @@ type wire struct {
 	mu      sync.Mutex
 	copied  bool // the authenticator read the body
 	handed  bool // signed and given to the transport
+	twice   bool // and again
 	asked   bool // the transport looked for a connection
 	got     bool // the transport had a connection
 	moved   bool // bytes left on a connection that it had before
@@ -121,8 +123,8 @@ func (w *wire) handOver() *httptrace.ClientTrace {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	hooks := &w.hooks
-	if w.handed { // an authenticator that sends it twice
-		hooks = &httptrace.ClientTrace{}
+	if w.handed { // the hooks are in use
+		hooks, w.twice = &httptrace.ClientTrace{}, true
 	}
 	w.handed = true
 	hooks.GetConn, hooks.GotConn = w.getConn, w.gotConn
@@ -193,7 +195,7 @@ func (w *wire) movedNow() bool {
 }
 
 // left reports whether the request may have left this machine, given the error
-// of RoundTrip. It is false only on proof.
+// of RoundTrip, and been processed. It is false only on proof.
 func (w *wire) left(err error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -201,13 +203,34 @@ func (w *wire) left(err error) bool {
 	case !w.handed:
 		return false
 	case w.got:
-		return w.moved || w.movedNow()
+		return (w.moved || w.movedNow()) && (w.twice || !unprocessed(err))
 	case w.asked:
 		return false
 	}
 	// A transport without trace hooks: only a failed dial is proof.
 	var op *net.OpError
 	return !ofNetwork(err) || errors.As(err, &op) && op.Op != "dial"
+}
+
+// unprocessedForm is what net/http says of a request of HTTP/2 that the server did not
+// and will not process (RFC 9113, 6.8 and 8.7): a stream above the last one of a GOAWAY,
+// or a refused one. It would repeat those itself if it could read the body again. There
+// is no other sign: the error is text around an error of a type that is its own. Should
+// it change, they are doubt again; peers cannot say this, their words come within others.
+var unprocessedForm = regexp.MustCompile(`^(http2: Transport: cannot retry err ` +
+	`\[(http2: Transport received Server's graceful shutdown GOAWAY|stream error: stream ID [0-9]+; REFUSED_STREAM(; received from peer)?)\] ` +
+	`after Request\.Body was written; define Request\.GetBody to avoid this error` +
+	`|http2: Transport received GOAWAY from server ErrCode:[A-Z0-9_]+)$`)
+
+// unprocessed reports whether an error is proof that the server did not process the
+// request.
+func unprocessed(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if unprocessedForm.MatchString(err.Error()) {
+			return true
+		}
+	}
+	return false
 }
 
 // ofNetwork reports whether it is the network that failed.

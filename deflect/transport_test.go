@@ -332,8 +332,8 @@ func TestProtocolErrorsAreClean(t *testing.T) {
 	}
 }
 
-// On HTTP/2 nothing is proof once the request had a connection: the connection
-// is shared, and a request that is given up may still be written.
+// On HTTP/2 nothing is proof once the request had a connection, but what the server
+// says: the connection is shared, and a request that is given up may still be written.
 func TestHTTP2IsDoubt(t *testing.T) {
 	requests := atomic.Int32{}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
