@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,42 @@ type decoder struct {
 	problems []Problem
 	warnings []Problem
 	lines    map[string]int // line of each key that the file has, by path
+	left     int            // how many values may still be read
+	more     int            // problems that were not noted any more
+}
+
+const (
+	maxValues   = 1 << 20
+	maxProblems = 1000 // nobody reads more
+)
+
+// measure refuses what the parser would need gigabytes for, and sets how many values may
+// be read: as an alias stands for many, a small file could hold billions.
+func (d *decoder) measure(data []byte) bool {
+	if len(data) > maxFileBytes {
+		d.bad("", 1, "is larger than 16 MiB: this is not a configuration of deflectd")
+		return false
+	}
+	n := 0
+	for _, c := range data {
+		switch c {
+		case '\n', ',', '[', '{':
+			n++
+		}
+	}
+	d.left = 10_000 + 4*n
+	if n > maxValues {
+		d.bad("", 1, "holds more than a million values: this is not a configuration of deflectd")
+	}
+	return n <= maxValues
+}
+
+// spend counts a value that is read, and reports whether it may be.
+func (d *decoder) spend(n *yaml.Node) bool {
+	if d.left--; d.left == 0 {
+		d.bad("", n.Line, "stands for too many values, by its aliases (*name): write less of it with them")
+	}
+	return d.left > 0
 }
 
 // reader reads the value at a path.
@@ -33,6 +70,10 @@ type field struct {
 }
 
 func (d *decoder) bad(at string, line int, format string, args ...any) {
+	if len(d.problems) >= maxProblems {
+		d.more++
+		return
+	}
 	d.problems = append(d.problems, Problem{Line: line, Path: at, Text: fmt.Sprintf(format, args...)})
 }
 
@@ -44,6 +85,9 @@ func (d *decoder) badAt(at, format string, args ...any) {
 
 // warn notes what works but should not stay.
 func (d *decoder) warn(at, format string, args ...any) {
+	if len(d.warnings) >= maxProblems {
+		return
+	}
 	d.warnings = append(d.warnings, Problem{Line: d.lineOf(at), Path: at, Text: fmt.Sprintf(format, args...)})
 }
 
@@ -65,8 +109,11 @@ func (d *decoder) blames(at string) bool {
 }
 
 // document returns the one document of a file, or nil after noting why not.
-func (d *decoder) document(r io.Reader) *yaml.Node {
-	dec := yaml.NewDecoder(r)
+func (d *decoder) document(data []byte) *yaml.Node {
+	if !d.measure(data) {
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, next yaml.Node
 	err := dec.Decode(&doc)
 	switch {
@@ -135,6 +182,9 @@ func section(fields ...field) reader {
 		seen := map[string]int{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key, value := n.Content[i], n.Content[i+1]
+			if !d.spend(key) {
+				return
+			}
 			if !keyForm.MatchString(key.Value) {
 				d.bad(at, key.Line, "has a key that is not a word; its keys are: %s", keysOf(fields))
 				continue
@@ -179,6 +229,9 @@ func list(begin func(n int), item func(i int) reader) reader {
 		}
 		begin(len(n.Content))
 		for i, c := range n.Content {
+			if !d.spend(c) {
+				return
+			}
 			path := fmt.Sprintf("%s[%d]", at, i)
 			d.lines[path] = c.Line
 			item(i)(d, c, path)
@@ -233,6 +286,9 @@ func mapping[T any](dst *map[string]T, value func(*T) reader) reader {
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key, v := n.Content[i], n.Content[i+1]
+			if !d.spend(key) {
+				return
+			}
 			if !entryForm.MatchString(key.Value) {
 				d.bad(at, key.Line, "has a key of characters other than letters, digits, comma, hyphen and underscore")
 				continue

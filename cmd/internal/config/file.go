@@ -1,8 +1,9 @@
 package config
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -50,13 +51,13 @@ const (
 	defaultLogFormat      = "json"
 )
 
-const maxFileBytes = 1 << 20
+const maxFileBytes = 16 << 20
 
 // Load reads and checks a file; getenv is os.Getenv. Names of secret files are
 // relative to the directory of the file. The error is an [*Error]; the File then
 // holds nothing but its name and its warnings.
 func Load(name string, getenv func(string) string) (File, error) {
-	data, err := os.ReadFile(name)
+	data, err := readFile(name)
 	if err != nil {
 		return File{Name: name}, unreadable(name, err)
 	}
@@ -71,6 +72,16 @@ func Load(name string, getenv func(string) string) (File, error) {
 // to the working directory.
 func Parse(name string, data []byte, getenv func(string) string) (File, error) {
 	return parse(name, data, source{getenv: getenv, readFile: readSecretFile})
+}
+
+// readFile reads no more than what is refused for its size: a device has no end.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 }
 
 func unreadable(name string, err error) error {
@@ -98,24 +109,33 @@ func parse(name string, data []byte, src source) (File, error) {
 	f.Deflect.Logger, f.FreeSWITCH.Logger = nil, nil
 
 	d := &decoder{lines: map[string]int{}}
-	if len(data) > maxFileBytes {
-		d.bad("", 1, "is larger than 1 MiB: this is not a configuration of deflectd")
-	} else if root := d.document(bytes.NewReader(data)); root != nil {
+	if root := d.document(data); root != nil {
 		f.decode(d, root)
-		f.readSecrets(d, src)
-		f.openLists(d, src)
-		f.check(d)
-		for i, p := range f.FreeSWITCH.Profiles {
-			f.FreeSWITCH.Profiles[i] = p.WithDefaults(f.FreeSWITCH.Sounds)
+		if d.left > 0 {
+			f.finish(d, src)
 		}
-		f.checkTexts(d)
-		f.checkZones(d)
 		f.Warnings = d.doubts()
+	}
+	if d.more > 0 {
+		last := inOrder(d.problems)[len(d.problems)-1].Line
+		d.problems = append(d.problems, Problem{Line: last, Text: fmt.Sprintf("and %d problems more: mend these first", d.more)})
 	}
 	if len(d.problems) > 0 {
 		return File{Name: name, Warnings: f.Warnings}, &Error{File: name, Problems: inOrder(d.problems)}
 	}
 	return f, nil
+}
+
+// finish reads what the file refers to, and checks the whole.
+func (f *File) finish(d *decoder, src source) {
+	f.readSecrets(d, src)
+	f.openLists(d, src)
+	f.check(d)
+	for i, p := range f.FreeSWITCH.Profiles {
+		f.FreeSWITCH.Profiles[i] = p.WithDefaults(f.FreeSWITCH.Sounds)
+	}
+	f.checkTexts(d)
+	f.checkZones(d)
 }
 
 // Profile returns the profile that serves callers of a dialled number, as the

@@ -135,7 +135,7 @@ func TestLoadUnreadableFile(t *testing.T) {
 
 func TestParseRefusesHugeFile(t *testing.T) {
 	_, err := Parse("huge.yaml", make([]byte, maxFileBytes+1), nothing)
-	if err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+	if err == nil || !strings.Contains(err.Error(), "larger than 16 MiB") {
 		t.Errorf("Parse() error = %v", err)
 	}
 }

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// A brand with many numbers, one a line.
+func TestManyNumbers(t *testing.T) {
+	const n = 50_000
+	var b strings.Builder
+	b.WriteString(frame("dialed:"))
+	for i := range n {
+		fmt.Fprintf(&b, "      - \"+1404%07d\"\n", 2_000_000+i)
+	}
+	if b.Len() < 1<<20 {
+		t.Fatalf("only %d bytes", b.Len())
+	}
+	f, err := Parse("x.yaml", []byte(b.String()), consumer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(f.FreeSWITCH.Profiles[0].Dialed); got != n {
+		t.Errorf("%d numbers", got)
+	}
+}
+
+// Small files that stand for a lot, and large ones that stand for nothing, are refused
+// before they cost much; this test would take minutes and gigabytes.
+func TestBombs(t *testing.T) {
+	number := `"+18005550100", `
+	for _, tt := range []struct{ name, text, want string }{
+		{"aliases of a list", frame("dialed: &d ["+strings.Repeat(number, 1000)+"]") + strings.Repeat("  - {name: x, dialed: *d}\n", 10_000), "stands for too many values, by its aliases"},
+		{"aliases of aliases", "profiles:\n  - &p {name: a, dialed: [" + strings.Repeat(number, 1000) + "]}\n" + strings.Repeat("  - *p\n", 10_000), "stands for too many values, by its aliases"},
+		{"aliases in languages", "profiles:\n  - &p {name: a, languages: {" + strings.Repeat("en: {text: x}, ", 1000) + "}}\n" + strings.Repeat("  - *p\n", 10_000), "problems more: mend these first"},
+		{"a billion laughs", "a: &a [x,x,x,x,x,x,x,x,x]\n" + laughs(9) + "profiles: *j\n", "profiles[0]: must hold keys"},
+		{"itself", "profiles: &a [*a]\n", "profiles[0]: must hold keys"},
+		{"values", "profiles: [" + strings.Repeat("a,", 4<<20) + "]", "holds more than a million values"},
+		{"lines", strings.Repeat("\n", 4<<20), "holds more than a million values"},
+		{"depth", "profiles: " + strings.Repeat("[", 1<<19), "exceeded max depth"},
+		{"unknown keys", "profiles: [{" + strings.Repeat("a: ,", 1<<18) + "}]", "problems more: mend these first"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("x.yaml", []byte(tt.text), consumer)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("%.300v", err)
+			}
+			var bad *Error
+			if !errors.As(err, &bad) || len(bad.Problems) > maxProblems+1 {
+				t.Errorf("%d problems", len(bad.Problems))
+			}
+		})
+	}
+}
+
+// laughs are anchors from b on, each ten times the one before.
+func laughs(n int) string {
+	var b strings.Builder
+	for c := 'b'; c < 'b'+rune(n); c++ {
+		fmt.Fprintf(&b, "%c: &%[1]c [%s]\n", c, strings.Repeat("*"+string(c-1)+",", 9))
+	}
+	return b.String()
+}
+
+// What has no end is not read to it.
+func TestLoadDevice(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skipf("there is none here: %v", err)
+	}
+	if _, err := Load("/dev/zero", nothing); err == nil || !strings.Contains(err.Error(), "is larger than 16 MiB") {
+		t.Errorf("%v", err)
+	}
+}
