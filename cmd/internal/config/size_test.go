@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// A brand with many numbers, one a line.
+// A brand with many numbers, one a line: 50,000 are as many bytes, and take a second.
 func TestManyNumbers(t *testing.T) {
-	const n = 50_000
+	const n = 2000
 	var b strings.Builder
 	b.WriteString(frame("dialed:"))
 	for i := range n {
-		fmt.Fprintf(&b, "      - \"+1404%07d\"\n", 2_000_000+i)
+		fmt.Fprintf(&b, "      - \"+1404%07d\"   # %s\n", 2_000_000+i, strings.Repeat("shop ", 110))
 	}
 	if b.Len() < 1<<20 {
 		t.Fatalf("only %d bytes", b.Len())
@@ -29,7 +29,7 @@ func TestManyNumbers(t *testing.T) {
 }
 
 // Small files that stand for a lot, and large ones that stand for nothing, are refused
-// before they cost much; this test would take minutes and gigabytes.
+// before they cost much; all of this would take minutes and gigabytes.
 func TestBombs(t *testing.T) {
 	number := `"+18005550100", `
 	for _, tt := range []struct{ name, text, want string }{
@@ -41,7 +41,7 @@ func TestBombs(t *testing.T) {
 		{"values", "profiles: [" + strings.Repeat("a,", 4<<20) + "]", "holds more than a million values"},
 		{"lines", strings.Repeat("\n", 4<<20), "holds more than a million values"},
 		{"depth", "profiles: " + strings.Repeat("[", 1<<19), "exceeded max depth"},
-		{"unknown keys", "profiles: [{" + strings.Repeat("a: ,", 1<<18) + "}]", "problems more: mend these first"},
+		{"unknown keys", "profiles: [{" + strings.Repeat("a: ,", 1<<14) + "}]", "problems more: mend these first"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Parse("x.yaml", []byte(tt.text), consumer)
