@@ -38,7 +38,7 @@ var badFiles = []struct {
 	want   string // line: path: text
 }{
 	{"accept_digit_form", consumer, `11: profiles[0].accept_digit: must be one of 0-9, * and #`},
-	{"alias_without_anchor", consumer, `1: is not YAML: an alias has no anchor (put text that begins with * in quotes)`},
+	{"alias_without_anchor", consumer, `4: is not YAML: an alias has no anchor (put text that begins with * in quotes)`},
 	{"allow_address", consumer, `7: freeswitch.outbound.allow[0]: is an address, not a network: add /32 for this address alone
 7: freeswitch.outbound.allow[1]: is an address, not a network: add /128 for this address alone`},
 	{"allow_empty", consumer, `7: freeswitch.outbound.allow: is empty: nobody could connect`},
@@ -155,11 +155,11 @@ var badFiles = []struct {
 	{"site_id_form", consumer, `2: livedeflect.site_id: is not an account id (letters and digits)`},
 	{"site_id_missing", consumer, `1: livedeflect.site_id: is missing: the LivePerson account id`},
 	{"skill_control", consumer, `10: profiles[0].skill: holds invalid UTF-8 or control characters`},
-	{"syntax", consumer, `3: is not YAML: mapping values are not allowed in this context`},
-	{"tabs", consumer, `3: is not YAML: found character that cannot start any token (a tab? indent with spaces)`},
+	{"syntax", consumer, `3: is not YAML: mapping values are not allowed in this context (put text that holds a colon and a blank in quotes)`},
+	{"tabs", consumer, `3: is not YAML: found character that cannot start any token (indent with blanks, not with tabs)`},
 	{"tag_mismatch", consumer, `2: livedeflect.site_id: must be text: put it in quotes`},
 	{"text_control", consumer, `11: profiles[0].text: holds invalid UTF-8 or control characters`},
-	{"text_is_list", consumer, `11: profiles[0].text: must be text; write "" for none`},
+	{"text_is_list", consumer, `11: profiles[0].text: must be text: put it in quotes, as it begins with { or [; write "" for none`},
 	{"text_is_null", consumer, `11: profiles[0].text: must be text; write "" for none`},
 	{"text_is_number", consumer, `2: livedeflect.site_id: must be text: put it in quotes`},
 	{"text_long", consumer, `12: profiles[0].text: has 11 characters; at most 10`},

@@ -121,14 +121,14 @@ func (d *decoder) document(data []byte) *yaml.Node {
 		d.bad("", 1, "is empty: copy examples/freeswitch/starter.yaml and change it")
 		return nil
 	case err != nil:
-		d.syntax(err)
+		d.syntax(data, err)
 		return nil
 	}
 	switch err := dec.Decode(&next); {
 	case err == nil:
 		d.bad("", next.Line, `begins a second document: remove the line "---" and what follows`)
 	case !errors.Is(err, io.EOF):
-		d.syntax(err)
+		d.syntax(data, err)
 	}
 	if len(doc.Content) != 1 {
 		d.bad("", 1, "is empty: copy examples/freeswitch/starter.yaml and change it")
@@ -144,29 +144,6 @@ func (d *decoder) document(data []byte) *yaml.Node {
 		return nil
 	}
 	return root
-}
-
-var syntaxForm = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)$`)
-
-// syntax notes what the parser says, except for the two messages that quote
-// the file.
-func (d *decoder) syntax(err error) {
-	line, text := 1, "cannot be parsed"
-	if m := syntaxForm.FindStringSubmatch(err.Error()); m != nil {
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			line = n
-		}
-		text = m[2]
-	}
-	switch {
-	case strings.Contains(text, "referenced"):
-		text = "an alias has no anchor (put text that begins with * in quotes)"
-	case strings.Contains(text, "cannot decode"):
-		text = "a value does not fit the tag before it (remove the tag)"
-	case strings.Contains(text, "cannot start any token"):
-		text += " (a tab? indent with spaces)"
-	}
-	d.bad("", line, "is not YAML: %s", text)
 }
 
 var keyForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
@@ -332,6 +309,8 @@ func text(dst *string) reader {
 			d.doubt(n, at, s)
 		case resolve(n).Kind == yaml.ScalarNode && resolve(n).ShortTag() != "!!null":
 			d.bad(at, n.Line, "must be text: put it in quotes")
+		case resolve(n).Style&yaml.FlowStyle != 0: // {{.FirstName}} is a mapping to YAML
+			d.bad(at, n.Line, `must be text: put it in quotes, as it begins with { or [; write "" for none`)
 		default:
 			d.bad(at, n.Line, `must be text; write "" for none`)
 		}
