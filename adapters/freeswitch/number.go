@@ -41,7 +41,7 @@ func (s *session) askNumber() (ending, bool) {
 			continue
 		default:
 			s.ch.call = call
-			return s.bye(endFor(deflect.Ineligible, reason, err)), false
+			return s.bye(notTexted(err)), false
 		}
 		e, c := s.readBack(try, digits)
 		switch {

@@ -67,6 +67,16 @@ func endFor(o deflect.Outcome, r deflect.Reason, cause error) ending {
 	return e
 }
 
+// notTexted is the ending of a call that Offer or Check refuses, each with an outcome of
+// its own.
+func notTexted(err error) ending {
+	outcome := deflect.Ineligible
+	if e := (*deflect.Error)(nil); errors.As(err, &e) {
+		outcome = e.Outcome
+	}
+	return endFor(outcome, deflect.ReasonOf(err), err)
+}
+
 // newSession returns the session of a call, which ends soon after stop does.
 func newSession(stop context.Context, s *Server, setup *setup, c conn) *session {
 	return &session{srv: s, setup: setup, line: newLine(c, stop), stop: stop, began: time.Now()}
@@ -279,7 +289,7 @@ func (s *setup) look(ch *channel) (p *profile, v *voice, no ending, textErr erro
 // refused is the ending of a call that gets no offer. A caller who was texted a
 // short while ago is told so; the others are not even answered.
 func (s *session) refused(err error) ending {
-	e := endFor(deflect.Ineligible, deflect.ReasonOf(err), err)
+	e := notTexted(err)
 	if e.Reason != deflect.ReasonCooldown || s.resultPrompt(e) == "" {
 		return s.toWaiting(e)
 	}
