@@ -184,9 +184,9 @@ func TestBearer(t *testing.T) {
 			}
 			client := realClient(t, serve(tt.api), func(c *Config) {
 				c.Auth = &bearer{tokenURL: serve(tokenHandler) + "/token", change: tt.change, traced: tt.traced}
-				c.LiveDeadline = time.Second
-				if tt.attempts > 1 {
-					c.LiveDeadline = 10 * time.Second
+				c.LiveDeadline = 10 * time.Second
+				if tt.reason == ReasonDeadline || tt.reason == ReasonTimeout {
+					c.LiveDeadline = time.Second
 				}
 			})
 			call := validCall()

@@ -127,7 +127,8 @@ var errBadSpan = errors.New("a span must end after it begins, begin after 1970, 
 // on, and remember that what you have is not all.
 //
 // The breaker has no say in it: reports are not live. Cancelling ctx ends the
-// iteration with a ReportError for the rest of the span.
+// iteration with a ReportError for the rest of the span; one that begins after
+// [Client.Close] is a ReportError that is [ErrClosed].
 func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if no := c.refuses(); no != nil {
