@@ -175,6 +175,9 @@ func start(name string, queue *daemon.LogQueue) (*daemon.Daemon, int) {
 	file, err := config.Load(name, os.Getenv)
 	if err != nil {
 		fmt.Fprintf(queue, "deflectd: not started, because of the configuration:\n%v\n", err)
+		for _, w := range file.Warnings { // one of them may be the cause
+			fmt.Fprintln(queue, "warning:", config.Located(name, w))
+		}
 		return nil, exitUsage
 	}
 	log, level := daemon.NewLogger(queue, file.Log)

@@ -51,7 +51,7 @@ func TestObey(t *testing.T) {
 
 func TestRunUsage(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
-	if err := os.WriteFile(bad, []byte("livedeflect: {consumer_secret: opensesame}\nbreaker: {failures: 0}\n"), 0o600); err != nil {
+	if err := os.WriteFile(bad, []byte("livedeflect: {consumer_secret: opensesame, domain: \"${POD}\"}\nbreaker: {failures: 0}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -70,6 +70,7 @@ func TestRunUsage(t *testing.T) {
 		{"bad file", []string{"--config", bad}, exitUsage, nil, []string{
 			"not started", bad + ":1: livedeflect.consumer_secret: does not belong in this file",
 			bad + ":1: livedeflect.site_id: is missing", bad + ":1: profiles: is empty", bad + ":2: breaker.failures: must be",
+			"warning: " + bad + ":1: livedeflect.domain: holds a reference such as ${NAME}",
 		}},
 	}
 	for _, tt := range tests {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,6 +20,10 @@ func (f *File) openLists(d *decoder, src source) {
 		if name == "" || d.blames("default_region") {
 			continue
 		}
+		where := ""
+		if !filepath.IsAbs(name) {
+			where = besides
+		}
 		name = src.path(name)
 		f.doNotText[i] = name
 		list, seen := open[name]
@@ -28,7 +33,7 @@ func (f *File) openLists(d *decoder, src source) {
 				text := strings.TrimPrefix(err.Error(), "do-not-text list: "+name+": ")
 				var path *fs.PathError
 				if errors.As(err, &path) {
-					text = "cannot be read: " + path.Err.Error()
+					text = "cannot be read: " + path.Err.Error() + where
 				}
 				d.badAt(at, "%s", text)
 			} else {

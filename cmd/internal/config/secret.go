@@ -121,10 +121,14 @@ func (src source) secret(d *decoder, o *origin, key, env string) (deflect.Secret
 		d.badAt(at, "and %s in the environment are both given: keep one", env)
 		return deflect.NewSecret(""), true
 	case o.file != "":
+		where := ""
+		if !filepath.IsAbs(o.file) {
+			where = besides
+		}
 		o.file = src.path(o.file)
 		data, open, err := src.readFile(o.file)
 		if err != nil {
-			d.badAt(at, "cannot be read: %s", cause(err))
+			d.badAt(at, "cannot be read: %s%s", cause(err), where)
 			return deflect.NewSecret(""), true
 		}
 		if open {
@@ -152,6 +156,9 @@ func (src source) secret(d *decoder, o *origin, key, env string) (deflect.Secret
 	}
 	return deflect.NewSecret(value), o.env || o.file != "" || d.blames(at) || d.blames(key)
 }
+
+// besides goes with a file that is not there.
+const besides = " (relative names are looked for beside the configuration)"
 
 // path makes the name of a secret file independent of where the file is read
 // from next.
