@@ -118,7 +118,7 @@ func TestSendEveryField(t *testing.T) {
 }
 
 var (
-	nonces = regexp.MustCompile(`oauth_nonce="[0-9a-f]+"`)
+	nonces = regexp.MustCompile(`oauth_nonce="[A-Z2-7]{26}"`)
 	stamps = regexp.MustCompile(`oauth_timestamp="[0-9]+"`)
 	times  = regexp.MustCompile(`"(deflectionAcceptTime|callBeginTime)": "[0-9]{13}"`)
 	port   = regexp.MustCompile(`127\.0\.0\.1:[0-9]+`)
