@@ -158,13 +158,13 @@ func (s *setup) lose(w *wire, reason Reason) (known bool) {
 // broken is the verdict of an attempt without an answer.
 func broken(ctx context.Context, w *wire, err error) verdict {
 	v := verdict{err: withoutAPIText(err)}
-	switch left := w.left(err); {
+	switch left := w.left(); {
 	case !left && ctx.Err() != nil:
 		v.outcome, v.reason, v.err = Failed, waiting(ctx), ended(ctx, beforeSent, v.err)
 		if v.reason == ReasonTimeout {
 			v.reason = ReasonDeadline
 		}
-	case !w.handedOver() && !ofNetwork(err):
+	case !w.handedOver() && !left && !w.tokenLost(err):
 		v.outcome, v.reason = Failed, ReasonUnauthorized
 		v.err = fmt.Errorf("the request got no credentials: %w", v.err)
 	case !left:

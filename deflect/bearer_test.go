@@ -126,6 +126,12 @@ func TestBearer(t *testing.T) {
 		return func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) }
 	}
 	sends := says(`{"callId":"473513","success":"true"}`)
+	within := func(r *http.Request) {
+		const before, after = `{"tenant":"7","payload":`, "}"
+		r.Body = io.NopCloser(io.MultiReader(strings.NewReader(before), r.Body, strings.NewReader(after)))
+		r.ContentLength += int64(len(before + after))
+		r.URL.Path = "/gateway"
+	}
 	wrapped := func(r *http.Request) { r.Body = struct{ io.ReadCloser }{r.Body} }
 	for name, tt := range map[string]struct {
 		token, api http.HandlerFunc // nil: nobody listens
@@ -136,11 +142,24 @@ func TestBearer(t *testing.T) {
 		attempts   int
 		tokens     int32
 	}{
-		"sent":                     {says(token), sends, nil, false, Sent, ReasonOK, 1, 1},
-		"no token server":          {nil, sends, nil, false, Failed, ReasonUnreachable, 3, 0},
-		"token reset":              {reset, sends, nil, false, Failed, ReasonUnreachable, 3, 3},
-		"token reset, traced":      {reset, sends, nil, true, Failed, ReasonUnreachable, 3, 3},
-		"token hangs":              {hang, sends, nil, false, Failed, ReasonDeadline, 1, 1},
+		"sent":                {says(token), sends, nil, false, Sent, ReasonOK, 1, 1},
+		"no token server":     {nil, sends, nil, false, Failed, ReasonUnreachable, 3, 0},
+		"token reset":         {reset, sends, nil, false, Failed, ReasonUnreachable, 3, 3},
+		"token reset, traced": {reset, sends, nil, true, Failed, ReasonUnreachable, 3, 3},
+		"token hangs":         {hang, sends, nil, false, Failed, ReasonDeadline, 1, 1},
+		"token closed": {func(w http.ResponseWriter, r *http.Request) {
+			c, _, _ := http.NewResponseController(w).Hijack()
+			c.Close()
+		}, sends, nil, false, Failed, ReasonUnreachable, 3, 3},
+		"token cut": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			io.WriteString(w, token[:9])
+		}, sends, nil, false, Failed, ReasonUnreachable, 3, 3},
+		"token is no HTTP": {func(w http.ResponseWriter, r *http.Request) {
+			c, _, _ := http.NewResponseController(w).Hijack()
+			io.WriteString(c, "SSH-2.0\r\n\r\n")
+			c.Close()
+		}, sends, nil, false, Failed, ReasonUnreachable, 3, 3},
 		"token refused":            {status(401), sends, nil, false, Failed, ReasonUnauthorized, 1, 1},
 		"token server error":       {status(500), sends, nil, false, Failed, ReasonUnauthorized, 1, 1},
 		"token cannot be read":     {says("<html>"), sends, nil, false, Failed, ReasonUnauthorized, 1, 1},
@@ -157,6 +176,8 @@ func TestBearer(t *testing.T) {
 			wrapped(r)
 			r.URL.Path = "/gateway"
 		}, false, Uncertain, ReasonConnectionLost, 1, 1},
+		"ours reset, within another body": {says(token), reset, within, false, Uncertain, ReasonConnectionLost, 1, 1},
+		"ours sent, within another body":  {says(token), sends, within, false, Sent, ReasonOK, 1, 1},
 		"ours reset, rewritten": {says(token), reset, func(r *http.Request) {
 			text, err := io.ReadAll(r.Body)
 			r.Body.Close()
@@ -266,4 +287,87 @@ func (b *besides) RoundTrip(req *http.Request) (*http.Response, error) {
 	<-b.fetched
 	conn.written.Add(1)
 	return nil, errors.New("broken pipe")
+}
+
+// authenticator is one of a function.
+type authenticator func(base http.RoundTripper, req *http.Request) (*http.Response, error)
+
+func (a authenticator) Transport(base http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) { return a(base, req) })
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// What the network says of a token that is fetched after our request proves nothing about
+// ours.
+func TestBearerAfterOurs(t *testing.T) {
+	ours := &http2Peer{answer: func(_ int, stream uint32) ([]byte, bool) {
+		return frame(frameHeaders, 5, stream, 0x8e), false // 500
+	}}
+	tokens := &http2Peer{answer: func(int, uint32) ([]byte, bool) { return goAway(0, codeCalm, ""), true }}
+	oursURL, oursNet := ours.start(t)
+	tokenURL, tokenNet := tokens.start(t)
+	client := realClient(t, oursURL, func(c *Config) {
+		c.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(tokenURL, req.URL.Host) {
+				return tokenNet.RoundTrip(req)
+			}
+			return oursNet.RoundTrip(req)
+		})
+		c.Auth = authenticator(func(base http.RoundTripper, req *http.Request) (*http.Response, error) {
+			resp, err := base.RoundTrip(req)
+			if err != nil {
+				return nil, err
+			}
+			resp.Body.Close()
+			req, err = http.NewRequestWithContext(req.Context(), http.MethodPost, tokenURL+"/token", strings.NewReader("grant_type=x"))
+			if err != nil {
+				return nil, err
+			}
+			if _, err = base.RoundTrip(req); err == nil {
+				t.Error("the token was had")
+			}
+			return nil, fmt.Errorf("get a token: %w", err)
+		})
+	})
+	wantResult(t, client, Uncertain, ReasonConnectionLost, 1)
+	if n := ours.n.Load(); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+}
+
+// An authenticator may read our body in a goroutine of its own while it fetches a token.
+func TestBearerBesideTheBody(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, `{"callId":"473513","success":"true"}`)
+	}))
+	defer srv.Close()
+	client := realClient(t, srv.URL, func(c *Config) {
+		c.Auth = authenticator(func(base http.RoundTripper, req *http.Request) (*http.Response, error) {
+			pr, pw := io.Pipe()
+			go func() {
+				io.Copy(pw, req.Body)
+				pw.Close()
+			}()
+			token, err := http.NewRequestWithContext(req.Context(), http.MethodPost, srv.URL+"/token", strings.NewReader("grant_type=x"))
+			if err != nil {
+				return nil, err
+			}
+			resp, err := base.RoundTrip(token)
+			if err != nil {
+				pr.Close()
+				return nil, err
+			}
+			resp.Body.Close()
+			ours := req.Clone(req.Context())
+			ours.Body, ours.ContentLength = pr, -1
+			return base.RoundTrip(ours)
+		})
+	})
+	for range 20 {
+		wantResult(t, client, Sent, ReasonOK, 1)
+	}
 }

@@ -226,7 +226,7 @@ func (c Config) endpoint() (root, field string, err error) {
 		return "", "BaseURL", errors.New("must be https (or http to a loopback address)")
 	}
 	u.Host = strings.TrimSuffix(u.Host, map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
-	if !signablePort(u) {
+	if _, is := c.Auth.(OAuth1); is && !signablePort(u) {
 		return "", "BaseURL", errors.New("has the port of the other scheme: 443 is for https, 80 for http")
 	}
 	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), "", nil

@@ -21,7 +21,9 @@ import (
 // with the same context: they do not count as the text's. As long as that one was not
 // handed to base no text was sent, so a token that cannot be had is [Failed]:
 // [ReasonUnreachable], and tried again, when the network failed, [ReasonDeadline] when
-// there was no time left, else [ReasonUnauthorized].
+// there was no time left, else [ReasonUnauthorized]. It has to be an error, not the answer of
+// whoever has the tokens. Ask for it before you read the text's body: what is sent
+// afterwards may hold it, and counts as possibly sent.
 type Authenticator interface {
 	Transport(base http.RoundTripper) http.RoundTripper
 }
@@ -110,13 +112,15 @@ func signable(req *http.Request) error {
 		}
 	}
 	switch {
+	case req.Method == "":
+		return errors.New("the request has no method")
 	case u.Path == "" || u.Opaque != "":
 		return errors.New("the URL has no path")
 	case !signablePort(u):
 		return errors.New("the URL has the port of the other scheme, or writes out that of its own")
 	case req.Host != "" && req.Host != u.Host:
 		return errors.New("the request names another host than its URL")
-	case req.Header.Get("Content-Type") == "application/x-www-form-urlencoded":
+	case strings.HasPrefix(strings.ToLower(req.Header.Get("Content-Type")), "application/x-www-form-urlencoded"):
 		return errors.New("the fields of a form are not signed here")
 	}
 	return nil

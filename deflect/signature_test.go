@@ -87,6 +87,10 @@ func TestSignable(t *testing.T) {
 		{"port 443 with http", "http://127.0.0.1:443" + contextAndInvite, nil, false},
 		{"the scheme's own port after IPv6", "http://[::1]:80" + contextAndInvite, nil, false},
 		{"another host", path, func(r *http.Request) { r.Host = "example.net" }, false},
+		{"no method", path, func(r *http.Request) { r.Method = "" }, false},
+		{"a form of a charset", path, func(r *http.Request) {
+			r.Header.Set("Content-Type", "Application/x-www-form-urlencoded; charset=utf-8")
+		}, false},
 		{"a form", path, func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }, false},
 	}
 	for _, tt := range tests {

@@ -75,17 +75,17 @@ func (c *countingConn) Write(p []byte) (int, error) {
 // transport, some of them after RoundTrip returned.
 type wire struct {
 	url  *url.URL
-	body bytes.Reader
-	sent io.ReadCloser // body, as the request has it
-	size int64
+	body watchedBody
 
 	mu      sync.Mutex
-	copied  bool // the authenticator read the body
-	handed  bool // signed and given to the transport
-	twice   bool // and again
-	asked   bool // the transport looked for a connection
-	got     bool // the transport had a connection
-	moved   bool // bytes left on a connection that it had before
+	others  bool  // the authenticator sent another request with a body
+	failed  bool  // another request did not get through
+	handed  bool  // signed and given to the transport
+	twice   bool  // and again
+	err     error // of the transport that it was given to
+	asked   bool  // the transport looked for a connection
+	got     bool  // the transport had a connection
+	moved   bool  // bytes left on a connection that it had before
 	counter *countingConn
 	base    int64
 	conn    *countingConn // also under HTTP/2
@@ -94,26 +94,37 @@ type wire struct {
 	hooks   httptrace.ClientTrace
 }
 
+// watchedBody is our body, which knows whether somebody has read of it.
+type watchedBody struct {
+	bytes bytes.Reader
+	read  atomic.Bool
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.read.Store(true)
+	return b.bytes.Read(p)
+}
+
+func (b *watchedBody) Close() error { return nil }
+
 // load gives a request its body. No GetBody: a transport that may read the body again
 // tries a request anew by itself in some cases, with the same nonce. Repeating is our
 // business.
 func (w *wire) load(req *http.Request, body []byte) {
-	w.body.Reset(body)
-	w.url, w.sent, w.size = req.URL, io.NopCloser(&w.body), int64(len(body))
-	req.Body, req.ContentLength = w.sent, w.size
+	w.url = req.URL
+	w.body.bytes.Reset(body)
+	req.Body, req.ContentLength = &w.body, int64(len(body))
 }
 
 // carries reports whether a request that has the context of ours may be ours: an
-// authenticator may send others before and beside it, for a token. Certainly another one
-// is that with another body, while nobody has read ours, to another place.
+// authenticator may send others before and beside it, for a token. Another one is that
+// without a body, and that with another body, while nobody has read ours, to another
+// place. Should it turn out to have read ours on its way, it was ours after all.
 func (w *wire) carries(req *http.Request) bool {
-	none := req.Body == nil || req.Body == http.NoBody
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.handed { // later the transport reads it
-		w.copied = w.copied || int64(w.body.Len()) != w.size
+	if req.Body == nil || req.Body == http.NoBody {
+		return false
 	}
-	return w.copied || req.Body == w.sent || req.ContentLength == w.size || req.ContentLength <= 0 && !none ||
+	return req.Body == &w.body || w.body.read.Load() ||
 		req.Method == http.MethodPost && req.URL.Host == w.url.Host && req.URL.Path == w.url.Path
 }
 
@@ -129,6 +140,22 @@ func (w *wire) handOver() *httptrace.ClientTrace {
 	w.handed = true
 	hooks.GetConn, hooks.GotConn = w.getConn, w.gotConn
 	return hooks
+}
+
+// ended notes what the transport said of our request. What an authenticator makes of it
+// may be about another one.
+func (w *wire) ended(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
+}
+
+// other notes a request that is not ours.
+func (w *wire) other(req *http.Request, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.others = w.others || req.Body != nil && req.Body != http.NoBody
+	w.failed = w.failed || err != nil
 }
 
 func (w *wire) getConn(string) {
@@ -194,22 +221,22 @@ func (w *wire) movedNow() bool {
 	return w.got && (w.counter == nil || w.counter.written.Load() != w.base)
 }
 
-// left reports whether the request may have left this machine, given the error
-// of RoundTrip, and been processed. It is false only on proof.
-func (w *wire) left(err error) bool {
+// left reports whether the request may have left this machine, and been processed, given
+// that RoundTrip failed. It is false only on proof.
+func (w *wire) left() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case !w.handed:
-		return false
+		return w.others && w.body.read.Load() // within another one
 	case w.got:
-		return (w.moved || w.movedNow()) && (w.twice || !unprocessed(err))
+		return w.moved || w.movedNow() && (w.twice || !unprocessed(w.err))
 	case w.asked:
 		return false
 	}
 	// A transport without trace hooks: only a failed dial is proof.
 	var op *net.OpError
-	return !ofNetwork(err) || errors.As(err, &op) && op.Op != "dial"
+	return w.twice || !ofNetwork(w.err) || errors.As(w.err, &op) && op.Op != "dial"
 }
 
 // unprocessedForm is what net/http says of a request of HTTP/2 that the server did not
@@ -246,6 +273,14 @@ func (w *wire) handedOver() bool {
 	return w.handed
 }
 
+// tokenLost reports whether a request for a token failed on its way, which is no word
+// about the keys. err is what the authenticator made of it.
+func (w *wire) tokenLost(err error) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed || ofNetwork(err) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
 type wireKey struct{}
 
 // handoff marks the point below the authenticator: what fails above it never
@@ -253,8 +288,20 @@ type wireKey struct{}
 type handoff struct{ base http.RoundTripper }
 
 func (h handoff) RoundTrip(req *http.Request) (*http.Response, error) {
-	if w, ok := req.Context().Value(wireKey{}).(*wire); ok && w.carries(req) {
-		req = req.WithContext(httptrace.WithClientTrace(req.Context(), w.handOver()))
+	w, ok := req.Context().Value(wireKey{}).(*wire)
+	if !ok {
+		return h.base.RoundTrip(req)
 	}
-	return h.base.RoundTrip(req)
+	if !w.carries(req) {
+		resp, err := h.base.RoundTrip(req)
+		w.other(req, err)
+		return resp, err
+	}
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), w.handOver()))
+	if req.Body == &w.body {
+		req.Body = io.NopCloser(&w.body.bytes) // net/http knows it, and sends it with the headers at once
+	}
+	resp, err := h.base.RoundTrip(req)
+	w.ended(err)
+	return resp, err
 }

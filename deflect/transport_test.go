@@ -407,7 +407,22 @@ func TestEarlierConnectionCounts(t *testing.T) {
 	trace.GotConn(httptrace.GotConnInfo{Conn: first})
 	first.written.Add(1)
 	trace.GotConn(httptrace.GotConnInfo{Conn: second})
-	if !w.left(errors.New("x")) {
+	if !w.left() {
+		t.Error("the bytes on the first connection are forgotten")
+	}
+}
+
+// ... also when the last connection says that it was not processed.
+func TestEarlierConnectionIsNotUnprocessed(t *testing.T) {
+	first, second := &countingConn{}, &countingConn{}
+	w := &wire{}
+	trace := w.handOver()
+	trace.GotConn(httptrace.GotConnInfo{Conn: first})
+	first.written.Add(1)
+	trace.GotConn(httptrace.GotConnInfo{Conn: second})
+	second.written.Add(1)
+	w.ended(errors.New("http2: Transport received GOAWAY from server ErrCode:ENHANCE_YOUR_CALM"))
+	if !w.left() {
 		t.Error("the bytes on the first connection are forgotten")
 	}
 }
