@@ -1,6 +1,7 @@
 package deflect
 
 import (
+	"bufio"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -31,7 +32,7 @@ func plain(h http.Header, body io.Reader) io.Reader {
 			case "gzip", "x-gzip":
 				zipped++
 			default:
-				return unreadable{errEncoding}
+				return unreadable{body}
 			}
 		}
 	}
@@ -41,17 +42,23 @@ func plain(h http.Header, body io.Reader) io.Reader {
 	case 1:
 		return &inflated{body: body}
 	}
-	return unreadable{errEncoding} // compressed again and again is a bomb, not an answer
+	return unreadable{body} // compressed again and again is a bomb, not an answer
 }
 
-type unreadable struct{ err error }
+// unreadable is a body that nobody can read, unless there is none.
+type unreadable struct{ body io.Reader }
 
-func (u unreadable) Read([]byte) (int, error) { return 0, u.err }
+func (u unreadable) Read([]byte) (int, error) {
+	if _, err := io.ReadFull(u.body, make([]byte, 1)); err != nil {
+		return 0, err
+	}
+	return 0, errEncoding
+}
 
 // inflated is what a body of gzip says.
 type inflated struct {
 	body io.Reader
-	z    *gzip.Reader
+	z    io.Reader
 	err  error
 	left int // of body, until something has to come out
 }
@@ -59,7 +66,7 @@ type inflated struct {
 func (i *inflated) Read(p []byte) (int, error) {
 	i.left = maxIdleBytes
 	if i.z == nil && i.err == nil {
-		i.z, i.err = gzip.NewReader(idle{i}) // io.EOF if there is no body at all
+		i.open()
 	}
 	if i.err != nil {
 		return 0, i.err
@@ -75,6 +82,16 @@ func (i *inflated) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	return 0, i.err
+}
+
+// open begins to read. A proxy may have inflated already, and left the header as it was.
+func (i *inflated) open() {
+	b := bufio.NewReader(idle{i})
+	if magic, _ := b.Peek(2); string(magic) != "\x1f\x8b" {
+		i.z = b
+		return
+	}
+	i.z, i.err = gzip.NewReader(b)
 }
 
 // idle is the body of an inflated one, through that limit.

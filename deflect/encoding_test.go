@@ -162,8 +162,9 @@ func TestContentEncodings(t *testing.T) {
 		{[]string{"br"}, sentAnswer, deflect.Uncertain, "Content-Encoding"},
 		{[]string{"gzip, +14043438646"}, zipped(sentAnswer), deflect.Uncertain, "Content-Encoding"},
 		{[]string{"deflate"}, sentAnswer, deflect.Uncertain, "Content-Encoding"},
-		{[]string{"gzip"}, sentAnswer, deflect.Uncertain, "gzip"},
+		{[]string{"gzip"}, sentAnswer, deflect.Sent, ""}, // a proxy inflated it, and left the header
 		{[]string{"gzip"}, "", deflect.Uncertain, ""},
+		{[]string{"br"}, "", deflect.Uncertain, ""},
 		{[]string{"gzip"}, zipped(sentAnswer)[:12], deflect.Uncertain, "EOF"},
 		{[]string{"gzip"}, zipped(sentAnswer)[:len(zipped(sentAnswer))-1], deflect.Uncertain, "EOF"},
 		{[]string{"gzip"}, zipped(sentAnswer)[:len(zipped(sentAnswer))-8] + "12345678", deflect.Uncertain, "gzip"},
@@ -261,5 +262,32 @@ func TestGzipBombs(t *testing.T) {
 			t.Errorf("%s: %d KB allocated", name, cost>>10)
 		}
 		c.Close()
+	}
+}
+
+// A refusal without a body says all by its status, whatever its Content-Encoding; and one
+// that was inflated on the way is read as it is.
+func TestRefusalsUnderAnEncoding(t *testing.T) {
+	for _, tt := range []struct {
+		status         int
+		encoding, body string
+		outcome        deflect.Outcome
+		reason         deflect.Reason
+	}{
+		{401, "br", "", deflect.Failed, deflect.ReasonUnauthorized},
+		{400, "deflate", "", deflect.Failed, deflect.ReasonRejected},
+		{403, "gzip", "<html>forbidden</html>", deflect.Failed, deflect.ReasonUnauthorized},
+		{401, "gzip", `{"error":"Invalid Nonce"}`, deflect.Uncertain, deflect.ReasonInvalidNonce},
+		{403, "br", "\x01\x02", deflect.Uncertain, deflect.ReasonBadResponse}, // who knows what it says
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newClient(t, nil, func(c *deflect.Config) {
+				c.Transport = encoded{&tt.status, []string{tt.encoding}, func() io.Reader { return strings.NewReader(tt.body) }}
+				c.Settle.Disabled = true // its lookups are beside what is asked for here
+			})
+			if res, err := c.Deflect(t.Context(), call()); res.Outcome != tt.outcome || res.Reason != tt.reason {
+				t.Errorf("%d, %s, %q: %+v, %v", tt.status, tt.encoding, tt.body, res, err)
+			}
+		})
 	}
 }
