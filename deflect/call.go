@@ -36,7 +36,7 @@ type Call struct {
 	Consent bool           // the caller agreed to be texted before the offer
 
 	// CallerInfo is shown to the agent: names with any JSON value, as encoding/json
-	// encodes it. Optional, at most 16 KiB as JSON, 32 levels deep. Invalid UTF-8, control
+	// encodes it (but for names of maps that have a MarshalText: they are what it says). Optional, at most 16 KiB as JSON, 32 levels deep. Invalid UTF-8, control
 	// characters but for line breaks and tabs, and names that come twice in one object are
 	// refused, also in what methods such as MarshalJSON return.
 	CallerInfo map[string]any

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -117,7 +117,7 @@ func (c *Client) DefaultRegion() string {
 
 func (c *Client) made() bool { return c != nil && c.setup.Load() != nil }
 
-var errNotMade = errors.New("this Client was not made by New")
+var errNotMade = fmt.Errorf("%w: this Client was not made by New", ErrInternal)
 
 // Deflect asks LiveDeflect to send the call's text and to hand its context to
 // the agents. It returns within the live deadline (a second more, should
@@ -125,7 +125,8 @@ var errNotMade = errors.New("this Client was not made by New")
 // case; the error is nil exactly when its outcome is [Sent], else an [*Error].
 //
 // At most one request that the API may have processed is sent: an attempt is
-// repeated only when nothing of it left this machine, or when a 429 names a time
+// repeated only when nothing of it left this machine, when HTTP/2 says that it was not
+// processed, or when a 429 names a time
 // that fits the deadline. An [Uncertain]
 // outcome means that a text may be on its way, so do not call Deflect again for
 // the same key press.
@@ -245,10 +246,11 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 // giveBack ends cooldowns, also when the time of the call is over: its caller waits
 // a second more for all of them, see Deflect.
 func (c *Client) giveBack(ctx context.Context, q *inquiry, keys []string, token string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
 	for _, key := range keys {
-		if err := c.cooldowns.Release(ctx, key, token); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second/time.Duration(len(keys)))
+		err := c.cooldowns.Release(ctx, key, token)
+		cancel()
+		if err != nil {
 			c.log.LogAttrs(ctx, slog.LevelWarn, "cooldown not given back: its caller is not texted until it ends",
 				slog.String("call_id", LogID(q.call.call.ExternalCallID)), slog.Any("err", cleanedError{err}))
 		}

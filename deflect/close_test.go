@@ -43,6 +43,12 @@ func TestCloseRefuses(t *testing.T) {
 		if len(ids) != 0 || len(errs) != 1 || !errors.Is(errs[0], deflect.ErrClosed) || deflect.ReasonOf(errs[0]) != deflect.ReasonShutdown {
 			t.Errorf("report: %q %v", ids, errs)
 		}
+		if s := c.Settle(t.Context(), "id", time.Now()); s.Result != deflect.SettledUnknown || !errors.Is(s.Err, deflect.ErrClosed) || deflect.NotSent(s.Err) {
+			t.Errorf("Settle: %+v", s)
+		}
+		if err := c.Reload(deflect.Config{SiteID: "1"}); !errors.Is(err, deflect.ErrClosed) {
+			t.Errorf("Reload: %v", err)
+		}
 		if n := len(api.Requests()); n != 0 {
 			t.Errorf("%d requests", n)
 		}

@@ -17,7 +17,8 @@
 //
 //	outcome     when                                                       the text
 //	sent        a 2xx whose success is true                                is on its way
-//	failed      4xx, 3xx, success false, or nothing left this machine      was certainly not sent
+//	failed      4xx, 3xx, success false, nothing left this machine, or
+//	            HTTP/2 says that it was not processed                      was certainly not sent
 //	uncertain   5xx, a lost connection, no answer in time, a cut answer,
 //	            or a nonce that was seen before: the request came twice    may have been sent
 //	ineligible  the number or the policy does not let this caller be texted was not asked for

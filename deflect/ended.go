@@ -12,6 +12,7 @@ var errLiveDeadline = errors.New("the live deadline passed")
 // context's error, its cause, and what it led to, which may be nothing.
 type endedError struct {
 	ctx, cause error
+	told       bool   // cause says more than ctx
 	when       string // such as "before the request was made"
 	err        error
 }
@@ -23,6 +24,7 @@ func ended(ctx context.Context, when string, err error) error {
 	if e.ctx == nil || e.cause == errSilent {
 		return err
 	}
+	e.told = !errors.Is(e.ctx, e.cause) && e.cause != errLiveDeadline // Is: a cause may be uncomparable
 	return e
 }
 
@@ -35,11 +37,11 @@ func (e *endedError) Error() string {
 		s = "the deadline of the context passed"
 	}
 	s += " " + e.when
-	if e.cause != e.ctx && e.cause != errLiveDeadline {
+	if e.told {
 		s += ": " + cleanedError{e.cause}.Error()
 	}
 	// net/http says the cause once more.
-	if e.err != nil && e.err != e.ctx && !errors.Is(e.err, e.cause) {
+	if e.err != nil && !errors.Is(e.ctx, e.err) && !errors.Is(e.err, e.cause) {
 		s += ": " + e.err.Error()
 	}
 	return s
@@ -75,7 +77,14 @@ func late(ctx context.Context, when string) verdict {
 	return v
 }
 
-var errNoTime = errors.New("the deadline left too little time for a request")
+// errNoTime matches [context.DeadlineExceeded]: the deadline is why.
+var errNoTime error = noTime{}
+
+type noTime struct{}
+
+func (noTime) Error() string { return "the deadline left too little time for a request" }
+
+func (noTime) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // What contexts cut short.
 const (
@@ -84,7 +93,7 @@ const (
 	inCooldowns   = "while the store of cooldowns was asked"
 	inTurn        = "while as many requests as allowed were under way"
 	beforeNext    = "before another attempt"
-	beforeSent    = "before anything of the request had left this machine"
+	beforeSent    = "before the request had left this machine, or was taken"
 	beforeAnswer  = "before the answer was there"
 	inReport      = "before all of it was read"
 )

@@ -76,7 +76,7 @@ func TestContextEnds(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				return nil, errors.New("no connection")
 			}}
-		}, nil, deflect.Failed, deflect.ReasonDeadline, 1, "before anything of the request had left this machine"},
+		}, nil, deflect.Failed, deflect.ReasonDeadline, 1, "before the request had left this machine, or was taken"},
 		{"an API that hangs", false, nil, func(_ *testing.T, _ *deflect.Client, api *deflecttest.Server) {
 			api.SetFault(&deflecttest.Fault{Hang: true})
 		}, deflect.Uncertain, deflect.ReasonTimeout, 1, "before the answer was there"},
@@ -386,4 +386,32 @@ func (b *stuckBody) Close() error {
 		close(b.closed)
 	}
 	return nil
+}
+
+// A deadline that leaves too little time for a request is why there was none.
+func TestTooLittleTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := deflecttest.New(keys)
+		c := newClient(t, api, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		res, err := c.Deflect(ctx, call())
+		if res.Reason != deflect.ReasonDeadline || !errors.Is(err, context.DeadlineExceeded) || !deflect.NotSent(err) || len(api.Requests()) != 0 {
+			t.Errorf("%+v, %v", res, err)
+		}
+	})
+}
+
+// uncomparable is an error that == panics for.
+type uncomparable []error
+
+func (uncomparable) Error() string { return "several things" }
+
+func TestUncomparableCause(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(uncomparable{errors.New("a")})
+	_, err := newClient(t, deflecttest.New(keys), nil).Offer(ctx, call())
+	if err == nil || !strings.Contains(err.Error(), "several things") || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
 }

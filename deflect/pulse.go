@@ -61,11 +61,7 @@ func (p *pulse) wait() wait {
 	now := time.Now()
 	if p.waits++; p.waits == 1 {
 		p.last = now
-		if p.timer == nil {
-			p.timer = time.AfterFunc(pulseEvery, p.tick)
-		} else {
-			p.timer.Reset(pulseEvery)
-		}
+		p.timer = time.AfterFunc(pulseEvery, p.tick) // not Reset: a bubble of synctest keeps its timers
 	}
 	return wait{pulse: p, began: now}
 }

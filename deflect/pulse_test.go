@@ -58,3 +58,14 @@ func TestPulse(t *testing.T) {
 		}
 	})
 }
+
+// A client of a bubble of synctest can be used outside of it afterwards.
+func TestPulseAfterABubble(t *testing.T) {
+	var p pulse
+	beat := func() {
+		wait := p.wait()
+		wait.end()
+	}
+	synctest.Test(t, func(*testing.T) { beat() })
+	beat()
+}

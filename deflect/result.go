@@ -72,7 +72,7 @@ const (
 //   - unreachable (failed): no byte of the request left this machine, or the server
 //     says that it did not process it (HTTP/2)
 //   - deadline (failed): the live deadline, or that of the context of Deflect,
-//     passed before a byte left
+//     passed before a byte left, or left too little time for a request
 //   - prompt (failed): the offer could not be played
 //   - switch (failed): the switch refused a command or broke the protocol
 //   - server_error (uncertain): 5xx
@@ -82,7 +82,7 @@ const (
 //   - invalid_nonce (uncertain): the API had seen our request before, so it came
 //     twice, and the first copy may have sent a text
 //   - bad_response (uncertain): a 2xx that is cut, unreadable or says nothing, or a
-//     4xx that is cut
+//     4xx that is cut or encoded otherwise than in gzip
 //   - canceled (failed, uncertain): the context of Deflect was cancelled
 //   - shutdown (failed): this process was told to stop before the caller had
 //     decided, or the Client was closed

@@ -49,7 +49,7 @@ type Settlement struct {
 	SentAt         time.Time     // when the text was sent, as the report says; zero unless sent
 	Lookups        int           // how often the report was read
 	Took           time.Duration // from the deflection to this result
-	Err            error         // why it is unknown, else nil
+	Err            error         // why it is unknown, else nil: one of the errors below, or an error of the report
 }
 
 // ErrClosed is the error of what a Client is asked for after [Client.Close], and of a
@@ -62,10 +62,18 @@ var (
 	ErrTooEarly   = errors.New("the report shows no text yet, which may be its lag: ask again later")
 	ErrOtherText  = errors.New("the report shows a text under the same id that may be another one: an earlier one, one to another spelling of the number, or the clocks differ")
 	errIncomplete = errors.New("an entry of the report could not be read, and may be the one")
-	errNameless   = errors.New("the report shows a text without an external call id, which may be the one")
+	errNameless   = unclear("the report shows a text without an external call id, which may be the one")
 	errLongLookup = errors.New("the lookup took too long")
-	errClocks     = errors.New("the clock of the API was changed too often meanwhile")
+	errClocks     = unclear("the clock of the API was changed too often meanwhile")
 )
+
+// unclear is why nobody can tell whose text the report shows.
+type unclear string
+
+func (u unclear) Error() string { return string(u) }
+
+// Is makes it an [ErrOtherText].
+func (u unclear) Is(target error) bool { return target == ErrOtherText }
 
 const (
 	// What the clocks here and there may differ by, for asking ...
@@ -86,7 +94,7 @@ const (
 // only when that was Settle.Limit ago: a report lags.
 func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time) Settlement {
 	if no := c.refuses(); no != nil {
-		return Settlement{ExternalCallID: externalCallID, Result: SettledUnknown, Err: no}
+		return Settlement{ExternalCallID: externalCallID, Result: SettledUnknown, Err: no.Err}
 	}
 	if externalCallID == "" {
 		return Settlement{Result: SettledUnknown, Err: &ValidationError{Field: "ExternalCallID", Code: CodeMissing, Detail: "is missing"}}

@@ -40,10 +40,11 @@ func (c *Client) newSetup(cfg Config) *setup {
 // account; nor can DefaultRegion and MaxTextLength, by which a call in progress was offered its
 // text (in another region its number could be a stranger's); nor can polling of the
 // report be switched on or off. A smaller MaxCooldowns takes effect at once: the
-// cooldowns that have the least time left end early. Of an embedder's own Cooldowns nothing is changed.
+// cooldowns that have the least time left end early, also those of texts that are just being
+// sent. Of an embedder's own Cooldowns nothing is changed.
 func (c *Client) Reload(cfg Config) error {
-	if !c.made() {
-		return c.refuses()
+	if no := c.refuses(); no != nil {
+		return no
 	}
 	c.reloading.Lock()
 	defer c.reloading.Unlock()

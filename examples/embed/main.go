@@ -72,7 +72,7 @@ func run(ctx context.Context, w io.Writer, cfg deflect.Config, from, to string) 
 	switch {
 	case err == nil:
 		fmt.Fprintf(w, "%s: a text is on its way, callId %s\n", result.Outcome, result.CallID)
-	case errors.Is(err, deflect.ErrUnauthorized):
+	case errors.Is(err, deflect.ErrUnauthorized) && deflect.NotSent(err):
 		return fmt.Errorf("check the keys: %w", err)
 	case deflect.NotSent(err):
 		fmt.Fprintf(w, "%s: no text, the caller waits on: %v\n", result.Outcome, err)

@@ -29,6 +29,8 @@ func TestRun(t *testing.T) {
 			"failed: no text, the caller waits on: deflect: rejected: no text was sent: HTTP 400 \"no such skill\"\n", nil, 0},
 		{"lost", deflecttest.Fault{Status: 503, Body: "{}"}, caller,
 			"uncertain: a text may be on its way, do not send again: deflect: server_error: a text may have been sent, do not send again: HTTP 503\n", nil, 0},
+		{"delivered twice", deflecttest.Fault{InvalidNonce: true}, caller,
+			"uncertain: a text may be on its way, do not send again: deflect: invalid_nonce: a text may have been sent, do not send again: HTTP 401 \"Invalid Nonce - Nonce has been previously used\"\n", nil, 0},
 		{"wrong keys", deflecttest.Fault{Status: 401}, caller, "", deflect.ErrUnauthorized, 0},
 		{"refused an offer: a landline", deflecttest.Fault{}, "+493012345678",
 			"not offered, the caller waits on: deflect: number_fixed_line: no text was sent: ANI is a landline, which cannot get a text\n", nil, 0},

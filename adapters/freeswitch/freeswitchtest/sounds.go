@@ -11,9 +11,10 @@ import (
 // machine, its sound_prefix. It is for Call.Exists. A name that is not absolute is one
 // below the folder. As in FreeSWITCH a file may also be in a folder beside it that
 // is named for its sampling rate, such as 8000. What plays without a file, such as a
-// tone_stream://, is always there.
+// tone_stream://, is always there; a file_string:// is when all of its files are.
 func Sounds(prefix string) func(file string) bool {
-	return func(file string) bool {
+	var exists func(file string) bool
+	exists = func(file string) bool {
 		if strings.HasPrefix(file, "say ") {
 			return true // Played.File of the application say
 		}
@@ -21,6 +22,14 @@ func Sounds(prefix string) func(file string) bool {
 			_, file, _ = strings.Cut(file, "}")
 		}
 		file, _, _ = strings.Cut(file, "@@") // where in the file it begins
+		if files, is := strings.CutPrefix(file, "file_string://"); is {
+			for one := range strings.SplitSeq(files, "!") {
+				if !exists(one) {
+					return false
+				}
+			}
+			return true
+		}
 		if strings.Contains(file, "://") || strings.HasPrefix(file, "say:") || strings.HasPrefix(file, "phrase:") {
 			return true
 		}
@@ -34,6 +43,7 @@ func Sounds(prefix string) func(file string) bool {
 		}
 		return found
 	}
+	return exists
 }
 
 func isFile(name string) bool {

@@ -20,21 +20,23 @@ func TestSounds(t *testing.T) {
 	}
 	exists := Sounds(prefix)
 	for file, want := range map[string]bool{
-		"ivr/a.wav":                  true,
-		"{volume=2}ivr/a.wav":        true,
-		"ivr/a.wav@@8000":            true,
-		"ivr/b.wav":                  true,
-		"ivr/c.wav":                  false,
-		"c.wav":                      false,
-		"a.wav":                      false,
-		"ivr":                        false,
-		"":                           false,
-		elsewhere + "/c.wav":         true,
-		elsewhere + "/d.wav":         false,
-		"tone_stream://%(100,0,440)": true,
-		"say:hello":                  true,
-		"say en number iterated 12":  true,
-		"phrase:hello":               true,
+		"ivr/a.wav":                         true,
+		"{volume=2}ivr/a.wav":               true,
+		"ivr/a.wav@@8000":                   true,
+		"ivr/b.wav":                         true,
+		"ivr/c.wav":                         false,
+		"c.wav":                             false,
+		"a.wav":                             false,
+		"ivr":                               false,
+		"":                                  false,
+		elsewhere + "/c.wav":                true,
+		elsewhere + "/d.wav":                false,
+		"tone_stream://%(100,0,440)":        true,
+		"file_string://ivr/a.wav!ivr/b.wav": true,
+		"file_string://ivr/a.wav!ivr/d.wav": false,
+		"say:hello":                         true,
+		"say en number iterated 12":         true,
+		"phrase:hello":                      true,
 	} {
 		if got := exists(file); got != want {
 			t.Errorf("%q: %v", file, got)
