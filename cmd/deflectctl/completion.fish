@@ -1,6 +1,7 @@
 # deflectctl completion fish | source
 function __deflectctl_complete
 	set -l word (commandline -ct)
+	set -l plain (string unescape -- "$word"); and set word $plain
 	set -l words (commandline -opc) "$word"
 	set -l program (string replace -r '^~' $HOME -- $words[1])
 	set -l flag (string match -r -- '^--[^=]*=' "$word")

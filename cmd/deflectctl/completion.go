@@ -160,7 +160,7 @@ func valuesOf(v *kong.Value) []string {
 	switch {
 	case v.Enum != "":
 		return v.EnumSlice()
-	case v.Tag.PlaceHolder == "FILE":
+	case v.Tag.PlaceHolder == "FILE", v.Tag.PlaceHolder == "DIR":
 		return []string{completeFiles}
 	}
 	return nil

@@ -223,7 +223,7 @@ func drawn(title string, height int, draw func(*charts.Painter) error) (template
 }
 
 // chartText is a text in a chart: attributes, size in pixels, and itself.
-var chartText = regexp.MustCompile(`<text ([^>]*font-size:([0-9.]+)px)[^>]*>([^<]*)</text>`)
+var chartText = regexp.MustCompile(`<text ([^>]*font-size:([0-9.]+)px[^>]*)>([^<]*)</text>`)
 
 // fitted makes every text as wide as the chart was laid out for, whatever font a browser
 // has: another one's letters may be wider, and would be cut off or run into each other.
@@ -234,7 +234,7 @@ func fitted(p *charts.Painter, svg string) string {
 		if err != nil {
 			return text
 		}
-		return fmt.Sprintf(`<text textLength="%d" lengthAdjust="spacingAndGlyphs" %s">%s</text>`, textWidth(p, m[3], pixels/pixelsPerPoint), m[1], m[3])
+		return fmt.Sprintf(`<text textLength="%d" lengthAdjust="spacingAndGlyphs" %s>%s</text>`, textWidth(p, m[3], pixels/pixelsPerPoint), m[1], m[3])
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 
 type settleCmd struct {
 	Config     string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
-	ExternalID string `required:"" name:"external-id" placeholder:"ID" help:"Your id of the call: call_id in the log, external_id of 'deflectctl send'."`
+	ExternalID string `required:"" name:"external-id" placeholder:"ID" help:"Your id of the call: external_id of 'deflectctl send', call_id in the log (which masks what may be a telephone number)."`
 	At         string `required:"" placeholder:"TIME" help:"When the text was asked for, to some minutes: RFC 3339, or seconds or milliseconds since 1970."`
 }
 
@@ -41,6 +41,9 @@ type settleResult struct {
 func (c *settleCmd) Run(a *app) error {
 	if c.ExternalID == "" || strings.TrimSpace(c.ExternalID) != c.ExternalID {
 		return usage("--external-id %q is empty or has blanks around it: no call has such an id", c.ExternalID)
+	}
+	if c.ExternalID == "?" || strings.Contains(c.ExternalID, "***") {
+		return usage("--external-id %q is as the log masks it: take the id from the system that gave it", c.ExternalID)
 	}
 	at, err := parseInstant(c.At)
 	if err != nil {

@@ -87,6 +87,12 @@ func TestSettleUsage(t *testing.T) {
 			t.Errorf("--at %s: exit code %d, stderr %q", at, code, stderr)
 		}
 	}
+	for _, id := range []string{"?", "case-***01"} { // which a report does not show, and so a text would count as not sent
+		code, stdout, stderr := invoke(t, "settle", "--config", config, "--external-id="+id, "--at", "1795000000")
+		if code != exitUsage || stdout != "" || !strings.Contains(stderr, "is as the log masks it") {
+			t.Errorf("--external-id %q: exit code %d, stderr %q, stdout %s", id, code, stderr, stdout)
+		}
+	}
 	for _, id := range []string{"", " call-1", "call-1\n"} {
 		code, stdout, stderr := invoke(t, "settle", "--config", config, "--external-id="+id, "--at", "1795000000")
 		if code != exitUsage || stdout != "" || !strings.Contains(stderr, "is empty or has blanks around it") {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"os"
 	"reflect"
 	"slices"
@@ -46,6 +47,11 @@ missing, a command was sent that FreeSWITCH refuses, or deflectd was not there.
 func (c *simulateSwitchCmd) Run(a *app) error {
 	if c.Calls < 1 {
 		return usage("--calls must be 1 or more")
+	}
+	for addr := range strings.SplitSeq(c.Daemon, "|") {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return usage("--daemon: %w: write host:port, several with | between them", err)
+		}
 	}
 	call := c.call()
 	results := make([]freeswitchtest.Result, c.Calls)
@@ -99,7 +105,7 @@ func (c *simulateSwitchCmd) unserved(results []freeswitchtest.Result) error {
 		switch {
 		case first != nil:
 		case r.Release == freeswitchtest.Unreached:
-			first = fmt.Errorf("nobody listens at %s: does deflectd run, with this freeswitch.outbound.listen? (%w)", c.Daemon, r.Unreached)
+			first = fmt.Errorf("%s cannot be reached: does deflectd run, with this freeswitch.outbound.listen? (%w)", c.Daemon, r.Unreached)
 		case r.Release == freeswitchtest.Broke:
 			first = fmt.Errorf("the connection to %s was closed before the call began: is this machine on freeswitch.outbound.allow, and less than max_calls in progress? The log of deflectd tells", c.Daemon)
 		default:

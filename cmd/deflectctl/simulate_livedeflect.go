@@ -70,7 +70,7 @@ func (c *simulateAPICmd) Run(a *app) error {
 	if !c.AllowRemote && !loopback(c.Listen) {
 		return usage("--listen %s can be reached by other machines: use 127.0.0.1, or add --allow-remote", c.Listen)
 	}
-	// As deflectd reads them.
+	// Without what is around them when they were copied.
 	cfg := deflecttest.Config{
 		SiteID: c.SiteID, ConsumerKey: c.ConsumerKey, Token: c.Token, KeepLast: 1000,
 		ConsumerSecret: cmp.Or(strings.TrimSpace(a.getenv("DEFLECT_CONSUMER_SECRET")), simulatorConsumerSecret),

@@ -26,7 +26,6 @@ func (f *File) check(d *decoder) {
 	if f.OutboundListen == f.HTTPListen && !strings.HasSuffix(f.HTTPListen, ":0") {
 		d.badAt("http.listen", "is the address of freeswitch.outbound.listen too: give them different ports")
 	}
-	f.checkAllow(d)
 	read := len(d.problems)
 	d.library(f.Deflect.Validate(), read)
 
@@ -38,6 +37,7 @@ func (f *File) check(d *decoder) {
 	fs := f.FreeSWITCH
 	fs.Client = client
 	d.library(fs.Validate(), read)
+	f.checkAllow(d)
 	for i, p := range f.FreeSWITCH.Profiles {
 		at := fmt.Sprintf("profiles[%d]", i)
 		checkInvite(d, client, at, p)
@@ -93,7 +93,7 @@ func (f *File) checkListen(d *decoder, at, addr, example string) {
 func (f *File) checkAllow(d *decoder) {
 	const at = "freeswitch.outbound.listen"
 	host, _, err := net.SplitHostPort(f.OutboundListen)
-	if err != nil || d.blames(at) || d.blames("freeswitch.outbound.allow") || len(f.FreeSWITCH.Allow) == 0 {
+	if err != nil || d.blames(at) || d.blamesIn("freeswitch.outbound.allow") || len(f.FreeSWITCH.Allow) == 0 {
 		return
 	}
 	ip, err := netip.ParseAddr(host)

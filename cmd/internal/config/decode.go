@@ -39,13 +39,21 @@ func (d *decoder) measure(data []byte) bool {
 		return false
 	}
 	n := 0
+	var last byte
 	for _, c := range data {
 		switch c {
-		case '\n', ',', '[', '{':
+		case ' ', '\t', '\r':
+			continue
+		case '\n':
+			if last != ',' && last != '[' && last != '{' { // else a value a line is two
+				n++
+			}
+		case ',', '[', '{':
 			n++
 		}
+		last = c
 	}
-	d.left = 10_000 + 4*n
+	d.left = maxValues + 4*n
 	if n > maxValues {
 		d.bad("", 1, "holds more than a million values: this is not a configuration of deflectd")
 	}
@@ -99,6 +107,11 @@ func (d *decoder) lineOf(at string) int {
 		at = at[:max(0, strings.LastIndexAny(at, ".["))]
 	}
 	return 1
+}
+
+// blamesIn reports whether a problem was noted at the path or in it.
+func (d *decoder) blamesIn(at string) bool {
+	return slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Path == at || strings.HasPrefix(p.Path, at+"[") })
 }
 
 // blames reports whether a problem was noted at the path or around it.
@@ -354,16 +367,16 @@ func oneOf[T any](tag, how string, dst *T, words []string, values []T) reader {
 func count(dst *int) reader { return whole(1, math.MaxInt, "of 1 or more", dst) }
 
 var (
-	decimalForm = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
-	codedForm   = regexp.MustCompile(`^[-+]?0[0-9xXoObB]|_`)
+	decimalForm = regexp.MustCompile(`^\+?(0|[1-9][0-9]*(_[0-9]+)*)$`)
+	codedForm   = regexp.MustCompile(`^[-+]?0[0-9xXoObB_]`)
 )
 
-// whole reads a whole number that is written as people write it: to YAML 050 is 40,
-// 0x10 is 16 and 1_0 is 10, which nobody means in a configuration.
+// whole reads a whole number that is written as people write it: to YAML 050 is 40 and
+// 0x10 is 16, which nobody means in a configuration.
 func whole(least, most int, span string, dst *int) reader {
 	return func(d *decoder, n *yaml.Node, at string) {
 		s, ok := scalar(n, "!!int", "!!float") // 08 is a float
-		v, err := strconv.Atoi(s)
+		v, err := strconv.Atoi(strings.ReplaceAll(s, "_", ""))
 		switch {
 		case ok && codedForm.MatchString(s):
 			d.bad(at, n.Line, "must be a whole number %s in plain decimal digits, such as 50: YAML takes 050 for 40 and 0x50 for 80", span)

@@ -11,7 +11,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-var referenceForm = regexp.MustCompile(`\$\{[A-Za-z_][^}]*\}|\$[A-Z][A-Z0-9_]+`)
+var (
+	// Without braces it may as well be money.
+	referenceForm = regexp.MustCompile(`\$\{[A-Za-z_][^}]*\}|^\$[A-Z][A-Z0-9_]+(/|$)`)
+	// Keys whose values can hold a #.
+	wordsForm = regexp.MustCompile(`\.(text|text_tag|skill|consumer_key|token|prompts\.[a-z_]+)$`)
+)
 
 const unfilled = "holds a reference such as ${NAME}, which nothing fills in: it counts as it stands, so write the value itself"
 
@@ -19,9 +24,9 @@ const unfilled = "holds a reference such as ${NAME}, which nothing fills in: it 
 // ends it at " #", and nothing fills in variables of the environment.
 func (d *decoder) doubt(n *yaml.Node, at, s string) {
 	// Behind anything but the words that callers read, a comment is just that, unless
-	// there is no blank after its #.
+	// there is no blank after its #, and the value could go on.
 	prose, comment := strings.HasSuffix(at, ".text"), strings.TrimPrefix(n.LineComment, "#")
-	if plain(n) && n.LineComment != "" && (prose || comment != "" && !strings.ContainsAny(comment[:1], " \t#")) {
+	if plain(n) && n.LineComment != "" && (prose || wordsForm.MatchString(at) && comment != "" && !strings.ContainsAny(comment[:1], " \t#")) {
 		d.warn(at, "ends before the #, where YAML begins a comment: put the text in quotes if the rest belongs to it, else the comment on a line of its own")
 	}
 	if refers(s) {

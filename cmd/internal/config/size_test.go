@@ -28,6 +28,23 @@ func TestManyNumbers(t *testing.T) {
 	}
 }
 
+// Profiles may share what they have in common.
+func TestManyAliases(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("livedeflect: {site_id: \"1\", domain: va, consumer_key: KEY}\nprofiles:\n")
+	for i := range 1000 {
+		countries, prompts := "*c", "*p"
+		if i == 0 {
+			countries = "&c [AT, BE, BG, CY, CZ, DE, DK, EE, ES, FI, FR, GR, HR, HU, IE, IT, LT, LU, LV, MT, NL, PL, PT, RO, SE, SI, SK]"
+			prompts = "&p {offer: a.wav, wait: \"\", sent: b.wav, failed: c.wav, uncertain: d.wav, already_sent: e.wav}"
+		}
+		fmt.Fprintf(&text, "  - {name: p%d, dialed: [\"+180055%05d\"], skill: sales, countries: %s, prompts: %s}\n", i, i, countries, prompts)
+	}
+	if _, err := Parse("x.yaml", []byte(text.String()), consumer); err != nil {
+		t.Fatalf("%.300v", err)
+	}
+}
+
 // Small files that stand for a lot, and large ones that stand for nothing, are refused
 // before they cost much; all of this would take minutes and gigabytes.
 func TestBombs(t *testing.T) {

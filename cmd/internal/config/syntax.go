@@ -57,7 +57,7 @@ type fault struct {
 }
 
 // reparsed is how much may be parsed again, in bytes: enough for some dozens of lines of
-// a usual file, and for what the parser looks ahead in a large one; a second at most.
+// a usual file, and for what the parser looks ahead in a large one; some seconds at most.
 func reparsed(size int) int { return min(256<<10+6*size, 8<<20) }
 
 // find returns the line where what is wrong begins and the line where that shows. They
