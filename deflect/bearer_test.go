@@ -371,3 +371,55 @@ func TestBearerBesideTheBody(t *testing.T) {
 		wantResult(t, client, Sent, ReasonOK, 1)
 	}
 }
+
+// An authenticator that does not wait for the end of what it sent knows nothing of it.
+func TestBearerLeavesEarly(t *testing.T) {
+	for name, change := range map[string]func(*http.Request){
+		"ours": func(*http.Request) {},
+		"within another one": func(r *http.Request) {
+			r.Body = struct{ io.ReadCloser }{r.Body}
+			r.URL.Path = "/gateway"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			began, ends := make(chan struct{}, 3), make(chan struct{})
+			client := realClient(t, "http://127.0.0.1:1", func(c *Config) {
+				c.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
+					began <- struct{}{}
+					<-ends
+					return nil, errors.New("too late")
+				})
+				c.Auth = authenticator(func(base http.RoundTripper, req *http.Request) (*http.Response, error) {
+					change(req)
+					go base.RoundTrip(req) //nolint:errcheck // that is what is tried here
+					<-began
+					return nil, errors.New("it took too long")
+				})
+			})
+			wantResult(t, client, Uncertain, ReasonConnectionLost, 1)
+			close(ends)
+		})
+	}
+}
+
+// A token that was had, and a body that was read for its digest, have sent nothing.
+func TestBearerDigest(t *testing.T) {
+	tokens := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer tokens.Close()
+	client := realClient(t, "http://127.0.0.1:1", func(c *Config) {
+		c.Auth = authenticator(func(base http.RoundTripper, req *http.Request) (*http.Response, error) {
+			token, err := http.NewRequestWithContext(req.Context(), http.MethodPost, tokens.URL, strings.NewReader("grant_type=x"))
+			if err != nil {
+				return nil, err
+			}
+			resp, err := base.RoundTrip(token)
+			if err != nil {
+				return nil, err
+			}
+			resp.Body.Close()
+			io.Copy(io.Discard, req.Body)
+			return nil, errors.New("no key for the digest")
+		})
+	})
+	wantResult(t, client, Failed, ReasonUnauthorized, 1)
+}

@@ -79,7 +79,7 @@ type Config struct {
 	// Transport replaces the HTTP transport, for tests and for embedders who
 	// bring their own; nil is [NewTransport], made anew every few minutes and when a
 	// connection fell silent, so that a changed name is followed. It must deliver a request at most
-	// once: one that tries again by itself breaks the promise of one text. Only NewTransport's can prove
+	// once, and not return while it may still send: one that tries again by itself breaks the promise of one text. Only NewTransport's can prove
 	// that a broken connection carried nothing; with another one a request that
 	// failed after it got a connection counts as possibly processed.
 	Transport http.RoundTripper
@@ -226,8 +226,11 @@ func (c Config) endpoint() (root, field string, err error) {
 		return "", "BaseURL", errors.New("must be https (or http to a loopback address)")
 	}
 	u.Host = strings.TrimSuffix(u.Host, map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
-	if _, is := c.Auth.(OAuth1); is && !signablePort(u) {
-		return "", "BaseURL", errors.New("has the port of the other scheme: 443 is for https, 80 for http")
+	switch c.Auth.(type) {
+	case OAuth1, *OAuth1:
+		if !signablePort(u) {
+			return "", "BaseURL", errors.New("has the port of the other scheme: 443 is for https, 80 for http")
+		}
 	}
 	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), "", nil
 }

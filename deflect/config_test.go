@@ -26,6 +26,9 @@ func TestConfigValidate(t *testing.T) {
 		{"loopback IPv6", func(c *Config) { c.Domain, c.BaseURL = "", "http://[::1]:8080" }, ""},
 		{"the scheme's own port", func(c *Config) { c.Domain, c.BaseURL = "", "http://[::1]:80/prefix" }, ""},
 		{"port 80 with https", func(c *Config) { c.Domain, c.BaseURL = "", "https://example.net:80" }, "BaseURL: has the port of the other scheme: 443 is for https, 80 for http"},
+		{"port 80 with https, and a pointer", func(c *Config) {
+			c.Domain, c.BaseURL, c.Auth = "", "https://example.net:80", &OAuth1{ConsumerKey: "k", ConsumerSecret: NewSecret("s")}
+		}, "BaseURL: has the port of the other scheme: 443 is for https, 80 for http"},
 		{"port 80 with https, and a bearer", func(c *Config) { c.Domain, c.BaseURL, c.Auth = "", "https://example.net:80", failingAuth{} }, ""},
 		{"whole host", func(c *Config) { c.Domain = "va.ivrdeflect.liveperson.net" }, ""},
 		{"no site", func(c *Config) { c.SiteID = "" }, "SiteID: is missing: the LivePerson account id"},

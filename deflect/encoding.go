@@ -87,11 +87,14 @@ func (i *inflated) Read(p []byte) (int, error) {
 // open begins to read. A proxy may have inflated already, and left the header as it was.
 func (i *inflated) open() {
 	b := bufio.NewReader(idle{i})
-	if magic, _ := b.Peek(2); string(magic) != "\x1f\x8b" {
+	switch magic, _ := b.Peek(2); {
+	case string(magic) == "\x1f\x8b":
+		i.z, i.err = gzip.NewReader(b)
+	case len(magic) == 0 || strings.IndexByte("{[<\" \t\r\n", magic[0]) >= 0:
 		i.z = b
-		return
+	default:
+		i.err = errEncoding // compressed otherwise
 	}
-	i.z, i.err = gzip.NewReader(b)
 }
 
 // idle is the body of an inflated one, through that limit.

@@ -40,7 +40,11 @@ func FuzzPlain(f *testing.F) {
 		case *inflated:
 			want, wantErr := "", error(nil)
 			if !bytes.HasPrefix(body, []byte("\x1f\x8b")) {
-				want = string(body[:min(len(body), most)])
+				if len(body) == 0 || bytes.ContainsAny(body[:1], "{[<\" \t\r\n") {
+					want = string(body[:min(len(body), most)])
+				} else {
+					wantErr = errEncoding
+				}
 			} else if z, zErr := gzip.NewReader(bytes.NewReader(body)); zErr == nil {
 				want, wantErr = read(z)
 			} else {

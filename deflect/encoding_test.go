@@ -278,6 +278,8 @@ func TestRefusalsUnderAnEncoding(t *testing.T) {
 		{400, "deflate", "", deflect.Failed, deflect.ReasonRejected},
 		{403, "gzip", "<html>forbidden</html>", deflect.Failed, deflect.ReasonUnauthorized},
 		{401, "gzip", `{"error":"Invalid Nonce"}`, deflect.Uncertain, deflect.ReasonInvalidNonce},
+		{401, "gzip", "\x78\x9cK", deflect.Uncertain, deflect.ReasonBadResponse}, // zlib
+		{401, "gzip", "\x1f", deflect.Uncertain, deflect.ReasonBadResponse},
 		{403, "br", "\x01\x02", deflect.Uncertain, deflect.ReasonBadResponse}, // who knows what it says
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -15,6 +15,7 @@ type endedError struct {
 	told       bool   // cause says more than ctx
 	when       string // such as "before the request was made"
 	err        error
+	more       bool // err says more than ctx and cause
 }
 
 // ended returns the error of what ctx cut short: err tells of the same, or is nil. That
@@ -24,8 +25,16 @@ func ended(ctx context.Context, when string, err error) error {
 	if e.ctx == nil || e.cause == errSilent {
 		return err
 	}
-	e.told = !errors.Is(e.ctx, e.cause) && e.cause != errLiveDeadline // Is: a cause may be uncomparable
+	e.told = !matches(e.ctx, e.cause) && !matches(e.cause, errLiveDeadline)
+	// net/http says the cause once more.
+	e.more = err != nil && !matches(e.ctx, err) && !matches(err, e.cause)
 	return e
+}
+
+// matches is errors.Is, also for causes that == panics for.
+func matches(err, target error) (is bool) {
+	defer func() { _ = recover() }()
+	return errors.Is(err, target)
 }
 
 func (e *endedError) Error() string {
@@ -40,8 +49,7 @@ func (e *endedError) Error() string {
 	if e.told {
 		s += ": " + cleanedError{e.cause}.Error()
 	}
-	// net/http says the cause once more.
-	if e.err != nil && !errors.Is(e.ctx, e.err) && !errors.Is(e.err, e.cause) {
+	if e.more {
 		s += ": " + e.err.Error()
 	}
 	return s

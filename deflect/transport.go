@@ -78,7 +78,8 @@ type wire struct {
 	body watchedBody
 
 	mu      sync.Mutex
-	others  bool  // the authenticator sent another request with a body
+	running int   // requests with a body that the transport has not ended
+	within  bool  // ours was read by the end of another one
 	failed  bool  // another request did not get through
 	handed  bool  // signed and given to the transport
 	twice   bool  // and again
@@ -138,6 +139,7 @@ func (w *wire) handOver() *httptrace.ClientTrace {
 		hooks, w.twice = &httptrace.ClientTrace{}, true
 	}
 	w.handed = true
+	w.running++
 	hooks.GetConn, hooks.GotConn = w.getConn, w.gotConn
 	return hooks
 }
@@ -148,14 +150,25 @@ func (w *wire) ended(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.err = err
+	w.running--
 }
 
-// other notes a request that is not ours.
-func (w *wire) other(req *http.Request, err error) {
+// other notes a request that is not ours, and returns what notes its end.
+func (w *wire) other(req *http.Request) (ended func(error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.others = w.others || req.Body != nil && req.Body != http.NoBody
-	w.failed = w.failed || err != nil
+	bodies := 0 // one that has none cannot hold ours
+	if req.Body != nil && req.Body != http.NoBody {
+		bodies = 1
+	}
+	w.running += bodies
+	return func(err error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.running -= bodies
+		w.within = w.within || bodies > 0 && w.body.read.Load()
+		w.failed = w.failed || err != nil
+	}
 }
 
 func (w *wire) getConn(string) {
@@ -227,8 +240,10 @@ func (w *wire) left() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
+	case w.running > 0:
+		return true // whoever waited for it did not wait for its end
 	case !w.handed:
-		return w.others && w.body.read.Load() // within another one
+		return w.within
 	case w.got:
 		return w.moved || w.movedNow() && (w.twice || !unprocessed(w.err))
 	case w.asked:
@@ -293,8 +308,9 @@ func (h handoff) RoundTrip(req *http.Request) (*http.Response, error) {
 		return h.base.RoundTrip(req)
 	}
 	if !w.carries(req) {
+		ended := w.other(req)
 		resp, err := h.base.RoundTrip(req)
-		w.other(req, err)
+		ended(err)
 		return resp, err
 	}
 	req = req.WithContext(httptrace.WithClientTrace(req.Context(), w.handOver()))

@@ -450,3 +450,16 @@ func TestPanicKeepsTheGaugeRight(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// odd counts as comparable, and its value is not.
+type odd struct{ detail any }
+
+func (odd) Error() string { return "an odd cause" }
+
+func TestOddCause(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(odd{[]int{1}})
+	if err := ended(ctx, beforeAnswer, odd{[]int{1}}); !strings.Contains(err.Error(), "an odd cause") {
+		t.Error(err)
+	}
+}

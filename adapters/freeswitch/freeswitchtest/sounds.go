@@ -21,7 +21,6 @@ func Sounds(prefix string) func(file string) bool {
 		if strings.HasPrefix(file, "{") {
 			_, file, _ = strings.Cut(file, "}")
 		}
-		file, _, _ = strings.Cut(file, "@@") // where in the file it begins
 		if files, is := strings.CutPrefix(file, "file_string://"); is {
 			for one := range strings.SplitSeq(files, "!") {
 				if !exists(one) {
@@ -30,6 +29,7 @@ func Sounds(prefix string) func(file string) bool {
 			}
 			return true
 		}
+		file, _, _ = strings.Cut(file, "@@") // where in the file it begins
 		if strings.Contains(file, "://") || strings.HasPrefix(file, "say:") || strings.HasPrefix(file, "phrase:") {
 			return true
 		}

@@ -33,10 +33,11 @@ func TestSounds(t *testing.T) {
 		elsewhere + "/d.wav":                false,
 		"tone_stream://%(100,0,440)":        true,
 		"file_string://ivr/a.wav!ivr/b.wav": true,
-		"file_string://ivr/a.wav!ivr/d.wav": false,
-		"say:hello":                         true,
-		"say en number iterated 12":         true,
-		"phrase:hello":                      true,
+		"file_string://ivr/a.wav@@8000!ivr/d.wav": false,
+		"file_string://ivr/a.wav!ivr/d.wav":       false,
+		"say:hello":                               true,
+		"say en number iterated 12":               true,
+		"phrase:hello":                            true,
 	} {
 		if got := exists(file); got != want {
 			t.Errorf("%q: %v", file, got)
