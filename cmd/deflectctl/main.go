@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -113,10 +112,13 @@ func main() {
 }
 
 func run(args []string, a app) int {
-	shown := &output{w: a.stdout}
+	shown := daemon.NewOutput(a.stdout)
 	a.stdout = shown
 	err := execute(args, &a)
-	if broken := shown.broken(); broken != nil {
+	if broken := shown.Err(); broken != nil {
+		if p, ok := errors.AsType[*fs.PathError](broken); ok {
+			broken = p.Err // without the name, which is /dev/stdout
+		}
 		// What a command makes of it does not matter: nobody can have read the rest.
 		err = fmt.Errorf("standard output cannot be written, and not all was shown: %w", broken)
 	}
@@ -159,32 +161,4 @@ func execute(args []string, a *app) error {
 		return usage("%w (see deflectctl --help)", err)
 	}
 	return parsed.Run(a)
-}
-
-// output is standard output. It remembers the first write that failed, whether or not
-// the writer minds: a full disk must not look like success.
-type output struct {
-	mu  sync.Mutex // guards err; simulators write from several goroutines
-	w   io.Writer
-	err error
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n, err := o.w.Write(p)
-	if o.err == nil {
-		o.err = err
-	}
-	return n, err
-}
-
-func (o *output) broken() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	var p *fs.PathError
-	if errors.As(o.err, &p) {
-		return p.Err // without the name, which is /dev/stdout
-	}
-	return o.err
 }

@@ -12,7 +12,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	stdlog "log"
@@ -62,7 +61,7 @@ func run(args []string, told signals, stdout, stderr io.Writer) int {
 	defer queue.Close()
 	var f flags
 	exited := -1
-	shown := &output{w: stdout}
+	shown := daemon.NewOutput(stdout)
 	parser, err := kong.New(&f,
 		kong.Name("deflectd"), kong.Description(description),
 		kong.Vars{"version": "deflectd " + daemon.ReadBuild().String()},
@@ -76,8 +75,8 @@ func run(args []string, told signals, stdout, stderr io.Writer) int {
 		args = []string{"--" + args[0]} // as deflectctl has them
 	}
 	_, err = parser.Parse(args)
-	if shown.err != nil {
-		fmt.Fprintln(queue, "deflectd: standard output cannot be written:", shown.err)
+	if err := shown.Err(); err != nil {
+		fmt.Fprintln(queue, "deflectd: standard output cannot be written:", err)
 		return exitRuntime
 	}
 	if exited >= 0 {
@@ -88,18 +87,6 @@ func run(args []string, told signals, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	return serve(f.Config, told, queue)
-}
-
-// output remembers that help or version could not be shown.
-type output struct {
-	w   io.Writer
-	err error
-}
-
-func (o *output) Write(p []byte) (n int, err error) {
-	n, err = o.w.Write(p)
-	o.err = errors.Join(o.err, err)
-	return n, err
 }
 
 func serve(name string, told signals, queue *daemon.LogQueue) int {
