@@ -180,6 +180,7 @@ func TestSwitchConcurrently(t *testing.T) {
 	}
 	t.Cleanup(s.Stop)
 	var tasks sync.WaitGroup
+	dropped := make(chan struct{})
 	for range 8 {
 		tasks.Go(func() {
 			conn, err := net.Dial("tcp", s.Addr())
@@ -200,6 +201,7 @@ func TestSwitchConcurrently(t *testing.T) {
 				_, _, _ = s.Calls(), s.Listeners(), w.Result()
 				w.HangUp()
 			}
+			<-dropped // there is somebody to drop until then
 			send("exit")
 			for range p.frames {
 				_ = s.Violations()
@@ -211,6 +213,7 @@ func TestSwitchConcurrently(t *testing.T) {
 			runtime.Gosched()
 		}
 		s.Drop()
+		close(dropped)
 	})
 	tasks.Wait()
 	equal(t, "calls", s.Calls(), 0)
