@@ -19,10 +19,10 @@ func TestKnownNumbers(t *testing.T) {
 				if ok != wantOK || got.country != want.country || got.national != want.national || got.e164 != want.e164 {
 					t.Errorf("%q in %q: %+v, %t, want %+v, %t", s, region, got, ok, want, wantOK)
 				}
-				if got.region() != want.region() || got.kind != want.kind || got.placeholder != want.placeholder {
+				if got.region != want.region || got.kind != want.kind || got.placeholder != want.placeholder {
 					t.Errorf("%q in %q: %+v, want %+v", s, region, got, want)
 				}
-				if ok && (got.region() != phonenumbers.GetRegionCodeForNumber(got.lib) || got.kind != phonenumbers.GetNumberType(got.lib)) {
+				if ok && (got.region != phonenumbers.GetRegionCodeForNumber(got.lib) || got.kind != phonenumbers.GetNumberType(got.lib)) {
 					t.Errorf("%q in %q: %+v", s, region, got)
 				}
 			}
@@ -78,7 +78,7 @@ func TestSharedNumbers(t *testing.T) {
 		wg.Go(func() {
 			for i := range 100 {
 				n, ok := PhoneNumber(fmt.Sprintf("+6140011%04d", i%7)).known("US")
-				if !ok || n.trunk() != fmt.Sprintf("040011%04d", i%7) || n.region() != "AU" {
+				if !ok || n.trunk() != fmt.Sprintf("040011%04d", i%7) || n.region != "AU" {
 					t.Errorf("%+v, %t", n, ok)
 				}
 				n.textable()

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/nyaruka/phonenumbers"
 )
@@ -49,7 +48,7 @@ type number struct {
 	national string // national significant number: no trunk prefix
 	e164     string
 	kind     phonenumbers.PhoneNumberType
-	home     *home
+	region   string // of ISO 3166, "" for a number of none
 	lib      *phonenumbers.PhoneNumber
 
 	// Of how it was written:
@@ -191,25 +190,8 @@ func parseNumber(plain, region string) (number, bool) {
 
 // looked is the number with what the number plan says of it.
 func (n number) looked() number {
-	n.kind = phonenumbers.GetNumberType(n.lib)
-	n.home = new(home)
+	n.region, n.kind = inPlan(n.lib.GetCountryCode(), n.national)
 	return n
-}
-
-// home is the region of a number, looked up when it is first asked for: that costs
-// more than all the rest, and few rules go by it.
-type home struct {
-	once   sync.Once
-	region string
-}
-
-// region is of ISO 3166, "" for a number of none.
-func (n number) region() string {
-	if n.home == nil {
-		return ""
-	}
-	n.home.once.Do(func() { n.home.region = phonenumbers.GetRegionCodeForNumber(n.lib) })
-	return n.home.region
 }
 
 // northAmerican returns the ten digits of a whole number of the North American plan,

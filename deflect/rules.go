@@ -171,7 +171,7 @@ func (q *inquiry) country() Verdict {
 	case q.noNumber || q.call.customer == (number{}):
 		return skipped
 	}
-	region := q.call.customer.region()
+	region := q.call.customer.region
 	if !q.policy.countries[region] {
 		if region == "" || region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY {
 			region = "no country"
