@@ -32,10 +32,10 @@ func (c *Client) attempts(ctx context.Context, s *setup, externalID string, body
 		}
 		v := c.attempt(ctx, s, externalID, body)
 		var wait time.Duration
-		switch v.reason {
-		case ReasonUnreachable, ReasonInternal:
+		switch v.reason.row().again {
+		case soon:
 			wait = time.Duration(n*n)*100*time.Millisecond + rand.N(50*time.Millisecond)
-		case ReasonRateLimited:
+		case whenAsked:
 			if v.retryAfter < 0 {
 				return v, n
 			}

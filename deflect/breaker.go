@@ -30,21 +30,10 @@ var breakerStates = []string{"closed", "half_open", "open"}
 type health int
 
 const (
-	healthy health = iota // it is alive
+	silent  health = iota // it tells nothing
+	healthy               // it is alive
 	sick                  // callers should not be offered a text
-	silent                // it tells nothing
 )
-
-func (r Reason) health() health {
-	switch r {
-	case ReasonServerError, ReasonRateLimited, ReasonTimeout, ReasonConnectionLost, ReasonBadResponse,
-		ReasonUnreachable, ReasonDeadline, ReasonUnauthorized, ReasonInvalidNonce, ReasonRedirected:
-		return sick
-	case ReasonOK, ReasonRejected:
-		return healthy
-	}
-	return silent
-}
 
 // localBreaker is the breaker of one process.
 type localBreaker struct {

@@ -190,7 +190,7 @@ func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v ver
 			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) || v.status == 0 && wait.end() || v.known {
 				return silent
 			}
-			return cmp.Or(v.told, v.reason).health()
+			return cmp.Or(v.told, v.reason).row().health
 		})
 		if !ran {
 			return verdict{outcome: Failed, reason: ReasonBreakerOpen}

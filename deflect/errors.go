@@ -140,40 +140,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is matches the class of the reason.
-func (e *Error) Is(target error) bool { return target != nil && classOf(e.Reason) == target }
-
-// classOf returns the class of a reason that an error can have. The others are how a
-// caller decided.
-func classOf(r Reason) error {
-	switch r {
-	case ReasonInvalidCall, ReasonNumberHidden, ReasonNumberInvalid, ReasonNumberFixedLine, ReasonNumberNotTextable:
-		return ErrInvalidCall
-	case ReasonNoProfile, ReasonAlreadyAsked, ReasonNumberNotMobile, ReasonCountry, ReasonNoConsent, ReasonOptedOut, ReasonOutsideHours, ReasonWaitTooShort,
-		ReasonNotSampled, ReasonCooldown, ReasonCooldownUnknown:
-		return ErrIneligible
-	case ReasonBreakerOpen:
-		return ErrBreakerOpen
-	case ReasonUnauthorized, ReasonInvalidNonce:
-		return ErrUnauthorized
-	case ReasonRateLimited:
-		return ErrRateLimited
-	case ReasonRejected, ReasonRedirected:
-		return ErrRejected
-	case ReasonUnreachable, ReasonDeadline, ReasonServerError, ReasonTimeout, ReasonConnectionLost:
-		return ErrUnavailable
-	case ReasonBadResponse:
-		return ErrBadResponse
-	case ReasonCanceled:
-		return ErrCanceled
-	case ReasonPrompt, ReasonSwitch:
-		return ErrSwitch
-	case ReasonShutdown:
-		return ErrClosed
-	case ReasonInternal:
-		return ErrInternal
-	}
-	return nil
-}
+func (e *Error) Is(target error) bool { return target != nil && e.Reason.row().class == target }
 
 // ReasonOf returns the reason that an error of this package carries:
 // [ReasonOK] for nil, [ReasonInternal] for an error that is not ours.

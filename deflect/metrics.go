@@ -6,20 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// requestResults are the reasons that one request can end with.
-var requestResults = []Reason{
-	ReasonOK, ReasonUnauthorized, ReasonInvalidNonce, ReasonRateLimited, ReasonRejected, ReasonRedirected,
-	ReasonUnreachable, ReasonDeadline, ReasonServerError, ReasonTimeout, ReasonConnectionLost,
-	ReasonBadResponse, ReasonCanceled, ReasonInternal,
-}
-
-// reportResults are the reasons that a request for the report can end with.
-var reportResults = []Reason{
-	ReasonOK, ReasonUnauthorized, ReasonInvalidNonce, ReasonRateLimited, ReasonRejected, ReasonRedirected,
-	ReasonUnreachable, ReasonServerError, ReasonTimeout, ReasonConnectionLost,
-	ReasonBadResponse, ReasonCanceled, ReasonInternal,
-}
-
 // metrics are the series of one Client, all present from the start and with
 // their handles resolved.
 type metrics struct {
@@ -36,7 +22,7 @@ type metrics struct {
 }
 
 func newMetrics() (*metrics, []prometheus.Collector) {
-	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{
+	byOutcome := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_outcomes_total",
 		Help: "Calls by their final outcome and its reason, also of calls that were not offered a text.",
 	}, []string{"outcome", "reason"})
@@ -80,16 +66,18 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		Name: "deflect_cooldowns_evicted_total",
 		Help: "Cooldowns that ended early because there was no room for more; their callers can be texted again too soon.",
 	})
-	for _, p := range pairs {
-		m.outcomes[p.outcome] = map[Reason]prometheus.Counter{}
-		for _, r := range p.reasons {
-			m.outcomes[p.outcome][r] = outcomes.WithLabelValues(string(p.outcome), string(r))
+	for _, row := range reasons {
+		for _, o := range row.outcomes {
+			if m.outcomes[o] == nil {
+				m.outcomes[o] = map[Reason]prometheus.Counter{}
+			}
+			m.outcomes[o][row.reason] = byOutcome.WithLabelValues(string(o), string(row.reason))
+		}
+		if row.request {
+			m.requests[row.reason] = requests.WithLabelValues(string(row.reason))
 		}
 	}
-	for _, r := range requestResults {
-		m.requests[r] = requests.WithLabelValues(string(r))
-	}
-	for _, r := range reportResults {
+	for r := range reportEnds {
 		m.reports[r] = reports.WithLabelValues(string(r))
 	}
 	for _, r := range settleResults {
@@ -98,7 +86,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	for _, s := range breakerStates {
 		m.transitions[s] = transitions.WithLabelValues(s)
 	}
-	return m, []prometheus.Collector{outcomes, requests, reports, settled, transitions, m.duration, m.inFlight, m.settleOpen, m.cooldownsEvicted}
+	return m, []prometheus.Collector{byOutcome, requests, reports, settled, transitions, m.duration, m.inFlight, m.settleOpen, m.cooldownsEvicted}
 }
 
 func newCooldownGauge(m *memoryCooldowns) prometheus.Collector {

@@ -59,7 +59,7 @@ type ReportError struct {
 
 func (e *ReportError) Error() string {
 	s := fmt.Sprintf("deflect: report: %s: the events from %s to %s are missing", e.Reason, e.From.UTC().Format(time.RFC3339), e.To.UTC().Format(time.RFC3339))
-	if advice := e.advice(); advice != "" {
+	if advice := reportEnds[e.Reason].advice; advice != "" {
 		s += "; " + advice
 	}
 	if e.Err != nil {
@@ -68,37 +68,44 @@ func (e *ReportError) Error() string {
 	return s
 }
 
-// advice says what to do.
-func (e *ReportError) advice() string {
-	switch e.Reason {
-	case ReasonUnauthorized, ReasonInvalidNonce:
-		return "ask LivePerson whether these keys may read reports"
-	case ReasonRateLimited:
-		return "ask again later, or with longer windows"
-	case ReasonRejected:
-		return "check the account id, and whether the report still reaches back so far"
-	case ReasonRedirected, ReasonBadResponse:
-		return "what answered is no LiveDeflect API: check its address, and proxies on the way"
-	case ReasonServerError, ReasonTimeout, ReasonConnectionLost, ReasonUnreachable:
-		return "ask again later, or with shorter windows"
-	}
-	return ""
-}
-
 // Unwrap returns the cause.
 func (e *ReportError) Unwrap() error { return e.Err }
 
 // Is matches the class of the reason.
-func (e *ReportError) Is(target error) bool { return target != nil && classOf(e.Reason) == target }
+func (e *ReportError) Is(target error) bool { return target != nil && e.Reason.row().class == target }
+
+// reportEnd is what a request for the report ended with.
+type reportEnd struct {
+	again    bool   // the same request may pass later
+	hopeless bool   // every other window would meet the same
+	advice   string // what to do
+}
+
+const (
+	shorterWindows = "ask again later, or with shorter windows"
+	otherServer    = "what answered is no LiveDeflect API: check its address, and proxies on the way"
+	otherKeys      = "ask LivePerson whether these keys may read reports"
+)
+
+// reportEnds is every reason that a request for the report can end with.
+var reportEnds = map[Reason]reportEnd{
+	ReasonOK:             {},
+	ReasonUnauthorized:   {hopeless: true, advice: otherKeys},
+	ReasonInvalidNonce:   {hopeless: true, advice: otherKeys},
+	ReasonRateLimited:    {again: true, advice: "ask again later, or with longer windows"},
+	ReasonRejected:       {advice: "check the account id, and whether the report still reaches back so far"},
+	ReasonRedirected:     {hopeless: true, advice: otherServer},
+	ReasonBadResponse:    {advice: otherServer},
+	ReasonUnreachable:    {again: true, advice: shorterWindows},
+	ReasonServerError:    {again: true, advice: shorterWindows},
+	ReasonTimeout:        {again: true, advice: shorterWindows},
+	ReasonConnectionLost: {again: true, advice: shorterWindows},
+	ReasonCanceled:       {hopeless: true},
+	ReasonInternal:       {again: true},
+}
 
 // hopeless reports whether every other window would meet the same.
-func (e *ReportError) hopeless() bool {
-	switch e.Reason {
-	case ReasonUnauthorized, ReasonInvalidNonce, ReasonRedirected, ReasonCanceled:
-		return true
-	}
-	return false
-}
+func (e *ReportError) hopeless() bool { return reportEnds[e.Reason].hopeless }
 
 // LongestReport is the longest span of a report: ten years.
 const LongestReport = 10 * 366 * 24 * time.Hour

@@ -214,7 +214,7 @@ func (s *settler) lookUp(ctx context.Context, doubts []*doubt, spans func() []pe
 				}
 			}
 			var lost *ReportError
-			if errors.As(gap, &lost) && (mayPass(lost.Reason) || lost.hopeless()) {
+			if errors.As(gap, &lost) && (reportEnds[lost.Reason].again || lost.hopeless()) {
 				break // the other spans would only cost as much time
 			}
 		}

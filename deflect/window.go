@@ -62,7 +62,7 @@ func (c *Client) fetch(ctx context.Context, s *setup, w period, gaveUp *atomic.B
 		case v.reason == ReasonInvalidNonce && !nonceRefused:
 			nonceRefused = true
 			continue
-		case n < len(reportPauses) && !gaveUp.Load() && mayPass(v.reason) && v.retryAfter <= maxRetryAfter:
+		case n < len(reportPauses) && !gaveUp.Load() && reportEnds[v.reason].again && v.retryAfter <= maxRetryAfter:
 			pause := max(v.retryAfter, reportPauses[n])
 			n++
 			select {
@@ -72,20 +72,11 @@ func (c *Client) fetch(ctx context.Context, s *setup, w period, gaveUp *atomic.B
 				v = verdict{reason: ReasonCanceled, err: ended(ctx, inReport, v.err)}
 			}
 		}
-		if mayPass(v.reason) {
+		if reportEnds[v.reason].again {
 			gaveUp.Store(true)
 		}
 		return &ReportError{From: w.from, To: w.to, Reason: v.reason, Err: v.err}
 	}
-}
-
-// mayPass reports whether asking again later can help.
-func mayPass(r Reason) bool {
-	switch r {
-	case ReasonServerError, ReasonRateLimited, ReasonTimeout, ReasonUnreachable, ReasonConnectionLost, ReasonInternal:
-		return true
-	}
-	return false
 }
 
 func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) bool) verdict {

@@ -18,7 +18,7 @@ import (
 // of outcomes and reasons are.
 func TestDocHasEveryMeaning(t *testing.T) {
 	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, "result.go", nil, parser.ParseComments)
+	file, err := parser.ParseFile(fset, "reason.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
