@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 const maxAnswerBytes = 64 << 10
@@ -76,10 +78,10 @@ func parseAnswer(body []byte) (answer, error) {
 	if id := scalar(f.CallID); isCallID(id) {
 		a.callID = id
 	}
-	a.message = clean(scalar(f.Error))
+	a.message = clean.Text(scalar(f.Error))
 	a.refused = a.message != ""
 	if !a.refused {
-		a.message = clean(scalar(f.Message))
+		a.message = clean.Text(scalar(f.Message))
 	}
 	return a, nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 var callIDForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
@@ -48,9 +50,9 @@ func parseSlowly(body []byte) (a answer, ok bool) {
 	if id := text("callId"); callIDForm.MatchString(id) {
 		a.callID = id
 	}
-	a.message = clean(text("error"))
+	a.message = clean.Text(text("error"))
 	if a.refused = a.message != ""; !a.refused {
-		a.message = clean(text("message"))
+		a.message = clean.Text(text("message"))
 	}
 	return a, true
 }

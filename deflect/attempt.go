@@ -2,8 +2,6 @@ package deflect
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +10,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 const (
@@ -48,7 +49,7 @@ func (c *Client) attempts(ctx context.Context, s *setup, externalID string, body
 		}
 		if !pause(ctx, wait) {
 			if ctx.Err() != nil && waiting(ctx) == ReasonCanceled {
-				v.told, v.reason, v.err = v.reason, ReasonCanceled, ended(ctx, beforeNext, v.err)
+				v.told, v.reason, v.err = v.reason, ReasonCanceled, cutoff.Error(ctx, cutoff.BeforeNext, v.err)
 			}
 			return v, n
 		}
@@ -131,7 +132,7 @@ func (s *setup) roundTrip(ctx context.Context, body []byte) verdict {
 	answer, err := readAnswer(plain(resp.Header, resp.Body))
 	v := judge(resp.StatusCode, resp.Header, answer, err)
 	if v.reason == ReasonBadResponse && ctx.Err() != nil {
-		v.reason, v.err = waiting(ctx), ended(ctx, beforeAnswer, v.err)
+		v.reason, v.err = waiting(ctx), cutoff.Error(ctx, cutoff.BeforeAnswer, v.err)
 	}
 	return v
 }
@@ -157,10 +158,10 @@ func (s *setup) lose(w *wire, reason Reason) (known bool) {
 
 // broken is the verdict of an attempt without an answer.
 func broken(ctx context.Context, w *wire, err error) verdict {
-	v := verdict{err: withoutAPIText(err)}
+	v := verdict{err: clean.BeyondNetwork(err)}
 	switch left := w.left(); {
 	case !left && ctx.Err() != nil:
-		v.outcome, v.reason, v.err = Failed, waiting(ctx), ended(ctx, beforeSent, v.err)
+		v.outcome, v.reason, v.err = Failed, waiting(ctx), cutoff.Error(ctx, cutoff.BeforeSent, v.err)
 		if v.reason == ReasonTimeout {
 			v.reason = ReasonDeadline
 		}
@@ -173,7 +174,7 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 			v.reason, v.err = ReasonInternal, limit
 		}
 	case ctx.Err() != nil:
-		v.outcome, v.reason, v.err = Uncertain, waiting(ctx), ended(ctx, beforeAnswer, v.err)
+		v.outcome, v.reason, v.err = Uncertain, waiting(ctx), cutoff.Error(ctx, cutoff.BeforeAnswer, v.err)
 	default:
 		v.outcome, v.reason = Uncertain, ReasonConnectionLost
 		var ne net.Error
@@ -183,28 +184,3 @@ func broken(ctx context.Context, w *wire, err error) verdict {
 	}
 	return v
 }
-
-// withoutAPIText cleans errors that may quote the API: net/http puts malformed
-// status lines and headers into its errors, whole. Errors of the network hold
-// addresses only and stay as they are.
-func withoutAPIText(err error) error {
-	if ofNetwork(err) {
-		return err
-	}
-	return cleanedError{err}
-}
-
-type cleanedError struct{ err error }
-
-// Error is clean, but for addresses in errors of the network and of TLS, which are for
-// whoever operates it. Elsewhere the same digits may be a number.
-func (e cleanedError) Error() string {
-	var host x509.HostnameError
-	var certificate *tls.CertificateVerificationError
-	if ofNetwork(e.err) || errors.As(e.err, &host) || errors.As(e.err, &certificate) {
-		return cleanBut(e.err.Error(), addresses)
-	}
-	return clean(e.err.Error())
-}
-
-func (e cleanedError) Unwrap() error { return e.err }

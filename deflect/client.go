@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 // Client sends deflections to one LiveDeflect account. It is safe for
@@ -172,12 +175,12 @@ func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v ver
 		return v, 0
 	}
 	body := q.setup.encode(q.call)
-	ctx, cancel := context.WithTimeoutCause(ctx, q.setup.LiveDeadline, errLiveDeadline)
+	ctx, cancel := context.WithTimeoutCause(ctx, q.setup.LiveDeadline, cutoff.ErrLiveDeadline)
 	defer cancel()
 	v = c.once(ctx, q, func() (v verdict) {
 		// Waiting may have left too little time for anything but doubt.
 		if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) < min(minAttempt, q.setup.LiveDeadline/2) {
-			return late(ctx, beforeRequest)
+			return late(ctx, cutoff.BeforeRequest)
 		}
 		sent := time.Now()
 		ran := q.setup.breaker.run(func() health {
@@ -214,7 +217,7 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 	for _, key := range keys {
 		done, ok := c.turns.take(ctx, key)
 		if !ok {
-			return late(ctx, inOtherCall)
+			return late(ctx, cutoff.InOtherCall)
 		}
 		defer done()
 	}
@@ -252,7 +255,7 @@ func (c *Client) giveBack(ctx context.Context, q *inquiry, keys []string, token 
 		cancel()
 		if err != nil {
 			c.log.LogAttrs(ctx, slog.LevelWarn, "cooldown not given back: its caller is not texted until it ends",
-				slog.String("call_id", LogID(q.call.call.ExternalCallID)), slog.Any("err", cleanedError{err}))
+				slog.String("call_id", LogID(q.call.call.ExternalCallID)), slog.Any("err", clean.Error{Err: err}))
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 // object is a JSON object that is being written, without its closing brace.
@@ -50,13 +52,13 @@ func flatInfo(info map[string]any) ([]byte, bool) {
 	slices.Sort(names)
 	o := make(object, 0, 32*len(info))
 	for _, name := range names {
-		if !printable(name, "\n\r\t") {
+		if !clean.Printable(name, "\n\r\t") {
 			return nil, false
 		}
 		o = o.name(name)
 		switch v := info[name].(type) {
 		case string:
-			if !printable(v, "\n\r\t") {
+			if !clean.Printable(v, "\n\r\t") {
 				return nil, false
 			}
 			o = appendText(o, v)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 // EventType is a step of a deflection, by the report's name for it. The vendor's
@@ -86,14 +88,14 @@ func (e Event) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("deflect_call_id", idText(e.CallID)),
 		slog.String("call_id", LogID(e.ExternalCallID)),
-		slog.String("type", clean(string(e.Type))),
+		slog.String("type", clean.Text(string(e.Type))),
 		slog.Time("time", e.Time),
 	)
 }
 
 // String shows what LogValue shows.
 func (e Event) String() string {
-	return "event " + clean(string(e.Type)) + " of callId " + idText(e.CallID) + " at " + e.Time.Format(time.RFC3339)
+	return "event " + clean.Text(string(e.Type)) + " of callId " + idText(e.CallID) + " at " + e.Time.Format(time.RFC3339)
 }
 
 // GoString is String for %#v.
@@ -105,7 +107,7 @@ func idText(id string) string {
 	if isCallID(id) {
 		return id
 	}
-	return clean(id)
+	return clean.Text(id)
 }
 
 // EventError is an entry of the report that is none. The entries around it are

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 // Hours are the opening hours of a messaging team, as people write them. The
@@ -128,15 +130,15 @@ func (h Hours) read(bad func(field, format string, args ...any)) *timetable {
 	for _, days := range sortedKeys(h.Week) {
 		list, err := readDays(days)
 		if err != nil {
-			bad("Hours.Week."+clean(days), "%w", err)
+			bad("Hours.Week."+clean.Text(days), "%w", err)
 		}
-		spans := readSpans(h.Week[days], func(i int, err error) { bad(fmt.Sprintf("Hours.Week.%s[%d]", clean(days), i), "%w", err) })
+		spans := readSpans(h.Week[days], func(i int, err error) { bad(fmt.Sprintf("Hours.Week.%s[%d]", clean.Text(days), i), "%w", err) })
 		if len(h.Week[days]) == 0 {
-			bad("Hours.Week."+clean(days), "has no span; leave the day out to be closed")
+			bad("Hours.Week."+clean.Text(days), "has no span; leave the day out to be closed")
 		}
 		for _, d := range list {
 			if named[d] {
-				bad("Hours.Week."+clean(days), "names %s, which another key names too", dayNames[d])
+				bad("Hours.Week."+clean.Text(days), "names %s, which another key names too", dayNames[d])
 			}
 			named[d] = true
 			tt.week[d] = spans

@@ -9,6 +9,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 var (
@@ -47,7 +49,7 @@ func encodeNumber(enc *jsontext.Encoder, n stdjson.Number) error {
 func encodeInfo(v any) (b []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = errors.New(panicText(p))
+			err = errors.New(clean.Panic(p))
 		}
 	}()
 	var out infoBuffer
@@ -72,7 +74,7 @@ func readInfo(b []byte) error {
 			return nil
 		case err != nil:
 			return err
-		case token.Kind() == '"' && !printable(token.String(), "\n\r\t"):
+		case token.Kind() == '"' && !clean.Printable(token.String(), "\n\r\t"):
 			return errInfoText
 		case dec.StackDepth() > maxInfoDepth:
 			return errInfoDeep

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 var (
@@ -28,7 +30,7 @@ func LogID(id string) string {
 	case !logIDForm.MatchString(id):
 		return "?"
 	}
-	return cleanBut(id, noNumbers)
+	return clean.But(id, noNumbers)
 }
 
 // noNumbers finds what is no telephone number in an id: UUIDs, long hexadecimal numbers,
@@ -40,7 +42,7 @@ func noNumbers(id string) [][]int {
 			found = append(found, at)
 		}
 	}
-	for _, at := range addresses(id) {
+	for _, at := range clean.Addresses(id) {
 		if at[0] > 0 && id[at[0]-1] == '@' {
 			found = append(found, at)
 		}

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 // ReportConfig says how the report is fetched.
@@ -244,7 +247,7 @@ func (r *reportRun) start(ctx context.Context, w period) *fetched {
 		defer func() {
 			// A defect on this goroutine would end the process, and every call with it.
 			if p := recover(); p != nil {
-				f.err = &ReportError{From: w.from, To: w.to, Reason: ReasonInternal, Err: errors.New("defect: " + panicText(p))}
+				f.err = &ReportError{From: w.from, To: w.to, Reason: ReasonInternal, Err: errors.New("defect: " + clean.Panic(p))}
 			}
 		}()
 		var batch []entry
@@ -267,7 +270,7 @@ func (r *reportRun) start(ctx context.Context, w period) *fetched {
 			return len(batch) < entriesPerBatch && size < bytesPerBatch || flush()
 		})
 		if len(batch) > 0 && !flush() && f.err == nil {
-			f.err = &ReportError{From: w.from, To: w.to, Reason: ReasonCanceled, Err: ended(ctx, inReport, nil)}
+			f.err = &ReportError{From: w.from, To: w.to, Reason: ReasonCanceled, Err: cutoff.Error(ctx, cutoff.InReport, nil)}
 		}
 	})
 	return f

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -122,49 +121,6 @@ func TestJudgeEveryStatus(t *testing.T) {
 	}
 }
 
-func TestMaskNumbers(t *testing.T) {
-	tests := map[string]string{
-		"14043438646":                 "***46",
-		"+1 (404) 343-8646 opted out": "+***46 opted out",
-		"404_343_8646":                "***46",
-		"404,343:8646":                "***46",
-		"404\u2013343\u20138646":      "***46",
-		"\uff14\uff10\uff14\uff13\uff14\uff13\uff18\uff16\uff14\uff16": "***\uff14\uff16",
-		"callId 473513 and 473514":                                     "callId 473513 and 473514",
-		"at 12:30, code 42":                                            "at 12:30, code 42",
-		"to 4043438646 from 8005550100.":                               "to ***46 from ***00.",
-		"":                                                             "",
-	}
-	for in, want := range tests {
-		if got := maskNumbers(in); got != want {
-			t.Errorf("maskNumbers(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
-// Addresses are for whoever operates it, in errors that are of the network.
-func TestAddressesStayInNetworkErrors(t *testing.T) {
-	tls := func(s string) error {
-		return fmt.Errorf("%s: %w", s, &net.OpError{Op: "remote error", Err: errors.New("x")})
-	}
-	for in, want := range map[string]string{
-		"certificate is valid for 127.0.0.1, 10.11.12.13, not 192.168.101.202": "certificate is valid for 127.0.0.1, 10.11.12.13, not 192.168.101.202",
-		"dial 192.168.101.202:8443 failed":                                     "dial 192.168.101.202:8443 failed",
-		"dial [2001:db8::1234:5678]:443 failed":                                "dial [2001:db8::1234:5678]:443 failed",
-		"not 2001:db8:1234:5678::9":                                            "not 2001:db8:1234:5678::9",
-		"4043438646 at 192.168.101.202":                                        "***46 at 192.168.101.202",
-		"404.343.8646":                                                         "***46",
-		"+14043438646":                                                         "+***46",
-	} {
-		if got := (cleanedError{tls(in)}).Error(); !strings.HasPrefix(got, want+":") {
-			t.Errorf("%q became %q", in, got)
-		}
-		if got := (cleanedError{errors.New("40.43.43.86")}).Error(); got != "***86" {
-			t.Errorf("a number in the form of an address became %q", got)
-		}
-	}
-}
-
 // What encoders and panics say may quote what they were given.
 func TestErrorsQuoteNobody(t *testing.T) {
 	for _, value := range []any{json.Number("+1 404 343 8646"), tellTale{}, tellTale{panics: true}, []any{json.Number("Jane Doe")}} {
@@ -180,24 +136,6 @@ func TestErrorsQuoteNobody(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range []any{"Jane Doe", errors.New("Jane Doe"), fmt.Errorf("Jane: %w", errors.New("x"))} {
-		func() {
-			defer func() {
-				if text := panicText(recover()); strings.Contains(text, "Jane") || !strings.Contains(text, "at response_test.go:") {
-					t.Errorf("%q", text)
-				}
-			}()
-			panic(p)
-		}()
-	}
-	func() {
-		defer func() {
-			if text := panicText(recover()); !strings.Contains(text, "index out of range") || !strings.Contains(text, "at response_test.go:") {
-				t.Errorf("%q", text)
-			}
-		}()
-		_ = []int{}[len(t.Name())]
-	}()
 }
 
 type tellTale struct{ panics bool }
@@ -257,7 +195,7 @@ func FuzzJudge(f *testing.F) {
 			return
 		}
 		m := api.Message
-		if len(m) > maxMessageBytes || !utf8.ValidString(m) || strings.IndexFunc(m, unicode.IsControl) >= 0 {
+		if len(m) > 256 || !utf8.ValidString(m) || strings.IndexFunc(m, unicode.IsControl) >= 0 {
 			t.Fatalf("message %q", m)
 		}
 		digits, gap := 0, 0

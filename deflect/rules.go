@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/nyaruka/phonenumbers"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 // Answer is what one rule says to a call.
@@ -105,7 +108,7 @@ func (q *inquiry) refusal(asked func(rule) bool) *Error {
 		}
 	}
 	if q.ctx.Err() != nil {
-		v := late(q.ctx, beforeRequest)
+		v := late(q.ctx, cutoff.BeforeRequest)
 		return &Error{Outcome: v.outcome, Reason: v.reason, Err: v.err}
 	}
 	return nil
@@ -269,7 +272,7 @@ func (q *inquiry) cooldown() Verdict {
 	if len(keys) == 0 {
 		return skipped
 	}
-	ctx, cancel := context.WithTimeoutCause(q.ctx, q.setup.LiveDeadline, errLiveDeadline) // a caller waits
+	ctx, cancel := context.WithTimeoutCause(q.ctx, q.setup.LiveDeadline, cutoff.ErrLiveDeadline) // a caller waits
 	defer cancel()
 	for _, key := range keys {
 		held, err := q.client.cooldowns.Held(ctx, key)
@@ -289,7 +292,7 @@ func (q *inquiry) cooldown() Verdict {
 // storeError is without numbers: a store may well quote its keys. That nobody waited for
 // it any more is not the store's fault.
 func storeError(ctx context.Context, err error) (Reason, error) {
-	err = ended(ctx, inCooldowns, fmt.Errorf("the store of cooldowns does not answer: %w", cleanedError{err}))
+	err = cutoff.Error(ctx, cutoff.InCooldowns, fmt.Errorf("the store of cooldowns does not answer: %w", clean.Error{Err: err}))
 	if ctx.Err() != nil && waiting(ctx) == ReasonCanceled {
 		return ReasonCanceled, err
 	}

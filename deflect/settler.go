@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 // settler settles doubts, one lookup at a time. Its goroutine lives while there
@@ -283,7 +285,7 @@ func (s *settler) tellOne(v Settlement) {
 	defer func() {
 		// On this goroutine it would end the process, and every call with it.
 		if p := recover(); p != nil {
-			s.client.log.Error("OnSettled panicked", "call_id", LogID(v.ExternalCallID), "panic", panicText(p))
+			s.client.log.Error("OnSettled panicked", "call_id", LogID(v.ExternalCallID), "panic", clean.Panic(p))
 		}
 	}()
 	s.client.setup.Load().OnSettled(v)

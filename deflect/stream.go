@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 // maxEventBytes bounds what is buffered of one entry of the report, or between
@@ -99,7 +101,7 @@ func (s *reportStream) answer() error {
 		case "error", "message":
 			var text string
 			if text, err = s.scalar(); text != "" {
-				message = clean(text)
+				message = clean.Text(text)
 			}
 		default:
 			err = s.dec.SkipValue()

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -251,7 +253,7 @@ func (w *wire) left() bool {
 	}
 	// A transport without trace hooks: only a failed dial is proof.
 	var op *net.OpError
-	return w.twice || !ofNetwork(w.err) || errors.As(w.err, &op) && op.Op != "dial"
+	return w.twice || !clean.OfNetwork(w.err) || errors.As(w.err, &op) && op.Op != "dial"
 }
 
 // unprocessedForm is what net/http says of a request of HTTP/2 that the server did not
@@ -275,13 +277,6 @@ func unprocessed(err error) bool {
 	return false
 }
 
-// ofNetwork reports whether it is the network that failed.
-func ofNetwork(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	return errors.As(err, &op) || errors.As(err, &dns)
-}
-
 func (w *wire) handedOver() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -293,7 +288,7 @@ func (w *wire) handedOver() bool {
 func (w *wire) tokenLost(err error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.failed || ofNetwork(err) || errors.Is(err, io.ErrUnexpectedEOF)
+	return w.failed || clean.OfNetwork(err) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 type wireKey struct{}

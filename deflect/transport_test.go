@@ -20,6 +20,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 // peer is a server that does to each connection what the test says.
@@ -459,7 +461,7 @@ func (odd) Error() string { return "an odd cause" }
 func TestOddCause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(odd{[]int{1}})
-	if err := ended(ctx, beforeAnswer, odd{[]int{1}}); !strings.Contains(err.Error(), "an odd cause") {
+	if err := cutoff.Error(ctx, cutoff.BeforeAnswer, odd{[]int{1}}); !strings.Contains(err.Error(), "an odd cause") {
 		t.Error(err)
 	}
 }

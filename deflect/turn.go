@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 // requestTurns lets so many requests be under way at a time; nil is as many as there are.
@@ -42,7 +44,7 @@ func (t requestTurns) take(ctx context.Context) (done func(), no verdict, ok boo
 		if waiting(ctx) == ReasonCanceled {
 			no.reason, no.err = ReasonCanceled, nil
 		}
-		no.err = ended(ctx, inTurn, no.err)
+		no.err = cutoff.Error(ctx, cutoff.InTurn, no.err)
 		return nil, no, false
 	}
 }

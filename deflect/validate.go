@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 // Limits of what a call may hold, beside Config.MaxTextLength. The vendor
@@ -177,35 +178,12 @@ func (v *validator) required(field, s string) {
 
 // text checks length and characters; allowed are control characters that may occur.
 func (v *validator) text(field, s string, limit int, allowed string) {
-	if !printable(s, allowed) {
+	if !clean.Printable(s, allowed) {
 		v.add(field, CodeCharacters, "holds invalid UTF-8 or control characters")
 	}
 	if n := utf8.RuneCountInString(s); n > limit {
 		v.add(field, CodeTooLong, "has %d characters; at most %d", n, limit)
 	}
-}
-
-// printable reports whether s is UTF-8 without control characters but the allowed ones.
-func printable(s, allowed string) bool {
-	if plainText(s) {
-		return true // as nearly everything is
-	}
-	if !utf8.ValidString(s) {
-		return false
-	}
-	return strings.IndexFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) && !strings.ContainsRune(allowed, r)
-	}) < 0
-}
-
-// plainText reports whether s is of ASCII characters that are no controls.
-func plainText(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // info encodes the caller info, as it is sent. Texts in it may hold line breaks and tabs.

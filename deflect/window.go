@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 const getLiveDeflectData = "/api/getLiveDeflectData/v2"
@@ -23,9 +26,6 @@ const (
 
 // reportPauses is the vendor's schedule for what is not live.
 var reportPauses = [...]time.Duration{5 * time.Second, 10 * time.Second, 15 * time.Second}
-
-// errSilent is the cause of a context that ended because the API was silent.
-var errSilent = errors.New("the API fell silent")
 
 // reportBody is the body of getLiveDeflectData/v2.
 type reportBody struct {
@@ -69,7 +69,7 @@ func (c *Client) fetch(ctx context.Context, s *setup, w period, gaveUp *atomic.B
 			case <-time.After(pause):
 				continue
 			case <-ctx.Done():
-				v = verdict{reason: ReasonCanceled, err: ended(ctx, inReport, v.err)}
+				v = verdict{reason: ReasonCanceled, err: cutoff.Error(ctx, cutoff.InReport, v.err)}
 			}
 		}
 		if reportEnds[v.reason].again {
@@ -82,7 +82,7 @@ func (c *Client) fetch(ctx context.Context, s *setup, w period, gaveUp *atomic.B
 func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) bool) verdict {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	silence := time.AfterFunc(firstByteWithin, func() { cancel(errSilent) })
+	silence := time.AfterFunc(firstByteWithin, func() { cancel(cutoff.ErrSilent) })
 	defer silence.Stop()
 
 	resp, w, err := s.post(ctx, getLiveDeflectData, body)
@@ -103,13 +103,13 @@ func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) boo
 	src := &watched{r: resp.Body, silence: silence}
 	err = readReport(plain(resp.Header, src), emit)
 	// The decoder's errors tell where they are, with names of the answer.
-	v := verdict{status: resp.StatusCode, reason: ReasonBadResponse, err: &APIError{Status: resp.StatusCode, Err: cleanedError{err}}}
+	v := verdict{status: resp.StatusCode, reason: ReasonBadResponse, err: &APIError{Status: resp.StatusCode, Err: clean.Error{Err: err}}}
 	var refused *refusedError
 	switch {
 	case err == nil:
 		return verdict{status: resp.StatusCode, reason: ReasonOK}
 	case ctx.Err() != nil:
-		v.reason, v.err = waiting(ctx), ended(ctx, inReport, v.err)
+		v.reason, v.err = waiting(ctx), cutoff.Error(ctx, cutoff.InReport, v.err)
 	case err == errStopped:
 		v.reason = ReasonCanceled
 	case errors.As(err, &refused):

@@ -1,4 +1,4 @@
-package deflect
+package clean
 
 import (
 	"errors"
@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// panicText tells of a panic, within the deferred function that recovered it: what
+// Panic tells of a panic, within the deferred function that recovered it: what
 // the runtime says of itself, and where. Any other value may be somebody's data.
-func panicText(p any) string {
+func Panic(p any) string {
 	text := fmt.Sprintf("a value of type %T", p)
 	if err, ok := p.(error); ok {
 		var own runtime.Error
 		if errors.As(err, &own) {
-			text = clean(own.Error())
+			text = Text(own.Error())
 		}
 	}
 	pcs := make([]uintptr, 32)
