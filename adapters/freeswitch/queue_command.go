@@ -10,7 +10,7 @@ import (
 // command is one command to a switch that we dialled. Only the functions below make
 // one: of fixed words, of a call's id, and of what has one of the strict forms, so
 // that nothing of a caller can become a command, and so that no reply can come that
-// the library does not survive (see eventsocket.go).
+// the library does not survive (see glue_eventsocket.go).
 type command string
 
 // What is said after connecting. Only events of calls on offer come through the
