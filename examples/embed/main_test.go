@@ -3,11 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
-	"os"
-	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
@@ -57,29 +53,4 @@ func TestRun(t *testing.T) {
 			t.Errorf("run returned %v", err)
 		}
 	})
-}
-
-// What README shows is this program.
-func TestReadme(t *testing.T) {
-	const begin = "package main\n"
-	read := func(name, from, to string) string {
-		t.Helper()
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, rest, found := strings.Cut(strings.ReplaceAll(string(b), "\r\n", "\n"), from)
-		program, _, ended := strings.Cut(rest, to)
-		if !found || to != "" && !ended {
-			t.Fatalf("%s holds no program", name)
-		}
-		if to == "" {
-			program = rest
-		}
-		return begin + program
-	}
-	readme, program := read("../../README.md", "```go\n"+begin, "```\n"), read("main.go", "\n"+begin, "")
-	if diff := cmp.Diff(program, readme); diff != "" {
-		t.Errorf("README (-main.go +README):\n%s", diff)
-	}
 }
