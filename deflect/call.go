@@ -3,6 +3,8 @@ package deflect
 import (
 	"log/slog"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // Call is one caller who wants a text: what the phone system knows about the
@@ -14,13 +16,13 @@ import (
 // ours, or of each other, they are sent as now, and as the same moment. What is further
 // ahead, or more than 31 days ago, is refused.
 type Call struct {
-	ANI            PhoneNumber // the caller's number; required unless NumberOverride is set
-	DNIS           PhoneNumber // the number that the caller dialled; required
-	NumberOverride PhoneNumber // text this number instead of ANI; optional
-	Digits         string      // DTMF keyed in before the offer: 0-9, *, #, A-D; at most 64; optional
-	Start          time.Time   // when the call began; required
-	Accepted       time.Time   // when the caller asked for the text; zero means now
-	ExternalCallID string      // the phone system's id of this call, the key of the report, in logs as [LogID] shows it; required, at most 255 characters
+	ANI            phone.Number // the caller's number; required unless NumberOverride is set
+	DNIS           phone.Number // the number that the caller dialled; required
+	NumberOverride phone.Number // text this number instead of ANI; optional
+	Digits         string       // DTMF keyed in before the offer: 0-9, *, #, A-D; at most 64; optional
+	Start          time.Time    // when the call began; required
+	Accepted       time.Time    // when the caller asked for the text; zero means now
+	ExternalCallID string       // the phone system's id of this call, the key of the report, in logs as [LogID] shows it; required, at most 255 characters
 
 	Skill   string // skill that serves the conversation, by name; required
 	Text    string // the text to send, at most Config.MaxTextLength characters; empty for LiveDeflect's standard welcome
@@ -43,7 +45,7 @@ type Call struct {
 }
 
 // customer returns the number to text, and the field it came from.
-func (c Call) customer() (PhoneNumber, string) {
+func (c Call) customer() (phone.Number, string) {
 	if c.NumberOverride != "" {
 		return c.NumberOverride, "NumberOverride"
 	}

@@ -12,8 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nyaruka/phonenumbers"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // TimeUnit is the unit of deflectionAcceptTime and callBeginTime. The vendor's
@@ -168,7 +169,7 @@ func (c Config) Validate() error {
 	if c.TextTagField < TagBoth || c.TextTagField > TagTagText {
 		bad("TextTagField", "is not a known field")
 	}
-	if !phonenumbers.GetSupportedRegions()[c.DefaultRegion] {
+	if !phone.IsRegion(c.DefaultRegion) {
 		bad("DefaultRegion", "%q is not an ISO 3166 region such as US", c.DefaultRegion)
 	}
 	if c.NumberCheck != ValidNumbers && c.NumberCheck != PossibleNumbers {

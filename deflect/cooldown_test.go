@@ -19,6 +19,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 func TestCooldown(t *testing.T) {
@@ -26,7 +27,7 @@ func TestCooldown(t *testing.T) {
 		api := deflecttest.New(keys)
 		client := newClient(t, api, nil)
 		sales, support := policy(t, deflect.Rules{}), must(deflect.NewPolicy("support", deflect.Rules{Cooldown: time.Hour}))
-		text := func(n deflect.PhoneNumber, p *deflect.Policy) deflect.Reason {
+		text := func(n phone.Number, p *deflect.Policy) deflect.Reason {
 			t.Helper()
 			call := call()
 			call.ANI, call.Policy = n, p
@@ -40,7 +41,7 @@ func TestCooldown(t *testing.T) {
 		}
 		for _, tt := range []struct {
 			after  time.Duration
-			number deflect.PhoneNumber
+			number phone.Number
 			policy *deflect.Policy
 			want   deflect.Reason
 		}{
@@ -175,7 +176,7 @@ func TestOneTextEach(t *testing.T) {
 				for i := range 1000 {
 					call := call()
 					number := fmt.Sprintf("+1404343%04d", 1000+i%100)
-					call.ANI, call.Policy = deflect.PhoneNumber(number), p
+					call.ANI, call.Policy = phone.Number(number), p
 					call.ExternalCallID = fmt.Sprintf("call-%d", i)
 					calls.Go(func() {
 						res, _ := client.Deflect(t.Context(), call)
@@ -212,7 +213,7 @@ func TestCooldownOfWhoCalls(t *testing.T) {
 		api := deflecttest.New(keys)
 		client := newClient(t, api, nil)
 		p := policy(t, deflect.Rules{AskNumber: true})
-		text := func(ani, override deflect.PhoneNumber) deflect.Reason {
+		text := func(ani, override phone.Number) deflect.Reason {
 			call := call()
 			call.ANI, call.NumberOverride, call.Policy = ani, override, p
 			res, err := client.Deflect(t.Context(), call)
@@ -223,7 +224,7 @@ func TestCooldownOfWhoCalls(t *testing.T) {
 		}
 		const landline, a, b, c = "+493012345678", "+14043438601", "+14043438602", "+14043438603"
 		for _, tt := range []struct {
-			ani, override deflect.PhoneNumber
+			ani, override phone.Number
 			want          deflect.Reason
 		}{
 			{landline, a, deflect.ReasonOK},
@@ -310,7 +311,7 @@ func TestCooldownsAreBounded(t *testing.T) {
 		p := policy(t, deflect.Rules{})
 		text := func(i int) deflect.Reason {
 			call := call()
-			call.ANI, call.Policy = deflect.PhoneNumber(fmt.Sprintf("+1404343%04d", i)), p
+			call.ANI, call.Policy = phone.Number(fmt.Sprintf("+1404343%04d", i)), p
 			res, _ := client.Deflect(t.Context(), call)
 			return res.Reason
 		}
@@ -347,7 +348,7 @@ func BenchmarkCooldowns(b *testing.B) {
 	call.Policy = policy(b, deflect.Rules{})
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		call.ANI = deflect.PhoneNumber(fmt.Sprintf("+1404%07d", 3000000+i%5000000))
+		call.ANI = phone.Number(fmt.Sprintf("+1404%07d", 3000000+i%5000000))
 		if _, err := client.Deflect(b.Context(), call); err != nil && deflect.ReasonOf(err) != deflect.ReasonCooldown {
 			b.Fatal(err)
 		}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 const (
@@ -118,15 +120,9 @@ func (l *DoNotTextFile) Holds(e164 string) bool {
 		return true
 	}
 	list := *l.list.Load()
-	if _, held := list[hashOf(e164)]; held {
-		return true
-	}
-	today, before := respelled(e164)
-	if today == "" {
-		return false
-	}
+	today, before := phone.Spellings(e164)
 	_, held := list[hashOf(today)]
-	if !held {
+	if !held && before != "" {
 		_, held = list[hashOf(before)]
 	}
 	return held

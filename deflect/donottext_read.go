@@ -13,10 +13,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nyaruka/phonenumbers"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 const (
+	separators     = " ().-/" // in numbers
 	maxListEntries = 10_000_000
 	hashPrefix     = "sha256:"
 	endMark        = "# end"
@@ -124,51 +126,37 @@ func readEntry(s, region string) (h [16]byte, fault string) {
 		}
 		return [16]byte(sum[:16]), ""
 	}
-	if national, ok := northAmerican(s, ""); ok && areaInUse(national[:3]) {
+	if inNorthAmerica(s) {
 		return hashOf(s), "" // E.164 as it stands, and much faster than parsing
 	}
-	plain, ok := PhoneNumber(s).plain()
+	plain, ok := phone.Number(s).Plain()
 	if !ok {
 		return h, neither
 	}
-	n, ok := readNumber(plain, region)
-	international, whole := spelled(plain, region)
+	n, ok := numberplan.Read(phone.Number(plain), region)
 	switch {
 	case decimal(plain) || plain[0] != '+' && aTime(plain):
 		return h, "looks like a date, a time or a number with decimals: write telephone numbers with + and country code, and export them as text"
-	case n.placeholder:
+	case n.Placeholder:
 		return h, "is what phone systems put where there is no number: remove it"
 	case !ok:
 		return h, neither
-	case n.twofold:
-		return h, fmt.Sprintf("can be two numbers, with its country code and without: write it with +%s", n.country)
-	case !n.valid():
+	case n.Twofold:
+		return h, fmt.Sprintf("can be two numbers, with its country code and without: write it with +%s", n.Country)
+	case !n.Valid():
 		return h, "is no number of its country's plan: it may be cut or have digits too many; write the whole number with + and country code"
 	}
-	if _, can := n.textable(); !can && !international {
+	if !n.Textable() && !n.International {
 		return h, fmt.Sprintf("is in %s no number that can get texts, and may be another country's: write it with + and country code", region)
 	}
-	if !whole {
-		return h, fmt.Sprintf("lacks what is dialled before it in %s: write it with +%s", region, n.country)
+	if !n.Whole {
+		return h, fmt.Sprintf("lacks what is dialled before it in %s: write it with +%s", region, n.Country)
 	}
-	if splits(plain, region, n) {
+	if splits(plain, region, n.E164) {
 		return h, "may be two columns: write the number alone, without blanks"
 	}
-	return hashOf(phoneOf(n.e164)), ""
-}
-
-// spelled reports whether a number is written with its country code for sure, and
-// whether it has everything that is dialled before it.
-func spelled(plain, region string) (international, whole bool) {
-	p, err := phonenumbers.ParseAndKeepRawInput(plain, region)
-	if err != nil {
-		return false, false
-	}
-	switch p.GetCountryCodeSource() {
-	case phonenumbers.PhoneNumber_FROM_NUMBER_WITH_PLUS_SIGN, phonenumbers.PhoneNumber_FROM_NUMBER_WITH_IDD:
-		international = true
-	}
-	return international, phonenumbers.IsNationalPrefixPresentIfRequired(p)
+	today, _ := phone.Spellings(n.E164)
+	return hashOf(today), ""
 }
 
 // decimal reports whether a number ends in decimals, as spreadsheets write them.
@@ -182,9 +170,9 @@ func decimal(plain string) bool {
 	case 1:
 		return true
 	case 2:
-		return !strings.Contains(before, ".") && onlyDigits(after) == after
+		return !strings.Contains(before, ".") && phone.Digits(after) == after
 	case 3:
-		return onlyDigits(before)+onlyDigits(after) == before+after
+		return phone.Digits(before)+phone.Digits(after) == before+after
 	}
 	return false
 }
@@ -204,7 +192,7 @@ func aTime(plain string) bool {
 		}
 		return false
 	}
-	digits := onlyDigits(plain)
+	digits := phone.Digits(plain)
 	if digits != plain {
 		plain = strings.Map(func(r rune) rune {
 			if r == '.' || r == '/' || r == ' ' {
@@ -227,15 +215,10 @@ func aTime(plain string) bool {
 
 // splits reports whether what stands before or after a blank is a number by itself,
 // another one that can get texts.
-func splits(plain, region string, whole number) bool {
+func splits(plain, region, whole string) bool {
 	another := func(s string) bool {
-		n, ok := readNumber(strings.TrimSpace(s), region)
-		if !ok || !n.valid() || n.e164 == whole.e164 {
-			return false
-		}
-		_, can := n.textable()
-		_, all := spelled(s, region)
-		return can && (all || n.twofold)
+		n, ok := numberplan.Read(phone.Number(strings.TrimLeft(s, separators)), region)
+		return ok && n.Valid() && n.E164 != whole && n.Textable() && (n.Whole || n.Twofold)
 	}
 	for i := range len(plain) {
 		if plain[i] == ' ' && (another(plain[:i]) || plain[0] != '+' && another(plain[i+1:])) {
@@ -245,20 +228,25 @@ func splits(plain, region string, whole number) bool {
 	return false
 }
 
+// inNorthAmerica reports whether an entry is E.164 of the North American plan in an area
+// that is in use. It needs no closer look, which takes a hundred times as long: ten digits
+// after +1 are neither cut short nor another country's, so it is enough that the area has
+// some numbers.
+func inNorthAmerica(s string) bool {
+	return len(s) == 12 && s[:2] == "+1" && s[2] >= '2' && s[5] >= '2' && phone.Digits(s) == s[1:] && areaInUse(s[2:5])
+}
+
 // areas remembers of each area code of the North American plan whether it is in use: 1
 // yes, 2 no.
 var areas [1000]atomic.Int32
 
-// areaInUse reports whether numbers of a North American area code need no closer look,
-// which takes the library a hundred times as long: ten digits after +1 are neither cut
-// short nor another country's, so it is enough that the area has some numbers.
+// areaInUse reports whether a North American area code has numbers.
 func areaInUse(code string) bool {
 	i, _ := strconv.Atoi(code)
 	if areas[i].Load() == 0 {
 		inUse := int32(2)
 		for exchange := '2'; exchange <= '9' && inUse == 2; exchange++ {
-			p, err := phonenumbers.Parse("+1"+code+string(exchange)+"345678", "")
-			if err == nil && phonenumbers.IsValidNumber(p) {
+			if n, _ := numberplan.Read(phone.Number("+1"+code+string(exchange)+"345678"), ""); n.Valid() {
 				inUse = 1
 			}
 		}

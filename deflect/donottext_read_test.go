@@ -85,10 +85,10 @@ func TestNoColumnIsAPhone(t *testing.T) {
 				continue
 			}
 			p := randomMobile(rnd, region, like)
-			phone := hashOf(phoneOf(phonenumbers.Format(p, phonenumbers.E164)))
+			want := hashOf(phoneOf(phonenumbers.Format(p, phonenumbers.E164)))
 			for name, s := range spelledIn(p, region) {
 				for _, column := range []string{" 5", " 12", " 2024", ".0", " 20241126", "  1"} {
-					if h, fault := readEntry(s+column, region); fault == "" && h != phone {
+					if h, fault := readEntry(s+column, region); fault == "" && h != want {
 						t.Errorf("%q (%s) is another phone in %s", s+column, name, region)
 					}
 				}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 // listFile writes a list that was left alone for an hour.
@@ -403,7 +405,7 @@ func FuzzDoNotText(f *testing.F) {
 		}
 		for line := range strings.Lines(content) {
 			line, _, _ = strings.Cut(strings.TrimPrefix(line, "\xef\xbb\xbf"), "#")
-			if n, ok := deflect.PhoneNumber(line).E164("US"); ok && !l.Holds(n) {
+			if n, ok := numberplan.E164(phone.Number(line), "US"); ok && !l.Holds(n) {
 				t.Errorf("%q is in the file and is not held", line)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 // wantInvite is the body of contextAndInvite as encoding/json writes it.
@@ -44,8 +46,8 @@ func FuzzEncode(f *testing.F) {
 		s := &setup{Config: Config{
 			SiteID: "38856538", TimeUnit: TimeUnit(how & 1), TextTagField: TagField(how >> 1 & 3), TrunkPrefix: how&8 != 0,
 		}}
-		number, _ := PhoneNumber("+61400111222").parse("US")
-		dialed, _ := PhoneNumber("+18005550100").parse("US")
+		number, _ := numberplan.Parse("+61400111222", "US")
+		dialed, _ := numberplan.Parse("+18005550100", "US")
 		k := checked{customer: number, dialed: dialed, call: Call{
 			ExternalCallID: id, Skill: skill, Text: text, TextTag: tag, Digits: digits, FirstName: first, LastName: last,
 			CustomerID: customer, CustomerIDDescriptor: kind, Start: time.UnixMilli(ms), Accepted: time.UnixMilli(ms).Add(time.Second),

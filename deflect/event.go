@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // EventType is a step of a deflection, by the report's name for it. The vendor's
@@ -52,10 +53,10 @@ type Event struct {
 	ConversationID string // empty as long as there is no conversation
 
 	CustomerCountryCode string
-	CustomerPhoneNumber PhoneNumber // national part; the vendor shows it with a trunk prefix
+	CustomerPhoneNumber phone.Number // national part; the vendor shows it with a trunk prefix
 	DialedCountryCode   string
-	DialedPhoneNumber   PhoneNumber // national part
-	CallerEnteredDigits string      // Call.Digits
+	DialedPhoneNumber   phone.Number // national part
+	CallerEnteredDigits string       // Call.Digits
 
 	// ExternalCustomerID is in the page's table and ExternalConsumerID in its
 	// example; see CustomerID.

@@ -5,18 +5,20 @@ import (
 	"log/slog"
 	"regexp"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // Journey is what the report tells of one call: how far its deflection got.
 // Printing and logging it shows no number.
 type Journey struct {
-	CallID         string      // LiveDeflect's id
-	ExternalCallID string      // Call.ExternalCallID
-	Skill          string      // Call.Skill
-	Customer       PhoneNumber // country code and number with a plus sign, as far as the report has them
-	Dialed         PhoneNumber // likewise
-	ConversationID string      // empty as long as there is no conversation
-	Begin          time.Time   // when the call began; zero when the report does not say
+	CallID         string       // LiveDeflect's id
+	ExternalCallID string       // Call.ExternalCallID
+	Skill          string       // Call.Skill
+	Customer       phone.Number // country code and number with a plus sign, as far as the report has them
+	Dialed         phone.Number // likewise
+	ConversationID string       // empty as long as there is no conversation
+	Begin          time.Time    // when the call began; zero when the report does not say
 
 	reached [len(stages)]bool
 	at      [len(stages)]time.Time
@@ -117,7 +119,7 @@ func (j *Journey) add(e Event, share func(string) string) {
 		j.Customer = international(e.CustomerCountryCode, e.CustomerPhoneNumber)
 	}
 	if j.Dialed == "" {
-		j.Dialed = PhoneNumber(share(string(international(e.DialedCountryCode, e.DialedPhoneNumber))))
+		j.Dialed = phone.Number(share(string(international(e.DialedCountryCode, e.DialedPhoneNumber))))
 	}
 	j.Begin = earlier(j.Begin, e.Begin)
 	for i, s := range stages {
@@ -135,12 +137,12 @@ func (j *Journey) add(e Event, share func(string) string) {
 // is none.
 var uuidForm = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
-func international(country string, national PhoneNumber) PhoneNumber {
+func international(country string, national phone.Number) phone.Number {
 	if national == "" {
 		return ""
 	}
 	if country == "" {
 		return national
 	}
-	return PhoneNumber("+" + country + string(national))
+	return phone.Number("+" + country + string(national))
 }

@@ -5,16 +5,18 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // nobodys are digits that come with calls of nobody in particular.
-var nobodys = []PhoneNumber{
+var nobodys = []phone.Number{
 	"0000000000", "0", "0000000", "1111111111", "5555555555", "1234567890", "123456789", "+1234567890",
 	"+10000000000", "10000000000", "+11111111111", "+0000000000", "266696687", "86282452253", "+266696687", "+1266696687",
 }
 
 func TestPlaceholders(t *testing.T) {
-	reasonIn := func(region string, n PhoneNumber) Reason {
+	reasonIn := func(region string, n phone.Number) Reason {
 		call := validCall()
 		call.ANI = n
 		c := testClient(t, func(c *Config) { c.DefaultRegion = region })
@@ -31,19 +33,19 @@ func TestPlaceholders(t *testing.T) {
 		}
 	}
 	// Real people have such numbers.
-	for n, region := range map[PhoneNumber]string{
+	for n, region := range map[phone.Number]string{
 		"9999999999": "IN", "+919999999999": "US", "+77777777777": "US", "99999999": "NO", "+4799999999": "US", "7378742733": "US", "2345678901": "US",
 	} {
 		if got := reasonIn(region, n); got != ReasonOK {
 			t.Errorf("%s in %s: %s", string(n), region, got)
 		}
 	}
-	for n, want := range map[PhoneNumber]Reason{"1234": ReasonNumberInvalid, "1001": ReasonNumberInvalid, "911": ReasonNumberInvalid} {
+	for n, want := range map[phone.Number]Reason{"1234": ReasonNumberInvalid, "1001": ReasonNumberInvalid, "911": ReasonNumberInvalid} {
 		if got := reasonIn("DE", n); got != want {
 			t.Errorf("%s: %s, want %s", string(n), got, want)
 		}
 	}
-	if !PhoneNumber("0000000000").Hidden() || PhoneNumber("1234567890").Hidden() {
+	if !phone.Number("0000000000").Hidden() || phone.Number("1234567890").Hidden() {
 		t.Error("zeros are hidden in every region, and nothing else is")
 	}
 }
@@ -78,7 +80,7 @@ func TestPlaceholderIsAskedFor(t *testing.T) {
 
 func TestNumberCheck(t *testing.T) {
 	for _, tt := range []struct {
-		ani             PhoneNumber
+		ani             phone.Number
 		region          string
 		valid, possible Reason
 	}{
@@ -129,19 +131,5 @@ func TestNumberCheckReloads(t *testing.T) {
 	}
 	if err := c.Check(t.Context(), call); ReasonOf(err) != ReasonNumberInvalid {
 		t.Error(err)
-	}
-}
-
-// Without a plus sign a number can begin with the country code.
-func TestCountryCodeWithoutPlus(t *testing.T) {
-	for _, tt := range []struct{ in, region, want string }{
-		{"491713920001", "DE", "+491713920001"}, {"49 171 3920001", "DE", "+491713920001"}, {"01713920001", "DE", "+491713920001"},
-		{"4915123986843", "DE", "+4915123986843"}, {"0491713920001", "DE", "+49491713920001"}, // dialled, a landline in the north
-		{"447911123456", "GB", "+447911123456"}, {"14043438646", "US", "+14043438646"}, {"62812340088", "ID", "+62812340088"},
-		{"493012345678", "DE", "+493012345678"}, {"004917139200 01", "DE", "+491713920001"},
-	} {
-		if got, ok := PhoneNumber(tt.in).E164(tt.region); !ok || got != tt.want {
-			t.Errorf("%s in %s = %s, %t, want %s", tt.in, tt.region, got, ok, tt.want)
-		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nyaruka/phonenumbers"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // Rules say which callers are offered a text, and when. The zero value restricts
@@ -87,7 +87,7 @@ func NewPolicy(name string, r Rules) (*Policy, error) {
 	}
 	p := &Policy{name: name, rules: r, countries: map[string]bool{}}
 	for i, c := range r.Countries {
-		if !phonenumbers.GetSupportedRegions()[c] {
+		if !phone.IsRegion(c) {
 			bad(fmt.Sprintf("Countries[%d]", i), "is not an ISO 3166 region such as US")
 		}
 		p.countries[c] = true
@@ -144,11 +144,4 @@ func mustPolicy(r Rules) *Policy {
 		panic(err)
 	}
 	return p
-}
-
-// TellsMobiles reports whether the number plan of a region tells mobiles from
-// landlines. Where it does not, [StrictLineTypes] lets nobody pass.
-func TellsMobiles(region string) bool {
-	n := phonenumbers.GetExampleNumberForType(region, phonenumbers.MOBILE)
-	return n != nil && phonenumbers.GetNumberType(n) == phonenumbers.MOBILE
 }

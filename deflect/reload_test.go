@@ -14,6 +14,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // A rotated key works for the next request, and the client forgets nothing.
@@ -106,7 +107,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		work.Go(func() {
 			for j := range 25 {
 				call := call()
-				call.ANI = deflect.PhoneNumber(fmt.Sprintf("+1404343%04d", 1000+100*i+j))
+				call.ANI = phone.Number(fmt.Sprintf("+1404343%04d", 1000+100*i+j))
 				call.Policy = policy(t, deflect.Rules{})
 				if offer, err := client.Offer(t.Context(), call); err != nil {
 					t.Error(err)
@@ -209,7 +210,7 @@ func TestReloadShrinksCooldowns(t *testing.T) {
 		p := policy(t, deflect.Rules{Cooldown: time.Hour})
 		caller := func(i int) deflect.Call {
 			call := call()
-			call.ANI, call.Policy = deflect.PhoneNumber(fmt.Sprintf("+1404343%04d", 1000+i)), p
+			call.ANI, call.Policy = phone.Number(fmt.Sprintf("+1404343%04d", 1000+i)), p
 			return call
 		}
 		text := func(from, to int) {

@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 const contextAndInvite = "/api/contextAndInvite"
@@ -17,18 +20,18 @@ func (s *setup) encode(k checked) []byte {
 	in := make(object, 0, 640+len(call.Text)+len(k.info))
 	in = in.text("siteId", s.SiteID)
 	in = in.text("skill", call.Skill)
-	in = in.text("customerCountryCode", k.customer.country)
+	in = in.text("customerCountryCode", k.customer.Country)
 	in = in.text("customerPhoneNumber", s.nationalForm(k.customer))
 	in = in.text("isMobile", "true") // the vendor: always
 	in = in.text("deflectionAcceptTime", s.epoch(call.Accepted))
 	in = in.text("callBeginTime", s.epoch(call.Start))
 	in = in.text("externalCallId", call.ExternalCallID)
-	in = in.text("dialedCountryCode", k.dialed.country)
+	in = in.text("dialedCountryCode", k.dialed.Country)
 	in = in.text("dialedPhoneNumber", s.nationalForm(k.dialed))
 	in = in.text("deflectionChannel", "sms") // the vendor: always
 	in = in.optional("deflectionText", call.Text)
 	// What is texted: never with a trunk prefix.
-	in = in.text("deflectionHandle", strings.TrimPrefix(k.customer.e164, "+"))
+	in = in.text("deflectionHandle", strings.TrimPrefix(k.customer.E164, "+"))
 	if len(k.info) > 0 {
 		in = append(in.name("callerInfo"), k.info...)
 	}
@@ -46,11 +49,11 @@ func (s *setup) encode(k checked) []byte {
 	return append(in, '}')
 }
 
-func (s *setup) nationalForm(n number) string {
+func (s *setup) nationalForm(n phone.Parsed) string {
 	if s.TrunkPrefix {
-		return n.trunk()
+		return numberplan.WithTrunkPrefix(n)
 	}
-	return n.national
+	return n.National
 }
 
 func (s *setup) epoch(t time.Time) string {

@@ -9,10 +9,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nyaruka/phonenumbers"
-
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // Answer is what one rule says to a call.
@@ -159,7 +158,7 @@ func (q *inquiry) lineType() Verdict {
 	switch {
 	case q.noLine:
 		return skipped
-	case q.call.customer.kind == phonenumbers.MOBILE:
+	case q.call.customer.Kind == phone.Mobile:
 		return q.pass("a mobile")
 	case q.policy.rules.LineTypes == StrictLineTypes:
 		return q.otherwise(refuse(ReasonNumberNotMobile, "the number is not known to be a mobile, and line types are strict"))
@@ -171,12 +170,12 @@ func (q *inquiry) country() Verdict {
 	switch {
 	case len(q.policy.countries) == 0:
 		return q.pass("any country")
-	case q.noNumber || q.call.customer == (number{}):
+	case q.noNumber || q.call.customer == (phone.Parsed{}):
 		return skipped
 	}
-	region := q.call.customer.region
+	region := q.call.customer.Region
 	if !q.policy.countries[region] {
-		if region == "" || region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY {
+		if region == "" {
 			region = "no country"
 		}
 		return q.otherwise(refuse(ReasonCountry, "the number is of %s, which is not among the countries", region))
@@ -208,9 +207,9 @@ func (q *inquiry) doNotText() Verdict {
 	switch list := q.policy.rules.DoNotText; {
 	case list == nil:
 		return q.pass("there is no list")
-	case q.call.customer == (number{}):
+	case q.call.customer == (phone.Parsed{}):
 		return skipped
-	case holds(list, q.call.customer.e164):
+	case holds(list, q.call.customer.E164):
 		return refuse(ReasonOptedOut, "the number is on the do-not-text list")
 	}
 	return q.pass("not on the list")
@@ -218,11 +217,8 @@ func (q *inquiry) doNotText() Verdict {
 
 // holds asks for each spelling of a phone.
 func holds(list DoNotText, e164 string) bool {
-	if list.Holds(e164) {
-		return true
-	}
-	today, before := respelled(e164)
-	return today != "" && (list.Holds(today) || list.Holds(before))
+	today, before := phone.Spellings(e164)
+	return list.Holds(today) || before != "" && list.Holds(before)
 }
 
 func (q *inquiry) hours() Verdict {
@@ -309,12 +305,15 @@ func (q *inquiry) inCooldown() Verdict {
 // nobody's would make one caller of all who have none.
 func (q *inquiry) cooldownKeys() []string {
 	var keys []string
-	add := func(n number) { keys = append(keys, q.policy.name+" "+phoneOf(n.e164)) }
-	if q.call.customer != (number{}) {
+	add := func(n phone.Parsed) {
+		spelling, _ := phone.Spellings(n.E164)
+		keys = append(keys, q.policy.name+" "+spelling)
+	}
+	if q.call.customer != (phone.Parsed{}) {
 		add(q.call.customer)
 	}
 	if q.call.call.NumberOverride != "" {
-		if n, ok := q.call.call.ANI.known(q.setup.DefaultRegion); ok && q.setup.usable(n) {
+		if n, ok := q.setup.read(q.call.call.ANI); ok && q.setup.usable(n) {
 			add(n)
 		}
 	}

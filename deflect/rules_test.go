@@ -338,14 +338,6 @@ func TestRulesProblems(t *testing.T) {
 	}
 }
 
-func TestTellsMobiles(t *testing.T) {
-	for region, want := range map[string]bool{"US": false, "CA": false, "DE": true, "GB": true, "AU": true, "XX": false} {
-		if got := deflect.TellsMobiles(region); got != want {
-			t.Errorf("TellsMobiles(%s) = %t", region, got)
-		}
-	}
-}
-
 // brokenStore does not know.
 type brokenStore struct{ heldToo bool }
 

@@ -49,7 +49,7 @@ func (s *settler) add(call checked, began time.Time) {
 	}
 	now := time.Now()
 	d := &doubt{
-		externalID: call.call.ExternalCallID, number: call.customer.spellings(), begin: call.call.Start, accepted: call.call.Accepted,
+		externalID: call.call.ExternalCallID, number: spellingsOf(call.customer), begin: call.call.Start, accepted: call.call.Accepted,
 		began: began, since: now, next: now.Add(cfg.After), wait: cfg.After,
 	}
 	d.learn(s.client.clock.last.Load())

@@ -1,6 +1,11 @@
 package deflect
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
+)
 
 // likeness is whether a number that the report shows is one of ours.
 type likeness int
@@ -15,8 +20,8 @@ const (
 // longest first.
 type spellings []string
 
-func (n number) spellings() spellings {
-	return spellings{onlyDigits(n.e164), n.trunk(), n.national}
+func spellingsOf(n phone.Parsed) spellings {
+	return spellings{phone.Digits(n.E164), numberplan.WithTrunkPrefix(n), n.National}
 }
 
 // like compares a number of the report. Systems mask numbers, cut them, and write

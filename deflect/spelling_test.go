@@ -1,6 +1,11 @@
 package deflect
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
+)
 
 func TestSpellings(t *testing.T) {
 	tests := []struct {
@@ -39,16 +44,16 @@ func TestSpellings(t *testing.T) {
 		{"GB", "+447400123456", "+44 (0)7400 123456", ours},
 	}
 	for _, tt := range tests {
-		n, ok := PhoneNumber(tt.number).known(tt.region)
+		n, ok := numberplan.Parse(phone.Number(tt.number), tt.region)
 		if !ok {
 			t.Fatalf("%s is no number", tt.number)
 		}
-		if got := n.spellings().like(tt.told); got != tt.want {
+		if got := spellingsOf(n).like(tt.told); got != tt.want {
 			t.Errorf("%s told as %q: %d, want %d", tt.number, tt.told, got, tt.want)
 		}
 		// As it may have been sent: trunk and mobile prefixes can stand within it.
-		if got := n.spellings().like(n.trunk()); got != ours {
-			t.Errorf("%s told as %q: %d", tt.number, n.trunk(), got)
+		if got := spellingsOf(n).like(numberplan.WithTrunkPrefix(n)); got != ours {
+			t.Errorf("%s told as %q: %d", tt.number, numberplan.WithTrunkPrefix(n), got)
 		}
 	}
 	if got := spellings(nil).like("4043438646"); got != ours {
@@ -60,8 +65,8 @@ func FuzzSpellings(f *testing.F) {
 	for _, s := range []string{"404***8646", "04043438646", "x", "*", "4.04e9", "\xff*1"} {
 		f.Add(s)
 	}
-	n, _ := PhoneNumber("+14043438646").known("US")
-	forms := n.spellings()
+	n, _ := numberplan.Parse("+14043438646", "US")
+	forms := spellingsOf(n)
 	f.Fuzz(func(t *testing.T, told string) {
 		// What goes before the whole number never makes it somebody else's.
 		for _, form := range forms {

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/nyaruka/phonenumbers"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 // randomMobile returns a number of a region that may be a mobile, nil when none was found.
@@ -68,18 +71,19 @@ func TestNoSpellingIsAnotherPhone(t *testing.T) {
 				t.Fatalf("%s: no mobile found", region)
 			}
 			seen++
-			n, _ := parseNumber(phonenumbers.Format(p, phonenumbers.E164), "")
-			if m, ok := parseNumber(n.trunk(), region); !ok || m.e164 != n.e164 {
-				t.Errorf("%s: %s with its trunk prefix is %s, which is %s", region, n.e164, n.trunk(), m.e164)
+			n, _ := numberplan.Read(phone.Number(phonenumbers.Format(p, phonenumbers.E164)), "")
+			trunk := numberplan.WithTrunkPrefix(n.Parsed)
+			if m, ok := numberplan.Read(phone.Number(trunk), region); !ok || m.E164 != n.E164 {
+				t.Errorf("%s: %s with its trunk prefix is %s, which is %s", region, n.E164, trunk, m.E164)
 			}
-			phone := phoneOf(phonenumbers.Format(p, phonenumbers.E164))
+			want := phoneOf(phonenumbers.Format(p, phonenumbers.E164))
 			for name, s := range spelledIn(p, region) {
-				call.ANI = PhoneNumber(s)
+				call.ANI = phone.Number(s)
 				got, problems := setup.validate(call, time.Now())
 				if len(problems) == 0 {
 					known["caller id, "+name]++
-					if phoneOf(got.customer.e164) != phone {
-						t.Errorf("%s: caller id %q (%s) of %s is %s", region, s, name, phone, got.customer.e164)
+					if phoneOf(got.customer.E164) != want {
+						t.Errorf("%s: caller id %q (%s) of %s is %s", region, s, name, want, got.customer.E164)
 					}
 				} else if name == "E.164" && !strings.Contains(problems.Error(), "where there is no number") {
 					t.Errorf("%s: caller id %s is refused: %v", region, s, problems)
@@ -87,8 +91,8 @@ func TestNoSpellingIsAnotherPhone(t *testing.T) {
 				h, fault := readEntry(s, region)
 				if fault == "" {
 					known["list, "+name]++
-					if h != hashOf(phone) {
-						t.Errorf("%s: %q (%s) of %s is another phone in a list", region, s, name, phone)
+					if h != hashOf(want) {
+						t.Errorf("%s: %q (%s) of %s is another phone in a list", region, s, name, want)
 					}
 				} else if name == "E.164" {
 					t.Errorf("%s: %s is refused in a list: %s", region, s, fault)
@@ -107,4 +111,10 @@ func TestNoSpellingIsAnotherPhone(t *testing.T) {
 			}
 		}
 	}
+}
+
+// phoneOf returns the one spelling by which phones are compared.
+func phoneOf(e164 string) string {
+	today, _ := phone.Spellings(e164)
+	return today
 }

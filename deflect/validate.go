@@ -12,6 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 // Limits of what a call may hold, beside Config.MaxTextLength. The vendor
@@ -26,8 +28,8 @@ const (
 // checked is a call that passed validation.
 type checked struct {
 	call     Call
-	customer number
-	dialed   number
+	customer phone.Parsed
+	dialed   phone.Parsed
 	info     []byte // JSON
 }
 
@@ -38,7 +40,7 @@ func (s *setup) validate(call Call, now time.Time) (checked, problems) {
 
 	customer, field := call.customer()
 	out.customer = v.customer(field, customer, s)
-	out.dialed = v.number("DNIS", call.DNIS, s.DefaultRegion)
+	out.dialed = v.number("DNIS", call.DNIS, s)
 	v.digits("Digits", call.Digits)
 
 	out.call.Start, out.call.Accepted = v.times(call.Start, call.Accepted, now)
@@ -106,51 +108,56 @@ func (v *validator) moment(field string, t, now time.Time) bool {
 // customer is about the number that is texted. It is not enough that it could be one:
 // a text to a number that nobody has is lost, and all who call with it would be one
 // caller.
-func (v *validator) customer(field string, n PhoneNumber, s *setup) number {
-	p, _ := n.known(s.DefaultRegion)
+func (v *validator) customer(field string, n phone.Number, s *setup) phone.Parsed {
+	p, _ := s.read(n)
 	switch {
-	case p.placeholder && field == "NumberOverride": // keyed in, and nothing was hidden
+	case p.Placeholder && field == "NumberOverride": // keyed in, and nothing was hidden
 		v.add(field, CodeNotANumber, "is nobody's number")
-		return number{}
-	case p.placeholder:
+		return phone.Parsed{}
+	case p.Placeholder:
 		v.add(field, CodeHidden, "is what phone systems put where there is no number")
-		return number{}
+		return phone.Parsed{}
 	case n != "" && n.Hidden():
 		v.add(field, CodeHidden, "is withheld by the caller")
-		return number{}
+		return phone.Parsed{}
 	}
-	if p = v.number(field, n, s.DefaultRegion); p == (number{}) {
+	if p = v.number(field, n, s); p == (phone.Parsed{}) {
 		return p
 	}
-	switch code, _ := p.textable(); {
-	case p.doubtful:
+	switch {
+	case p.Doubtful:
 		v.add(field, CodeNotANumber, "can be two numbers (region %s), with its country code and without: give it with + and country code", s.DefaultRegion)
-		return number{}
+		return phone.Parsed{}
 	case !s.usable(p):
 		v.add(field, CodeNotANumber, "is a number that nobody has, by the number plan of its country")
-		return number{}
-	case code == CodeFixedLine:
-		v.add(field, code, "is a landline, which cannot get a text")
-	case code == CodeNotTextable:
-		v.add(field, code, "is a premium-rate, toll-free, personal or similar number, which cannot get a text")
+		return phone.Parsed{}
+	case p.Kind == phone.FixedLine:
+		v.add(field, CodeFixedLine, "is a landline, which cannot get a text")
+	case !p.Textable():
+		v.add(field, CodeNotTextable, "is a premium-rate, toll-free, personal or similar number, which cannot get a text")
 	}
 	return p
 }
 
-// usable reports whether a number is somebody's, as far as anybody can tell.
-func (s *setup) usable(n number) bool {
-	return !n.doubtful && !n.placeholder && (n.valid() || s.NumberCheck == PossibleNumbers)
+// read reads a number as it is dialled in the default region.
+func (s *setup) read(n phone.Number) (phone.Parsed, bool) {
+	return numberplan.Parse(n, s.DefaultRegion)
 }
 
-func (v *validator) number(field string, n PhoneNumber, region string) number {
+// usable reports whether a number is somebody's, as far as anybody can tell.
+func (s *setup) usable(n phone.Parsed) bool {
+	return !n.Doubtful && !n.Placeholder && (n.Valid() || s.NumberCheck == PossibleNumbers)
+}
+
+func (v *validator) number(field string, n phone.Number, s *setup) phone.Parsed {
 	if n == "" {
 		v.add(field, CodeMissing, "is missing")
-		return number{}
+		return phone.Parsed{}
 	}
-	p, ok := n.known(region)
+	p, ok := s.read(n)
 	if !ok {
-		v.add(field, CodeNotANumber, "cannot be a telephone number (region %s; give numbers of other countries with + and country code)", region)
-		return number{}
+		v.add(field, CodeNotANumber, "cannot be a telephone number (region %s; give numbers of other countries with + and country code)", s.DefaultRegion)
+		return phone.Parsed{}
 	}
 	return p
 }

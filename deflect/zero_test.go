@@ -14,6 +14,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // Whoever is refused gets no offer, and may release it all the same.
@@ -152,7 +153,7 @@ func TestZeroValues(t *testing.T) {
 		t.Errorf("the zero Call: %v", err)
 	}
 	for _, v := range []any{
-		deflect.Call{}, deflect.Event{}, deflect.Journey{}, deflect.Secret{}, deflect.PhoneNumber(""), deflect.Hours{}, deflect.Verdict{},
+		deflect.Call{}, deflect.Event{}, deflect.Journey{}, deflect.Secret{}, phone.Number(""), deflect.Hours{}, deflect.Verdict{},
 		&deflect.Error{}, &deflect.ReportError{}, &deflect.EventError{}, &deflect.ConfigError{}, &deflect.ValidationError{}, &deflect.APIError{},
 	} {
 		if s := fmt.Sprintf("%v %#v", v, v); s == "" || strings.Contains(s, "PANIC") {

@@ -3,16 +3,16 @@ package freeswitch
 import (
 	"strings"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // nobody is the number of a caller of whom we do not know it, or who hides it.
-const nobody deflect.PhoneNumber = "anonymous"
+const nobody phone.Number = "anonymous"
 
 // callerNumber is the number of the person who hears the offer and presses the key,
 // the one to text unless deflect_number says otherwise. Where it is not certain whose
 // number is shown, or it was withheld, it is nobody's.
-func callerNumber(e headers) deflect.PhoneNumber {
+func callerNumber(e headers) phone.Number {
 	switch {
 	case e.Get("Caller-Privacy-Hide-Number") == "true", loopback(e):
 		return nobody
@@ -25,7 +25,7 @@ func callerNumber(e headers) deflect.PhoneNumber {
 	// (set_profile_var), and ANI can be the number that a trunk is billed to.
 	for _, h := range []string{"Caller-Caller-ID-Number", "Caller-ANI"} {
 		if n := e.Get(h); n != "" {
-			return deflect.PhoneNumber(n)
+			return phone.Number(n)
 		}
 	}
 	return nobody
@@ -50,12 +50,12 @@ func loopback(e headers) bool {
 // calledNumber is the number of whoever was called. The caller id of such a leg is
 // somebody else's as long as it rings, and that of the called one after a transfer.
 // What was dialled counts if the switch also says that its owner is at the other end.
-func calledNumber(e headers) deflect.PhoneNumber {
+func calledNumber(e headers) phone.Number {
 	dialed := e.Get("variable_sip_to_user")
 	if dialed == "" || dialed != e.Get("Caller-Callee-ID-Number") && dialed != e.Get("Caller-Caller-ID-Number") {
 		return nobody
 	}
-	return deflect.PhoneNumber(dialed)
+	return phone.Number(dialed)
 }
 
 // shownAnother reports whether a call that was connected with somebody shows their
@@ -94,7 +94,7 @@ func lastDigits(s string) string {
 // hidden number stands for "Privacy: id" and for some of Remote-Party-ID alone.
 func withheld(e headers) bool {
 	user, _, _ := strings.Cut(e.Get("variable_sip_from_user"), ";")
-	if user != "" && deflect.PhoneNumber(user).Hidden() {
+	if user != "" && phone.Number(user).Hidden() {
 		return true
 	}
 	if host := strings.ToLower(e.Get("variable_sip_from_host")); host == "invalid" || strings.HasSuffix(host, ".invalid") {
@@ -144,7 +144,7 @@ func notToken(r rune) bool { return strings.ContainsRune(" \t\r\n,;\"'<>", r) }
 // After a transfer the destination is an extension; RDNIS and the SIP headers still
 // have what the caller dialled. Of a leg that the switch has dialled they are those of
 // the other leg, or the number that it showed: not that of whoever was called.
-func dialedNumbers(e headers) (list []deflect.PhoneNumber) {
+func dialedNumbers(e headers) (list []phone.Number) {
 	names := []string{"Caller-Destination-Number", "Caller-RDNIS", "variable_sip_to_user", "variable_sip_req_user"}
 	called := ""
 	if outbound(e) {
@@ -156,7 +156,7 @@ func dialedNumbers(e headers) (list []deflect.PhoneNumber) {
 	}
 	for _, h := range names {
 		if n := e.Get(h); n != "" && (called == "" || n != called && !sameNumber(n, called)) {
-			list = append(list, deflect.PhoneNumber(n))
+			list = append(list, phone.Number(n))
 		}
 	}
 	return list

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // Numbers of the legs, as FreeSWITCH 1.10.12 has them.
@@ -52,7 +52,7 @@ func TestWithheldNumber(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			data := shown + "\n" + lines(tt.headers...)
-			want := deflect.PhoneNumber("+14043438646")
+			want := phone.Number("+14043438646")
 			if tt.hidden {
 				want = nobody
 			}
@@ -83,7 +83,7 @@ func TestLegs(t *testing.T) {
 	tests := []struct {
 		name    string
 		headers []string
-		number  deflect.PhoneNumber
+		number  phone.Number
 		dialed  string // "" for whatever
 	}{
 		{"a call from outside", append(slices.Clone(inbound), "Caller-Destination-Number: "+ofOurs), "+14043438646", "+18005550100"},

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 // Config says whom the server talks to and what callers hear. Client and one
@@ -238,7 +240,7 @@ func (v *checker) profiles(profiles []Profile, region string) {
 		}
 		names[p.Name] = true
 		for j, d := range p.Dialed {
-			n, ok := deflect.PhoneNumber(d).E164(region)
+			n, ok := numberplan.E164(phone.Number(d), region)
 			field := fmt.Sprintf("%s.Dialed[%d]", at, j)
 			if !ok {
 				v.bad(field, "is not a telephone number such as +18005550100")

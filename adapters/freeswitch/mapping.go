@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // Modes of a call, from the channel variable deflect_mode.
@@ -40,7 +41,7 @@ type channel struct {
 	watched  bool   // the dialplan has a watchdog, and goes on by socket_resume alone
 	released bool   // the watchdog has let the call go on, before we looked at it
 	forged   bool   // somebody has had a hand in the channel data: nothing in them is believed
-	dialed   []deflect.PhoneNumber
+	dialed   []phone.Number
 	call     deflect.Call // Policy, DNIS, Skill, Text and TextTag lack the profile's
 }
 
@@ -74,7 +75,7 @@ func readChannel(data headers, now time.Time, counting []string) channel {
 	ch.dialed = dialedNumbers(e)
 	ch.call = deflect.Call{
 		ANI:                  callerNumber(e),
-		NumberOverride:       deflect.PhoneNumber(v("deflect_number")),
+		NumberOverride:       phone.Number(v("deflect_number")),
 		Digits:               keepDigits(e.variable("deflect_digits")),
 		Start:                startTime(e.Get("Caller-Channel-Created-Time"), now),
 		ExternalCallID:       v("deflect_external_id"),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // channelEvent makes channel data of a header block, through the real codec.
@@ -37,12 +38,12 @@ func TestReadChannel(t *testing.T) {
 		check         func(channel) (got, want any)
 	}{
 		{"caller id before ANI", "Caller-ANI: 1\nCaller-Caller-ID-Number: %2B14043438646\n",
-			func(c channel) (any, any) { return c.call.ANI, deflect.PhoneNumber("+14043438646") }},
+			func(c channel) (any, any) { return c.call.ANI, phone.Number("+14043438646") }},
 		{"ANI without a caller id", "Caller-ANI: %2B14043438646\n",
-			func(c channel) (any, any) { return c.call.ANI, deflect.PhoneNumber("+14043438646") }},
+			func(c channel) (any, any) { return c.call.ANI, phone.Number("+14043438646") }},
 		{"privacy wins", "Caller-Caller-ID-Number: %2B14043438646\nCaller-Privacy-Hide-Number: true\n",
-			func(c channel) (any, any) { return c.call.ANI, deflect.PhoneNumber("anonymous") }},
-		{"nothing", "X: y\n", func(c channel) (any, any) { return c.call.ANI, deflect.PhoneNumber("anonymous") }},
+			func(c channel) (any, any) { return c.call.ANI, phone.Number("anonymous") }},
+		{"nothing", "X: y\n", func(c channel) (any, any) { return c.call.ANI, phone.Number("anonymous") }},
 		{"start", "Caller-Channel-Created-Time: 1795229285160615\n",
 			func(c channel) (any, any) { return c.call.Start.UnixMicro(), int64(1795229285160615) }},
 		{"start of a switch whose clock is ahead", "Caller-Channel-Created-Time: 1900000000000000\n",

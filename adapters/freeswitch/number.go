@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // askNumber lets the caller key in a number to text. It reports true when there is
@@ -27,7 +28,7 @@ func (s *session) askNumber() (ending, bool) {
 			continue
 		}
 		call := s.ch.call
-		call.NumberOverride = deflect.PhoneNumber(digits)
+		call.NumberOverride = phone.Number(digits)
 		err := s.checkNumber(call)
 		switch reason := deflect.ReasonOf(err); {
 		case err == nil:

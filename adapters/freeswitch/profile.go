@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 // profile is a Profile ready for calls.
@@ -92,7 +94,7 @@ func newDirectory(list []Profile, region string) directory {
 	for i, p := range list {
 		d.byName[p.Name] = i
 		for _, number := range p.Dialed {
-			if n, ok := deflect.PhoneNumber(number).E164(region); ok {
+			if n, ok := numberplan.E164(phone.Number(number), region); ok {
 				d.byNum[n] = i
 			}
 		}
@@ -106,10 +108,10 @@ func newDirectory(list []Profile, region string) directory {
 // dialed returns the number that the caller dialled, E.164 if it is a number,
 // and the profile that serves it, -1 for none: the first candidate that a profile
 // names, else the first that is a number, else what is there.
-func (d directory) dialed(candidates []deflect.PhoneNumber) (string, int) {
+func (d directory) dialed(candidates []phone.Number) (string, int) {
 	first := ""
 	for _, c := range candidates {
-		n, ok := c.E164(d.region)
+		n, ok := numberplan.E164(c, d.region)
 		if !ok {
 			continue
 		}
@@ -128,8 +130,8 @@ func (d directory) dialed(candidates []deflect.PhoneNumber) (string, int) {
 
 // FindProfile returns the profile that callers of a number get, as the server
 // chooses it, and reports whether there is one.
-func FindProfile(list []Profile, dialed deflect.PhoneNumber, region string) (Profile, bool) {
-	_, i := newDirectory(list, region).dialed([]deflect.PhoneNumber{dialed})
+func FindProfile(list []Profile, dialed phone.Number, region string) (Profile, bool) {
+	_, i := newDirectory(list, region).dialed([]phone.Number{dialed})
 	if i < 0 {
 		return Profile{}, false
 	}
@@ -159,7 +161,7 @@ func newProfiles(list []Profile, region string) (*profiles, error) {
 // call with the number dialled.
 func (p *profiles) serving(ch *channel) *profile {
 	dialed, i := p.dialed(ch.dialed)
-	ch.call.DNIS = deflect.PhoneNumber(dialed)
+	ch.call.DNIS = phone.Number(dialed)
 	if ch.profile != "" {
 		var ok bool
 		if i, ok = p.byName[ch.profile]; !ok {
@@ -180,8 +182,8 @@ func (p *profiles) find(ch *channel) (*profile, *voice, error) {
 	if prof == nil {
 		return nil, nil, nil
 	}
-	if _, ok := ch.call.DNIS.E164(p.region); !ok && len(prof.Dialed) > 0 {
-		ch.call.DNIS = deflect.PhoneNumber(prof.Dialed[0])
+	if _, ok := numberplan.E164(ch.call.DNIS, p.region); !ok && len(prof.Dialed) > 0 {
+		ch.call.DNIS = phone.Number(prof.Dialed[0])
 	}
 	ch.call.Policy = prof.policy
 	def(&ch.call.Skill, prof.Skill)

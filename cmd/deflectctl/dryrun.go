@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // captured is a transport that keeps the request that it is given, signed as it
@@ -99,7 +99,7 @@ func masker(numbers ...string) *strings.Replacer {
 	for _, n := range numbers {
 		for _, form := range []string{n, strings.TrimPrefix(n, "+")} {
 			if form != "" {
-				pairs = append(pairs, form, deflect.PhoneNumber(n).String())
+				pairs = append(pairs, form, phone.Number(n).String())
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 type explainCmd struct {
@@ -66,7 +67,7 @@ func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.
 	default:
 		fmt.Fprint(&b, "YES: offered a text, as far as is known here\n\n")
 	}
-	fmt.Fprintf(&b, "caller %s dials %s at %s", deflect.PhoneNumber(c.From), deflect.PhoneNumber(c.To), in.At.Format(time.RFC3339))
+	fmt.Fprintf(&b, "caller %s dials %s at %s", phone.Number(c.From), phone.Number(c.To), in.At.Format(time.RFC3339))
 	if e.Language != "" {
 		fmt.Fprintf(&b, ", hears %s", e.Language)
 	}

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/nyaruka/phonenumbers"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 // callers gives every caller another number.
@@ -25,9 +26,8 @@ const (
 // the United States that may be mobiles.
 var fictional = sync.OnceValue(func() (c callers) {
 	for area := 200; area < 1000; area++ {
-		n, err := phonenumbers.Parse(fictionalNumber(area, firstFictional), "US")
-		if err == nil && phonenumbers.GetRegionCodeForNumber(n) == "US" &&
-			phonenumbers.GetNumberType(n) == phonenumbers.FIXED_LINE_OR_MOBILE {
+		n, _ := numberplan.Read(phone.Number(fictionalNumber(area, firstFictional)), "US")
+		if n.Region == "US" && n.Kind == phone.MaybeMobile {
 			c.areas = append(c.areas, area)
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 const ms = time.Millisecond
@@ -187,7 +188,7 @@ func TestFictionalNumbers(t *testing.T) {
 		}
 		seen[n] = true
 		if i < len(c.areas) {
-			if e164, ok := deflect.PhoneNumber(n).E164("US"); !ok || e164 != n {
+			if e164, ok := numberplan.E164(phone.Number(n), "US"); !ok || e164 != n {
 				t.Errorf("deflectd takes %s for %s", n, e164)
 			}
 		}

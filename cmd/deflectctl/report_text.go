@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // stageNames say what the report's stages are taken to mean.
@@ -21,7 +22,7 @@ var stageNames = map[deflect.EventType]string{
 }
 
 // number shows a telephone number, masked unless it may be seen.
-func (r *reportResult) number(n deflect.PhoneNumber) string {
+func (r *reportResult) number(n phone.Number) string {
 	if r.ShowNumbers {
 		return string(n)
 	}
@@ -31,7 +32,7 @@ func (r *reportResult) number(n deflect.PhoneNumber) string {
 // key is the key of a group, for programs.
 func (r *reportResult) key(g deflect.Group) string {
 	if r.By == "dialed" {
-		return r.number(deflect.PhoneNumber(g.Key))
+		return r.number(phone.Number(g.Key))
 	}
 	return r.words(g.Key)
 }
@@ -45,7 +46,7 @@ func (r *reportResult) words(s string) string {
 	if r.ShowNumbers {
 		return s
 	}
-	return numberForm.ReplaceAllStringFunc(s, func(n string) string { return deflect.PhoneNumber(n).String() })
+	return numberForm.ReplaceAllStringFunc(s, func(n string) string { return phone.Number(n).String() })
 }
 
 // label is the key of a group, for people.

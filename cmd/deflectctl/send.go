@@ -13,6 +13,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 type sendCmd struct {
@@ -115,13 +116,13 @@ func (c *sendCmd) call(file config.File) (deflect.Call, error) {
 	if err != nil {
 		return deflect.Call{}, err
 	}
-	profile, served := file.Profile(deflect.PhoneNumber(c.To))
+	profile, served := file.Profile(phone.Number(c.To))
 	if !served && c.Skill == "" {
 		return deflect.Call{}, usage("no profile serves the number of --to: give --skill, or a profile")
 	}
 	now := time.Now()
 	call := deflect.Call{
-		ANI: deflect.PhoneNumber(c.From), DNIS: deflect.PhoneNumber(c.To),
+		ANI: phone.Number(c.From), DNIS: phone.Number(c.To),
 		Start: now, Accepted: now, Digits: c.Digits,
 		ExternalCallID: cmp.Or(c.ExternalID, "send-"+rand.Text()),
 		Skill:          cmp.Or(c.Skill, profile.Skill), Text: c.Text, TextTag: cmp.Or(c.TextTag, profile.TextTag),

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // The keys of the simulator. They open nothing.
@@ -208,7 +208,7 @@ func (l *requestLines) text(callID string) string {
 	sent := l.api.Sent()
 	for i := len(sent) - 1; i >= 0; i-- {
 		if sent[i].CallID == callID {
-			return fmt.Sprintf("text sent to %s, skill %s, callId %s", deflect.PhoneNumber(sent[i].DeflectionHandle), sent[i].Skill, callID)
+			return fmt.Sprintf("text sent to %s, skill %s, callId %s", phone.Number(sent[i].DeflectionHandle), sent[i].Skill, callID)
 		}
 	}
 	return "no text, callId " + callID

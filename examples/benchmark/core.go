@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // What core compares.
@@ -89,7 +90,7 @@ func (c *core) byHand(ctx context.Context, n int) error {
 func (c *core) byClient(ctx context.Context, n int, policy *deflect.Policy) error {
 	id := identify(n)
 	_, err := c.client.Deflect(ctx, deflect.Call{
-		ANI: deflect.PhoneNumber("+" + id.number), DNIS: dialed, Start: time.Now(),
+		ANI: phone.Number("+" + id.number), DNIS: dialed, Start: time.Now(),
 		ExternalCallID: id.uuid, Skill: skill, Text: textMessage, CallerInfo: info(), Policy: policy,
 	})
 	return err

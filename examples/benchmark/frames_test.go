@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 func TestFrames(t *testing.T) {
@@ -60,7 +61,7 @@ func TestIdentities(t *testing.T) {
 			t.Fatalf("%s is call %d", id.uuid, back)
 		}
 		if err := client.Check(t.Context(), deflect.Call{
-			ANI: deflect.PhoneNumber("+" + id.number), DNIS: dialed, Start: time.Now(), ExternalCallID: id.uuid, Skill: skill,
+			ANI: phone.Number("+" + id.number), DNIS: dialed, Start: time.Now(), ExternalCallID: id.uuid, Skill: skill,
 		}); err != nil {
 			t.Fatalf("%+v: %v", id, err)
 		}

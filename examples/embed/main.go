@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 func main() {
@@ -52,8 +53,8 @@ func run(ctx context.Context, w io.Writer, cfg deflect.Config, from, to string) 
 	// For each call:
 	call := deflect.Call{
 		Policy:         policy,
-		ANI:            deflect.PhoneNumber(from),
-		DNIS:           deflect.PhoneNumber(to),
+		ANI:            phone.Number(from),
+		DNIS:           phone.Number(to),
 		Start:          time.Now(),
 		ExternalCallID: "call-1", // the phone system's id of the call
 		Skill:          "sales",

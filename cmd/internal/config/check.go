@@ -15,6 +15,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 // check finds what is wrong with values that could be read. The rules are those
@@ -56,7 +57,7 @@ func (f *File) checkLineTypes(d *decoder, at string, p freeswitch.Profile) {
 	}
 	var blind []string
 	for _, c := range countries {
-		if !deflect.TellsMobiles(c) && !slices.Contains(blind, c) {
+		if !numberplan.TellsMobiles(c) && !slices.Contains(blind, c) {
 			blind = append(blind, c)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // File is a configuration file: read, checked, and with its defaults filled in.
@@ -140,7 +141,7 @@ func (f *File) finish(d *decoder, src source) {
 
 // Profile returns the profile that serves callers of a dialled number, as the
 // daemon picks it when the channel names none.
-func (f File) Profile(dialed deflect.PhoneNumber) (freeswitch.Profile, bool) {
+func (f File) Profile(dialed phone.Number) (freeswitch.Profile, bool) {
 	return freeswitch.FindProfile(f.FreeSWITCH.Profiles, dialed, f.Deflect.DefaultRegion)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 func load(t *testing.T, name string, getenv func(string) string) File {
@@ -197,7 +198,7 @@ func TestProfile(t *testing.T) {
 		{"", "rest"},
 	}
 	for _, tt := range tests {
-		p, ok := f.Profile(deflect.PhoneNumber(tt.dialed))
+		p, ok := f.Profile(phone.Number(tt.dialed))
 		if !ok || p.Name != tt.want {
 			t.Errorf("Profile(%q) = %q, %v, want %q", tt.dialed, p.Name, ok, tt.want)
 		}

@@ -1,16 +1,17 @@
-package deflect
+package numberplan
 
 import (
-	"encoding/json"
-	"fmt"
-	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/nyaruka/phonenumbers"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
-func TestParseNumber(t *testing.T) {
+func TestParse(t *testing.T) {
 	tests := []struct {
 		in, region               string
 		country, national, trunk string // country empty: not a number
@@ -52,62 +53,24 @@ func TestParseNumber(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.in+" "+tt.region, func(t *testing.T) {
-			n, ok := PhoneNumber(tt.in).parse(tt.region)
+			n, ok := Parse(phone.Number(tt.in), tt.region)
 			if ok != (tt.country != "") {
 				t.Fatalf("parse ok = %v", ok)
 			}
 			if !ok {
 				return
 			}
-			if n.country != tt.country || n.national != tt.national || n.trunk() != tt.trunk {
-				t.Errorf("parse = %s, %s, %s, want %s, %s, %s", n.country, n.national, n.trunk(), tt.country, tt.national, tt.trunk)
+			if n.Country != tt.country || n.National != tt.national || WithTrunkPrefix(n) != tt.trunk {
+				t.Errorf("parse = %s, %s, %s, want %s, %s, %s", n.Country, n.National, WithTrunkPrefix(n), tt.country, tt.national, tt.trunk)
 			}
-			n.kind = phonenumbers.GetNumberType(n.lib)
-			if _, textable := n.textable(); textable != tt.textable {
-				t.Errorf("textable = %v, want %v (%v)", textable, tt.textable, n.kind)
+			if n.Textable() != tt.textable {
+				t.Errorf("textable = %v, want %v (%v)", n.Textable(), tt.textable, n.Kind)
 			}
 		})
 	}
 }
 
-func TestPhoneNumberMasksItself(t *testing.T) {
-	type record struct{ Number PhoneNumber }
-	n := PhoneNumber("+14043438646")
-	var log strings.Builder
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "number", n)
-	j, err := json.Marshal(record{n})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, got := range map[string]string{
-		"%v": fmt.Sprintf("%v", n), "%+v": fmt.Sprintf("%+v", record{n}), "%#v": fmt.Sprintf("%#v", record{n}),
-		"%q": fmt.Sprintf("%q", n), "log": log.String(), "json": string(j),
-	} {
-		if strings.Contains(got, "343") || !strings.Contains(got, "***46") {
-			t.Errorf("%s shows %s", name, got)
-		}
-	}
-	for in, want := range map[PhoneNumber]string{"": "", "1": "***", "1234": "***", "12345": "***45", "anonymous": "***"} {
-		if got := in.String(); got != want {
-			t.Errorf("PhoneNumber(%q) shows %q, want %q", string(in), got, want)
-		}
-	}
-}
-
-func TestHidden(t *testing.T) {
-	for _, n := range []PhoneNumber{"", "anonymous", "Anonymous", "RESTRICTED", " private ", "unavailable", "Unknown"} {
-		if !n.Hidden() {
-			t.Errorf("%q is not hidden", string(n))
-		}
-	}
-	for _, n := range []PhoneNumber{"+14043438646", "911", "alice"} {
-		if n.Hidden() {
-			t.Errorf("%q is hidden", string(n))
-		}
-	}
-}
-
-func FuzzPhoneNumber(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{"+14043438646", "0400111222", "anonymous", "(404) 343-8646", "+", "00", "+1404\x00", "+999123456789"} {
 		f.Add(s, "US")
 	}
@@ -115,22 +78,61 @@ func FuzzPhoneNumber(f *testing.F) {
 	f.Add("0000111", "AU")
 	f.Add("+815764989237695764", "ZZ")
 	f.Fuzz(func(t *testing.T, s, region string) {
-		n, ok := PhoneNumber(s).parse(region)
+		n, ok := Read(phone.Number(s), region)
 		if !ok {
 			return
 		}
-		for _, part := range []string{n.country, n.national, n.trunk()} {
-			if part == "" || onlyDigits(part) != part {
-				t.Fatalf("%q gives %+v, which is not digits", s, n)
+		for _, part := range []string{n.Country, n.National, WithTrunkPrefix(n.Parsed)} {
+			if part == "" || phone.Digits(part) != part {
+				t.Fatalf("%q gives %s, which is not digits", s, shown(n.Parsed))
 			}
 		}
-		if len(n.country+n.national) > 15 {
-			t.Fatalf("%q gives %d digits", s, len(n.country+n.national))
+		if len(n.Country+n.National) > 15 {
+			t.Fatalf("%q gives %d digits", s, len(n.Country+n.National))
 		}
 		// The E.164 form is the same number in any region.
-		again, ok := PhoneNumber(n.e164).parse("ZZ")
-		if !ok || again.country != n.country || again.national != n.national {
-			t.Fatalf("%q gives %s, which gives %+v, %v", s, n.e164, again, ok)
+		again, ok := Read(phone.Number(n.E164), "ZZ")
+		if !ok || again.Country != n.Country || again.National != n.National {
+			t.Fatalf("%q gives %s, which gives %s, %v", s, n.E164, shown(again.Parsed), ok)
 		}
 	})
+}
+
+// The list of regions is kept apart from the library, so that it is compared here.
+func TestRegionsAreThoseOfTheLibrary(t *testing.T) {
+	library := phonenumbers.GetSupportedRegions()
+	for _, region := range slices.Sorted(maps.Keys(library)) {
+		if !phone.IsRegion(region) {
+			t.Errorf("%s is missing", region)
+		}
+	}
+	for a := 'A'; a <= 'Z'; a++ {
+		for b := 'A'; b <= 'Z'; b++ {
+			if code := string([]rune{a, b}); phone.IsRegion(code) != library[code] {
+				t.Errorf("IsRegion(%s) = %t", code, phone.IsRegion(code))
+			}
+		}
+	}
+}
+
+// Without a plus sign a number can begin with the country code.
+func TestCountryCodeWithoutPlus(t *testing.T) {
+	for _, tt := range []struct{ in, region, want string }{
+		{"491713920001", "DE", "+491713920001"}, {"49 171 3920001", "DE", "+491713920001"}, {"01713920001", "DE", "+491713920001"},
+		{"4915123986843", "DE", "+4915123986843"}, {"0491713920001", "DE", "+49491713920001"}, // dialled, a landline in the north
+		{"447911123456", "GB", "+447911123456"}, {"14043438646", "US", "+14043438646"}, {"62812340088", "ID", "+62812340088"},
+		{"493012345678", "DE", "+493012345678"}, {"004917139200 01", "DE", "+491713920001"},
+	} {
+		if got, ok := E164(phone.Number(tt.in), tt.region); !ok || got != tt.want {
+			t.Errorf("%s in %s = %s, %t, want %s", tt.in, tt.region, got, ok, tt.want)
+		}
+	}
+}
+
+func TestTellsMobiles(t *testing.T) {
+	for region, want := range map[string]bool{"US": false, "CA": false, "DE": true, "GB": true, "AU": true, "XX": false} {
+		if got := TellsMobiles(region); got != want {
+			t.Errorf("TellsMobiles(%s) = %t", region, got)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package deflect
+package numberplan
 
 import (
 	"fmt"
@@ -50,7 +50,11 @@ func TestInPlanIsWhatTheLibrarySays(t *testing.T) {
 
 func planAsLibrary(t *testing.T, n *phonenumbers.PhoneNumber) phonenumbers.PhoneNumberType {
 	t.Helper()
-	region, kind := inPlan(n.GetCountryCode(), phonenumbers.GetNationalSignificantNumber(n))
+	national := phonenumbers.GetNationalSignificantNumber(n)
+	if own := ofLibrary(n.GetCountryCode(), national); phonenumbers.GetNationalSignificantNumber(own) != national {
+		t.Errorf("+%d %s: made again it is %s", n.GetCountryCode(), national, phonenumbers.GetNationalSignificantNumber(own))
+	}
+	region, kind := inPlan(n.GetCountryCode(), national)
 	wantRegion, want := phonenumbers.GetRegionCodeForNumber(n), phonenumbers.GetNumberType(n)
 	if region != wantRegion || kind != want {
 		t.Errorf("+%d %d: %q %d, the library says %q %d", n.GetCountryCode(), n.GetNationalNumber(), region, kind, wantRegion, want)

@@ -1,4 +1,4 @@
-package deflect
+package numberplan
 
 import (
 	"maps"
@@ -48,7 +48,7 @@ func patternOf(kind phonenumbers.PhoneNumberType, d *phonenumbers.PhoneNumberDes
 var plans = sync.OnceValue(func() map[int32][]*plan {
 	all, err := phonenumbers.MetadataCollection() // parsed when the program starts
 	if err != nil {
-		panic("deflect: the number library has no number plans: " + err.Error())
+		panic("numberplan: the number library has no number plans: " + err.Error())
 	}
 	type key struct {
 		code   int32

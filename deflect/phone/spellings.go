@@ -1,4 +1,4 @@
-package deflect
+package phone
 
 import "strings"
 
@@ -44,8 +44,9 @@ func dropping(prefix string, of int) func(string) (string, bool) {
 	}
 }
 
-// respelled returns both spellings of a phone that has two, else nothing.
-func respelled(e164 string) (today, before string) {
+// Spellings returns the one spelling by which phones are compared, and the other one of
+// a phone whose number was changed, "" where there was none. Either may be given.
+func Spellings(e164 string) (today, before string) {
 	for _, r := range renumberings {
 		national, of := strings.CutPrefix(e164, r.code)
 		if !of {
@@ -58,13 +59,5 @@ func respelled(e164 string) (today, before string) {
 			return e164, r.code + n
 		}
 	}
-	return "", ""
-}
-
-// phoneOf returns the one spelling by which phones are compared.
-func phoneOf(e164 string) string {
-	if today, _ := respelled(e164); today != "" {
-		return today
-	}
-	return e164
+	return e164, ""
 }

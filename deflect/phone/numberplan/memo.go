@@ -1,8 +1,10 @@
-package deflect
+package numberplan
 
 import (
 	"strings"
 	"sync"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // numbers remembers what numbers were read lately: parsing is a hundred times
@@ -24,7 +26,7 @@ type memoKey struct{ plain, region string }
 
 type memoEntry struct {
 	key memoKey
-	number
+	phone.Parsed
 	ok bool
 }
 
@@ -32,21 +34,25 @@ func newMemo(max int) *memo {
 	return &memo{max: max, young: map[memoKey]*memoEntry{}, old: map[memoKey]*memoEntry{}}
 }
 
-// known is parse from memory.
-func (n PhoneNumber) known(region string) (number, bool) {
-	plain, ok := n.plain()
+// Parse reads a number, one without a plus sign as dialled inside region, an ISO 3166
+// code such as "US". It reports false for what cannot be a telephone number; that can be
+// a Placeholder all the same. The numbers that were read lately are remembered. It is safe
+// for concurrent use.
+func Parse(n phone.Number, region string) (phone.Parsed, bool) {
+	plain, ok := n.Plain()
 	if !ok {
-		return number{}, false
+		return phone.Parsed{}, false
 	}
 	e := numbers.get(memoKey{plain, region})
 	if e == nil {
 		e = &memoEntry{key: memoKey{strings.Clone(plain), strings.Clone(region)}}
-		e.number, e.ok = readNumber(plain, region)
+		r, ok := read(plain, region)
+		e.Parsed, e.ok = r.Parsed, ok
 		if len(region) <= maxRegionBytes {
 			numbers.put(e)
 		}
 	}
-	return e.number, e.ok
+	return e.Parsed, e.ok
 }
 
 // maxRegionBytes is the length of "001": anybody may ask for a region that is none.
