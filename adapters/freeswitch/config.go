@@ -14,6 +14,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
+	"github.com/ivrdeflect/ivrdeflect/deflect/sms"
 )
 
 // Config says whom the server talks to and what callers hear. Client and one
@@ -49,7 +50,7 @@ type Profile struct {
 	Name    string   // letters, digits, '-' and '_'; required
 	Dialed  []string // numbers it serves, E.164; a profile without any serves the rest
 	Skill   string   // skill of the conversation, unless the channel sets deflect_skill
-	Text    string   // template of the text (see [deflect.TextTemplate]), unless the channel sets deflect_text; empty for LiveDeflect's standard welcome
+	Text    string   // template of the text (see [sms.Template]), unless the channel sets deflect_text; empty for LiveDeflect's standard welcome
 	TextTag string   // tag of the text, unless the channel sets deflect_text_tag
 
 	deflect.Rules // whom to offer a text, and when
@@ -350,11 +351,11 @@ func (v *checker) text(field, s string) {
 }
 
 // parseText reads the template of a text; none is the empty text.
-func parseText(s string) (*deflect.TextTemplate, error) {
+func parseText(s string) (*sms.Template, error) {
 	if s == None {
 		s = ""
 	}
-	return deflect.ParseText(s)
+	return sms.ParseTemplate(s)
 }
 
 // leaves takes the joined problems of rules apart.

@@ -7,6 +7,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
+	"github.com/ivrdeflect/ivrdeflect/deflect/sms"
 )
 
 // profile is a Profile ready for calls.
@@ -22,7 +23,7 @@ type voice struct {
 	language string // of the callers
 	say      string // of the switch's say application
 	prompts  Prompts
-	text     *deflect.TextTemplate
+	text     *sms.Template
 }
 
 // newProfile takes a valid profile with its defaults.
@@ -75,10 +76,12 @@ func (p Profile) RenderText(call deflect.Call) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if call.Policy, err = deflect.NewPolicy(p.Name, deflect.Rules{}); err != nil { // for its name
-		return "", err
-	}
-	return t.Render(call)
+	return t.Render(textFields(call, p.Name))
+}
+
+// textFields is what a text may say of a call that a profile serves.
+func textFields(call deflect.Call, profile string) sms.Fields {
+	return sms.Fields{FirstName: call.FirstName, LastName: call.LastName, Skill: call.Skill, Profile: profile, Info: call.CallerInfo}
 }
 
 // directory finds profiles by name and by number.
@@ -190,7 +193,7 @@ func (p *profiles) find(ch *channel) (*profile, *voice, error) {
 	def(&ch.call.TextTag, prof.TextTag)
 	spoken := prof.voice(ch.language)
 	if ch.call.Text == "" {
-		text, err := spoken.text.Render(ch.call)
+		text, err := spoken.text.Render(textFields(ch.call, prof.Name))
 		if err != nil {
 			return prof, spoken, fmt.Errorf("the text cannot be made for this call: it %w", err)
 		}

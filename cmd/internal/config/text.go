@@ -5,12 +5,13 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/sms"
 )
 
 // Text is what one text of a profile costs, without what a call adds to it.
 type Text struct {
 	Path     string // key of the text
-	Segments deflect.Segments
+	Segments sms.Segments
 	Template bool // a call may add to it
 }
 
@@ -52,7 +53,7 @@ func (f *File) checkText(d *decoder, at string, p freeswitch.Profile) {
 	if err != nil {
 		return // noted by the library's rules
 	}
-	cost := Text{Path: at, Segments: deflect.SegmentsOf(least), Template: least != p.Text}
+	cost := Text{Path: at, Segments: sms.SegmentsOf(least), Template: least != p.Text}
 	f.Texts = append(f.Texts, cost)
 	if cost.Segments.Count > 1 {
 		d.warn(at, "takes %s", cost)

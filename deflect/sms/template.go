@@ -1,4 +1,4 @@
-package deflect
+package sms
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"unicode"
 )
 
-// TextTemplate is a text to send in the syntax of text/template. It is safe for
-// concurrent use. The fields are
+// Template is a text to send in the syntax of text/template. It is safe for concurrent
+// use; its zero value is the empty text. The fields are
 //
 //	{{.FirstName}} {{.LastName}}   of the call, empty when not known
 //	{{.Skill}} {{.Profile}}        who serves the call
@@ -19,13 +19,23 @@ import (
 //
 // and no others: numbers, digits and ids stay out of texts. A text without {{ is
 // sent as it is.
-type TextTemplate struct {
+type Template struct {
 	t     *template.Template
 	plain string // the text, when it is none
 }
 
-// textFields is what a template sees.
-type textFields struct {
+// Fields is what a text may say of a call. The zero value is that of a call of which
+// nothing is known.
+type Fields struct {
+	FirstName, LastName string
+	Skill, Profile      string
+	// Info has any values. Texts show plain ones, up to 1024 bytes and on one line, and
+	// leave out what is not plain.
+	Info map[string]any
+}
+
+// fields is what a template sees.
+type fields struct {
 	FirstName, LastName string
 	Skill, Profile      string
 	Info                map[string]string
@@ -36,13 +46,13 @@ const (
 	maxInfoText      = 1024 // of one entry of the caller info, in bytes
 )
 
-// ParseText reads a template. It may hold the fields, if and with, the functions and,
+// ParseTemplate reads a template. It may hold the fields, if and with, the functions and,
 // or, not, eq and ne, and index for names of the caller info that are no words
 // ({{index .Info "order-id"}}); anything else is refused, so that nothing can fail, or
 // take long, when a caller waits.
-func ParseText(s string) (*TextTemplate, error) {
+func ParseTemplate(s string) (*Template, error) {
 	if !strings.Contains(s, "{{") && len(s) <= maxRenderedBytes {
-		return &TextTemplate{plain: strings.TrimSpace(s)}, nil
+		return &Template{plain: strings.TrimSpace(s)}, nil
 	}
 	t, err := template.New("text").Option("missingkey=zero").Parse(s)
 	if err != nil {
@@ -57,27 +67,25 @@ func ParseText(s string) (*TextTemplate, error) {
 			return nil, err
 		}
 	}
-	tt := &TextTemplate{t: t}
-	if _, err := tt.Render(Call{}); err != nil {
+	tt := &Template{t: t}
+	if _, err := tt.Render(Fields{}); err != nil {
 		return nil, err
 	}
 	return tt, nil
 }
 
-// Render returns the text for a call, without space around it.
-func (tt *TextTemplate) Render(call Call) (string, error) {
+// Render returns the text for a call, without space around it. What would be longer than
+// 16 KiB is an error; there is no other.
+func (tt *Template) Render(of Fields) (string, error) {
 	if tt.t == nil {
 		return tt.plain, nil
 	}
-	fields := textFields{FirstName: call.FirstName, LastName: call.LastName, Skill: call.Skill, Info: map[string]string{}}
-	if call.Policy != nil {
-		fields.Profile = call.Policy.name
-	}
-	for k, v := range call.CallerInfo {
-		fields.Info[k] = infoText(v)
+	seen := fields{of.FirstName, of.LastName, of.Skill, of.Profile, map[string]string{}}
+	for k, v := range of.Info {
+		seen.Info[k] = infoText(v)
 	}
 	out := limitedBuilder{left: maxRenderedBytes}
-	if err := tt.t.Execute(&out, fields); err != nil {
+	if err := tt.t.Execute(&out, seen); err != nil {
 		if errors.Is(err, errLongText) {
 			return "", errLongText
 		}

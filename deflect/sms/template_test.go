@@ -1,4 +1,4 @@
-package deflect
+package sms
 
 import (
 	"encoding/json"
@@ -6,16 +6,12 @@ import (
 	"testing"
 )
 
-func TestTextTemplate(t *testing.T) {
-	policy, err := NewPolicy("sales", Rules{})
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestTemplate(t *testing.T) {
 	loop := map[string]any{}
 	loop["loop"] = loop
-	call := Call{
-		ANI: "+14043438646", FirstName: "Jane", LastName: "Doe", Skill: "billing", Policy: policy,
-		CallerInfo: map[string]any{"plan": "Gold", "orders": 3, "none": nil, "markup": "{{.FirstName}} <b>",
+	call := Fields{
+		FirstName: "Jane", LastName: "Doe", Skill: "billing", Profile: "sales",
+		Info: map[string]any{"plan": "Gold", "orders": 3, "none": nil, "markup": "{{.FirstName}} <b>",
 			"order-id": "7", "id": 12345678.0, "number": json.Number("12345678"), "share": 0.25, "yes": true, "list": []int{1}, "loop": loop, "lines": "a\nb\r\n\tc"},
 	}
 	for _, tt := range []struct{ text, want string }{
@@ -35,15 +31,15 @@ func TestTextTemplate(t *testing.T) {
 		{"{{if and (eq .Skill \"sales\" \"billing\") (not .Info.none) (ne .FirstName .LastName)}}!{{else}}?{{end}}", "!"},
 		{"{{with index .Info \"order-id\"}}{{if eq . \"7\"}}{{.}} {{end}}{{$.Info.plan}}{{end}}{{/* no more */}}", "7 Gold"},
 	} {
-		tmpl, err := ParseText(tt.text)
+		tmpl, err := ParseTemplate(tt.text)
 		if err != nil {
-			t.Errorf("ParseText(%q): %v", tt.text, err)
+			t.Errorf("ParseTemplate(%q): %v", tt.text, err)
 			continue
 		}
 		if got, err := tmpl.Render(call); got != tt.want || err != nil {
 			t.Errorf("%q renders as %q, %v, want %q", tt.text, got, err, tt.want)
 		}
-		if _, err := tmpl.Render(Call{}); err != nil {
+		if _, err := tmpl.Render(Fields{}); err != nil {
 			t.Errorf("%q for a call that knows nothing: %v", tt.text, err)
 		}
 	}
@@ -85,12 +81,12 @@ func TestTextTemplate(t *testing.T) {
 		{"{{range 20000000}}{{end}}", "a text can hold fields, if and with"},
 		{strings.Repeat("x", 17<<10), "comes to more than 16384 bytes"},
 	} {
-		if _, err := ParseText(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("ParseText(%.60q) = %v, want %q", tt.text, err, tt.want)
+		if _, err := ParseTemplate(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("ParseTemplate(%.60q) = %v, want %q", tt.text, err, tt.want)
 		}
 	}
-	many := Call{CallerInfo: map[string]any{"x": strings.Repeat("x", 5000)}}
-	long, err := ParseText(strings.Repeat("{{.Info.x}}", 20))
+	many := Fields{Info: map[string]any{"x": strings.Repeat("x", 5000)}}
+	long, err := ParseTemplate(strings.Repeat("{{.Info.x}}", 20))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,15 +97,15 @@ func TestTextTemplate(t *testing.T) {
 
 // Whatever the template is: one that is accepted can be made for any call, unless it
 // is too long.
-func FuzzTextTemplate(f *testing.F) {
+func FuzzTemplate(f *testing.F) {
 	f.Add("Hi {{.FirstName}}{{with .Info.a}} {{.}}{{end}}", "Jane", "x")
 	f.Add("{{range $k, $v := .Info}}{{$k}}{{printf \"%100000d\" 1}}{{end}}", "", "")
 	f.Fuzz(func(t *testing.T, text, name, info string) {
-		tmpl, err := ParseText(text)
+		tmpl, err := ParseTemplate(text)
 		if err != nil {
 			return
 		}
-		for _, call := range []Call{{}, {FirstName: name, CallerInfo: map[string]any{"a": info, name: 1}}} {
+		for _, call := range []Fields{{}, {FirstName: name, Info: map[string]any{"a": info, name: 1}}} {
 			got, err := tmpl.Render(call)
 			if err == nil && len(got) > maxRenderedBytes || err != nil && err != errLongText {
 				t.Errorf("%d bytes, %v", len(got), err)
@@ -119,42 +115,4 @@ func FuzzTextTemplate(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestSegments(t *testing.T) {
-	gsm, ucs := strings.Repeat, strings.Repeat
-	for _, tt := range []struct {
-		name, text   string
-		count, units int
-		ucs2         bool
-		foreign      rune
-		position     int
-	}{
-		{"empty", "", 0, 0, false, 0, 0},
-		{"short", "Thanks!", 1, 7, false, 0, 0},
-		{"all of GSM-7", gsmBasic, 1, 127, false, 0, 0},
-		{"extension counts twice", "[€]", 1, 6, false, 0, 0},
-		{"160", gsm("a", 160), 1, 160, false, 0, 0},
-		{"161", gsm("a", 161), 2, 161, false, 0, 0},
-		{"306", gsm("a", 306), 2, 306, false, 0, 0},
-		{"307", gsm("a", 307), 3, 307, false, 0, 0},
-		{"80 euros", gsm("€", 80), 1, 160, false, 0, 0},
-		{"an escape is not cut in two", gsm("a", 152) + "€" + gsm("a", 152), 3, 306, false, 0, 0},
-		{"a curly quote", "don’t", 1, 5, true, '’', 4},
-		{"backquote", "`", 1, 1, true, '`', 1},
-		{"lower-case c with cedilla", "ç", 1, 1, true, 'ç', 1}, // GSM-7 has only the capital
-		{"70", ucs("я", 70), 1, 70, true, 'я', 1},
-		{"71", ucs("я", 71), 2, 71, true, 'я', 1},
-		{"134", ucs("я", 134), 2, 134, true, 'я', 1},
-		{"135", ucs("я", 135), 3, 135, true, 'я', 1},
-		{"35 emoji", ucs("😀", 35), 1, 70, true, '😀', 1},
-		{"an emoji is not cut in two", ucs("я", 66) + "😀" + ucs("я", 66), 3, 134, true, 'я', 1},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := SegmentsOf(tt.text)
-			if s.Count != tt.count || s.Units != tt.units || s.UCS2 != tt.ucs2 || s.Foreign != tt.foreign || s.Position != tt.position {
-				t.Errorf("%+v, want %+v", s, tt)
-			}
-		})
-	}
 }
