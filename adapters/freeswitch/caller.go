@@ -35,7 +35,7 @@ func callerNumber(e headers) phone.Number {
 // or a call that it made by itself.
 func outbound(e headers) bool {
 	is := false
-	for _, h := range []string{"Call-Direction", "Caller-Direction", "variable_direction"} {
+	for _, h := range []string{"Call-Direction", "Caller-Direction", variablePrefix + directionVariable} {
 		is = e.Get(h) == "outbound" || is
 	}
 	return is
@@ -51,7 +51,7 @@ func loopback(e headers) bool {
 // somebody else's as long as it rings, and that of the called one after a transfer.
 // What was dialled counts if the switch also says that its owner is at the other end.
 func calledNumber(e headers) phone.Number {
-	dialed := e.Get("variable_sip_to_user")
+	dialed := variableOf(e, sipToUserVariable)
 	if dialed == "" || dialed != e.Get("Caller-Callee-ID-Number") && dialed != e.Get("Caller-Caller-ID-Number") {
 		return nobody
 	}
@@ -61,7 +61,7 @@ func calledNumber(e headers) phone.Number {
 // shownAnother reports whether a call that was connected with somebody shows their
 // number instead of its own: mod_fifo leaves the agent's.
 func shownAnother(e headers) bool {
-	if e.Get("variable_bridge_uuid") == "" && e.Get("variable_last_bridge_to") == "" && e.Get("Other-Leg-Unique-ID") == "" {
+	if variableOf(e, bridgedVariable) == "" && variableOf(e, bridgedBeforeVariable) == "" && e.Get("Other-Leg-Unique-ID") == "" {
 		return false
 	}
 	shown := e.Get("Caller-Caller-ID-Number")
@@ -93,19 +93,19 @@ func lastDigits(s string) string {
 // the same (P-Asserted-Identity), and the switch then shows it; its own sign of a
 // hidden number stands for "Privacy: id" and for some of Remote-Party-ID alone.
 func withheld(e headers) bool {
-	user, _, _ := strings.Cut(e.Get("variable_sip_from_user"), ";")
+	user, _, _ := strings.Cut(variableOf(e, sipFromUserVariable), ";")
 	if user != "" && phone.Number(user).Hidden() {
 		return true
 	}
-	if host := strings.ToLower(e.Get("variable_sip_from_host")); host == "invalid" || strings.HasSuffix(host, ".invalid") {
+	if host := strings.ToLower(variableOf(e, sipFromHostVariable)); host == "invalid" || strings.HasSuffix(host, ".invalid") {
 		return true
 	}
-	for _, h := range []string{"variable_sip_Privacy", "variable_sip_i_privacy"} {
-		if asksPrivacy(e.Get(h)) {
+	for _, h := range []string{sipPrivacyVariable, sipOtherPrivacyVariable} {
+		if asksPrivacy(variableOf(e, h)) {
 			return true
 		}
 	}
-	for _, party := range strings.Split(strings.ToLower(e.Get("variable_sip_Remote-Party-ID")), "privacy=")[1:] {
+	for _, party := range strings.Split(strings.ToLower(variableOf(e, sipPartyVariable)), "privacy=")[1:] {
 		if hides(strings.FieldsFunc(party+";", notToken)) {
 			return true
 		}
@@ -145,14 +145,14 @@ func notToken(r rune) bool { return strings.ContainsRune(" \t\r\n,;\"'<>", r) }
 // have what the caller dialled. Of a leg that the switch has dialled they are those of
 // the other leg, or the number that it showed: not that of whoever was called.
 func dialedNumbers(e headers) (list []phone.Number) {
-	names := []string{"Caller-Destination-Number", "Caller-RDNIS", "variable_sip_to_user", "variable_sip_req_user"}
+	names := []string{"Caller-Destination-Number", "Caller-RDNIS", variablePrefix + sipToUserVariable, variablePrefix + sipRequestVariable}
 	called := ""
 	if outbound(e) {
-		names = []string{"Caller-Destination-Number", "Caller-RDNIS", "Other-Leg-Destination-Number", "variable_origination_caller_id_number"}
+		names = []string{"Caller-Destination-Number", "Caller-RDNIS", "Other-Leg-Destination-Number", variablePrefix + shownNumberVariable}
 		if e.Get("Other-Leg-Unique-ID") != "" {
 			names = names[:3] // it showed the number of the other leg
 		}
-		called = e.Get("variable_sip_to_user")
+		called = variableOf(e, sipToUserVariable)
 	}
 	for _, h := range names {
 		if n := e.Get(h); n != "" && (called == "" || n != called && !sameNumber(n, called)) {

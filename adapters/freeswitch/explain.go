@@ -65,7 +65,7 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 	}
 	switch {
 	case p == nil && ch.profile != "":
-		add("profile", deflect.ReasonNoProfile, "there is none of the name in deflect_profile")
+		add("profile", deflect.ReasonNoProfile, "there is none of the name in "+profileVariable)
 		return e, nil
 	case p == nil:
 		add("profile", deflect.ReasonNoProfile, "none serves the number dialled")
@@ -74,11 +74,11 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 	e.Profile, e.Language = p.Name, v.language
 	add("profile", "", p.Name)
 	if no.Reason == deflect.ReasonAlreadyAsked {
-		add("asked_before", no.Reason, "deflect_asked says that an earlier pass of this call ended as "+ch.asked)
+		add("asked_before", no.Reason, askedVariable+" says that an earlier pass of this call ended as "+ch.asked)
 	}
 	for _, verdict := range s.Client.Explain(ctx, ch.call, at) {
 		share := 100 - p.Withhold
-		if verdict.Rule == "percent" && in.Vars["uuid"]+in.Vars["deflect_external_id"] == "" && share > 0 && share < 100 {
+		if verdict.Rule == "percent" && in.Vars["uuid"]+in.Vars[externalIDVariable] == "" && share > 0 && share < 100 {
 			verdict.Answer, verdict.Reason = deflect.Skip, ""
 			verdict.Detail = fmt.Sprintf("%d of 100 calls are offered a text; which ones depends on the id of the call (uuid)", share)
 		}
@@ -94,7 +94,7 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 type asked Inquiry
 
 func (a asked) Get(name string) string {
-	if v, ok := strings.CutPrefix(name, "variable_"); ok {
+	if v, ok := strings.CutPrefix(name, variablePrefix); ok {
 		return a.Vars[v]
 	}
 	switch name {
@@ -110,7 +110,7 @@ func (a asked) Get(name string) string {
 
 func (a asked) Each(prefix string, fn func(name, value string) bool) {
 	for name, value := range a.Vars {
-		if name := "variable_" + name; strings.HasPrefix(name, prefix) && !fn(name, value) {
+		if name := variablePrefix + name; strings.HasPrefix(name, prefix) && !fn(name, value) {
 			return
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
-	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
 // conn is what a session needs of an event socket; *esl.Conn is one.
@@ -258,16 +257,16 @@ func (l *line) know(data headers) {
 	l.limited = data.Get("Control") == "single-channel"
 	l.place = placeOf(data)
 	g := guard(data, nil)
-	if g.Get("variable_current_application") == "socket" { // and nothing was executed since
-		l.socket = g.Get("variable_current_application_data")
+	if variableOf(g, applicationVariable) == "socket" { // and nothing was executed since
+		l.socket = variableOf(g, applicationDataVariable)
 	}
-	if id := g.Get("variable_" + watchdogVariable); taskForm.MatchString(id) && !g.browser {
+	if id := variableOf(g, watchdogVariable); taskForm.MatchString(id) && !g.browser {
 		l.watchdog = id
 	}
 	if g.forged {
 		l.socket, l.watchdog = "", ""
 	}
-	l.secret = isTrue(data.Get("variable_" + secretVariable))
+	l.secret = isTrue(variableOf(data, secretVariable))
 	if id := data.Get("Unique-ID"); esl.GetVar(id, resumeVariable).Err() == nil {
 		l.uuid = id
 	}
@@ -356,35 +355,4 @@ func (l *line) hush() {
 		l.stopAgain()
 	}
 	l.playing, l.loud = "", true
-}
-
-// outVariables is the argument of multiset. The values are of closed lists or
-// match a strict form; what does not is left empty, and so is what an earlier
-// pass of the call may have set. deflect_asked keeps the answer of the caller
-// over further passes; known says that such a pass has set what is known of a text.
-func outVariables(e ending, digits string, known bool) *string {
-	callID, confirmed := e.CallID, e.confirmed
-	if !callIDForm.MatchString(callID) {
-		callID = ""
-	}
-	if !digitsForm.MatchString(digits) {
-		digits = ""
-	}
-	arg := "^^~deflect_outcome=" + string(e.Outcome) + "~deflect_reason=" + string(e.Reason) + "~deflect_digits=" + digits + "~deflect_heard=" + e.heard
-	if !known || callID != "" {
-		arg += "~deflect_call_id=" + callID + "~deflect_confirmed=" + confirmed
-	}
-	if answer := answerOf(e.Outcome); answer != "" {
-		arg += "~deflect_asked=" + answer
-	}
-	return &arg
-}
-
-// answerOf is what deflect_asked keeps of an outcome, "" for nothing.
-func answerOf(o deflect.Outcome) string {
-	switch o {
-	case deflect.Sent, deflect.Uncertain, deflect.Declined, deflect.NoInput:
-		return string(o)
-	}
-	return ""
 }

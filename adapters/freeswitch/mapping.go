@@ -58,37 +58,37 @@ func readChannel(data headers, now time.Time, counting []string) channel {
 	v := func(name string) string { return clean(e.variable(name), maxValue, "") }
 	ch := channel{
 		uuid:     e.Get("Unique-ID"),
-		mode:     v("deflect_mode"),
-		profile:  v("deflect_profile"),
+		mode:     v(modeVariable),
+		profile:  v(profileVariable),
 		answered: e.Get("Answer-State") == "answered",
-		asked:    v("deflect_asked"),
-		language: v("deflect_language"),
+		asked:    v(askedVariable),
+		language: v(languageVariable),
 	}
 	if ch.mode == "" {
 		ch.mode = modeOffer
 	}
-	if e.Get("variable_"+watchdogVariable) != "" {
-		ch.watched = isTrue(e.Get("variable_" + resumeVariable))
+	if variableOf(e, watchdogVariable) != "" {
+		ch.watched = isTrue(variableOf(e, resumeVariable))
 		// Else the dialplan has left the one or the other away, and the call is here.
-		ch.released = !ch.watched && e.Get("variable_current_application") != "socket"
+		ch.released = !ch.watched && variableOf(e, applicationVariable) != "socket"
 	}
 	ch.dialed = dialedNumbers(e)
 	ch.call = deflect.Call{
 		ANI:                  callerNumber(e),
-		NumberOverride:       phone.Number(v("deflect_number")),
-		Digits:               keepDigits(e.variable("deflect_digits")),
+		NumberOverride:       phone.Number(v(numberVariable)),
+		Digits:               keepDigits(e.variable(digitsVariable)),
 		Start:                startTime(e.Get("Caller-Channel-Created-Time"), now),
-		ExternalCallID:       v("deflect_external_id"),
-		Skill:                v("deflect_skill"),
-		Text:                 clean(e.variable("deflect_text"), maxText, "\n"),
-		TextTag:              v("deflect_text_tag"),
-		FirstName:            clean(e.variable("deflect_first_name"), maxName, ""),
-		LastName:             clean(e.variable("deflect_last_name"), maxName, ""),
-		CustomerID:           v("deflect_customer_id"),
-		CustomerIDDescriptor: v("deflect_customer_id_descriptor"),
+		ExternalCallID:       v(externalIDVariable),
+		Skill:                v(skillVariable),
+		Text:                 clean(e.variable(textVariable), maxText, "\n"),
+		TextTag:              v(textTagVariable),
+		FirstName:            clean(e.variable(firstNameVariable), maxName, ""),
+		LastName:             clean(e.variable(lastNameVariable), maxName, ""),
+		CustomerID:           v(customerIDVariable),
+		CustomerIDDescriptor: v(descriptorVariable),
 		CallerInfo:           callerInfo(e),
-		Wait:                 waitTime(v("deflect_wait_seconds")),
-		Consent:              v("deflect_consent") == "true",
+		Wait:                 waitTime(v(waitVariable)),
+		Consent:              v(consentVariable) == "true",
 	}
 	if ch.call.ExternalCallID == "" {
 		ch.call.ExternalCallID = clean(ch.uuid, maxID, "")
@@ -156,7 +156,7 @@ func waitTime(s string) *time.Duration {
 }
 
 func callerInfo(e *guarded) map[string]any {
-	const prefix = "variable_" + infoPrefix
+	prefix := variablePrefix + infoPrefix
 	var info map[string]any
 	e.Each(prefix, func(name, value string) bool {
 		key := clean(name[len(prefix):], maxName, "")

@@ -7,13 +7,6 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 )
 
-// Variables of the switch, and of dialplan/deflect_offer.xml.
-const (
-	watchdogVariable = "deflect_watchdog" // the task that takes a call from a deflectd that hangs
-	resumeVariable   = "socket_resume"    // true: the end of the socket cuts what plays, and more (see moved)
-	secretVariable   = "sensitive_dtmf"   // true: keys are not reported
-)
-
 // parting is what becomes of our control of a call.
 type parting int
 
@@ -67,7 +60,7 @@ func (l *line) takenAway() {
 // ask asks whether the call is parked where it is now, after some last words.
 func (l *line) ask(last ...esl.Command) {
 	l.parting = asking
-	l.say(append(last, esl.GetVar(l.uuid, "current_application"))...)
+	l.say(append(last, esl.GetVar(l.uuid, applicationVariable))...)
 }
 
 // returned are commands that leave nothing of ours on a channel, wherever it is: the
@@ -170,7 +163,7 @@ func (l *line) farewell(variables *string) []esl.Command {
 	if variables != nil {
 		arg := *variables
 		if l.secret {
-			arg += "~" + secretVariable + "=true"
+			arg += assign(secretVariable, "true")
 		}
 		cmds = append(cmds, multiset("set-1", arg))
 	}

@@ -23,7 +23,6 @@ const (
 	filterWithdraw = command("filter Event-Subclass " + eventWithdraw)
 	filterProbe    = command("filter Event-Subclass " + eventProbe)
 	filterBridges  = command("filter Event-Name CHANNEL_BRIDGE")
-	filterMarked   = command("filter variable_" + offerVariable + " true")
 	showChannels   = command("api show channels as json")
 	probePrefix    = "sendevent CUSTOM\r\nEvent-Subclass: " + eventProbe + "\r\n" + probeHeader + ": "
 	eventOffer     = "deflect::offer"
@@ -31,11 +30,9 @@ const (
 	eventProbe     = "deflect::probe"
 	eventFifo      = "fifo::info"
 	probeHeader    = "Deflect-Probe"
-	offerVariable  = "deflect_offer"    // true while a call is on offer
-	placeVariable  = "deflect_offer_at" // where in the dialplan it was announced
-	// agentVariable is of mod_fifo: the agent who has answered the call.
-	agentVariable = "variable_fifo_serviced_uuid"
 )
+
+var filterMarked = command("filter " + variablePrefix + offerVariable + " true")
 
 // Forms of what goes into commands besides the fixed words.
 var (

@@ -282,7 +282,7 @@ func (w *watcher) trust(l *link, key callKey, c *announced) later {
 // announced somewhere else. A call that was put on offer or taken off since it was asked
 // about (turns) is left alone.
 func (w *watcher) checked(l *link, key callKey, turns uint64, data headers) {
-	p, offer := placeOf(data), data.Get("variable_"+offerVariable)
+	p, offer := placeOf(data), variableOf(data, offerVariable)
 	w.locked(func() later {
 		c := w.calls[key]
 		if c == nil || c.session != nil || c.turns != turns {
@@ -327,7 +327,7 @@ func (w *watcher) unchecked(l *link, key callKey) {
 // onOfferHere reports whether a channel is marked as on offer where it is.
 func onOfferHere(data headers) bool {
 	p := placeOf(data)
-	return data.Get("variable_"+offerVariable) == "true" && p.profile != "" && data.Get("variable_"+placeVariable) == p.profile && p.leg == "" && !p.parked
+	return variableOf(data, offerVariable) == "true" && p.profile != "" && variableOf(data, placeVariable) == p.profile && p.leg == "" && !p.parked
 }
 
 // turnsOf returns how often a call was put on offer, or taken off.

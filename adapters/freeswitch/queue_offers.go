@@ -112,7 +112,7 @@ func (w *watcher) putOn(l *link, key callKey, c *announced, at spot, ch channel,
 
 // What tells, after a restart of ours too, whether a call is on offer, and lets its events
 // come to us.
-const (
+var (
 	onMark       = offerVariable + "=true;" + placeVariable + "=" // and the place
 	answeredMark = placeVariable + "=0"                           // that it is not, though it may be announced
 	offMark      = offerVariable + "=;" + placeVariable + "="

@@ -234,11 +234,11 @@ type spot struct {
 	served string // by this agent of mod_fifo, before
 }
 
-func spotOf(h headers) spot { return spot{placeOf(h), h.Get(agentVariable)} }
+func spotOf(h headers) spot { return spot{placeOf(h), variableOf(h, fifoAgentVariable)} }
 
 // agent reports whether an agent of mod_fifo has answered, who may not be connected yet.
 func (s spot) agent(data headers) bool {
-	a := data.Get(agentVariable)
+	a := variableOf(data, fifoAgentVariable)
 	return a != "" && a != s.served
 }
 
@@ -250,9 +250,9 @@ func (s spot) check(text string) error {
 		return err
 	case placeOf(data) != s.place:
 		return errMoved
-	case s.agent(data), data.Get("variable_cc_agent_found") == "true":
+	case s.agent(data), variableOf(data, centerAgentVariable) == "true":
 		return errAgent
-	case data.Get("variable_"+offerVariable) == "false": // the queue has let it go
+	case variableOf(data, offerVariable) == "false": // the queue has let it go
 		return errMoved
 	}
 	return nil

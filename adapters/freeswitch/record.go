@@ -45,7 +45,7 @@ func (s *session) record(e ending) {
 		attrs = append(attrs, slog.Int("attempts", e.Attempts), slog.Duration("request", e.Duration))
 	}
 	if e.CallID != "" {
-		attrs = append(attrs, slog.String("deflect_call_id", e.CallID))
+		attrs = append(attrs, slog.String(callIDVariable, e.CallID))
 	}
 	if e.err != nil {
 		attrs = append(attrs, slog.Any("err", e.err))

@@ -191,8 +191,8 @@ func (s *session) finish(e *ending) {
 
 func (s *session) variables(e ending) *string {
 	arg := outVariables(e, s.ch.call.Digits, s.ch.texted())
-	if s.pending && answerOf(e.Outcome) == "" {
-		*arg += "~deflect_asked=" + answerOf(deflect.Outcome(s.ch.asked)) // as it was
+	if s.pending && askedOf(e.Outcome) == "" {
+		*arg += assign(askedVariable, askedOf(deflect.Outcome(s.ch.asked))) // as it was
 	}
 	return arg
 }

@@ -8,22 +8,12 @@ import (
 	"strings"
 )
 
-// inVariables are the channel variables that say something to us. Besides them there
-// is one for each entry of the caller info.
-var inVariables = []string{
-	"deflect_mode", "deflect_profile", "deflect_skill", "deflect_text", "deflect_text_tag", "deflect_digits",
-	"deflect_first_name", "deflect_last_name", "deflect_customer_id", "deflect_customer_id_descriptor",
-	"deflect_number", "deflect_external_id", "deflect_language", "deflect_wait_seconds", "deflect_consent",
-}
-
-const infoPrefix = "deflect_info_"
-
 var infoForm = regexp.MustCompile(`^` + infoPrefix + `[A-Za-z0-9_.-]{1,100}$`)
 
 // variables checks the names of the variables that always count.
 func (v *checker) variables(field string, names []string) {
 	for i, name := range names {
-		if !slices.Contains(inVariables, name) && !infoForm.MatchString(name) {
+		if !sayable(name) {
 			v.bad(fmt.Sprintf("%s[%d]", field, i), "%q is no variable that the dialplan can set for us, such as deflect_profile or deflect_info_plan", name)
 		}
 	}
@@ -59,11 +49,11 @@ func (g *guarded) variable(name string) string {
 	if !g.counts(name) {
 		return ""
 	}
-	return g.Get("variable_" + name)
+	return variableOf(g, name)
 }
 
 func (g *guarded) counts(name string) bool {
-	return !g.browser || name == "deflect_asked" || slices.Contains(g.counting, name)
+	return !g.browser || name == askedVariable || slices.Contains(g.counting, name)
 }
 
 // verto looks for any sign of mod_verto, of the channel or of the other leg, whose
@@ -77,8 +67,8 @@ func (g *guarded) verto() bool {
 		v := strings.ToLower(g.Get(h))
 		is = is || strings.HasPrefix(v, "verto") || v == "mod_verto"
 	}
-	for _, prefix := range []string{"variable_verto_", "variable_jsock_uuid_str"} {
-		g.Each(prefix, func(string, string) bool {
+	for _, prefix := range []string{vertoPrefix, vertoSocketVariable} {
+		g.Each(variablePrefix+prefix, func(string, string) bool {
 			is = true
 			return false
 		})
