@@ -43,7 +43,7 @@ func (l *lab) latency(ctx context.Context) error {
 	l.title("Latency: from the DTMF event to the request at the API, at %d calls/s, %s a run.", l.Rate, l.Time)
 	request.table(names).print(l.out)
 	l.title("Latency: from the DTMF event to the next command at the switch, in the same runs.")
-	command.table(names).print(l.out)
+	command.table(append(slices.Clone(handlers), echo)).print(l.out)
 	fmt.Fprintf(l.out, "\nAn echo answers the event with one byte, at once: what this machine takes itself, and lets vary.\n")
 	var late []string
 	for _, s := range serving {

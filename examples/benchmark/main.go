@@ -10,13 +10,19 @@
 //
 // # What is measured
 //
-// Three subjects serve the same call: deflectd (the project's packages, set up as the
-// daemon does it, with metrics, JSON log lines and cooldowns), and two handlers of the
+// Four subjects serve the same call. deflectd is the project's packages, set up as the
+// daemon does it, with metrics, JSON log lines and cooldowns. Two are handlers of the
 // kind that one writes in an afternoon, on github.com/fiorix/go-eventsocket and on
 // github.com/percipia/eslgo. Those play the same prompts and send the same text, signed,
 // through net/http; they have no validation, no breaker, no cooldown, no metrics and no log, and
 // do not care who connects. They use their library as it is meant to be used: a command, its
 // reply, the next command. Only eslgo's own log lines are switched off.
+//
+// The fourth is the floor: what the task and the machine cost in any case. One goroutine a
+// call writes twice, looks for the key in what comes, and sends the same text by hand. Nobody
+// could serve calls with it. It is in the tables of CPU and of the way from the key to the
+// request; it keeps all that was said, and says nothing before the text is sent, so that it is
+// the floor of neither memory nor the next command.
 //
 // Each subject runs in a child process with one core (--cores), so that CPU time and memory
 // are its own. This process plays the switch, with the recorded frames of a real
@@ -74,7 +80,7 @@ type options struct {
 	WarmUp    int           `default:"500" help:"Calls before a run that do not count."`
 	Cores     int           `default:"1" help:"Cores of a subject (GOMAXPROCS)."`
 	Quick     bool          `help:"One short run of everything, to see whether it works."`
-	Profile   string        `type:"path" placeholder:"FILE" help:"Write CPU profiles of deflectd's last run, for go tool pprof: FILE at saturation, and FILE.RATE for each rate of load."`
+	Profile   string        `type:"path" placeholder:"FILE" help:"Write CPU profiles of the last run, for go tool pprof: FILE for deflectd at saturation, FILE.floor for the floor, and FILE.RATE for deflectd at each rate of load."`
 	Recording string        `type:"path" default:"../../adapters/freeswitch/testdata/transcripts/accept.jsonl" help:"The recorded call."`
 }
 

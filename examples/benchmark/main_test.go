@@ -62,8 +62,13 @@ func TestQuick(t *testing.T) {
 	if bad := regexp.MustCompile(`NaN|Inf| - `).FindString(out.String()); bad != "" {
 		t.Errorf("a figure is %s:\n%s", bad, out.String())
 	}
-	if info, err := os.Stat(profile); err != nil || info.Size() == 0 {
-		t.Errorf("the profile: %v, %v", info, err)
+	for _, file := range []string{profile, profile + ".floor"} {
+		if info, err := os.Stat(file); err != nil || info.Size() == 0 {
+			t.Errorf("the profile: %v, %v", info, err)
+		}
+	}
+	if n := strings.Count(out.String(), "\n| "+floor+" "); n != 2 { // saturation, and key to request
+		t.Errorf("the floor is in %d tables:\n%s", n, out.String())
 	}
 }
 

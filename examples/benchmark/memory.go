@@ -18,7 +18,7 @@ func (l *lab) memory(ctx context.Context) error {
 		all[i] = held{map[string]figures{}, map[string]figures{}, map[string]figures{}}
 	}
 	idle := map[string]figures{}
-	err := l.each(ctx, "memory", serving, l.warm(func(c *child, _ int) error {
+	err := l.each(ctx, "memory", handlers, l.warm(func(c *child, _ int) error {
 		before, err := c.ask(question{Do: "memory"})
 		if err != nil {
 			return err
@@ -58,7 +58,7 @@ func (l *lab) memory(ctx context.Context) error {
 	}
 	for i, calls := range l.Held {
 		l.title("Memory: %s calls that wait in the offer.", thousands(int64(calls)))
-		compare(serving, deflectdTo,
+		compare(handlers, deflectdTo,
 			column{name: "a call", unit: kb, value: all[i].each},
 			column{name: "goroutines a call", unit: digits, value: all[i].goroutines, noRatio: true},
 			column{name: "whole process", unit: mb, value: all[i].whole, noRatio: true},

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
+	"slices"
 	"time"
 )
 
@@ -21,6 +22,7 @@ var subjects = map[string]func(ctx context.Context, api string) (address string,
 	"go-eventsocket": serveEventSocket,
 	"eslgo":          serveESLGo,
 	coreSubject:      serveNothing,
+	floor:            serveFloor,
 	echo:             serveEcho,
 }
 
@@ -29,8 +31,11 @@ const (
 	coreSubject = "core"
 )
 
-// serving is the order of the tables.
-var serving = []string{deflectd, "go-eventsocket", "eslgo"}
+// The order of the tables: handlers is without the floor, for what it is none of.
+var (
+	handlers = []string{deflectd, "go-eventsocket", "eslgo"}
+	serving  = append(slices.Clone(handlers), floor)
+)
 
 // question is a line to a child, answer the line that comes back. Times are in
 // nanoseconds, memory is in bytes.
