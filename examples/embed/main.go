@@ -1,5 +1,5 @@
 // Command embed is the smallest program that embeds package deflect: it offers one
-// caller a text, asks LiveDeflect to send it, and prints what came of it. README shows it.
+// caller a text, asks LiveDeflect to send it, and prints what came of it. The READMEs show it.
 //
 //	DEFLECT_KEY=... DEFLECT_SECRET=... DEFLECT_TOKEN=... DEFLECT_TOKEN_SECRET=... \
 //		go run ./examples/embed +14043438646 +18005550100

@@ -3,11 +3,23 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
 )
+
+// One key press, one text: the whole program against the API's double.
+func TestOneText(t *testing.T) {
+	api := deflecttest.RunT(t, deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"})
+	cfg := deflect.Config{SiteID: "38856538", BaseURL: api.URL()}
+	cfg.Auth = deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")}
+	err := run(t.Context(), io.Discard, cfg, "+14043438646", "+18005550100")
+	if sent := api.Sent(); err != nil || len(sent) != 1 || sent[0].Skill != "sales" {
+		t.Errorf("sent %v, error %v", sent, err)
+	}
+}
 
 func TestRun(t *testing.T) {
 	keys := deflecttest.Config{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"}

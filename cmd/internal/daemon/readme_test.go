@@ -14,10 +14,10 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
-// What the README says exists, and what exists is in the README: metrics with
+// What deflectd's README says exists, and what exists is in it: metrics with
 // their labels, outcomes and reasons.
 func TestREADME(t *testing.T) {
-	raw, err := os.ReadFile("../../../README.md")
+	raw, err := os.ReadFile("../../deflectd/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ var (
 	codeSpan = regexp.MustCompile("`[^`]*`")
 	link     = regexp.MustCompile(`\]\(([^)\s]*)\)`)
 	heading  = regexp.MustCompile(`^#{1,6} +(.*?) *$`)
+	// importPath is one of ours, as code.
+	importPath = regexp.MustCompile("`github\\.com/ivrdeflect/ivrdeflect/([^`\\s]+)`")
 )
 
 // Links lead to what is there, and every page can be reached from README.md.
@@ -35,6 +37,11 @@ func deadLinks(files fs.FS, pages []page) (dead []string) {
 	leads := map[string][]string{} // from a page to others
 	for _, p := range pages {
 		for i, line := range p.prose {
+			for _, m := range importPath.FindAllStringSubmatch(line, -1) {
+				if d, err := fs.Stat(files, m[1]); err != nil || !d.IsDir() {
+					dead = append(dead, fmt.Sprintf("%s:%d: %s is no package", p.name, i+1, m[0]))
+				}
+			}
 			for _, m := range link.FindAllStringSubmatch(codeSpan.ReplaceAllString(line, ""), -1) {
 				to, anchor, _ := strings.Cut(m[1], "#")
 				if strings.Contains(to, "://") {
@@ -101,7 +108,8 @@ func anchors(p page) map[string]bool {
 
 func TestDeadLinks(t *testing.T) {
 	files := fstest.MapFS{
-		"README.md": {Data: []byte("[a](a/x.md#who-is-it-2) [b](a/x.md#who-is-it-3) [f](a/f.go) [dir](a)\n[web](https://example.net/x#y) `[code](none)`\n" +
+		"README.md": {Data: []byte("[a](a/x.md#who-is-it-2) [b](a/x.md#who-is-it-3) [f](a/f.go) [dir](a)\n[web](https://example.net/x#y) `[code](none)`" +
+			" `github.com/ivrdeflect/ivrdeflect/a` `github.com/ivrdeflect/ivrdeflect/b`\n" +
 			"[gone](b.md) [abs](/a/f.go)\n[up](../README.md)\n![img](a/f.go#L1) [self](#one) [no](#two)\n# One\n")},
 		"a/x.md":    {Data: []byte("# `Who` is it?\n## Who is it\n### Who is it!\n[up](../README.md#one)\n")},
 		"a/f.go":    {},
@@ -113,6 +121,7 @@ func TestDeadLinks(t *testing.T) {
 	}
 	want := []string{
 		"README.md:1: a/x.md#who-is-it-3: has no such heading",
+		"README.md:2: `github.com/ivrdeflect/ivrdeflect/b` is no package",
 		"README.md:3: b.md: is not there",
 		"README.md:3: /a/f.go: is not there",
 		"README.md:4: ../README.md: is not there",

@@ -108,6 +108,15 @@ func TestReadable(t *testing.T) {
 	for _, f := range faults {
 		t.Error(f)
 	}
+	raw, err := fs.ReadFile(root(), "README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The rest belongs to one reader, on a page beside what it describes.
+	screens, _, _ := strings.Cut(string(raw), "\n## Changes\n")
+	if lines := strings.Count(screens, "\n"); lines > 140 {
+		t.Errorf("README.md has %d lines before its changes: it is two screens, 140 at most", lines)
+	}
 }
 
 func TestRead(t *testing.T) {
