@@ -71,6 +71,25 @@ func TestREADME(t *testing.T) {
 		}
 	}
 
+	// What the prose speaks of is a metric, or a channel variable that the dialplan's has.
+	dialplan, err := os.ReadFile("../../../dialplan/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`\bdeflectd?_[a-z_]*[a-z]\b`).FindAllString(readme, -1) {
+		if !strings.Contains(readme, "\n| `"+name+"` | ") && !strings.Contains(string(dialplan), name) {
+			t.Errorf("the README speaks of %s, which is neither a metric nor a channel variable", name)
+		}
+	}
+
+	_, rules, _ := strings.Cut(readme, "\n## Who is offered a text\n")
+	rules, _, _ = strings.Cut(rules, "\n## ")
+	for _, r := range deflect.Reasons(deflect.Ineligible) {
+		if !regexp.MustCompile("(?m)^\\|.*`" + string(r) + "`.*\\|$").MatchString(rules) {
+			t.Errorf("the README has no rule with the reason %s", r)
+		}
+	}
+
 	for _, o := range deflect.Outcomes() {
 		m := regexp.MustCompile("(?m)^\\| `" + string(o) + "` \\|[^|]*\\|([^|]*)\\|$").FindStringSubmatch(readme)
 		if m == nil {
