@@ -41,6 +41,7 @@ type commands struct {
 	Settle   settleCmd  `cmd:"" help:"Look up whether an uncertain text went out."`
 	Explain  explainCmd `cmd:"" help:"Tell whether a caller would be offered a text, and which rule says no."`
 	Check    checkCmd   `cmd:"" help:"Check a configuration and print it with all defaults."`
+	Config   configCmd  `cmd:"" help:"Print the reference of the configuration."`
 	Load     loadCmd    `cmd:"" help:"Call a running deflectd many times, and say how long its callers wait."`
 	Simulate struct {
 		LiveDeflect simulateAPICmd    `cmd:"" name:"livedeflect" help:"Answer like LivePerson's LiveDeflect API."`

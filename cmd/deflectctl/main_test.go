@@ -42,6 +42,7 @@ func TestUsage(t *testing.T) {
 		{"unknown command", "dance", exitUsage, "", "unexpected argument dance"},
 		{"unknown flag", "demo --colour", exitUsage, "", "unknown flag --colour"},
 		{"missing flags", "send", exitUsage, "", "missing flags: --config=FILE, --from=NUMBER, --to=NUMBER"},
+		{"configuration without a flag", "config", exitUsage, "", "missing flags: --reference"},
 		{"missing argument", "check", exitUsage, "", "deflectctl check FILE"},
 		{"version as a word", "version", 0, "deflectctl ", ""},
 		{"help as a word", "help", 0, "Usage: deflectctl <command>", ""},
@@ -61,6 +62,18 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// The reference of the configuration is the page.
+func TestConfigPrintsThePage(t *testing.T) {
+	page, err := os.ReadFile("../deflectd/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errOut strings.Builder // the page has an example of a number
+	if code := run([]string{"config", "--reference"}, app{t.Context(), &out, &errOut, secretEnv}); code != 0 || errOut.String() != "" || out.String() != string(page) {
+		t.Errorf("exit code %d, stderr %q, the page: %v", code, errOut.String(), out.String() == string(page))
+	}
+}
+
 // Whatever a command shows: when it cannot be written, that is what happened.
 func TestStandardOutputBroken(t *testing.T) {
 	api := runAPI(t)
@@ -70,7 +83,7 @@ func TestStandardOutputBroken(t *testing.T) {
 	for _, args := range []string{
 		"--help", "--version", "help", "help check", "version", "completion bash", "complete r",
 		"demo",
-		"check CONFIG", "explain --config CONFIG --from 1 --to 2", "settle --config CONFIG --external-id x --at 1795446000",
+		"config --reference", "check CONFIG", "explain --config CONFIG --from 1 --to 2", "settle --config CONFIG --external-id x --at 1795446000",
 		"send --config CONFIG --from " + caller + " --to " + dialed + " --dry-run", "send --config CONFIG --from " + caller + " --to " + dialed,
 		"report --config CONFIG", "report --config CONFIG --format json", "report --config CONFIG --format csv", "report --config CONFIG --format html",
 		"simulate livedeflect --listen 127.0.0.1:0", "simulate freeswitch --daemon DAEMON --from " + caller + " --to " + dialed + " --press 1 --press-after 1ms",

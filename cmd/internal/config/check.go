@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"regexp"
@@ -65,8 +64,6 @@ func (f *File) checkLineTypes(d *decoder, at string, p freeswitch.Profile) {
 		d.warn(at+".line_types", "is strict, but numbers do not tell mobiles from landlines in %s: nobody there is offered a text", strings.Join(blind, ", "))
 	}
 }
-
-func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func (f *File) checkEndpoint(d *decoder) {
 	api := f.Deflect
@@ -182,22 +179,12 @@ func (d *decoder) library(err error, read int) {
 			continue
 		}
 		at := keyOf(c.Field)
-		if at == "livedeflect" && noted.blamesKeys() || noted.blames(at) || noted.blames(strings.TrimSuffix(at, "_file")) {
+		if c.Field == "Auth" && read > 0 || noted.blames(at) || noted.blames(strings.TrimSuffix(at, "_file")) {
 			continue
 		}
 		// What is none in Go is "" here.
 		d.badAt(at, "%s", strings.ReplaceAll(c.Err.Error(), "none on purpose", `"" for none`))
 	}
-}
-
-// blamesKeys reports whether a problem with the API keys was noted.
-func (d *decoder) blamesKeys() bool {
-	for _, key := range []string{"consumer_key", "consumer_secret", "consumer_secret_file", "token", "token_secret", "token_secret_file"} {
-		if d.blames("livedeflect." + key) {
-			return true
-		}
-	}
-	return false
 }
 
 // leaves takes joined errors apart.
@@ -218,31 +205,24 @@ func leaves(err error) []error {
 	return []error{err}
 }
 
-// keys are the keys that fields of the libraries' configurations are set by.
-var keys = map[string]string{
-	"SiteID": "livedeflect.site_id", "Domain": "livedeflect.domain", "BaseURL": "livedeflect.base_url",
-	"Auth": "livedeflect", "LiveDeadline": "livedeflect.live_deadline", "TimeUnit": "livedeflect.time_unit",
-	"TextTagField": "livedeflect.text_tag_field", "TrunkPrefix": "livedeflect.trunk_prefix",
-	"DefaultRegion": "default_region", "NumberCheck": "number_check", "MaxTextLength": "livedeflect.max_text_length",
-	"Breaker": "breaker", "Failures": "failures", "OpenFor": "open_for",
-	"Report": "report", "Window": "window", "Parallel": "parallel", "Every": "every", "Lookback": "lookback",
-	"Settle": "settle", "Disabled": "disabled", "After": "after", "Limit": "limit", "Max": "max",
-	"MaxCooldowns": "max_cooldowns",
-	"Allow":        "freeswitch.outbound.allow", "MaxCalls": "freeswitch.outbound.max_calls",
-	"DrainTimeout": "freeswitch.outbound.drain", "FirstFrameTimeout": "freeswitch.outbound.first_frame",
-	"IdleTimeout": "freeswitch.outbound.idle",
-	"Variables":   "freeswitch.variables", "Sounds": "freeswitch.sounds", "Inbound": "freeswitch.inbound", "Address": "address", "Password": "password_file",
-	"OnSent": "on_sent", "Transfer": "transfer",
-	"Countries": "countries", "LineTypes": "line_types", "MinWait": "min_wait", "Withhold": "percent",
-	"Hours": "hours", "Zone": "zone", "Week": "week", "Holidays": "holidays",
-	"DoNotText": "do_not_text_file", "Cooldown": "cooldown", "NoCooldown": "cooldown", "Consent": "consent",
-	"Confirm": "confirm", "ConfirmGap": "confirm_gap", "AskNumber": "number", "NumberEntry": "number_entry",
-	"MinDigits": "min_digits", "MaxDigits": "max_digits", "Terminator": "terminator", "Tries": "tries",
-	"Language": "language", "Languages": "languages",
-	"AlreadySent": "already_sent", "Number": "number", "NumberConfirm": "number_confirm", "NumberInvalid": "number_invalid",
-	"Profiles": "profiles", "Name": "name", "Dialed": "dialed", "Skill": "skill", "Text": "text", "TextTag": "text_tag",
-	"AcceptDigit": "accept_digit", "DeclineDigit": "decline_digit", "Repeat": "repeat", "Gap": "gap",
-	"Prompts": "prompts", "Offer": "offer", "Wait": "wait", "Sent": "sent", "Failed": "failed", "Uncertain": "uncertain",
+// keys are the keys that fields of the libraries' configurations are set by: whole paths,
+// but in what has a field itself, such as a profile.
+var keys = fieldKeys(map[string]string{}, sample().rows(), "")
+
+func fieldKeys(keys map[string]string, rows []row, at string) map[string]string {
+	for _, r := range rows {
+		path := strings.TrimPrefix(at+"."+r.key, ".")
+		if r.field != "" {
+			for field := range strings.SplitSeq(r.field, ",") {
+				keys[field] = path
+			}
+			path = ""
+		}
+		if r.value.rows != nil {
+			fieldKeys(keys, r.value.rows(), path)
+		}
+	}
+	return keys
 }
 
 var fieldForm = regexp.MustCompile(`[A-Za-z]+`)

@@ -11,6 +11,8 @@
 // variables DEFLECT_CONSUMER_SECRET and DEFLECT_TOKEN_SECRET. Blanks and line ends
 // around them are left out. Nothing else is filled in from the environment.
 //
+// Each key is one row (see File.rows), by which it is read, printed and documented.
+//
 // A [File] is plain data. It is not changed after loading, so that it may be read
 // by several goroutines.
 package config

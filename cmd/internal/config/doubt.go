@@ -11,22 +11,18 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-var (
-	// Without braces it may as well be money.
-	referenceForm = regexp.MustCompile(`\$\{[A-Za-z_][^}]*\}|^\$[A-Z][A-Z0-9_]+(/|$)`)
-	// Keys whose values can hold a #.
-	wordsForm = regexp.MustCompile(`\.(text|text_tag|skill|consumer_key|token|prompts\.[a-z_]+)$`)
-)
+// Without braces it may as well be money.
+var referenceForm = regexp.MustCompile(`\$\{[A-Za-z_][^}]*\}|^\$[A-Z][A-Z0-9_]+(/|$)`)
 
 const unfilled = "holds a reference such as ${NAME}, which nothing fills in: it counts as it stands, so write the value itself"
 
 // doubt warns of a text that stands in the file and is not what it looks like: YAML
 // ends it at " #", and nothing fills in variables of the environment.
-func (d *decoder) doubt(n *yaml.Node, at, s string) {
+func (d *decoder) doubt(n *yaml.Node, at, s string, c cutOff) {
 	// Behind anything but the words that callers read, a comment is just that, unless
 	// there is no blank after its #, and the value could go on.
-	prose, comment := strings.HasSuffix(at, ".text"), strings.TrimPrefix(n.LineComment, "#")
-	if plain(n) && n.LineComment != "" && (prose || wordsForm.MatchString(at) && comment != "" && !strings.ContainsAny(comment[:1], " \t#")) {
+	comment := strings.TrimPrefix(n.LineComment, "#")
+	if plain(n) && n.LineComment != "" && (c == cutAny || c == cutGlued && comment != "" && !strings.ContainsAny(comment[:1], " \t#")) {
 		d.warn(at, "ends before the #, where YAML begins a comment: put the text in quotes if the rest belongs to it, else the comment on a line of its own")
 	}
 	if refers(s) {

@@ -99,19 +99,11 @@ func cause(err error) string {
 }
 
 func parse(name string, data []byte, src source) (File, error) {
-	f := File{
-		Name:           name,
-		Deflect:        deflect.DefaultConfig(),
-		FreeSWITCH:     freeswitch.DefaultConfig(),
-		OutboundListen: defaultOutboundListen,
-		HTTPListen:     defaultHTTPListen,
-		Log:            Log{Level: defaultLogLevel, Format: defaultLogFormat},
-	}
-	f.Deflect.Logger, f.FreeSWITCH.Logger = nil, nil
-
+	f := defaults()
+	f.Name = name
 	d := &decoder{lines: map[string]int{}}
 	if root := d.document(data); root != nil {
-		f.decode(d, root)
+		section(f.rows()...).read(d, root, "")
 		if d.left > 0 {
 			f.finish(d, src)
 		}
@@ -125,6 +117,28 @@ func parse(name string, data []byte, src source) (File, error) {
 		return File{Name: name, Warnings: f.Warnings}, &Error{File: name, Problems: inOrder(d.problems)}
 	}
 	return f, nil
+}
+
+// defaults is a file without a key.
+func defaults() File {
+	f := File{
+		Deflect:        deflect.DefaultConfig(),
+		FreeSWITCH:     freeswitch.DefaultConfig(),
+		OutboundListen: defaultOutboundListen,
+		HTTPListen:     defaultHTTPListen,
+		Log:            Log{Level: defaultLogLevel, Format: defaultLogFormat},
+	}
+	f.Deflect.Logger, f.FreeSWITCH.Logger = nil, nil
+	return f
+}
+
+// sample is a file with every list begun, and with the defaults of all that is in them.
+func sample() *File {
+	f := defaults()
+	f.FreeSWITCH.Inbound = make([]freeswitch.Switch, 1)
+	f.FreeSWITCH.Profiles = []freeswitch.Profile{freeswitch.Profile{}.WithDefaults(f.FreeSWITCH.Sounds)}
+	f.secrets.switches, f.doNotText = make([]origin, 1), make([]string, 1)
+	return &f
 }
 
 // finish reads what the file refers to, and checks the whole.

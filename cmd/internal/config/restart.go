@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
@@ -14,15 +16,30 @@ func (f File) Follows(old File) error {
 	restart := func(path string) {
 		changed = append(changed, Problem{Path: path, Text: "was changed, which needs a restart"})
 	}
+	// The library knows best, which runs on.
 	for _, err := range leaves(f.Deflect.Follows(old.Deflect)) {
 		var c *deflect.ConfigError
 		if errors.As(err, &c) {
 			restart(keyOf(c.Field))
 		}
 	}
-	if f.OutboundListen != old.OutboundListen {
-		restart("freeswitch.outbound.listen")
+	was := map[string]*yaml.Node{}
+	walk(old.rows(), "", func(path string, r row) { was[path] = r.value.print() })
+	walk(f.rows(), "", func(path string, r row) {
+		switch {
+		case path == "freeswitch.inbound":
+			f.followsInbound(old, restart)
+		case r.field == "" && r.value.restart == onChange && r.value.print().Value != was[path].Value:
+			restart(path)
+		}
+	})
+	if len(changed) == 0 {
+		return nil
 	}
+	return &Error{File: f.Name, Problems: changed}
+}
+
+func (f File) followsInbound(old File, restart func(path string)) {
 	is, was := f.FreeSWITCH.Inbound, old.FreeSWITCH.Inbound
 	for i := range is {
 		if i < len(was) && is[i].Name == was[i].Name && is[i].Address == was[i].Address {
@@ -37,14 +54,4 @@ func (f File) Follows(old File) error {
 	if len(is) < len(was) {
 		restart("freeswitch.inbound")
 	}
-	if f.HTTPListen != old.HTTPListen {
-		restart("http.listen")
-	}
-	if f.Log.Format != old.Log.Format {
-		restart("log.format")
-	}
-	if len(changed) == 0 {
-		return nil
-	}
-	return &Error{File: f.Name, Problems: changed}
 }

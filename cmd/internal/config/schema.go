@@ -1,263 +1,257 @@
 package config
 
 import (
-	"net/netip"
-	"strings"
-	"time"
-
-	"go.yaml.in/yaml/v3"
-
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
-// The words for settings that the library has as numbers.
-var (
-	timeUnits     = []string{"milliseconds", "seconds"}
-	timeUnitOf    = []deflect.TimeUnit{deflect.Milliseconds, deflect.Seconds}
-	tagFields     = []string{"both", "deflectionTextTag", "deflectionTagText"}
-	tagFieldOf    = []deflect.TagField{deflect.TagBoth, deflect.TagTextTag, deflect.TagTagText}
-	logLevels     = []string{"debug", "info", "warn", "error"}
-	logFormats    = []string{"json", "text"}
-	lineTypes     = []string{"lenient", "strict"}
-	lineTypeOf    = []deflect.LineTypes{deflect.LenientLineTypes, deflect.StrictLineTypes}
-	numberChecks  = []string{"valid", "possible"}
-	numberCheckOf = []deflect.NumberCheck{deflect.ValidNumbers, deflect.PossibleNumbers}
-	consents      = []string{"implied", "variable"}
-	consentOf     = []deflect.Consent{deflect.ConsentImplied, deflect.ConsentRequired}
-	confirms      = []string{"off", "ask"}
-	numbersFrom   = []string{"caller", "ask"}
-	secretRefusal = "does not belong in this file: write it to a file of its own and name that in %s_file, or set %s"
-)
-
-// decode fills f from the document: every key that a file may have.
-func (f *File) decode(d *decoder, root *yaml.Node) {
+// rows are the keys of the file, bound to f: the one place where a key is made. What a
+// new one needs besides is a field that it fills, whoever uses that, and a line in
+// testdata/good/full.yaml.
+func (f *File) rows() []row {
 	api, fs := &f.Deflect, &f.FreeSWITCH
-	section(
-		field{"livedeflect", section(
-			field{"site_id", text(&api.SiteID)},
-			field{"domain", text(&api.Domain)},
-			field{"base_url", text(&api.BaseURL)},
-			field{"consumer_key", text(&f.secrets.consumerKey)},
-			field{"consumer_secret_file", filled(&f.secrets.consumer.file, "the secret in "+consumerSecretEnv)},
-			field{"consumer_secret", refused("consumer_secret", consumerSecretEnv)},
-			field{"token", text(&f.secrets.token)},
-			field{"token_secret_file", filled(&f.secrets.tokenSecret.file, "the secret in "+tokenSecretEnv)},
-			field{"token_secret", refused("token_secret", tokenSecretEnv)},
-			field{"live_deadline", duration(&api.LiveDeadline)},
-			field{"time_unit", choice(&api.TimeUnit, timeUnits, timeUnitOf)},
-			field{"text_tag_field", choice(&api.TextTagField, tagFields, tagFieldOf)},
-			field{"trunk_prefix", boolean(&api.TrunkPrefix)},
-			field{"max_text_length", count(&api.MaxTextLength)},
-		)},
-		field{"breaker", section(
-			field{"failures", count(&api.Breaker.Failures)},
-			field{"open_for", duration(&api.Breaker.OpenFor)},
-		)},
-		field{"report", section(
-			field{"window", duration(&api.Report.Window)},
-			field{"parallel", count(&api.Report.Parallel)},
-			field{"every", durationOrNone(&api.Report.Every)},
-			field{"lookback", duration(&api.Report.Lookback)},
-		)},
-		field{"settle", section(
-			field{"disabled", boolean(&api.Settle.Disabled)},
-			field{"after", duration(&api.Settle.After)},
-			field{"limit", duration(&api.Settle.Limit)},
-			field{"max", count(&api.Settle.Max)},
-		)},
-		field{"max_cooldowns", count(&api.MaxCooldowns)},
-		field{"default_region", filled(&api.DefaultRegion, "the default US")},
-		field{"number_check", choice(&api.NumberCheck, numberChecks, numberCheckOf)},
-		field{"freeswitch", section(
-			field{"outbound", section(
-				field{"listen", text(&f.OutboundListen)},
-				field{"allow", networks(&fs.Allow)},
-				field{"max_calls", count(&fs.MaxCalls)},
-				field{"drain", duration(&fs.DrainTimeout)},
-				field{"first_frame", duration(&fs.FirstFrameTimeout)},
-				field{"idle", duration(&fs.IdleTimeout)},
-			)},
-			field{"inbound", f.inbound()},
-			field{"variables", filledList(&fs.Variables, "none")},
-			field{"sounds", filled(&fs.Sounds, "the default ivrdeflect")},
-		)},
-		field{"http", section(
-			field{"listen", text(&f.HTTPListen)},
-		)},
-		field{"log", section(
-			field{"level", choice(&f.Log.Level, logLevels, logLevels)},
-			field{"format", choice(&f.Log.Format, logFormats, logFormats)},
-		)},
-		field{"profiles", f.profiles()},
-	)(d, root, "")
+	return []row{
+		{"livedeflect", "", f.account(),
+			"The API. LivePerson's pages contradict themselves in places: `time_unit`, `text_tag_field` and `trunk_prefix` are for that."},
+		{"breaker", "Breaker", section(
+			row{"failures", "Failures", count(&api.Breaker.Failures, ""),
+				"Failures in a row that stop the offers."},
+			row{"open_for", "OpenFor", duration(&api.Breaker.OpenFor, ""),
+				"How long they stop; then one caller at a time is offered a text, until a request succeeds."},
+		), "When callers are no longer offered a text, because the API fails. A breaker whose settings a reload changes begins closed."},
+		{"report", "Report", section(
+			row{"window", "Window", duration(&api.Report.Window, "1s to 744h"),
+				"Longest span that one request asks for."},
+			row{"parallel", "Parallel", count(&api.Report.Parallel, "1 to 16"),
+				"Requests at once."},
+			row{"every", "Every", durationOrNone(&api.Report.Every, "0s, or 1s to 24h").needing(onSwitch),
+				"How often the report is polled for the `deflect_funnel_*` metrics, such as `1m`; `0s` is never."},
+			row{"lookback", "Lookback", duration(&api.Report.Lookback, "1m to 744h, not shorter than `every`"),
+				"How far each of these polls reaches back. What a caller answers later than that after the call may be missed."},
+		), "LiveDeflect's report: what became of the texts."},
+		{"settle", "Settle", section(
+			row{"disabled", "Disabled", boolean(&api.Settle.Disabled),
+				"Leaves uncertain texts uncertain."},
+			row{"after", "After", duration(&api.Settle.After, "1s or longer"),
+				"When the first lookup is; each later one comes after twice as long."},
+			row{"limit", "Limit", duration(&api.Settle.Limit, "`after` to 24h"),
+				"When the report has the last word. Make it longer than your account's report lags, or `not_sent` comes too early."},
+			row{"max", "Max", count(&api.Settle.Max, ""),
+				"How many may be open at once."},
+		), "Uncertain texts are looked up in the report, in the background."},
+		{"max_cooldowns", "MaxCooldowns", count(&api.MaxCooldowns, ""),
+			"Callers in a cooldown who are remembered, some 200 bytes each. A smaller number takes effect at once: the cooldowns that have the least time left end early, and count in `deflect_cooldowns_evicted_total`."},
+		{"default_region", "DefaultRegion", filled(&api.DefaultRegion, "the default US").needing(onChange),
+			"ISO 3166 region of numbers without a plus sign. They are read as dialled there, or as beginning with its country code: in region `DE`, `491713920001` is a mobile, although a landline could be written so without its 0. What can be two people's is refused (`number_invalid`)."},
+		{"number_check", "NumberCheck", choice(&api.NumberCheck, is("valid", deflect.ValidNumbers), is("possible", deflect.PossibleNumbers)),
+			"What a caller's number has to be: one that its country's number plan has, or just of the length of one (`possible`). That is for ranges that are newer than your `deflectd`: it texts extensions and cut numbers too. Digits that stand for no number (`0000000000`, `1234567890`, ANONYMOUS on a keypad) are `number_hidden`, unless they are somebody's in that country. What is dialled need only be possible."},
+		{"freeswitch", "", section(
+			row{"outbound", "", section(
+				row{"listen", "", text(&f.OutboundListen).needing(onChange),
+					"Address and port that FreeSWITCH's `socket` application connects to."},
+				row{"allow", "Allow", networks(&fs.Allow),
+					"Who may connect: the port has no password. An IPv4-mapped network (`::ffff:10.0.0.0/104`) is the IPv4 one that it names."},
+				row{"max_calls", "MaxCalls", count(&fs.MaxCalls, ""),
+					"Calls at a time; more are refused, and go on in the dialplan. Fewer are served where no more fit into the limit of open files, as the log and `deflectctl check` say. A much higher number may need a restart, as the log says then."},
+				row{"drain", "DrainTimeout", duration(&fs.DrainTimeout, ""),
+					"How long live calls go on after the first SIGTERM."},
+				row{"first_frame", "FirstFrameTimeout", duration(&fs.FirstFrameTimeout, ""),
+					"From the connection to the channel's data."},
+				row{"idle", "IdleTimeout", duration(&fs.IdleTimeout, "10s or longer"),
+					"Longest silence of the switch: longer than any prompt and any gap."},
+			), "Calls that the dialplan hands over."},
+			row{"inbound", "Inbound", f.inbound(),
+				"Switches whose waiting callers are offered a text. Let one `deflectd` watch a switch, and name each switch once."},
+			row{"variables", "Variables", filledList(&fs.Variables, "none"),
+				"Channel variables of the dialplan (`deflect_profile`, `deflect_info_plan`) that also count for calls from a browser (`mod_verto`), which can set every one of them."},
+			row{"sounds", "Sounds", filled(&fs.Sounds, "the default ivrdeflect"),
+				"Where FreeSWITCH finds the shipped prompts (`dialplan/sounds`): a folder on its machine, or one below its `sound_prefix`."},
+		), "The phone system."},
+		{"http", "", section(
+			row{"listen", "", text(&f.HTTPListen).needing(onChange),
+				"Address and port of `/metrics`, `/healthz`, `/readyz` and, from this machine alone, `/-/reload`."},
+		), "The port of operation."},
+		{"log", "", section(
+			row{"level", "", choice(&f.Log.Level, is("debug", "debug"), is("info", "info"), is("warn", "warn"), is("error", "error")),
+				"The least that is logged."},
+			row{"format", "", choice(&f.Log.Format, is("json", "json"), is("text", "text")).needing(onChange),
+				"Of the lines."},
+		), "On standard error. Lines that nobody reads in time are lost, and counted."},
+		{"profiles", "Profiles", f.profiles(),
+			"The offer that callers of some dialled numbers get, whom it is made to, and what they hear and are sent. One profile at least."},
+	}
 }
 
-func (f *File) inbound() reader {
+func (f *File) account() value {
+	api := &f.Deflect
+	return section(
+		row{"site_id", "SiteID", text(&api.SiteID).needing(onChange),
+			"LivePerson account id. Required."},
+		row{"domain", "Domain", text(&api.Domain).needing(onChange),
+			"Where the account lives: `va` (North America), `lo` (EMEA) or `sy` (APAC) of `https://va.ivrdeflect.liveperson.net`, or a whole host name. Required, unless there is a `base_url`."},
+		row{"base_url", "BaseURL", text(&api.BaseURL).needing(onChange),
+			"Instead of `domain`: https, or plain http to this machine."},
+		row{"consumer_key", "Auth", words(&f.secrets.consumerKey),
+			"The app key of the account's API keys. Required."},
+		row{"consumer_secret_file", "", secretFile(&f.secrets.consumer, "consumer_secret", "the secret", consumerSecretEnv, func() string { return consumerSecretEnv }),
+			"Its secret. Required, here or in the environment."},
+		row{"consumer_secret", "", refused(consumerSecretEnv), ""},
+		row{"token", "", words(&f.secrets.token),
+			"Of the API keys. Keys without a token need neither it nor its secret."},
+		row{"token_secret_file", "", secretFile(&f.secrets.tokenSecret, "token_secret", "the secret", tokenSecretEnv, func() string { return tokenSecretEnv }),
+			"Its secret."},
+		row{"token_secret", "", refused(tokenSecretEnv), ""},
+		row{"live_deadline", "LiveDeadline", duration(&api.LiveDeadline, "100ms to 1m"),
+			"Longest that a caller waits for the API, everything included."},
+		row{"time_unit", "TimeUnit", choice(&api.TimeUnit, is("milliseconds", deflect.Milliseconds), is("seconds", deflect.Seconds)),
+			"Of the times in a request. The default is that of the vendor's example."},
+		row{"text_tag_field", "TextTagField", choice(&api.TextTagField,
+			is("both", deflect.TagBoth), is("deflectionTextTag", deflect.TagTextTag), is("deflectionTagText", deflect.TagTagText)),
+			"The name under which a text's tag is sent."},
+		row{"trunk_prefix", "TrunkPrefix", boolean(&api.TrunkPrefix),
+			"Sends national numbers with their leading 0: `0400111222` for `+61400111222`. `deflectionHandle` never has one."},
+		row{"max_text_length", "MaxTextLength", count(&api.MaxTextLength, "").needing(onChange),
+			"Longest text, in characters."},
+	)
+}
+
+func (f *File) inbound() value {
 	dst := &f.FreeSWITCH.Inbound
-	return list(
+	return list(dst,
 		func(n int) {
 			*dst = make([]freeswitch.Switch, n)
 			f.secrets.switches = make([]origin, n)
 		},
-		func(i int) reader {
+		func(i int) value {
+			sw := &(*dst)[i]
 			return section(
-				field{"name", text(&(*dst)[i].Name)},
-				field{"address", text(&(*dst)[i].Address)},
-				field{"password_file", filled(&f.secrets.switches[i].file, "the password in the environment")},
-				field{"password", func(d *decoder, n *yaml.Node, at string) {
-					d.bad(at, n.Line, secretRefusal, at, switchEnvForm)
-				}},
+				row{"name", "Name", text(&sw.Name),
+					"For metrics and logs: 1 to 64 letters, digits, `-` or `_`. Required."},
+				row{"address", "Address", text(&sw.Address),
+					"Host and port of its event socket, such as `127.0.0.1:8021`. Required."},
+				row{"password_file", "Password", secretFile(&f.secrets.switches[i], "password", "the password", "the environment", func() string { return switchEnv(sw.Name) }).printedAbove("address"),
+					"The password of its event socket. Its variable is `DEFLECT_FREESWITCH_PASSWORD_` and the name in capitals, with `_` for `-`. Required, here or there."},
+				row{"password", "", refused(switchEnvForm), ""},
 			)
-		})
+		}).needing(onChange)
 }
 
-func (f *File) profiles() reader {
+func (f *File) profiles() value {
 	dst := &f.FreeSWITCH.Profiles
-	return list(
+	return list(dst,
 		func(n int) {
 			*dst = make([]freeswitch.Profile, n)
 			f.doNotText = make([]string, n)
 		},
-		func(i int) reader {
-			p := &(*dst)[i]
-			return section(
-				field{"name", text(&p.Name)},
-				field{"dialed", numbers(&p.Dialed)},
-				field{"skill", text(&p.Skill)},
-				field{"text", textOrNone(&p.Text)},
-				field{"text_tag", text(&p.TextTag)},
-
-				field{"countries", filledList(&p.Countries, "any country")},
-				field{"line_types", choice(&p.LineTypes, lineTypes, lineTypeOf)},
-				field{"hours", section(
-					field{"zone", filled(&p.Hours.Zone, "no hours, together with week and holidays")},
-					field{"week", mapping(&p.Hours.Week, func(dst *[]string) reader { return filledList(dst, "a closed day") })},
-					field{"holidays", texts(&p.Hours.Holidays, "!!timestamp")},
-				)},
-				field{"min_wait", durationOrNone(&p.MinWait)},
-				field{"percent", percent(&p.Withhold)},
-				field{"do_not_text_file", filled(&f.doNotText[i], "no list")},
-				field{"cooldown", cooldown(&p.Cooldown, &p.NoCooldown)},
-				field{"consent", choice(&p.Consent, consents, consentOf)},
-
-				field{"accept_digit", filled(&p.AcceptDigit, "the default 1")},
-				field{"decline_digit", filled(&p.DeclineDigit, "the default 2")},
-				field{"repeat", count(&p.Repeat)},
-				field{"gap", duration(&p.Gap)},
-				field{"on_sent", section(
-					field{"transfer", filled(&p.OnSent.Transfer, "leaving the caller in the queue")},
-				)},
-				field{"confirm", choice(&p.Confirm, confirms, []bool{false, true})},
-				field{"confirm_gap", duration(&p.ConfirmGap)},
-				field{"number", choice(&p.AskNumber, numbersFrom, []bool{false, true})},
-				field{"number_entry", section(
-					field{"min_digits", count(&p.NumberEntry.MinDigits)},
-					field{"max_digits", count(&p.NumberEntry.MaxDigits)},
-					field{"terminator", filled(&p.NumberEntry.Terminator, "the default #")},
-					field{"gap", duration(&p.NumberEntry.Gap)},
-					field{"tries", count(&p.NumberEntry.Tries)},
-				)},
-				field{"language", filled(&p.Language, "the default en")},
-				field{"prompts", prompts(&p.Prompts)},
-				field{"languages", mapping(&p.Languages, func(dst *freeswitch.Translation) reader {
-					return section(
-						field{"prompts", prompts(&dst.Prompts)},
-						field{"text", textOrNone(&dst.Text)},
-					)
-				})},
-			)
-		})
+		func(i int) value { return profile(&(*dst)[i], &f.doNotText[i]) })
 }
 
-func prompts(p *freeswitch.Prompts) reader {
+func profile(p *freeswitch.Profile, doNotText *string) value {
 	return section(
-		field{"offer", textOrNone(&p.Offer)},
-		field{"wait", textOrNone(&p.Wait)},
-		field{"sent", textOrNone(&p.Sent)},
-		field{"failed", textOrNone(&p.Failed)},
-		field{"uncertain", textOrNone(&p.Uncertain)},
-		field{"already_sent", textOrNone(&p.AlreadySent)},
-		field{"confirm", textOrNone(&p.Confirm)},
-		field{"number", textOrNone(&p.Number)},
-		field{"number_confirm", textOrNone(&p.NumberConfirm)},
-		field{"number_invalid", textOrNone(&p.NumberInvalid)},
+		row{"name", "Name", text(&p.Name),
+			"1 to 64 letters, digits, `-` or `_`. Required. The channel variable `deflect_profile` names a profile, and cooldowns are kept by it."},
+		row{"dialed", "Dialed", numbers(&p.Dialed),
+			"Numbers that it serves, with a plus sign or as dialled in `default_region`."},
+		row{"skill", "Skill", blank(&p.Skill),
+			"Of the conversation, unless the channel sets `deflect_skill`."},
+		row{"text", "Text", textOrNone(cutAny, &p.Text),
+			"What is sent, unless the channel sets `deflect_text`, which is sent as it is. A template of Go's text/template, `Hi {{.FirstName}}{{with .Info.plan}}, {{.}} customer{{end}}`, with the fields `.FirstName`, `.LastName`, `.Skill`, `.Profile` and `.Info.NAME` (caller info). `deflectctl check` counts the messages that a text takes, and names the character that makes it expensive. Without one, LiveDeflect sends its standard welcome."},
+		row{"text_tag", "TextTag", blank(&p.TextTag),
+			"Tag of the text, unless the channel sets `deflect_text_tag`."},
+
+		row{"countries", "Countries", filledList(&p.Countries, "any country"),
+			"ISO 3166 regions whose numbers are texted: `[US, CA]`."},
+		row{"line_types", "LineTypes", choice(&p.LineTypes, is("lenient", deflect.LenientLineTypes), is("strict", deflect.StrictLineTypes)),
+			"`lenient` texts what may be a mobile, `strict` only what is known to be one. Number plans do not tell mobiles from landlines in much of the world, North America among them: there, `strict` lets nobody pass, and `deflectctl check` says so."},
+		row{"hours", "Hours", section(
+			row{"zone", "Zone", filled(&p.Hours.Zone, "no hours, together with week and holidays"),
+				"IANA time zone of a place, such as `America/New_York`. Hours are what a clock shows there, also in the nights when it is changed."},
+			row{"week", "Week", mapping(&p.Hours.Week, "spans by day", func(dst *[]string) value { return filledList(dst, "a closed day") }),
+				"`{mon-fri: [\"09:00-17:00\"], sat: [\"22:00-02:00\"]}`. Days that are not there are closed; a span that ends before it begins runs into the next day."},
+			row{"holidays", "Holidays", texts(&p.Hours.Holidays, "!!timestamp"),
+				"Days such as `\"2026-12-25\"`, closed from midnight to midnight."},
+		), "When the messaging team is there. Without it: always."},
+		row{"min_wait", "MinWait", durationOrNone(&p.MinWait, ""),
+			"Least expected wait that an offer is worth, against `deflect_wait_seconds`. A call that does not say passes."},
+		row{"percent", "Withhold", percent(&p.Withhold),
+			"So many of 100 calls are offered a text. It goes by the call's id (the first eight bytes of its SHA-256, modulo 100): the same call falls on the same side always, and raising the percentage only adds calls."},
+		row{"do_not_text_file", "DoNotText", filled(doNotText, "no list"),
+			"Numbers that are never texted: one a line, or `sha256:` and the hash of the E.164 number (`printf %s +14043438646 | sha256sum`); `#` begins a comment. Write numbers with `+` and country code. Without, a line is read as dialled in `default_region` and must be able to get texts there; whatever could be something else (another country's number, a date, a second column, a spreadsheet's `.0`) is refused, with what to write instead. Both spellings of a renumbered phone (Argentina, Benin, Brazil, Mexico) are that phone. An empty list is a warning.\n" +
+				"The file is looked at every five seconds. New entries count at once. Entries are dropped only when the file was left alone, has no bad line, ends in a line break, and has not lost everything or more than half at once: it may be half written. Let exports end with a line `# end 1234`, the number of entries: then no cut goes unnoticed. Without it, a file that ends between two lines by chance is believed. Restart to drop entries all the same."},
+		row{"cooldown", "Cooldown,NoCooldown", cooldown(&p.Cooldown, &p.NoCooldown),
+			"How long a caller who was texted is not texted again by this profile, across calls; `0s` switches it off. Two calls of one caller at the same moment give one text: the second waits for how the first ends. It is given back when certainly no text was sent, and kept when one may have been. The caller hears the `already_sent` prompt and goes on."},
+		row{"consent", "Consent", choice(&p.Consent, is("implied", deflect.ConsentImplied), is("variable", deflect.ConsentRequired)),
+			"`implied`: pressing the key agrees. `variable`: only callers of whom the channel says `deflect_consent=true` are offered a text."},
+
+		row{"accept_digit", "AcceptDigit", filled(&p.AcceptDigit, "the default 1"),
+			"The key that asks for a text: one of 0-9, `*` and `#`."},
+		row{"decline_digit", "DeclineDigit", filled(&p.DeclineDigit, "the default 2"),
+			"The key that says no."},
+		row{"repeat", "Repeat", count(&p.Repeat, "1 to 10"),
+			"How often the offer is played."},
+		row{"gap", "Gap", duration(&p.Gap, "up to 1m, shorter than `idle`"),
+			"How long to listen after it."},
+		row{"on_sent", "OnSent", section(
+			row{"transfer", "Transfer", filled(&p.OnSent.Transfer, "leaving the caller in the queue"),
+				"Extension, dialplan and context that they are transferred to, such as `\"9999 XML public\"`."},
+		).printedAbove("cooldown"), "What becomes of waiting callers (`freeswitch.inbound`) who were texted."},
+		row{"confirm", "Confirm", choice(&p.Confirm, is("off", false), is("ask", true)),
+			"`ask`: did you get it? After the `sent` prompt. `deflect_confirmed` is `true` only for a yes, and the dialplan keeps the queue place of everybody else."},
+		row{"confirm_gap", "ConfirmGap", duration(&p.ConfirmGap, "up to 1m, shorter than `idle`"),
+			"How long to wait for the answer."},
+		row{"number", "AskNumber", choice(&p.AskNumber, is("caller", false), is("ask", true)),
+			"`ask`: a caller whose own number is refused for what it is (hidden, landline, country) can key in another one. It is read back with FreeSWITCH's `say` (which needs the say module and the digits of the language, as in FreeSWITCH's sound packages), confirmed or corrected, and has to pass the same rules."},
+		row{"number_entry", "NumberEntry", section(
+			row{"min_digits", "MinDigits", count(&p.NumberEntry.MinDigits, "1 to `max_digits`"),
+				"Fewest digits of a number."},
+			row{"max_digits", "MaxDigits", count(&p.NumberEntry.MaxDigits, "1 to 20"),
+				"Digits at which it ends by itself."},
+			row{"terminator", "Terminator", filled(&p.NumberEntry.Terminator, "the default #"),
+				"The key that ends it: `#` or `*`."},
+			row{"gap", "Gap", duration(&p.NumberEntry.Gap, "up to 1m, shorter than `idle`"),
+				"Silence that ends it."},
+			row{"tries", "Tries", count(&p.NumberEntry.Tries, "1 to 10"),
+				"How often a caller may try."},
+		), "How another number is keyed in."},
+		row{"language", "Language", filled(&p.Language, "the default en"),
+			"Of `prompts` and `text`, and of callers whose language is not among `languages`."},
+		row{"prompts", "Prompts", prompts(&p.Prompts),
+			"What callers hear: anything that FreeSWITCH's `playback` takes. One that is not set is the shipped one of its language (English is shipped). For callers who wait (`freeswitch.inbound`), all but `offer` are single words: no blanks, quotes, backslashes and no `::`."},
+		row{"languages", "Languages", mapping(&p.Languages, "keys by language", func(t *freeswitch.Translation) value {
+			return section(
+				row{"prompts", "Prompts", prompts(&t.Prompts),
+					"What these callers hear. A language that lacks a prompt which they could come to hear is refused."},
+				row{"text", "Text", textOrNone(cutAny, &t.Text),
+					"What they are sent. Required where the profile has a text."},
+			)
+		}), "What callers of other languages hear and get: `{es: {text: \"Gracias.\", prompts: {offer: ivr/es/offer.wav, ...}}}`. The channel variable `deflect_language` chooses; `es-MX` falls back to `es`, and what is not there to the profile's own `language`."},
 	)
 }
 
-// textOrNone reads a text whose empty one means none on purpose.
-func textOrNone(dst *string) reader {
-	return func(d *decoder, n *yaml.Node, at string) {
-		text(dst)(d, n, at)
-		switch s, ok := scalar(n, "!!str"); {
-		case ok && s == freeswitch.None:
-			d.bad(at, n.Line, `must be text; write "" for none`)
-		case ok && s == "":
-			*dst = freeswitch.None
-		}
-	}
+// prompt is what callers hear.
+func prompt(dst *string) value { return textOrNone(cutGlued, dst) }
+
+// question is a prompt that the library wants to be heard.
+func question(dst *string) value {
+	v := prompt(dst)
+	v.form = "text"
+	return v
 }
 
-// percent reads the share of calls that are offered a text.
-func percent(withhold *int) reader {
-	return func(d *decoder, n *yaml.Node, at string) {
-		v := 100 - *withhold
-		whole(0, 100, "from 0 to 100", &v)(d, n, at)
-		*withhold = 100 - v
-	}
-}
-
-// cooldown reads a time such as 15m; 0s switches it off.
-func cooldown(dst *time.Duration, off *bool) reader {
-	return func(d *decoder, n *yaml.Node, at string) {
-		v := time.Duration(-1)
-		durationOrNone(&v)(d, n, at)
-		switch {
-		case v == 0:
-			*off = true
-		case v > 0:
-			*dst = v
-		}
-	}
-}
-
-// numbers reads the dialled numbers of a profile. An empty list could mean no
-// number or every number, so it is refused.
-func numbers(dst *[]string) reader {
-	return func(d *decoder, n *yaml.Node, at string) {
-		if v := resolve(n); v.Kind == yaml.SequenceNode && len(v.Content) == 0 {
-			d.bad(at, n.Line, "is empty: remove it to serve the numbers that no other profile names")
-			return
-		}
-		texts(dst)(d, n, at)
-	}
-}
-
-func networks(dst *[]netip.Prefix) reader {
-	return list(
-		func(n int) { *dst = make([]netip.Prefix, n) },
-		func(i int) reader {
-			return func(d *decoder, n *yaml.Node, at string) {
-				s, ok := scalar(n, "!!str")
-				prefix, err := netip.ParsePrefix(s)
-				_, bare := netip.ParseAddr(s)
-				switch {
-				case ok && err == nil:
-					(*dst)[i] = prefix
-				case ok && bare == nil && strings.Contains(s, ":"):
-					d.bad(at, n.Line, "is an address, not a network: add /128 for this address alone")
-				case ok && bare == nil:
-					d.bad(at, n.Line, "is an address, not a network: add /32 for this address alone")
-				default:
-					d.bad(at, n.Line, "must be a network in quotes, such as \"10.0.0.0/8\"")
-				}
-			}
-		})
-}
-
-// refused reads a key that looks right and is not allowed.
-func refused(key, env string) reader {
-	return func(d *decoder, n *yaml.Node, at string) {
-		d.bad(at, n.Line, secretRefusal, "livedeflect."+key, env)
-	}
+func prompts(p *freeswitch.Prompts) value {
+	return section(
+		row{"offer", "Offer", question(&p.Offer), "The question."},
+		row{"wait", "Wait", prompt(&p.Wait), "While the request runs."},
+		row{"sent", "Sent", prompt(&p.Sent), "A text is on its way."},
+		row{"failed", "Failed", prompt(&p.Failed), "No text."},
+		row{"uncertain", "Uncertain", prompt(&p.Uncertain), "A text may come."},
+		row{"already_sent", "AlreadySent", prompt(&p.AlreadySent),
+			"To a caller in the cooldown; with `\"\"` the call is not even answered."},
+		row{"confirm", "Confirm", question(&p.Confirm), "Asks whether the text arrived."},
+		row{"number", "Number", question(&p.Number), "Asks for a number to text."},
+		row{"number_confirm", "NumberConfirm", question(&p.NumberConfirm),
+			"Asks whether the number that was read back is right."},
+		row{"number_invalid", "NumberInvalid", prompt(&p.NumberInvalid),
+			"What was keyed in cannot be texted."},
+	)
 }
