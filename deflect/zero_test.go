@@ -1,12 +1,8 @@
 package deflect_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -122,32 +118,8 @@ func TestZeroClient(t *testing.T) {
 	}
 }
 
-// Zero values of everything else with methods do not panic, and let nobody through.
+// Zero values of everything else with methods do not panic.
 func TestZeroValues(t *testing.T) {
-	var list deflect.DoNotTextFile
-	opened := must(deflect.OpenDoNotText(file(t, "+14043438646\n"), "US"))
-	list.Keep(opened)
-	list.Keep(nil)
-	if !list.Holds("+14043438647") || list.Len() != 0 || list.Name() != "" || list.Whole() || list.Warnings() != nil {
-		t.Error("a list that was not opened does not hold everybody")
-	}
-	opened.Keep(nil)
-	opened.Keep(new(deflect.DoNotTextFile))
-	if !opened.Holds("+14043438646") || opened.Holds("+14043438647") {
-		t.Error("a list that was to keep nothing forgot what it has")
-	}
-	if _, err := list.Refresh(); err == nil {
-		t.Error("a list that was not opened can be refreshed")
-	}
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		new(deflect.DoNotTextFile).Watch(ctx, slog.New(slog.DiscardHandler))
-		list.Watch(ctx, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	})
-	if (*deflect.DoNotTextFile)(nil).Holds("+14043438646") != true {
-		t.Error("a nil list holds nobody")
-	}
 	client := newClient(t, deflecttest.New(keys), nil)
 	if _, err := client.Deflect(t.Context(), deflect.Call{}); !errors.Is(err, deflect.ErrInvalidCall) {
 		t.Errorf("the zero Call: %v", err)
@@ -160,13 +132,4 @@ func TestZeroValues(t *testing.T) {
 			t.Errorf("%T prints as %s", v, s)
 		}
 	}
-}
-
-func file(t *testing.T, content string) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "list")
-	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -26,7 +27,7 @@ type File struct {
 	Log            Log
 
 	// Lists are the do-not-text lists of the profiles, each once, for the daemon to watch.
-	Lists []*deflect.DoNotTextFile
+	Lists []*donottext.File
 	// Texts are what the texts of the profiles cost.
 	Texts []Text
 

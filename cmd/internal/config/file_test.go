@@ -14,6 +14,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -28,7 +29,7 @@ func load(t *testing.T, name string, getenv func(string) string) File {
 
 var sameAuth = cmp.Options{
 	cmpopts.IgnoreUnexported(deflect.OAuth1{}),
-	cmp.Comparer(func(a, b *deflect.DoNotTextFile) bool { return a == b }),
+	cmp.Comparer(func(a, b *donottext.File) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 }
 

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
 )
 
 // openLists reads the do-not-text lists, each file once.
 func (f *File) openLists(d *decoder, src source) {
-	open := map[string]*deflect.DoNotTextFile{}
+	open := map[string]*donottext.File{}
 	for i, name := range f.doNotText {
 		at := fmt.Sprintf("profiles[%d].do_not_text_file", i)
 		if name == "" || d.blames("default_region") {
@@ -58,9 +58,9 @@ const (
 
 // openList reads a list. One that cannot be read while it is being written in its
 // place is read again: whoever reloads after changing a list must not have to wait.
-func openList(name, region string) (*deflect.DoNotTextFile, error) {
+func openList(name, region string) (*donottext.File, error) {
 	for begin := time.Now(); ; time.Sleep(rewritePause) {
-		list, err := deflect.OpenDoNotText(name, region)
+		list, err := donottext.Open(name, region)
 		if err == nil || time.Since(begin) > rewriteLimit || !beingWritten(name) {
 			return list, err
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
 )
 
 // Whatever the limit, what is shared out fits into it, and every kind has something.
@@ -20,7 +20,7 @@ func TestDescriptorsFit(t *testing.T) {
 			f := testFile(t)
 			f.FreeSWITCH.MaxCalls = calls
 			f.FreeSWITCH.Inbound = make([]freeswitch.Switch, 2)
-			f.Lists = make([]*deflect.DoNotTextFile, 3)
+			f.Lists = make([]*donottext.File, 3)
 			d := share(limit, f)
 			used := d.Calls + d.Requests + d.HTTP + ownDescriptors + 2*perSwitch + 3
 			if d.Calls < 1 || d.Calls > calls || d.Requests < 1 || d.HTTP < 4 || limit >= 256 && used > limit {
@@ -51,7 +51,7 @@ func TestDescriptorsFitAfterReload(t *testing.T) {
 				f.FreeSWITCH.MaxCalls = before
 				first := share(limit, f)
 				f.FreeSWITCH.MaxCalls = after
-				f.Lists = make([]*deflect.DoNotTextFile, 3)
+				f.Lists = make([]*donottext.File, 3)
 				d := share(limit, f).keeping(first.Requests)
 				if used := d.Calls + first.Requests + d.HTTP + ownDescriptors + 3; d.Calls < 1 || d.Calls > after || used > limit+3 {
 					t.Errorf("limit %d, max_calls %d, then %d: %d descriptors, %+v", limit, before, after, used, d)

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
 )
 
 var (
@@ -32,7 +32,7 @@ type reloader struct {
 
 	mu      sync.Mutex // never held while files are read
 	next    *reload    // has not begun; nil if nobody waits for one
-	lists   []*deflect.DoNotTextFile
+	lists   []*donottext.File
 	unwatch context.CancelFunc // ends the watches of lists
 	watches sync.WaitGroup
 
@@ -74,7 +74,7 @@ func (r *reloader) whole() float64 {
 
 // watch looks after do-not-text lists, and no longer after those before. A list
 // that was known keeps its entries until a look at the file drops them.
-func (r *reloader) watch(lists []*deflect.DoNotTextFile, log *slog.Logger) {
+func (r *reloader) watch(lists []*donottext.File, log *slog.Logger) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, l := range lists {

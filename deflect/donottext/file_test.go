@@ -1,4 +1,4 @@
-package deflect_test
+package donottext_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
@@ -46,7 +46,7 @@ func hashed(e164 string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-func wantHeld(t *testing.T, l *deflect.DoNotTextFile, held bool, numbers ...string) {
+func wantHeld(t *testing.T, l *donottext.File, held bool, numbers ...string) {
 	t.Helper()
 	for _, n := range numbers {
 		if l.Holds(n) != held {
@@ -55,7 +55,7 @@ func wantHeld(t *testing.T, l *deflect.DoNotTextFile, held bool, numbers ...stri
 	}
 }
 
-func TestDoNotTextFile(t *testing.T) {
+func TestFile(t *testing.T) {
 	name, _ := listFile(t, "\xef\xbb\xbf+14043438646\r\n"+
 		"# a comment"+strings.Repeat(" that is long", 20_000)+"\n"+
 		"\n"+
@@ -64,7 +64,7 @@ func TestDoNotTextFile(t *testing.T) {
 		hashed("+4915112345678")+"\n"+
 		strings.ToUpper(hashed("+4915112345679"))[:0]+"sha256:"+strings.ToUpper(hashed("+4915112345679")[7:])+"\n"+
 		"+14043438648") // no line break at the end
-	l, err := deflect.OpenDoNotText(name, "US")
+	l, err := donottext.Open(name, "US")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,29 @@ func TestDoNotTextFile(t *testing.T) {
 	wantHeld(t, l, false, "", "+14043438649", "14043438646", "+1404343864")
 }
 
-func TestDoNotTextProblems(t *testing.T) {
+// Whichever spelling of a renumbered phone is listed, its caller opted out.
+func TestRenumberedIsOnePhone(t *testing.T) {
+	for _, n := range []struct{ name, today, before string }{
+		{"Brazil", "+5511961234567", "+551161234567"},
+		{"Brazil, still valid", "+5511971234567", "+551171234567"},
+		{"Benin", "+2290197123456", "+22997123456"},
+		{"Argentina", "+541123456789", "+5491123456789"},
+		{"Mexico", "+525512345678", "+5215512345678"},
+	} {
+		for listed, calls := range map[string]string{n.today: n.before, n.before: n.today, hashed(n.today): n.before, hashed(n.before): n.today} {
+			name, _ := listFile(t, listed+"\n")
+			l, err := donottext.Open(name, "US")
+			if err != nil {
+				t.Fatalf("%s: %s: %v", n.name, listed, err)
+			}
+			if !l.Holds(calls) || !l.Holds(listed) && listed[0] == '+' || l.Holds("+14043438646") {
+				t.Errorf("%s: %s is listed, and %s is texted, or everybody is listed", n.name, listed, calls)
+			}
+		}
+	}
+}
+
+func TestProblems(t *testing.T) {
 	for _, tt := range []struct{ name, content, want string }{
 		{"no number", "+14043438646\nJane\n", "line 2 is neither"},
 		{"several", "x\n+14043438646\ny\nz\n", "line 1 is neither a telephone number nor sha256: and 64 hex digits (3 such lines)"},
@@ -87,9 +109,9 @@ func TestDoNotTextProblems(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			name, _ := listFile(t, tt.content)
-			l, err := deflect.OpenDoNotText(name, "US")
+			l, err := donottext.Open(name, "US")
 			if l != nil || err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), name) {
-				t.Errorf("OpenDoNotText = %v, %v, want %q", l, err, tt.want)
+				t.Errorf("Open = %v, %v, want %q", l, err, tt.want)
 			}
 			if err == nil {
 				return
@@ -99,20 +121,20 @@ func TestDoNotTextProblems(t *testing.T) {
 			}
 		})
 	}
-	if _, err := deflect.OpenDoNotText(filepath.Join(t.TempDir(), "none"), "US"); err == nil {
+	if _, err := donottext.Open(filepath.Join(t.TempDir(), "none"), "US"); err == nil {
 		t.Error("a file that does not exist was accepted")
 	}
-	if _, err := deflect.OpenDoNotText(t.TempDir(), "US"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := donottext.Open(t.TempDir(), "US"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a directory: %v", err)
 	}
 }
 
 // The file changes; whatever happens to it, nobody who opted out is forgotten.
-func TestDoNotTextRefresh(t *testing.T) {
+func TestRefresh(t *testing.T) {
 	const a, b, c = "+14043438646", "+14043438647", "+14043438648"
 	name, write := listFile(t, a+"\n"+b+"\n")
 	synctest.Test(t, func(t *testing.T) {
-		l, err := deflect.OpenDoNotText(name, "US")
+		l, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,14 +215,14 @@ func TestDoNotTextRefresh(t *testing.T) {
 		settle(false, "had 1 entries and has 0")
 		wantHeld(t, l, true, a)
 		// Whoever means it opens the list anew.
-		if l, err = deflect.OpenDoNotText(name, "US"); err != nil || l.Len() != 0 {
+		if l, err = donottext.Open(name, "US"); err != nil || l.Len() != 0 {
 			t.Errorf("opened anew: %v", err)
 		}
 	})
 }
 
 // A long list that loses more than half of its entries is being written.
-func TestDoNotTextShrinks(t *testing.T) {
+func TestShrinks(t *testing.T) {
 	list := func(n int) string {
 		var b strings.Builder
 		for i := range n {
@@ -210,7 +232,7 @@ func TestDoNotTextShrinks(t *testing.T) {
 	}
 	name, write := listFile(t, list(100))
 	synctest.Test(t, func(t *testing.T) {
-		l, err := deflect.OpenDoNotText(name, "US")
+		l, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,9 +250,9 @@ func TestDoNotTextShrinks(t *testing.T) {
 // A list that is opened anew in the middle of being written keeps what was known.
 // A broken list is rolled back by moving the old file to its place: it is the same
 // file as before, down to its time, and the list is whole again.
-func TestDoNotTextRolledBack(t *testing.T) {
+func TestRolledBack(t *testing.T) {
 	name, _ := listFile(t, "+14043438646\n")
-	l, err := deflect.OpenDoNotText(name, "US")
+	l, err := donottext.Open(name, "US")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,16 +271,16 @@ func TestDoNotTextRolledBack(t *testing.T) {
 	}
 }
 
-func TestDoNotTextKeep(t *testing.T) {
+func TestKeep(t *testing.T) {
 	const a, b = "+14043438646", "+14043438647"
 	name, write := listFile(t, a+"\n")
 	synctest.Test(t, func(t *testing.T) {
-		before, err := deflect.OpenDoNotText(name, "US")
+		before, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}
 		write("")
-		l, err := deflect.OpenDoNotText(name, "US")
+		l, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +307,7 @@ func TestDoNotTextKeep(t *testing.T) {
 
 // The file is replaced again and again while it is opened: whatever was read, the
 // next looks find the last one.
-func TestDoNotTextReplacedWhileOpened(t *testing.T) {
+func TestReplacedWhileOpened(t *testing.T) {
 	name, _ := listFile(t, "+14043438646\n")
 	stop, replaced := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -302,9 +324,9 @@ func TestDoNotTextReplacedWhileOpened(t *testing.T) {
 			}
 		}
 	}()
-	var lists []*deflect.DoNotTextFile
+	var lists []*donottext.File
 	for range 200 {
-		l, err := deflect.OpenDoNotText(name, "US")
+		l, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -324,19 +346,19 @@ func TestDoNotTextReplacedWhileOpened(t *testing.T) {
 	}
 }
 
-func TestDoNotTextNotOpened(t *testing.T) {
-	var nobody *deflect.DoNotTextFile
-	for _, l := range []deflect.DoNotText{nobody, &deflect.DoNotTextFile{}} {
+func TestNotOpened(t *testing.T) {
+	var nobody *donottext.File
+	for _, l := range []*donottext.File{nobody, {}} {
 		if !l.Holds("+14043438646") {
 			t.Error("a list that was not opened lets a text pass")
 		}
 	}
 }
 
-func TestDoNotTextWatch(t *testing.T) {
+func TestWatch(t *testing.T) {
 	name, write := listFile(t, "+14043438646\n")
 	synctest.Test(t, func(t *testing.T) {
-		l, err := deflect.OpenDoNotText(name, "US")
+		l, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -384,12 +406,12 @@ func (l *lockedBuffer) String() string {
 
 // Whatever is in the file: no panic, no entry that Len does not count, and a file
 // that is accepted holds nothing but numbers, hashes and comments.
-func FuzzDoNotText(f *testing.F) {
+func FuzzOpen(f *testing.F) {
 	f.Add("+14043438646\n# x\n" + hashed("+1"))
 	f.Add("\xef\xbb\xbf\r\n\x00")
 	f.Fuzz(func(t *testing.T, content string) {
 		name, _ := listFile(t, content)
-		l, err := deflect.OpenDoNotText(name, "US")
+		l, err := donottext.Open(name, "US")
 		if err != nil {
 			return
 		}
@@ -412,7 +434,7 @@ func FuzzDoNotText(f *testing.F) {
 	})
 }
 
-func BenchmarkDoNotText(b *testing.B) {
+func BenchmarkOpen(b *testing.B) {
 	var list strings.Builder
 	for i := range 100_000 {
 		fmt.Fprintf(&list, "+1404%07d\n", 2000000+i)
@@ -420,12 +442,12 @@ func BenchmarkDoNotText(b *testing.B) {
 	name, _ := listFile(b, list.String())
 	b.Run("open 100,000", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := deflect.OpenDoNotText(name, "US"); err != nil {
+			if _, err := donottext.Open(name, "US"); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	l, err := deflect.OpenDoNotText(name, "US")
+	l, err := donottext.Open(name, "US")
 	if err != nil {
 		b.Fatal(err)
 	}

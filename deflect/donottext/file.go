@@ -1,4 +1,4 @@
-package deflect
+package donottext
 
 import (
 	"cmp"
@@ -24,7 +24,7 @@ const (
 	manyEntries = 20              // a list of so many that loses more than half is not believed
 )
 
-// DoNotTextFile is a [DoNotText] list that is kept in a file: one number a line, in
+// File is a [DoNotText] list that is kept in a file: one number a line, in
 // E.164 or as dialled inside the region, or "sha256:" with the SHA-256 of the E.164
 // number in hex, so that no plain numbers need to lie around. (Whoever has such a
 // list can still find the numbers by trying all of them.) Blank lines and what
@@ -40,14 +40,14 @@ const (
 // A last line "# end 1234" says how many entries the file has, each line counted: it
 // cannot be cut short unnoticed. Let exports write one.
 //
-// The file may change, see [DoNotTextFile.Watch]. New entries count at once. Entries
+// The file may change, see [File.Watch]. New entries count at once. Entries
 // are dropped only when the file was the same in two looks some seconds apart, has no
 // bad line, has the number of entries that its last line says (and still says it) or
 // else ends in a line break and not where disks and buffers cut (a multiple of 4096
 // bytes), and has not lost everything, or more than half of a longer list: it may be
 // half written or cut short, and who opted out must not be forgotten.
 // Open it anew, without Keep, to drop them all the same.
-type DoNotTextFile struct {
+type File struct {
 	name   string
 	region string
 	list   atomic.Pointer[hashes]
@@ -75,12 +75,12 @@ func hashOf(e164 string) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// OpenDoNotText reads a list; numbers without a plus sign are read in the region,
+// Open reads a list; numbers without a plus sign are read in the region,
 // an ISO 3166 code such as "US". A line that is no number, or may be another one, is an
 // error that says what to write instead: a caller who opted out must not be texted
 // because of a slip.
-func OpenDoNotText(name, region string) (*DoNotTextFile, error) {
-	l := &DoNotTextFile{name: name, region: region}
+func Open(name, region string) (*File, error) {
+	l := &File{name: name, region: region}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c, info, err := l.read()
@@ -102,7 +102,7 @@ func OpenDoNotText(name, region string) (*DoNotTextFile, error) {
 // Keep takes in the entries of a list of the same file that was opened before, so
 // that opening a file in the middle of being written forgets nobody. Refresh drops
 // them as it does others.
-func (l *DoNotTextFile) Keep(before *DoNotTextFile) {
+func (l *File) Keep(before *File) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.list.Load() == nil || before == nil || before.list.Load() == nil {
@@ -115,7 +115,7 @@ func (l *DoNotTextFile) Keep(before *DoNotTextFile) {
 }
 
 // Holds implements [DoNotText]. A list that was not opened holds everybody.
-func (l *DoNotTextFile) Holds(e164 string) bool {
+func (l *File) Holds(e164 string) bool {
 	if l == nil || l.list.Load() == nil {
 		return true
 	}
@@ -129,10 +129,10 @@ func (l *DoNotTextFile) Holds(e164 string) bool {
 }
 
 // Name returns the name of the file.
-func (l *DoNotTextFile) Name() string { return l.name }
+func (l *File) Name() string { return l.name }
 
 // Len returns the number of entries.
-func (l *DoNotTextFile) Len() int {
+func (l *File) Len() int {
 	if list := l.list.Load(); list != nil {
 		return len(*list)
 	}
@@ -141,15 +141,15 @@ func (l *DoNotTextFile) Len() int {
 
 // Warnings are what was odd about the file when it was opened: that it is empty, or
 // does not end in a line break.
-func (l *DoNotTextFile) Warnings() []string { return slices.Clone(l.warnings) }
+func (l *File) Warnings() []string { return slices.Clone(l.warnings) }
 
 // Whole reports whether the list has everything that the file holds, as far as the
 // last look at it could tell.
-func (l *DoNotTextFile) Whole() bool { return l.whole.Load() }
+func (l *File) Whole() bool { return l.whole.Load() }
 
 // Refresh looks at the file once, and reports whether the list has changed. The
 // error tells why the list keeps entries that the file may not have, or lacks some.
-func (l *DoNotTextFile) Refresh() (changed bool, err error) {
+func (l *File) Refresh() (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	changed, err = l.refresh()
@@ -160,7 +160,7 @@ func (l *DoNotTextFile) Refresh() (changed bool, err error) {
 	return changed, err
 }
 
-func (l *DoNotTextFile) refresh() (changed bool, err error) {
+func (l *File) refresh() (changed bool, err error) {
 	now, err := l.stat()
 	if err != nil {
 		l.seen, l.fresh = nil, nil
@@ -190,7 +190,7 @@ func (l *DoNotTextFile) refresh() (changed bool, err error) {
 }
 
 // cut returns what tells that a file without a bad line is not all of its list.
-func (l *DoNotTextFile) cut(c content, known hashes) error {
+func (l *File) cut(c content, known hashes) error {
 	const kept = "it may be incomplete, so none is dropped"
 	had, has := len(known), len(c.list)
 	switch {
@@ -207,7 +207,7 @@ func (l *DoNotTextFile) cut(c content, known hashes) error {
 }
 
 // stat looks at the file. Opening anything but a regular one could wait for ever.
-func (l *DoNotTextFile) stat() (fs.FileInfo, error) {
+func (l *File) stat() (fs.FileInfo, error) {
 	info, err := os.Stat(l.name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s: is not a regular file", l.name)
@@ -217,7 +217,7 @@ func (l *DoNotTextFile) stat() (fs.FileInfo, error) {
 
 // read returns the entries that can be read, also together with an error, and the
 // file as it was before and after; nil if it changed meanwhile.
-func (l *DoNotTextFile) read() (content, fs.FileInfo, error) {
+func (l *File) read() (content, fs.FileInfo, error) {
 	before, err := l.stat()
 	if err != nil {
 		return content{list: hashes{}}, nil, err
@@ -240,7 +240,7 @@ func (l *DoNotTextFile) read() (content, fs.FileInfo, error) {
 
 // Watch looks at the file every five seconds until ctx ends, and logs what it finds;
 // a nil logger discards. Without Watch or Refresh the list stays as it was opened.
-func (l *DoNotTextFile) Watch(ctx context.Context, log *slog.Logger) {
+func (l *File) Watch(ctx context.Context, log *slog.Logger) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}

@@ -1,4 +1,4 @@
-package deflect_test
+package donottext_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
 )
 
 // listOf returns a list of n numbers, among them some whose plan has shorter numbers,
@@ -36,7 +36,7 @@ func listOf(n int, end bool) (content string, numbers []string) {
 // A list is cut short at any place (a full disk, an export that died), and stays so.
 // Who opted out is not texted, with the one exception that cannot be told from an
 // intended change: without an end, between two lines.
-func TestDoNotTextCut(t *testing.T) {
+func TestCut(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "list")
 	at := time.Now().Add(-time.Hour)
 	write := func(content string) {
@@ -49,9 +49,9 @@ func TestDoNotTextCut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	open := func() *deflect.DoNotTextFile {
+	open := func() *donottext.File {
 		t.Helper()
-		l, err := deflect.OpenDoNotText(name, "US")
+		l, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,15 +62,15 @@ func TestDoNotTextCut(t *testing.T) {
 			for _, end := range []bool{false, true} {
 				whole, numbers := listOf(n, end)
 				for cut := range len(whole) {
-					if cut%deflect.LessWork > 0 && whole[cut] != '\n' {
+					if cut%donottext.LessWork > 0 && whole[cut] != '\n' {
 						continue
 					}
 					write(whole)
 					l := open()
 					write(whole[:cut])
-					lists := []*deflect.DoNotTextFile{l}
+					lists := []*donottext.File{l}
 					// A reload opens it anew, where it can be opened at all.
-					if again, err := deflect.OpenDoNotText(name, "US"); err == nil {
+					if again, err := donottext.Open(name, "US"); err == nil {
 						again.Keep(l)
 						lists = append(lists, again)
 					}
@@ -105,7 +105,7 @@ func TestDoNotTextCut(t *testing.T) {
 
 // Disks are full, and buffers flushed, at multiples of a block: there, a line break at
 // the end is chance.
-func TestDoNotTextCutAtBlock(t *testing.T) {
+func TestCutAtBlock(t *testing.T) {
 	line := "+14043438646\n"
 	var b strings.Builder
 	for i := range 400 {
@@ -115,7 +115,7 @@ func TestDoNotTextCutAtBlock(t *testing.T) {
 	cut := whole[:313*len(line)]
 	name, write := listFile(t, whole)
 	synctest.Test(t, func(t *testing.T) {
-		l, err := deflect.OpenDoNotText(name, "US")
+		l, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,21 +139,21 @@ func TestDoNotTextCutAtBlock(t *testing.T) {
 }
 
 // An end that was there is missed, also after the list was opened anew.
-func TestDoNotTextLosesItsEnd(t *testing.T) {
+func TestLosesItsEnd(t *testing.T) {
 	const a, b = "+14043438646", "+14043438647"
 	name, write := listFile(t, a+"\n"+b+"\n# end 2\n")
 	synctest.Test(t, func(t *testing.T) {
-		before, err := deflect.OpenDoNotText(name, "US")
+		before, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}
 		write(a + "\n")
-		l, err := deflect.OpenDoNotText(name, "US")
+		l, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}
 		l.Keep(before)
-		refreshed := func(l *deflect.DoNotTextFile, want string) {
+		refreshed := func(l *donottext.File, want string) {
 			t.Helper()
 			for range 2 {
 				_, err = l.Refresh()
@@ -163,7 +163,7 @@ func TestDoNotTextLosesItsEnd(t *testing.T) {
 				t.Errorf("Refresh() = %v, want %q", err, want)
 			}
 		}
-		for _, l := range []*deflect.DoNotTextFile{before, l} {
+		for _, l := range []*donottext.File{before, l} {
 			refreshed(l, `ended with "# end N" before`)
 			wantHeld(t, l, true, a, b)
 		}
@@ -178,11 +178,11 @@ func TestDoNotTextLosesItsEnd(t *testing.T) {
 }
 
 // Files that people edit may end as they like, as long as nobody is missing.
-func TestDoNotTextWithoutLastLineBreak(t *testing.T) {
+func TestWithoutLastLineBreak(t *testing.T) {
 	const a, b, c = "+14043438646", "+14043438647", "+14043438648"
 	name, write := listFile(t, a+"\n"+b)
 	synctest.Test(t, func(t *testing.T) {
-		l, err := deflect.OpenDoNotText(name, "US")
+		l, err := donottext.Open(name, "US")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,5 +1,5 @@
 //go:build !race
 
-package deflect
+package donottext
 
 const LessWork = 1
