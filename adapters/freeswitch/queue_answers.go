@@ -7,19 +7,8 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
-// answered takes a call off offer whose caller has answered, and returns what is known
-// of it; w.mu is held.
-func (w *watcher) answered(c *announced) channel {
-	c.turns++
-	w.turn(c, false)
-	ch := c.ch
-	c.ch.pressed = ""
-	return ch
-}
-
 // deal decides about one key press, and does what comes of it.
-func (w *watcher) deal(setup *setup, key callKey, c *announced, ch channel) {
-	conn := c.session
+func (w *watcher) deal(setup *setup, key callKey, c *announced, conn *waitingConn, ch channel) {
 	defer w.over(key, c)
 	ses := newSession(w.srv.cut, w.srv, setup, conn)
 	ses.waiting = &ch
@@ -27,7 +16,7 @@ func (w *watcher) deal(setup *setup, key callKey, c *announced, ch channel) {
 	conn.close(errOver)
 	// The hang-up is still to come to us, but another start of ours must not take the
 	// call for one on offer.
-	w.mark(conn.link, key, c, answeredMark)
+	w.mark(conn.link, key, c, decidedMark)
 	if e.Outcome == deflect.Sent && ses.profile.OnSent.Transfer != "" && e.confirmed != "false" && !ses.silent {
 		w.transfer(conn, &ch, ses.profile.OnSent.Transfer)
 	}
@@ -63,11 +52,7 @@ func (w *watcher) transfer(conn *waitingConn, ch *channel, target string) {
 // over ends the dealing with a key press.
 func (w *watcher) over(key callKey, c *announced) {
 	w.mu.Lock()
-	again := c.again
-	c.session, c.again = nil, nil
-	if c.gone && w.calls[key] == c {
-		w.forget(key, c.seq, c.spot.place)
-	}
+	again := w.overLocked(key, c)
 	w.mu.Unlock()
 	if again != nil {
 		again()
@@ -88,7 +73,7 @@ func (w *watcher) declined(l *link, key callKey, c *announced, ch channel) {
 		}
 		l.post(j)
 	}
-	w.mark(l, key, c, answeredMark)
+	w.mark(l, key, c, decidedMark)
 	w.settle(ch, c.began, e)
 }
 

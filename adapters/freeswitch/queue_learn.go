@@ -55,7 +55,7 @@ func (sw *watched) keepLearning(l *link) {
 // be learned does not hold up the others.
 func (sw *watched) check(ctx context.Context, l *link) error {
 	return each(sw.w.from(sw), func(key callKey) error {
-		turns := sw.w.turnsOf(key)
+		round := sw.w.roundOf(key)
 		data, err := sw.dump(ctx, l, key.uuid)
 		switch {
 		case isGone(err) || err == nil && keyOfCall(data) != key: // or the switch has restarted
@@ -66,7 +66,7 @@ func (sw *watched) check(ctx context.Context, l *link) error {
 		case err != nil:
 			return err
 		default:
-			sw.w.checked(l, key, turns, data)
+			sw.w.checked(l, key, round, data)
 		}
 		return nil
 	})
@@ -259,19 +259,16 @@ func (sw *watched) pay(l *link) {
 	}
 }
 
-// trust ends the doubts about a call, and decides about the keys that were pressed
-// meanwhile, each by the place where it was; w.mu is held. What it returns has to be
-// done without.
-func (w *watcher) trust(l *link, key callKey, c *announced) later {
-	held := c.held
-	c.doubtful, c.held = false, nil
-	var after later
-	for _, n := range held {
+// trustLocked ends the doubt about a call, and decides about the keys that were pressed
+// meanwhile, each by the place where it was.
+func (w *watcher) trustLocked(l *link, key callKey, c *announced) unlocked {
+	var after unlocked
+	for _, n := range c.doubt.settle() {
 		switch {
-		case c.session != nil:
+		case c.phase.busy():
 			c.session.see(n)
 		case placeOf(n) == c.spot.place:
-			after = append(after, w.press(l, key, c, n)...)
+			after = append(after, w.pressLocked(l, key, c, n)...)
 		}
 	}
 	return after
@@ -280,45 +277,45 @@ func (w *watcher) trust(l *link, key callKey, c *announced) later {
 // checked takes in what a switch says of a call that was announced before a gap: on
 // offer are those that are where they were and were not withdrawn, and those that were
 // announced somewhere else. A call that was put on offer or taken off since it was asked
-// about (turns) is left alone.
-func (w *watcher) checked(l *link, key callKey, turns uint64, data headers) {
+// about, in another round, is left alone.
+func (w *watcher) checked(l *link, key callKey, round uint64, data headers) {
 	p, offer := placeOf(data), variableOf(data, offerVariable)
-	w.locked(func() later {
+	w.locked(func() unlocked {
 		c := w.calls[key]
-		if c == nil || c.session != nil || c.turns != turns {
+		if c == nil || c.phase.busy() || c.round != round {
 			return nil
 		}
-		var after later
+		var after unlocked
 		switch {
-		case onOfferHere(data) && (p != c.spot.place || !c.on):
-			if c.on {
+		case onOfferHere(data) && (p != c.spot.place || c.phase != onOffer):
+			if c.phase == onOffer {
 				old, began := c.ch, c.began
 				after = append(after, func() { w.settle(old, began, end(deflect.NoInput, deflect.ReasonNoKey)) })
 			}
 			ch := readChannel(data, time.Now(), w.srv.setup.Load().Variables)
 			served := w.srv.setup.Load().profiles.serving(&ch) != nil
-			return append(after, w.putOn(l, key, c, spotOf(data), ch, served)...)
+			return append(after, w.putOnLocked(l, key, c, spotOf(data), ch, served)...)
 		case p != c.spot.place: // the keys were pressed before
-			after = w.trust(l, key, c)
-			return append(after, w.drop(l, key, c)...)
+			after = w.trustLocked(l, key, c)
+			return append(after, w.dropLocked(l, key, c)...)
 		case c.spot.agent(data): // who may have cut a prompt of ours
-			after = append(w.trust(l, key, c), func() { l.post(job{call: key.uuid, command: breakOff(key.uuid)}) })
-			return append(after, w.drop(l, key, c)...)
-		case offer == "false", c.on && c.marked && offer != "true":
-			return w.drop(l, key, c)
-		case c.on && !c.marked:
+			after = append(w.trustLocked(l, key, c), func() { l.post(job{call: key.uuid, command: breakOff(key.uuid)}) })
+			return append(after, w.dropLocked(l, key, c)...)
+		case offer == "false", c.phase == onOffer && c.marked && offer != "true":
+			return w.dropLocked(l, key, c)
+		case c.phase == onOffer && !c.marked:
 			after = append(after, func() { w.mark(l, key, c, onMark+p.profile) })
 		}
-		return append(after, w.trust(l, key, c)...)
+		return append(after, w.trustLocked(l, key, c)...)
 	})
 }
 
 // unchecked is for a call of which the switch says nothing: there is no more doubt than
 // about any other.
 func (w *watcher) unchecked(l *link, key callKey) {
-	w.locked(func() later {
+	w.locked(func() unlocked {
 		if c := w.calls[key]; c != nil {
-			return w.trust(l, key, c)
+			return w.trustLocked(l, key, c)
 		}
 		return nil
 	})
@@ -330,12 +327,12 @@ func onOfferHere(data headers) bool {
 	return variableOf(data, offerVariable) == "true" && p.profile != "" && variableOf(data, placeVariable) == p.profile && p.leg == "" && !p.parked
 }
 
-// turnsOf returns how often a call was put on offer, or taken off.
-func (w *watcher) turnsOf(key callKey) uint64 {
+// roundOf returns the round of a call, 0 for one that was not announced.
+func (w *watcher) roundOf(key callKey) uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c := w.calls[key]; c != nil {
-		return c.turns
+		return c.round
 	}
 	return 0
 }

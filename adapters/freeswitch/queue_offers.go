@@ -27,24 +27,23 @@ type callKey struct{ core, uuid string }
 func keyOfCall(h headers) callKey { return callKey{h.Get("Core-UUID"), h.Get("Unique-ID")} }
 
 // announced is a call that was announced as on offer, until it hangs up, an agent
-// takes it, or it is withdrawn.
+// takes it, or it is withdrawn. Its phase and its doubt change by their methods alone.
 type announced struct {
 	from  *watched // these three never change
 	began time.Time
 	who   identity
 
-	spot     spot         // where that was
-	ch       channel      // what was known of it then, and what was pressed since
-	at       uint64       // number of the event that announced it
-	turns    uint64       // how often it was put on offer, or taken off
-	seq      uint64       // of the last event that was looked at
-	on       bool         // on offer: an accept digit is an answer
-	marked   bool         // the switch has it marked as on offer
-	doubtful bool         // there was a gap, in which it may have been withdrawn
-	held     []notice     // keys pressed since then
-	session  *waitingConn // while an answer is dealt with
-	again    func()       // announces it once more, when that is over
-	gone     bool         // taken off meanwhile
+	phase   phase
+	session *waitingConn // while it is in hand
+	again   func()       // announces it once more, when that is over
+	doubt   doubt
+
+	spot   spot    // where it was announced
+	ch     channel // what was known of it then, and what was pressed since
+	marked bool    // the switch has it marked as on offer
+	round  uint64  // how often it was announced, or its caller has decided
+	since  uint64  // number of the event that announced it: what came before is of another place
+	seen   uint64  // number of the last event that was looked at
 }
 
 func newWatcher(s *Server, switches []Switch) *watcher {
@@ -74,48 +73,47 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 	}
 	ch, at := readChannel(data, now, w.srv.setup.Load().Variables), spotOf(data)
 	served := w.srv.setup.Load().profiles.serving(&ch) != nil
-	w.locked(func() later {
+	w.locked(func() unlocked {
 		c := w.calls[key]
 		last, was := w.ended[key]
 		switch {
-		case c != nil && seq <= c.seq, was && seq <= last.seq && (seq != 0 || at.place == last.place):
+		case c != nil && seq <= c.seen, was && seq <= last.seq && (seq != 0 || at.place == last.place):
 			return nil
-		case c != nil && c.session != nil:
-			c.again = func() { w.announce(sw, l, data, seq) }
+		case c != nil && c.phase.busy():
+			w.againLocked(c, func() { w.announce(sw, l, data, seq) })
 			return nil
 		case c == nil:
-			c = &announced{from: sw, began: now, who: identityOf(data)}
+			c = &announced{phase: listed, from: sw, began: now, who: identityOf(data)}
 			w.calls[key] = c
 		}
-		after := w.putOn(l, key, c, at, ch, served)
-		c.at, c.seq = seq, max(c.seq, seq)
+		after := w.putOnLocked(l, key, c, at, ch, served)
+		c.since, c.seen = seq, max(c.seen, seq)
 		return after
 	})
 }
 
-// putOn has a call on offer at a place, or says that nobody serves it; w.mu is held.
-// What it returns has to be done without.
-func (w *watcher) putOn(l *link, key callKey, c *announced, at spot, ch channel, served bool) later {
-	ch.pressed = c.ch.pressed
-	c.spot, c.ch, c.marked = at, ch, false
-	c.turns++
-	w.turn(c, served && !w.stopping)
+// putOnLocked has a call on offer at a place, or says that nobody serves it.
+func (w *watcher) putOnLocked(l *link, key callKey, c *announced, at spot, ch channel, served bool) unlocked {
+	if !w.offerLocked(c, at, ch, served) {
+		return nil
+	}
 	if !served {
-		c.doubtful, c.held = false, nil
-		return later{
+		c.doubt.settle() // keys say nothing to a call that nobody serves
+		ch := c.ch
+		return unlocked{
 			func() { w.settle(ch, time.Now(), end(deflect.Ineligible, deflect.ReasonNoProfile)) },
-			func() { w.mark(l, key, c, offerVariable+"=true;"+answeredMark) }, // to hear of its end
+			func() { w.mark(l, key, c, offerVariable+"=true;"+decidedMark) }, // to hear of its end
 		}
 	}
-	return append(later{func() { w.mark(l, key, c, onMark+at.place.profile) }}, w.trust(l, key, c)...)
+	return append(unlocked{func() { w.mark(l, key, c, onMark+at.place.profile) }}, w.trustLocked(l, key, c)...)
 }
 
 // What tells, after a restart of ours too, whether a call is on offer, and lets its events
 // come to us.
 var (
-	onMark       = offerVariable + "=true;" + placeVariable + "=" // and the place
-	answeredMark = placeVariable + "=0"                           // that it is not, though it may be announced
-	offMark      = offerVariable + "=;" + placeVariable + "="
+	onMark      = offerVariable + "=true;" + placeVariable + "=" // and the place
+	decidedMark = placeVariable + "=0"                           // that it is not, though it may be announced
+	offMark     = offerVariable + "=;" + placeVariable + "="
 )
 
 // mark sets one of the marks.
@@ -124,7 +122,7 @@ func (w *watcher) mark(l *link, key callKey, c *announced, mark string) {
 	if !ok {
 		return
 	}
-	on := strings.HasPrefix(mark, onMark) && !strings.HasSuffix(mark, answeredMark)
+	on := strings.HasPrefix(mark, onMark) && !strings.HasSuffix(mark, decidedMark)
 	// It may have been announced again since somebody wanted to take it off.
 	still := func() bool { return on || !w.onOffer(key) }
 	j := job{call: key.uuid, command: cmd, still: still}
@@ -147,15 +145,7 @@ func (w *watcher) onOffer(key callKey) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.calls[key]
-	return c != nil && c.on
-}
-
-// turn puts a call on offer or takes it off; w.mu is held.
-func (w *watcher) turn(c *announced, on bool) {
-	if on != c.on {
-		c.on = on
-		w.srv.metrics.offer(on)
-	}
+	return c != nil && c.phase == onOffer
 }
 
 // key takes in a key press.
@@ -164,59 +154,62 @@ func (w *watcher) key(l *link, n notice) {
 	if len(digit) != 1 || !isDigit(digit[0]) {
 		return
 	}
-	w.locked(func() later {
+	w.locked(func() unlocked {
 		c := w.calls[key]
-		if c == nil || sequence(n) <= c.seq {
+		if c == nil || sequence(n) <= c.seen {
 			return nil
 		}
-		c.seq = sequence(n)
+		c.seen = sequence(n)
 		switch {
-		case c.session != nil:
+		case c.phase.busy():
 			c.session.see(n)
-		case !c.doubtful:
-			return w.press(l, key, c, n)
-		case len(c.held) < maxDigits:
-			c.held = append(c.held, n)
+		case !c.doubt.hold(n):
+			return w.pressLocked(l, key, c, n)
 		}
 		return nil
 	})
 }
 
-// press decides what a key is; w.mu is held. What it returns has to be done without.
-func (w *watcher) press(l *link, key callKey, c *announced, n notice) later {
+// pressLocked decides what a key is.
+func (w *watcher) pressLocked(l *link, key callKey, c *announced, n notice) unlocked {
 	digit := n.Get("DTMF-Digit")
 	setup := w.srv.setup.Load()
 	p := setup.profiles.serving(&c.ch) // the configuration may be another one than at the announcement
 	switch {
-	case !c.on || w.stopping || p == nil:
+	case c.phase != onOffer || w.stopping || p == nil:
 	case placeOf(n) != c.spot.place:
 		// Another menu, or an agent, has asked for this key.
-		return w.drop(l, key, c)
+		return w.dropLocked(l, key, c)
 	case digit == p.AcceptDigit && w.srv.enter():
-		ch := w.answered(c)
 		conn := newWaitingConn(l, key.uuid, c.spot, setup.IdleTimeout, func(j job) { c.owe(l, key, j) })
 		conn.free = func() { w.sessions.Go(func() { conn.freeAgent(w.srv.cut) }) }
-		c.session = conn
+		ch, ok := w.acceptLocked(c, conn)
+		if !ok {
+			conn.close(errOver)
+			w.srv.leave()
+			return nil
+		}
 		w.sessions.Go(func() {
 			defer w.srv.leave()
-			w.deal(setup, key, c, ch)
+			w.deal(setup, key, c, conn, ch)
 		})
 	case digit == p.AcceptDigit:
 		w.srv.metrics.rejected[rejectedMaxCalls].Inc()
 	case digit == p.DeclineDigit:
-		ch := w.answered(c)
-		return later{func() { w.declined(l, key, c, ch) }}
+		if ch, ok := w.declineLocked(c); ok {
+			return unlocked{func() { w.declined(l, key, c, ch) }}
+		}
 	case len(c.ch.pressed) < maxDigits:
 		c.ch.pressed += digit
 	}
 	return nil
 }
 
-// later is what has to be done without w.mu.
-type later []func()
+// unlocked is what has to be done when w.mu is not held any more: it may wait, or lock it.
+type unlocked []func()
 
-// locked calls f with w.mu held, and then does what f returns without.
-func (w *watcher) locked(f func() later) {
+// locked calls f with w.mu held, and then does what f returns.
+func (w *watcher) locked(f func() unlocked) {
 	w.mu.Lock()
 	after := f()
 	w.mu.Unlock()

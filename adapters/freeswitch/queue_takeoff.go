@@ -17,8 +17,8 @@ type ended struct {
 
 const rememberEnded = 2 * time.Minute
 
-// forget takes a call off the map; w.mu is held.
-func (w *watcher) forget(key callKey, seq uint64, at place) {
+// forgetLocked takes a call off the map.
+func (w *watcher) forgetLocked(key callKey, seq uint64, at place) {
 	delete(w.calls, key)
 	w.ended[key] = ended{max(seq, w.ended[key].seq), at, time.Now()}
 }
@@ -30,22 +30,18 @@ func (w *watcher) forgetEnded() {
 	maps.DeleteFunc(w.ended, func(_ callKey, e ended) bool { return time.Since(e.when) > rememberEnded })
 }
 
-// drop takes a call off that is not where it was announced, or was withdrawn; w.mu is
-// held. What it returns has to be done without.
-func (w *watcher) drop(l *link, key callKey, c *announced) later {
-	if c.session != nil {
-		// The key was pressed before, so there will be a text, but nothing is played to
-		// a caller who is somewhere else by now.
-		c.gone, c.again = true, nil
-		c.session.left("CHANNEL_BRIDGE")
+// dropLocked takes a call off that is not where it was announced, or was withdrawn. Of
+// one in hand the key was pressed before, so there will be a text, but nothing is played
+// to a caller who is somewhere else by now.
+func (w *watcher) dropLocked(l *link, key callKey, c *announced) unlocked {
+	was := c.phase
+	w.goneLocked(key, c, "CHANNEL_BRIDGE")
+	if was.busy() {
 		return nil
 	}
-	was := c.on
-	w.turn(c, false)
-	w.forget(key, c.seq, c.spot.place)
-	return later{func() {
+	return unlocked{func() {
 		w.mark(l, key, c, offMark)
-		if was {
+		if was == onOffer {
 			w.settle(c.ch, c.began, end(deflect.NoInput, deflect.ReasonNoKey))
 		}
 	}}
@@ -54,13 +50,13 @@ func (w *watcher) drop(l *link, key callKey, c *announced) later {
 // withdraw takes a call off offer.
 func (w *watcher) withdraw(l *link, n notice) {
 	key, seq := keyOfCall(n), sequence(n)
-	w.locked(func() later {
+	w.locked(func() unlocked {
 		switch c := w.calls[key]; {
 		case c == nil:
-			w.forget(key, seq, placeOf(n)) // it may be in a list that is being read
-		case seq > c.at: // or it was announced again since
-			c.seq = max(c.seq, seq)
-			return w.drop(l, key, c)
+			w.forgetLocked(key, seq, placeOf(n)) // it may be in a list that is being read
+		case seq > c.since: // or it was announced again since
+			c.seen = max(c.seen, seq)
+			return w.dropLocked(l, key, c)
 		}
 		return nil
 	})
@@ -68,12 +64,12 @@ func (w *watcher) withdraw(l *link, n notice) {
 
 // bridged takes a call off offer that an agent has taken.
 func (w *watcher) bridged(l *link, key callKey, n notice) {
-	w.locked(func() later {
+	w.locked(func() unlocked {
 		c := w.calls[key]
-		if c == nil || sequence(n) <= c.at {
+		if c == nil || sequence(n) <= c.since {
 			return nil
 		}
-		return w.moved(l, key, c, n)
+		return w.movedLocked(l, key, c, n)
 	})
 }
 
@@ -81,48 +77,41 @@ func (w *watcher) bridged(l *link, key callKey, n notice) {
 // call was moved.
 func (w *watcher) pass(l *link, n notice) {
 	key := keyOfCall(n)
-	w.locked(func() later {
+	w.locked(func() unlocked {
 		switch c := w.calls[key]; {
-		case c == nil || sequence(n) <= c.at:
-		case c.session != nil:
+		case c == nil || sequence(n) <= c.since:
+		case c.phase.busy():
 			c.session.see(n)
-		case c.on && placeOf(n) != c.spot.place:
-			return w.moved(l, key, c, n)
+		case c.phase == onOffer && placeOf(n) != c.spot.place:
+			return w.movedLocked(l, key, c, n)
 		}
 		return nil
 	})
 }
 
-// moved takes a call off that is somewhere else, or tells who deals with it; w.mu is
-// held. What it returns has to be done without.
-func (w *watcher) moved(l *link, key callKey, c *announced, n notice) later {
-	after := w.trust(l, key, c)
-	if c.session != nil {
+// movedLocked takes a call off that is somewhere else, or tells who deals with it.
+func (w *watcher) movedLocked(l *link, key callKey, c *announced, n notice) unlocked {
+	after := w.trustLocked(l, key, c)
+	if c.phase.busy() {
 		c.session.see(n)
 		return after
 	}
-	return append(after, w.drop(l, key, c)...)
+	return append(after, w.dropLocked(l, key, c)...)
 }
 
 // hungUp ends a call.
 func (w *watcher) hungUp(l *link, key callKey, seq uint64) {
-	w.locked(func() later {
+	w.locked(func() unlocked {
 		c := w.calls[key]
 		if c == nil {
 			return nil
 		}
-		after := w.trust(l, key, c)
-		if c.on {
+		after := w.trustLocked(l, key, c)
+		if c.phase == onOffer {
 			after = append(after, func() { w.settle(c.ch, c.began, end(deflect.Abandoned, deflect.ReasonHangup)) })
 		}
-		w.turn(c, false)
-		c.seq = max(c.seq, seq)
-		if c.session != nil {
-			c.gone, c.again = true, nil
-			c.session.left("CHANNEL_HANGUP")
-		} else {
-			w.forget(key, c.seq, c.spot.place)
-		}
+		c.seen = max(c.seen, seq)
+		w.goneLocked(key, c, "CHANNEL_HANGUP")
 		return after
 	})
 }
@@ -134,9 +123,9 @@ func (w *watcher) lost(sw *watched, l *link) {
 	defer w.mu.Unlock()
 	for _, c := range w.calls {
 		if c.from == sw {
-			c.doubtful = true
+			c.doubt.raise()
 		}
-		if c.session != nil && c.session.link == l {
+		if c.phase.busy() && c.session.link == l {
 			c.session.close(errAway)
 		}
 	}
