@@ -16,25 +16,25 @@ const hardlyBegun = time.Second
 // confirm asks whether the text arrived, and returns deflect_confirmed: anything
 // but a yes keeps the caller's place in the queue.
 func (s *session) confirm() string {
-	answer, confirmed := confirmedSilence, "false"
+	came, confirmed := confirmedSilence, "false"
 	switch {
-	case s.line.gone != here:
-		answer = confirmedHangup
+	case s.talk.gone != here:
+		came = confirmedHangup
 	default:
-		s.line.hush()
-		s.line.play("confirm-1", s.voice.prompts.Confirm)
+		s.talk.hush()
+		s.talk.play("confirm-1", s.voice.prompts.Confirm)
 		s.deaf(hardlyBegun) // a key pressed twice is no answer to what comes next
-		switch s.answer(s.profile.ConfirmGap) {
-		case nothing:
+		switch s.hear(s.profile.ConfirmGap) {
+		case silence:
 			s.wasPlayed() // or says that nobody was asked
 		case yes:
-			answer, confirmed = confirmedYes, "true"
+			came, confirmed = confirmedYes, "true"
 		case no:
-			answer = confirmedNo
-		case left:
-			answer = confirmedHangup
+			came = confirmedNo
+		case away:
+			came = confirmedHangup
 		}
 	}
-	s.srv.metrics.confirmed[answer].Inc()
+	s.srv.metrics.confirmed[came].Inc()
 	return confirmed
 }

@@ -78,9 +78,30 @@ func NewReply(headers Notice) Answer {
 // ErrNoReply is what a SwitchConn's Send returns whose reply did not come.
 var ErrNoReply = errNoReply
 
-// CommandFor is what a session's command is for a call that waits.
-func CommandFor(uuid string, c esl.Command) (string, bool) {
-	cmd, ok := commandFor(uuid, c)
+// Word is what a session says to its line.
+type Word = word
+
+func Open() Word              { return word{do: doOpen} }
+func AnswerCall() Word        { return word{do: doAnswer} }
+func ListenTo() Word          { return word{do: doListen} }
+func Play(prompt string) Word { return word{do: doPlay, id: "p", prompt: prompt} }
+func Say(language, digits string) Word {
+	return word{do: doSay, id: "s", language: language, digits: digits}
+}
+func Stop() Word                    { return word{do: doStop} }
+func Set(pairs ...string) Word      { return word{do: doSet, set: assigned(pairs)} }
+func GiveBack(pairs ...string) Word { return word{do: doGiveBack, set: assigned(pairs)} }
+
+func assigned(pairs []string) (set []assignment) {
+	for i := 0; i < len(pairs); i += 2 {
+		set = append(set, assignment{pairs[i], pairs[i+1]})
+	}
+	return set
+}
+
+// CommandFor is what a word is for a call that waits.
+func CommandFor(uuid string, w Word) (string, bool) {
+	cmd, ok := commandFor(uuid, w)
 	return string(cmd), ok
 }
 
@@ -95,8 +116,8 @@ func AllCommands(uuid, text string) []string {
 			all = append(all, string(c))
 		}
 	}
-	for _, app := range []string{"playback", "say", "multiset"} {
-		if c, ok := commandFor(uuid, esl.Execute("x", app, text)); ok {
+	for _, w := range []word{Play(text), Say(text, "1"), Say("en", text), Set("a", text), Set(text, "a"), GiveBack("a", text)} {
+		if c, ok := commandFor(uuid, w); ok {
 			all = append(all, string(c))
 		}
 	}

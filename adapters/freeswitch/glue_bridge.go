@@ -62,17 +62,21 @@ func (s *Server) bridge(ctx context.Context, c switchConn) (deflect.Result, erro
 	setup := s.setup.Load()
 	b := newBridge(c, setup.IdleTimeout)
 	defer b.close(errOver)
-	e := newSession(stop, s, setup, b).guarded()
+	l := newSocketLine(b, stop, setup.Variables)
+	l.borrowed = true
+	e := newSession(stop, s, setup, l).guarded()
 	if e.Outcome == "" {
 		return deflect.Result{}, fmt.Errorf("freeswitch: no call came over the connection: %w", cmp.Or(b.Err(), errNoReply))
 	}
 	return e.Result, e.err
 }
 
-// bridge is the conn of a session over a connection of the library: one goroutine
+// bridge is the conn of a call over a connection of the library: one goroutine
 // sends its commands one by one, another reads events once it is known to be a call.
+// The first command has to be connect; there must be no getvar, whose answer the library may
+// not survive. Of replies, only refusals and the channel data come back.
 type bridge struct {
-	*inbox
+	*inbox[esl.Event]
 	conn    switchConn
 	over    chan struct{} // closed when the bridge is
 	replies chan reply    // to commands, whoever waited for them
@@ -92,7 +96,7 @@ type reply struct {
 
 func newBridge(conn switchConn, idle time.Duration) *bridge {
 	b := &bridge{
-		inbox: newInbox(idle), conn: conn,
+		inbox: newInbox[esl.Event](idle), conn: conn,
 		over: make(chan struct{}), replies: make(chan reply), refused: make(chan error), wake: make(chan struct{}, 1),
 	}
 	go b.send()
@@ -149,7 +153,7 @@ func (b *bridge) next() (esl.Command, bool) {
 
 // send executes the commands of the session.
 func (b *bridge) send() {
-	for {
+	for first := true; ; first = false {
 		cmd, ok := b.next()
 		if !ok {
 			return
@@ -159,23 +163,15 @@ func (b *bridge) send() {
 			b.close(err)
 			return
 		}
-		if strings.HasPrefix(string(text), "api uuid_getvar ") {
-			// The library does not survive an answer of one byte.
-			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word(), "Application": "uuid_getvar"}))
-			continue
-		}
 		b.write(text)
 		r, ok := b.reply()
 		if !ok {
 			return
 		}
 		switch {
-		case isRefused(r.err) && cmd.Word() == esl.MyEvents().Word():
-			// The program has asked for them already.
-		case cmd.Word() == "api": // nobody waits for another answer of it
 		case r.err != nil:
 			b.deliver(esl.NewEvent(esl.CommandError, map[string]string{"Command": cmd.Word(), "Reply-Text": r.err.Error()}))
-		case cmd.Word() == esl.Connect().Word():
+		case first: // the channel data
 			b.state.Lock()
 			b.uuid, b.since = r.headers.Get("Unique-ID"), sequence(r.headers)
 			b.state.Unlock()

@@ -8,11 +8,11 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 )
 
-// inbox holds the events of a session whose connection is not an esl.Conn. It is
-// that part of conn which does not depend on the connection.
-type inbox struct {
+// inbox holds the events of a call whose connection is not an esl.Conn: all of them are
+// taken in elsewhere, and the session waits here.
+type inbox[E any] struct {
 	mu     sync.Mutex
-	events chan esl.Event
+	events chan E
 	woken  chan struct{}
 	err    error // why it was closed
 	idle   *time.Timer
@@ -24,16 +24,16 @@ const inboxSize = 64
 
 // newInbox returns an inbox that is closed when no event comes for a time, as an
 // esl.Conn is; it must be closed.
-func newInbox(limit time.Duration) *inbox {
-	b := &inbox{events: make(chan esl.Event, inboxSize), woken: make(chan struct{}, 1), limit: limit}
+func newInbox[E any](limit time.Duration) *inbox[E] {
+	b := &inbox[E]{events: make(chan E, inboxSize), woken: make(chan struct{}, 1), limit: limit}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.idle = time.AfterFunc(limit, func() { b.close(fmt.Errorf("no event for %s", limit)) })
 	return b
 }
 
-// Next implements conn.
-func (b *inbox) Next(until time.Time) (esl.Event, error) {
+// Next waits as conn.Next does.
+func (b *inbox[E]) Next(until time.Time) (e E, err error) {
 	var late <-chan time.Time
 	if !until.IsZero() {
 		timer := time.NewTimer(time.Until(until))
@@ -43,18 +43,18 @@ func (b *inbox) Next(until time.Time) (esl.Event, error) {
 	select {
 	case e, ok := <-b.events:
 		if !ok {
-			return esl.Event{}, b.Err()
+			return e, b.Err()
 		}
 		return e, nil
 	case <-b.woken:
-		return esl.Event{}, esl.ErrWoken
+		return e, esl.ErrWoken
 	case <-late:
-		return esl.Event{}, esl.ErrTimeout
+		return e, esl.ErrTimeout
 	}
 }
 
-// Patient implements conn.
-func (b *inbox) Patient() {
+// Patient is that of conn.
+func (b *inbox[E]) Patient() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.limit = longestCall
@@ -63,23 +63,23 @@ func (b *inbox) Patient() {
 	}
 }
 
-// Wake implements conn.
-func (b *inbox) Wake() {
+// Wake ends the wait of Next, or else the next one before it begins.
+func (b *inbox[E]) Wake() {
 	select {
 	case b.woken <- struct{}{}:
 	default: // Next has not seen the last one yet
 	}
 }
 
-// Err implements conn.
-func (b *inbox) Err() error {
+// Err says why it was closed, nil before.
+func (b *inbox[E]) Err() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.err
 }
 
 // deliver queues an event. A session that is too far behind loses the call.
-func (b *inbox) deliver(e esl.Event) {
+func (b *inbox[E]) deliver(e E) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err != nil {
@@ -94,7 +94,7 @@ func (b *inbox) deliver(e esl.Event) {
 }
 
 // close ends the events; only the first reason counts.
-func (b *inbox) close(err error) {
+func (b *inbox[E]) close(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err == nil {
@@ -103,7 +103,7 @@ func (b *inbox) close(err error) {
 }
 
 // end is close; mu is held.
-func (b *inbox) end(err error) {
+func (b *inbox[E]) end(err error) {
 	b.err = err
 	b.idle.Stop()
 	close(b.events)

@@ -11,10 +11,10 @@ import (
 type choice int
 
 const (
-	nothing choice = iota // the prompt or the time is over
+	silence choice = iota // the prompt or the time is over
 	yes
 	no
-	left // the caller, or the switch
+	away // the call is not ours to speak to any more
 	cut  // this process has to stop
 )
 
@@ -26,12 +26,12 @@ func (s *session) offer() (ending, bool) {
 		case yes:
 			return ending{}, true
 		case no:
-			s.line.hush()
+			s.talk.hush()
 			return end(deflect.Declined, deflect.ReasonDeclineKey), false
-		case left:
-			return s.left(), false
+		case away:
+			return s.endAway(), false
 		case cut:
-			return s.cut(), false
+			return s.endCut(), false
 		}
 		if e, ok := s.heard("the offer"); !ok {
 			return e, false
@@ -42,15 +42,15 @@ func (s *session) offer() (ending, bool) {
 
 // question plays a prompt and listens to it and the silence after it.
 func (s *session) question(id, prompt string, gap time.Duration) choice {
-	s.line.hush()
-	s.line.play(id, prompt)
-	return s.answer(gap)
+	s.talk.hush()
+	s.talk.play(id, prompt)
+	return s.hear(gap)
 }
 
-// answer listens to the prompt that is playing, and to the silence after it.
-func (s *session) answer(gap time.Duration) choice {
+// hear listens during the prompt that is playing, and in the silence after it.
+func (s *session) hear(gap time.Duration) choice {
 	c := s.listen(time.Time{})
-	if c == nothing && s.line.response != notFound {
+	if c == silence && s.talk.result != notFound {
 		// A prompt that ended in an error gets its gap as well: it is how a
 		// hang-up and a transfer look before their own events arrive.
 		c = s.listen(time.Now().Add(gap))
@@ -58,24 +58,12 @@ func (s *session) answer(gap time.Duration) choice {
 	return c
 }
 
-// heard reports whether the last prompt was played, else how the call ends: a
-// question that nobody heard gets no answer.
-func (s *session) heard(what string) (ending, bool) {
-	if s.line.response == "" || s.wasPlayed() {
-		return ending{}, true
-	}
-	if s.line.gone != here {
-		return s.left(), false
-	}
-	return endFor(deflect.Failed, deflect.ReasonPrompt, fmt.Errorf("the switch could not play %s", what)), false
-}
-
 // listen looks at keys until the prompt has ended, or until a time unless that is
 // zero. A key that came before a hang-up counts.
 func (s *session) listen(until time.Time) choice {
-	l := s.line
+	t := &s.talk
 	for {
-		for k := l.key(); k != 0; k = l.key() {
+		for k := t.key(); k != 0; k = t.key() {
 			switch string(k) {
 			case s.profile.AcceptDigit:
 				return yes
@@ -85,15 +73,39 @@ func (s *session) listen(until time.Time) choice {
 			s.keep(k)
 		}
 		switch {
-		case l.gone != here:
-			return left
-		case l.over:
+		case t.gone != here:
+			return away
+		case t.over:
 			return cut
-		case until.IsZero() && l.playing == "":
-			return nothing
+		case until.IsZero() && t.playing == "":
+			return silence
 		}
-		if l.next(until) == sawTimer {
-			return nothing
+		if t.next(until) == sawTimer {
+			return silence
 		}
+	}
+}
+
+// deaf lets some time pass in which keys are no answers: a question that was hardly
+// begun was not heard.
+func (s *session) deaf(d time.Duration) {
+	until := time.Now().Add(d)
+	for t := &s.talk; t.gone == here && !t.over && t.next(until) != sawTimer; {
+	}
+	s.keepKeys()
+}
+
+// keepKeys keeps what was pressed while nobody listened.
+func (s *session) keepKeys() {
+	for k := s.talk.key(); k != 0; k = s.talk.key() {
+		if p := s.profile; p == nil || string(k) != p.AcceptDigit && string(k) != p.DeclineDigit {
+			s.keep(k)
+		}
+	}
+}
+
+func (s *session) keep(k byte) {
+	if !s.private && len(s.ch.call.Digits) < maxDigits {
+		s.ch.call.Digits += string(k)
 	}
 }

@@ -41,6 +41,9 @@ type channel struct {
 	watched  bool   // the dialplan has a watchdog, and goes on by socket_resume alone
 	released bool   // the watchdog has let the call go on, before we looked at it
 	forged   bool   // somebody has had a hand in the channel data: nothing in them is believed
+	waits    bool   // the caller waits in a queue, and has pressed the key there
+	unheard  error  // why no key of the caller could be heard
+	advice   string // what the dialplan should say, for the log
 	dialed   []phone.Number
 	call     deflect.Call // Policy, DNIS, Skill, Text and TextTag lack the profile's
 }

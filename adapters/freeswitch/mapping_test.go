@@ -147,7 +147,7 @@ func FuzzReadChannel(f *testing.F) {
 		}
 		sent := end(deflect.Sent, deflect.ReasonOK)
 		sent.CallID = callID
-		arg := *outVariables(sent, digits, false)
+		arg := multiset(outVariables(sent, digits, false))
 		if strings.ContainsAny(arg, "${}\n\r\x00'\"\\") || strings.Count(arg, "~") != 7 {
 			t.Fatalf("multiset %q", arg)
 		}

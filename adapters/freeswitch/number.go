@@ -17,11 +17,11 @@ func (s *session) askNumber() (ending, bool) {
 	for try := 1; try <= s.profile.NumberEntry.Tries; try++ {
 		last = end(deflect.NoInput, deflect.ReasonNoNumber)
 		digits, c := s.collect(fmt.Sprintf("number-%d", try))
-		if e, over := s.ended(c); over {
+		if e, over := s.endOf(c); over {
 			return e, false
 		}
 		if digits == "" {
-			s.line.hush()
+			s.talk.hush()
 			if e, ok := s.heard("the question for a number"); !ok {
 				return s.bye(e), false
 			}
@@ -33,7 +33,7 @@ func (s *session) askNumber() (ending, bool) {
 		switch reason := deflect.ReasonOf(err); {
 		case err == nil:
 		case s.stop.Err() != nil:
-			return s.cut(), false
+			return s.endCut(), false
 		case aboutNumber(reason):
 			last = endFor(deflect.Ineligible, reason, err)
 			if try < s.profile.NumberEntry.Tries {
@@ -71,21 +71,21 @@ func (s *session) checkNumber(call deflect.Call) error {
 // tellInvalid says that a number cannot be texted. The first key of the next one
 // ends it, but not the rest of one that has all the digits that it may have.
 func (s *session) tellInvalid(try int) {
-	l := s.line
-	l.hush()
-	l.keys = nil // the rest of the number is no part of the next one
-	l.play(fmt.Sprintf("invalid-%d", try), s.voice.prompts.NumberInvalid)
+	t := &s.talk
+	t.hush()
+	t.keys = nil // the rest of the number is no part of the next one
+	t.play(fmt.Sprintf("invalid-%d", try), s.voice.prompts.NumberInvalid)
 	if s.full {
 		s.deaf(hardlyBegun)
 	}
-	for l.playing != "" && !l.over {
-		if len(l.keys) > 0 && s.full && string(l.keys[0]) == s.profile.NumberEntry.Terminator {
-			s.full, l.keys = false, l.keys[1:]
+	for t.playing != "" && !t.over {
+		if len(t.keys) > 0 && s.full && string(t.keys[0]) == s.profile.NumberEntry.Terminator {
+			s.full, t.keys = false, t.keys[1:]
 		}
-		if len(l.keys) > 0 {
+		if len(t.keys) > 0 {
 			return
 		}
-		l.next(time.Time{})
+		t.next(time.Time{})
 	}
 	s.wasPlayed()
 }
@@ -102,13 +102,13 @@ func aboutNumber(r deflect.Reason) bool {
 	return false
 }
 
-// ended tells how a call ends in which nobody can be asked any more.
-func (s *session) ended(c choice) (ending, bool) {
+// endOf tells how a call ends in which nobody can be asked any more.
+func (s *session) endOf(c choice) (ending, bool) {
 	switch c {
-	case left:
-		return s.left(), true
+	case away:
+		return s.endAway(), true
 	case cut:
-		return s.cut(), true
+		return s.endCut(), true
 	}
 	return ending{}, false
 }
@@ -116,44 +116,44 @@ func (s *session) ended(c choice) (ending, bool) {
 // collect asks for a number and returns the digits, none for silence. What was
 // pressed before the prompt belongs to them, for those who know it by heart.
 func (s *session) collect(id string) (string, choice) {
-	l, n := s.line, s.profile.NumberEntry
-	l.hush()
-	l.play(id, s.voice.prompts.Number)
+	t, n := &s.talk, s.profile.NumberEntry
+	t.hush()
+	t.play(id, s.voice.prompts.Number)
 	full := s.full // the last number; its terminator may come late
 	s.full = false
 	var digits []byte
 	var silent time.Time // set when the prompt has ended, and with each digit
 	for {
-		for k := l.key(); k != 0; k = l.key() {
+		for k := t.key(); k != 0; k = t.key() {
 			switch {
 			case string(k) == n.Terminator && full && len(digits) == 0:
 				full = false
 			case string(k) == n.Terminator:
-				return string(digits), nothing
+				return string(digits), silence
 			case k >= '0' && k <= '9':
 				digits = append(digits, k)
-				l.stop()
+				t.stop()
 				silent = time.Now().Add(n.Gap)
 			}
 			if len(digits) == n.MaxDigits {
 				s.full = true
-				return string(digits), nothing
+				return string(digits), silence
 			}
 		}
 		switch {
-		case l.gone != here:
-			return "", left
-		case l.over:
+		case t.gone != here:
+			return "", away
+		case t.over:
 			return "", cut
 		}
-		if silent.IsZero() && l.playing == "" {
-			if l.response == notFound {
-				return "", nothing
+		if silent.IsZero() && t.playing == "" {
+			if t.result == notFound {
+				return "", silence
 			}
 			silent = time.Now().Add(n.Gap)
 		}
-		if l.next(silent) == sawTimer {
-			return string(digits), nothing
+		if t.next(silent) == sawTimer {
+			return string(digits), silence
 		}
 	}
 }
@@ -166,23 +166,23 @@ const saidSoon = 100 * time.Millisecond
 // outcome ends the call. Silence is no yes, and neither is a key pressed before the
 // question: it may be the rest of a number that was too long or keyed in slowly.
 func (s *session) readBack(try int, digits string) (ending, choice) {
-	l := s.line
-	l.hush()
+	t := &s.talk
+	t.hush()
 	began := time.Now()
-	l.sayDigits(fmt.Sprintf("say-%d", try), s.voice.say, digits)
-	for l.playing != "" && !l.over {
-		l.next(time.Time{})
+	t.sayDigits(fmt.Sprintf("say-%d", try), s.voice.say, digits)
+	for t.playing != "" && !t.over {
+		t.next(time.Time{})
 	}
-	l.keys = nil
-	if l.gone == here && !l.over && time.Since(began) < time.Duration(len(digits))*saidSoon {
+	t.keys = nil
+	if t.gone == here && !t.over && time.Since(began) < time.Duration(len(digits))*saidSoon {
 		s.srv.metrics.promptErrors[otherPrompt].Inc()
-		return endFor(deflect.Failed, deflect.ReasonPrompt, fmt.Errorf("the switch did not read the number back: is its say module for %q loaded?", s.voice.say)), nothing
+		return endFor(deflect.Failed, deflect.ReasonPrompt, fmt.Errorf("the switch did not read the number back: is its say module for %q loaded?", s.voice.say)), silence
 	}
 	c := s.question(fmt.Sprintf("right-%d", try), s.voice.prompts.NumberConfirm, s.profile.Gap)
-	if e, over := s.ended(c); over {
+	if e, over := s.endOf(c); over {
 		return e, c
 	}
-	if c == nothing {
+	if c == silence {
 		if e, ok := s.heard("the question whether the number is right"); !ok {
 			return e, c
 		}
@@ -190,7 +190,7 @@ func (s *session) readBack(try int, digits string) (ending, choice) {
 	if c == no {
 		s.deaf(pressedTwice)
 	}
-	l.keys = nil
+	t.keys = nil
 	return ending{}, c
 }
 

@@ -22,12 +22,10 @@ const (
 // socket_resume=true into CS_RESET, wherever it is, and its caller hears nothing any more:
 // the variable is unset at once. The end of the socket also ends any park, which may be that
 // of another event-socket program: whether the call is parked where it is now is asked first.
-func (l *line) moved(e esl.Event) {
+func (l *socketLine) moved(e esl.Event) event {
 	if l.hung || l.parting != attached {
-		return
+		return event{}
 	}
-	l.leave(transferred)
-	l.unsaid = nil
 	switch {
 	case l.limited || l.uuid == "":
 		// A message to the call is all that is left; it is read when the call gets to it.
@@ -36,7 +34,7 @@ func (l *line) moved(e esl.Event) {
 		if l.watchdog != "" {
 			cmds = append(cmds, esl.Execute("", "sched_cancel", l.watchdog))
 		}
-		l.say(cmds...)
+		l.post(cmds...)
 	case placeOf(e).profile == l.place.profile:
 		// The dialplan has gone on, because another program has ended its socket on the
 		// same call. Or that was its end alone, and ours lets the dialplan go on now.
@@ -44,12 +42,13 @@ func (l *line) moved(e esl.Event) {
 	default:
 		l.ask(l.returned()...)
 	}
+	return l.leave(transferred)
 }
 
 // takenAway is for a call that the watchdog of the dialplan has taken from us before we
 // looked at it: it has unset socket_resume itself.
-func (l *line) takenAway() {
-	l.leave(transferred)
+func (l *socketLine) takenAway() {
+	l.gone = true
 	if l.limited || l.uuid == "" {
 		l.hold()
 		return
@@ -58,14 +57,19 @@ func (l *line) takenAway() {
 }
 
 // ask asks whether the call is parked where it is now, after some last words.
-func (l *line) ask(last ...esl.Command) {
+func (l *socketLine) ask(last ...esl.Command) {
 	l.parting = asking
-	l.say(append(last, esl.GetVar(l.uuid, applicationVariable))...)
+	if l.borrowed { // the library does not survive an answer of one byte
+		l.post(last...)
+		l.told("")
+		return
+	}
+	l.post(append(last, esl.GetVar(l.uuid, applicationVariable))...)
 }
 
 // returned are commands that leave nothing of ours on a channel, wherever it is: the
 // watchdog would take it from whoever has it by now.
-func (l *line) returned() []esl.Command {
+func (l *socketLine) returned() []esl.Command {
 	cmds := []esl.Command{esl.SetVar(l.uuid, resumeVariable, "")}
 	if l.secret {
 		cmds = append(cmds, esl.SetVar(l.uuid, secretVariable, "true"))
@@ -77,7 +81,7 @@ func (l *line) returned() []esl.Command {
 }
 
 // told takes in which application the call is in now, "" when the switch does not say.
-func (l *line) told(app string) {
+func (l *socketLine) told(app string) {
 	if l.parting != asking {
 		return
 	}
@@ -90,88 +94,86 @@ func (l *line) told(app string) {
 }
 
 // hold keeps the socket, and wants to hear of nothing but the end of the call.
-func (l *line) hold() {
+func (l *socketLine) hold() {
 	l.parting = holding
 	l.conn.Patient()
-	l.due = time.Now().Add(longestCall)
-	l.say(esl.NoEvents())
+	l.post(esl.NoEvents())
 }
 
-// answerTimeout is how long the switch may take to say where a call is.
-const answerTimeout = 5 * time.Second
-
-// longestCall is longer than a call lasts.
-const longestCall = 30 * 24 * time.Hour
+const (
+	placeTimeout = 5 * time.Second     // how long the switch may take to say where a call is
+	longestCall  = 30 * 24 * time.Hour // longer than a call lasts
+	partTimeout  = 2 * time.Second     // how long the switch may take to close after exit
+)
 
 // letGo ends our control, after some last words.
-func (l *line) letGo(last ...esl.Command) {
+func (l *socketLine) letGo(last ...esl.Command) {
 	l.parting = parted
-	l.say(append(last, esl.Exit())...)
+	l.post(append(last, esl.Exit())...)
 }
 
-// say writes at once, wherever the call is. A failure shows as the end of the connection.
-func (l *line) say(cmds ...esl.Command) { _ = l.conn.Post(cmds...) }
+// post writes at once, wherever the call is. A failure shows as the end of the connection.
+func (l *socketLine) post(cmds ...esl.Command) { _ = l.conn.Post(cmds...) }
 
-// part gives the call back, with variables for the dialplan in the form of multiset, and
-// waits for the switch to close. Nil variables are none.
-func (l *line) part(variables *string) {
-	if l.parting == attached && !l.giveBack(variables) {
-		return // the connection is gone, and the dialplan goes on by socket_resume
+// giveBack lets the dialplan go on with its next action, in one write with what was to be
+// said before. A call that was moved is let go by end.
+func (l *socketLine) giveBack(before []esl.Command, set []assignment) {
+	if l.parting != attached {
+		return
 	}
-	until := time.Now().Add(answerTimeout)
-	for l.parting == asking && !l.hung && !l.over && !l.ended {
-		if l.next(until) == sawTimer {
+	l.parting = parted
+	last := l.farewell(set)
+	err := l.conn.Post(append(before, last...)...)
+	if errors.Is(err, esl.ErrUnsafe) {
+		err = l.conn.Post(last...) // what was to be said before must not take the outcome with it
+	}
+	if err != nil {
+		l.down = true // and the dialplan goes on by socket_resume
+	}
+}
+
+// end implements line: it waits for the switch to close.
+func (l *socketLine) end() string {
+	until := time.Now().Add(placeTimeout)
+	for l.parting == asking && l.attending() {
+		if l.next(until).what == timeCame {
 			l.hold()
 		}
 	}
-	for l.parting == holding && !l.hung && !l.over && !l.ended {
-		l.next(time.Time{})
+	until = time.Now().Add(longestCall)
+	for l.parting == holding && l.attending() && l.next(until).what != timeCame {
 	}
 	if l.parting != parted {
 		l.letGo()
 	}
 	until = time.Now().Add(partTimeout)
-	for !l.ended && l.next(until) != sawTimer {
+	for !l.down && l.next(until).what != timeCame {
 	}
+	return l.cause
 }
 
-// giveBack lets the dialplan go on with its next action, in one write. It reports whether
-// there is a connection.
-func (l *line) giveBack(variables *string) bool {
-	l.parting = parted
-	cmds := l.farewell(variables)
-	all := cmds
-	if l.gone == here {
-		all = append(l.unsaid, cmds...)
-	}
-	l.unsaid = nil
-	err := l.conn.Post(all...)
-	if errors.Is(err, esl.ErrUnsafe) {
-		err = l.conn.Post(cmds...) // what was to be said before must not take the outcome with it
-	}
-	return err == nil
-}
+// attending reports whether a call that was moved may still need its socket.
+func (l *socketLine) attending() bool { return !l.hung && !l.down && l.cut.Err() == nil }
 
 // farewell is how a call is given back. The switch must find socket_resume unset when
 // the dialplan goes on, or another event-socket program that the call comes to later, and that
 // transfers it, loses it.
-func (l *line) farewell(variables *string) []esl.Command {
+func (l *socketLine) farewell(set []assignment) []esl.Command {
 	if l.hung {
 		return []esl.Command{esl.Exit()} // ends the linger
 	}
 	var cmds []esl.Command
-	if variables != nil {
-		arg := *variables
+	if len(set) > 0 {
 		if l.secret {
-			arg += assign(secretVariable, "true")
+			set = append(set, assignment{secretVariable, "true"})
 		}
-		cmds = append(cmds, multiset("set-1", arg))
+		cmds = append(cmds, esl.Execute(lastSetID, "multiset", multiset(set)))
 	}
 	unset := esl.Execute("", "unset", resumeVariable)
 	switch {
 	case l.static:
 		return append(cmds, unset, esl.Exit())
-	case l.gone == here && l.ran && l.playing == "" && !l.loud && !l.limited && l.uuid != "":
+	case !l.gone && l.ran && l.playing == "" && !l.loud && !l.limited && l.uuid != "":
 		// Nothing plays that resume would have to cut. Without it, the end of the socket
 		// does no harm to a call that is moved in this moment.
 		return append(cmds, esl.SetVar(l.uuid, resumeVariable, ""), esl.Exit())

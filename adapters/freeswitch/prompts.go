@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
 // Prompts are what callers hear: anything that FreeSWITCH's playback takes. An
@@ -134,4 +136,17 @@ func (v *checker) prompts(at string, p Profile, lang string, set Prompts) {
 			}
 		}
 	}
+}
+
+// resultPrompt is the prompt that says how a call ended.
+func (s *session) resultPrompt(e ending) string {
+	switch {
+	case e.Outcome == deflect.Sent:
+		return s.voice.prompts.Sent
+	case e.Outcome == deflect.Uncertain:
+		return s.voice.prompts.Uncertain
+	case e.Reason == deflect.ReasonCooldown || e.Reason == deflect.ReasonAlreadyAsked:
+		return s.voice.prompts.AlreadySent
+	}
+	return s.voice.prompts.Failed
 }

@@ -8,10 +8,10 @@ import (
 )
 
 // deal decides about one key press, and does what comes of it.
-func (w *watcher) deal(setup *setup, key callKey, c *announced, conn *waitingConn, ch channel) {
+func (w *watcher) deal(setup *setup, key callKey, c *announced, conn *queueLine, ch channel) {
 	defer w.over(key, c)
+	conn.announced, conn.counting = ch, setup.Variables
 	ses := newSession(w.srv.cut, w.srv, setup, conn)
-	ses.waiting = &ch
 	e := ses.guarded()
 	conn.close(errOver)
 	// The hang-up is still to come to us, but another start of ours must not take the
@@ -31,7 +31,7 @@ const bridging = 250 * time.Millisecond
 
 // transfer takes a caller who was texted out of the queue, unless an agent has, or this
 // process has to stop now.
-func (w *watcher) transfer(conn *waitingConn, ch *channel, target string) {
+func (w *watcher) transfer(conn *queueLine, ch *channel, target string) {
 	cmd, ok := transferTo(conn.uuid, target)
 	if !ok {
 		return
@@ -63,7 +63,7 @@ func (w *watcher) over(key callKey, c *announced) {
 func (w *watcher) declined(l *link, key callKey, c *announced, ch channel) {
 	e := end(deflect.Declined, deflect.ReasonDeclineKey)
 	digits := keepDigits(ch.call.Digits + ch.pressed)
-	if cmd, ok := setVariables(key.uuid, assignments(*outVariables(e, digits, ch.texted()))); ok {
+	if cmd, ok := setVariables(key.uuid, joined(outVariables(e, digits, ch.texted()), ';')); ok {
 		j := job{call: key.uuid, command: cmd}
 		owe := j
 		j.done = func(_ string, err error) {

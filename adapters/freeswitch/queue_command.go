@@ -3,8 +3,6 @@ package freeswitch
 import (
 	"regexp"
 	"strings"
-
-	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 )
 
 // command is one command to a switch that we dialled. Only the functions below make
@@ -71,11 +69,6 @@ func setVariables(uuid, assignments string) (command, bool) {
 	return command("api uuid_setvar_multi " + uuid + " " + assignments), setForm.MatchString(assignments)
 }
 
-// assignments is the argument of multiset in the form of uuid_setvar_multi.
-func assignments(multiset string) string {
-	return strings.ReplaceAll(strings.TrimPrefix(multiset, "^^~"), "~", ";")
-}
-
 func broadcast(uuid, prompt string) (command, bool) {
 	return command("api uuid_broadcast " + uuid + " " + prompt + " aleg"), promptWord(prompt)
 }
@@ -89,33 +82,26 @@ func transferTo(uuid, target string) (command, bool) {
 	return command("api uuid_transfer " + uuid + " " + target), transferForm.MatchString(target)
 }
 
-// commandFor is what a session's command is for a call that waits: "" for one that
-// is not needed, false for one that cannot be.
-func commandFor(uuid string, c esl.Command) (command, bool) {
-	if c.Err() != nil {
-		return "", false
-	}
-	_, app, arg, execute := c.Execution()
-	if !execute {
-		if c.Word() == esl.Connect().Word() {
-			return dump(uuid), true
-		}
-		return "", true
-	}
-	switch app {
-	case "playback":
-		return broadcast(uuid, arg)
-	case "say":
-		// What is said was checked: a language and digits.
+// commandFor is what a word is for a call that waits: "" for one that says nothing there,
+// false for one that cannot be said.
+func commandFor(uuid string, w word) (command, bool) {
+	switch w.do {
+	case doOpen:
+		return dump(uuid), true
+	case doPlay:
+		return broadcast(uuid, noTerminators+w.prompt)
+	case doSay:
+		arg := noTerminators + spoken(w)
 		return command("api uuid_broadcast " + uuid + " 'say::" + arg + "' aleg"), sayForm.MatchString(arg)
-	case "break":
+	case doStop:
 		return breakOff(uuid), true
-	case "multiset":
-		return setVariables(uuid, assignments(arg))
-	case "answer", "flush_dtmf", "unset":
-		return "", true // the queue has answered, and nothing was set that has to be unset
+	case doSet, doGiveBack:
+		if len(w.set) == 0 {
+			return "", true
+		}
+		return setVariables(uuid, joined(w.set, ';'))
 	}
-	return "", false
+	return "", true // the queue has answered, and its watcher hears every key
 }
 
 var sayForm = regexp.MustCompile(`^` + regexp.QuoteMeta(noTerminators) + `[A-Za-z0-9_-]{1,48} number iterated [0-9]{1,20}$`)

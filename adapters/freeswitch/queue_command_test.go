@@ -5,46 +5,41 @@ import (
 	"testing"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
-	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 )
 
 const someCall = "3e0068c6-dcda-4c96-a87d-305d62b539f6"
 
-// What a session wants done to a call, as it is said to a switch that we dialled.
-func TestCommandFor(t *testing.T) {
+// What a session says to a call that waits is one command to a switch that we dialled, and
+// what could mean something else there is not said at all.
+func TestWordsToACallThatWaits(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		cmd  esl.Command
+		word freeswitch.Word
 		want string // "" for nothing to be said, "no" for what cannot be
 	}{
-		{"connect", esl.Connect(), "api uuid_dump " + someCall + " json"},
-		{"linger", esl.Linger(5), ""},
-		{"myevents", esl.MyEvents(), ""},
-		{"filter", esl.Filter("Event-Name", "DTMF"), ""},
-		{"resume", esl.Resume(), ""},
-		{"exit", esl.Exit(), ""},
-		{"answer", esl.Execute("ans-1", "answer", ""), ""},
-		{"break", esl.Execute("", "break", ""), "api uuid_break " + someCall},
-		{"playback", esl.Execute("p", "playback", "ivr/sent.wav"), "api uuid_broadcast " + someCall + " ivr/sent.wav aleg"},
-		{"tone", esl.Execute("p", "playback", "tone_stream://%(300,0,440);loops=2"), "api uuid_broadcast " + someCall + " tone_stream://%(300,0,440);loops=2 aleg"},
-		{"say", esl.Execute("s", "say", "%[playback_terminators=none]en number iterated 4043438646"), "api uuid_broadcast " + someCall + " 'say::%[playback_terminators=none]en number iterated 4043438646' aleg"},
-		{"multiset", esl.Execute("m", "multiset", "^^~deflect_outcome=sent~deflect_digits=12#*~deflect_call_id="), "api uuid_setvar_multi " + someCall + " deflect_outcome=sent;deflect_digits=12#*;deflect_call_id="},
+		{"open", freeswitch.Open(), "api uuid_dump " + someCall + " json"},
+		{"answer", freeswitch.AnswerCall(), ""},
+		{"listen", freeswitch.ListenTo(), ""},
+		{"stop", freeswitch.Stop(), "api uuid_break " + someCall},
+		{"play", freeswitch.Play("ivr/sent.wav"), "api uuid_broadcast " + someCall + " %[playback_terminators=none]ivr/sent.wav aleg"},
+		{"tone", freeswitch.Play("tone_stream://%(300,0,440);loops=2"), "api uuid_broadcast " + someCall + " %[playback_terminators=none]tone_stream://%(300,0,440);loops=2 aleg"},
+		{"say", freeswitch.Say("en", "4043438646"), "api uuid_broadcast " + someCall + " 'say::%[playback_terminators=none]en number iterated 4043438646' aleg"},
+		{"set", freeswitch.Set("deflect_outcome", "sent", "deflect_digits", "12#*", "deflect_call_id", ""), "api uuid_setvar_multi " + someCall + " deflect_outcome=sent;deflect_digits=12#*;deflect_call_id="},
+		{"give back", freeswitch.GiveBack("deflect_outcome", "sent"), "api uuid_setvar_multi " + someCall + " deflect_outcome=sent"},
+		{"give back without a word", freeswitch.GiveBack(), ""},
 
-		{"a blank in the prompt", esl.Execute("p", "playback", "ivr/a b.wav"), "no"},
-		{"a quote in the prompt", esl.Execute("p", "playback", "ivr/'a.wav"), "no"},
-		{"another application", esl.Execute("p", "playback", "system::id"), "no"},
-		{"no prompt", esl.Execute("p", "playback", ""), "no"},
-		{"two lines", esl.Execute("p", "playback", "a\nb"), "no"},
-		{"expansion", esl.Execute("p", "playback", "${a}"), "no"},
-		{"something else said", esl.Execute("s", "say", "%[playback_terminators=none]en number iterated 1' x"), "no"},
-		{"another variable", esl.Execute("m", "multiset", "^^~a=b c"), "no"},
-		{"a variable too many", esl.Execute("m", "multiset", "^^~a=b;c=${d}"), "no"},
-		{"an application that nobody needs", esl.Execute("x", "hangup", ""), "no"},
-		{"nothing", esl.Command{}, "no"},
+		{"a blank in the prompt", freeswitch.Play("ivr/a b.wav"), "no"},
+		{"a quote in the prompt", freeswitch.Play("ivr/'a.wav"), "no"},
+		{"another application", freeswitch.Play("system::id"), "no"},
+		{"two lines", freeswitch.Play("a\nb"), "no"},
+		{"expansion", freeswitch.Play("${a}"), "no"},
+		{"something else said", freeswitch.Say("en", "1' x"), "no"},
+		{"another variable", freeswitch.Set("a", "b c"), "no"},
+		{"a variable too many", freeswitch.Set("a", "b;c=${d}"), "no"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ok := freeswitch.CommandFor(someCall, tt.cmd)
+			got, ok := freeswitch.CommandFor(someCall, tt.word)
 			if want := tt.want; ok != (want != "no") || ok && got != want {
 				t.Errorf("%q, %t, want %q", got, ok, want)
 			}

@@ -34,8 +34,8 @@ type announced struct {
 	who   identity
 
 	phase   phase
-	session *waitingConn // while it is in hand
-	again   func()       // announces it once more, when that is over
+	session *queueLine // while it is in hand
+	again   func()     // announces it once more, when that is over
 	doubt   doubt
 
 	spot   spot    // where it was announced
@@ -181,7 +181,7 @@ func (w *watcher) pressLocked(l *link, key callKey, c *announced, n notice) unlo
 		// Another menu, or an agent, has asked for this key.
 		return w.dropLocked(l, key, c)
 	case digit == p.AcceptDigit && w.srv.enter():
-		conn := newWaitingConn(l, key.uuid, c.spot, setup.IdleTimeout, func(j job) { c.owe(l, key, j) })
+		conn := newQueueLine(l, key.uuid, c.spot, setup.IdleTimeout, func(j job) { c.owe(l, key, j) })
 		conn.free = func() { w.sessions.Go(func() { conn.freeAgent(w.srv.cut) }) }
 		ch, ok := w.acceptLocked(c, conn)
 		if !ok {

@@ -108,7 +108,7 @@ func (w *watcher) againLocked(c *announced, announce func()) {
 }
 
 // acceptLocked hands a call to a session, and returns what is known of it.
-func (w *watcher) acceptLocked(c *announced, session *waitingConn) (channel, bool) {
+func (w *watcher) acceptLocked(c *announced, session *queueLine) (channel, bool) {
 	if !w.stepLocked(c, acceptPressed) {
 		return channel{}, false
 	}
@@ -133,16 +133,15 @@ func (c *announced) nextRound() channel {
 	return ch
 }
 
-// goneLocked takes a call off, at once or when its session is over, which is told the
-// name of the event.
-func (w *watcher) goneLocked(key callKey, c *announced, event string) {
+// goneLocked takes a call off, at once or when its session is over, which is told why.
+func (w *watcher) goneLocked(key callKey, c *announced, why gone) {
 	switch {
 	case !w.stepLocked(c, callGone):
 	case c.phase == takenOff:
 		w.forgetLocked(key, c.seen, c.spot.place)
 	default:
 		c.again = nil
-		c.session.left(event)
+		c.session.leave(why)
 	}
 }
 

@@ -93,7 +93,7 @@ func walkPhases(t *testing.T, grid map[phase]map[step]phase, steps []step) {
 	key := callKey{"core", "call"}
 	c := &announced{phase: listed}
 	w.calls[key] = c
-	var sessions []*waitingConn
+	var sessions []*queueLine
 	defer func() {
 		for _, s := range sessions {
 			s.close(errOver)
@@ -116,13 +116,13 @@ func walkPhases(t *testing.T, grid map[phase]map[step]phase, steps []step) {
 				w.offerLocked(c, spot{}, channel{}, s == announcedServed)
 			}
 		case acceptPressed:
-			conn := newWaitingConn(nil, key.uuid, spot{}, time.Hour, nil)
+			conn := newQueueLine(nil, key.uuid, spot{}, time.Hour, nil)
 			sessions = append(sessions, conn)
 			w.acceptLocked(c, conn)
 		case declinePressed:
 			w.declineLocked(c)
 		case callGone:
-			w.goneLocked(key, c, "CHANNEL_HANGUP")
+			w.goneLocked(key, c, hungUp)
 		case sessionOver:
 			kept = w.overLocked(key, c) != nil
 		}

@@ -35,7 +35,7 @@ func (w *watcher) forgetEnded() {
 // to a caller who is somewhere else by now.
 func (w *watcher) dropLocked(l *link, key callKey, c *announced) unlocked {
 	was := c.phase
-	w.goneLocked(key, c, "CHANNEL_BRIDGE")
+	w.goneLocked(key, c, served)
 	if was.busy() {
 		return nil
 	}
@@ -111,7 +111,7 @@ func (w *watcher) hungUp(l *link, key callKey, seq uint64) {
 			after = append(after, func() { w.settle(c.ch, c.began, end(deflect.Abandoned, deflect.ReasonHangup)) })
 		}
 		c.seen = max(c.seen, seq)
-		w.goneLocked(key, c, "CHANNEL_HANGUP")
+		w.goneLocked(key, c, hungUp)
 		return after
 	})
 }

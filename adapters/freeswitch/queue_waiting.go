@@ -3,27 +3,30 @@ package freeswitch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 )
 
-// waitingConn is the conn of a session whose caller waits in a queue: what the
-// session wants done to the channel is asked of the switch from outside, and what
-// happens to the channel comes from the watcher.
-type waitingConn struct {
-	*inbox
+// queueLine is the line of a call whose caller waits in a queue and has pressed the key:
+// what the session wants done is asked of the switch from outside, and what happens to the
+// channel comes from the watcher.
+type queueLine struct {
+	*inbox[event]
 	link *link
 	uuid string
 	spot spot      // where the call was when the key was pressed
 	owe  func(job) // takes what could not be said and has to be
 	free func()    // has freeAgent called beside the session; set by whoever makes it
 
+	began     time.Time
+	announced channel  // what was known of the call when the key was pressed
+	counting  []string // variables of a browser's call that count
+	known     bool     // the channel data are in data
+	hung      bool
+
 	state   sync.Mutex
+	data    headers
 	playing []playing // asked for and not complete, in their order
 	agent   bool      // one of mod_fifo has answered
 	moved   bool      // the call is not any more where it was when the key was pressed
@@ -32,150 +35,201 @@ type waitingConn struct {
 // playing is a prompt as the session and as the switch know it.
 type playing struct{ id, app, arg string }
 
-func newWaitingConn(l *link, uuid string, at spot, idle time.Duration, owe func(job)) *waitingConn {
-	return &waitingConn{inbox: newInbox(idle), link: l, uuid: uuid, spot: at, owe: owe}
+func newQueueLine(l *link, uuid string, at spot, idle time.Duration, owe func(job)) *queueLine {
+	return &queueLine{inbox: newInbox[event](idle), link: l, uuid: uuid, spot: at, owe: owe, began: time.Now()}
 }
 
-// Post implements conn. It waits for nothing.
-func (w *waitingConn) Post(cmds ...esl.Command) error {
-	for _, cmd := range cmds {
-		c, ok := commandFor(w.uuid, cmd)
-		if !ok {
-			return fmt.Errorf("%s cannot be asked for on a call that waits", cmd.Word())
+// tell implements line: one command each.
+func (q *queueLine) tell(words ...word) {
+	for _, w := range words {
+		q.say(w)
+		if w.do == doGiveBack {
+			q.link.post(job{call: q.uuid, done: func(string, error) { q.close(errOver) }})
 		}
-		id, app, arg, _ := cmd.Execution()
-		j := job{call: w.uuid, command: c}
-		switch {
-		case cmd.Word() == esl.Exit().Word():
-			w.link.post(job{call: w.uuid, done: func(string, error) { w.close(errOver) }})
-			continue
-		case c == "":
-			continue
-		case app == "playback" || app == "say":
-			w.state.Lock()
-			w.playing = append(w.playing, playing{id, app, strings.TrimPrefix(arg, noTerminators)})
-			w.state.Unlock()
-			j.still = w.still // an agent who talks must not hear it
-		case app == "break":
-			j.still = w.still
-		}
-		connect := cmd.Word() == esl.Connect().Word()
-		j.done = func(answer string, err error) {
-			switch {
-			case err == nil && connect:
-				w.dumped(answer)
-			case err == nil || errors.Is(err, errMoved):
-			default:
-				if app == "multiset" && unsaid(err) {
-					w.owe(job{call: w.uuid, command: c})
-				}
-				w.refused(err)
-			}
-		}
-		w.link.post(j)
 	}
-	return nil
+}
+
+func (q *queueLine) say(w word) {
+	c, ok := commandFor(q.uuid, w)
+	if !ok || c == "" || w.do == doGiveBack && q.hung {
+		return
+	}
+	j := job{call: q.uuid, command: c}
+	switch w.do {
+	case doPlay:
+		q.plays(playing{w.id, "playback", w.prompt})
+		j.still = q.still // an agent who talks must not hear it
+	case doSay:
+		q.plays(playing{w.id, "say", spoken(w)})
+		j.still = q.still
+	case doStop:
+		j.still = q.still
+	}
+	j.done = func(text string, err error) {
+		switch {
+		case err == nil && w.do == doOpen:
+			q.dumped(text)
+		case err == nil || errors.Is(err, errMoved):
+		default:
+			if (w.do == doSet || w.do == doGiveBack) && unsaid(err) {
+				q.owe(job{call: q.uuid, command: c})
+			}
+			q.refused(err)
+		}
+	}
+	q.link.post(j)
+}
+
+func (q *queueLine) plays(p playing) {
+	q.state.Lock()
+	defer q.state.Unlock()
+	q.playing = append(q.playing, p)
 }
 
 var errOver = errors.New("the session is over")
 
+// next implements line.
+func (q *queueLine) next(until time.Time) event {
+	e, err := q.Next(until)
+	if err != nil {
+		return endOfWait(err)
+	}
+	q.known = q.known || e.what == callKnown
+	q.hung = q.hung || e.gone == hungUp
+	return e
+}
+
+// wake implements line.
+func (q *queueLine) wake() { q.Wake() }
+
+// why implements line.
+func (q *queueLine) why() error { return q.Err() }
+
+// call implements line. The key was pressed, whatever has become of the call since.
+func (q *queueLine) call() (channel, bool) {
+	ch := q.announced
+	if q.known {
+		q.state.Lock()
+		defer q.state.Unlock()
+		ch = readChannel(q.data, q.began, q.counting)
+		q.data = nil
+	}
+	ch.waits, ch.released, ch.mode = true, false, modeAccepted
+	ch.call.Digits = keepDigits(ch.call.Digits + q.announced.pressed)
+	return ch, true
+}
+
+// end implements line: it waits until all is said.
+func (q *queueLine) end() string {
+	for until := time.Now().Add(partTimeout); ; {
+		if e := q.next(until); e.what == lineDown || e.what == timeCame {
+			return ""
+		}
+	}
+}
+
 // dumped takes in the data of the channel. If an agent has taken the call since the key
 // was pressed, they are not the caller's any more: mod_fifo puts the agent's number
 // where the caller's was. The session goes on with what was announced.
-func (w *waitingConn) dumped(text string) {
+func (q *queueLine) dumped(text string) {
 	data, err := parseDump(text)
 	switch {
 	case err != nil:
-		w.refused(err)
-	case placeOf(data) != w.spot.place:
-		w.left("CHANNEL_BRIDGE")
-	case w.spot.agent(data):
-		w.agentCame()
+		q.refused(err)
+	case placeOf(data) != q.spot.place:
+		q.leave(served)
+	case q.spot.agent(data):
+		q.agentCame()
 	default:
-		w.deliver(data)
+		q.state.Lock()
+		q.data = data
+		q.state.Unlock()
+		q.deliver(event{what: callKnown})
 	}
 }
 
 // refused tells the session that a command was not executed: the call is gone, or
 // the connection is.
-func (w *waitingConn) refused(err error) {
+func (q *queueLine) refused(err error) {
 	switch {
 	case isGone(err):
-		w.left("CHANNEL_HANGUP")
+		q.leave(hungUp)
 	case unsaid(err):
-		w.close(err) // the call is still where it was, as far as anybody knows
+		q.close(err) // the call is still where it was, as far as anybody knows
 	default:
-		w.left(esl.CommandError)
+		q.leave(broken)
 	}
 }
 
-// left tells the session that the call is not its any more.
-func (w *waitingConn) left(name string) {
-	w.state.Lock()
-	w.moved = true
-	w.state.Unlock()
-	w.deliver(esl.NewEvent(name, nil))
+// leave tells the session that the call is not its any more.
+func (q *queueLine) leave(why gone) {
+	q.state.Lock()
+	q.moved = true
+	q.state.Unlock()
+	q.deliver(event{what: callLeft, gone: why})
 }
 
 // see takes in an event of the call.
-func (w *waitingConn) see(n notice) {
-	switch name := n.name(); name {
+func (q *queueLine) see(n notice) {
+	switch n.name() {
 	case "DTMF":
-		w.deliver(n.event())
-	case "CHANNEL_HANGUP", "CHANNEL_BRIDGE":
-		w.left(name)
+		if d := n.Get("DTMF-Digit"); len(d) == 1 && isDigit(d[0]) {
+			q.deliver(event{what: keyPressed, key: d[0]})
+		}
+	case "CHANNEL_HANGUP":
+		q.leave(hungUp)
+	case "CHANNEL_BRIDGE":
+		q.leave(served)
 	case "CUSTOM":
-		w.agentCame()
+		q.agentCame()
 	case "CHANNEL_EXECUTE_COMPLETE", "CHANNEL_PARK":
 		switch {
-		case placeOf(n) != w.spot.place:
-			w.left("CHANNEL_BRIDGE")
-		case w.spot.agent(n): // who has cut the prompt
-			w.agentCame()
+		case placeOf(n) != q.spot.place:
+			q.leave(served)
+		case q.spot.agent(n): // who has cut the prompt
+			q.agentCame()
 		default:
-			w.completed(n)
+			q.completed(n)
 		}
 	}
 }
 
 // completed tells the session by its own id which prompt has ended: the switch gives
 // what it is asked to broadcast another one.
-func (w *waitingConn) completed(n notice) {
+func (q *queueLine) completed(n notice) {
 	app, arg := n.Get("Application"), n.Get("Application-Data")
-	w.state.Lock()
-	i := slices.IndexFunc(w.playing, func(p playing) bool { return p.app == app && p.arg == arg })
+	q.state.Lock()
+	i := slices.IndexFunc(q.playing, func(p playing) bool { return p.app == app && p.arg == arg })
 	id := ""
 	if i >= 0 {
-		id = w.playing[i].id
-		w.playing = slices.Delete(w.playing, i, i+1)
+		id = q.playing[i].id
+		q.playing = slices.Delete(q.playing, i, i+1)
 	}
-	w.state.Unlock()
+	q.state.Unlock()
 	if i >= 0 {
-		w.deliver(esl.NewEvent(n.name(), map[string]string{
-			"Application": app, "Application-UUID": id, "Application-Response": n.Get("Application-Response"),
-		}))
+		q.deliver(event{what: promptEnded, id: id, result: resultOf(n.Get("Application-Response"))})
 	}
 }
 
 // still reports whether nobody is known to have moved the call since the key was
 // pressed.
-func (w *waitingConn) still() bool {
-	w.state.Lock()
-	defer w.state.Unlock()
-	return !w.moved
+func (q *queueLine) still() bool {
+	q.state.Lock()
+	defer q.state.Unlock()
+	return !q.moved
 }
 
 // agentCame ends the dialogue for an agent of mod_fifo who has answered. If a prompt
 // plays, the agent's answer cuts that instead of the music, or nothing when it is about
 // to begin, and agent and caller wait for each other for ever.
-func (w *waitingConn) agentCame() {
-	w.state.Lock()
-	first := !w.agent
-	w.agent = true
-	w.state.Unlock()
-	w.left("CHANNEL_BRIDGE")
+func (q *queueLine) agentCame() {
+	q.state.Lock()
+	first := !q.agent
+	q.agent = true
+	q.state.Unlock()
+	q.leave(served)
 	if first {
-		w.free()
+		q.free()
 	}
 }
 
@@ -186,21 +240,21 @@ const (
 
 // freeAgent connects the agent with the caller: it ends what plays, and then the music
 // until the two are somewhere else, unless this process has to stop now.
-func (w *waitingConn) freeAgent(cut context.Context) {
-	w.state.Lock()
-	waits := len(w.playing) > 0
-	w.state.Unlock()
+func (q *queueLine) freeAgent(cut context.Context) {
+	q.state.Lock()
+	waits := len(q.playing) > 0
+	q.state.Unlock()
 	for range freeTries {
 		if waits || cut.Err() != nil {
-			w.link.post(job{call: w.uuid, command: breakOff(w.uuid)})
+			q.link.post(job{call: q.uuid, command: breakOff(q.uuid)})
 		}
-		text, err := w.link.do(context.Background(), w.uuid, dump(w.uuid))
+		text, err := q.link.do(context.Background(), q.uuid, dump(q.uuid))
 		data, parseErr := parseDump(text)
 		switch waits = false; {
-		case err != nil, parseErr != nil, placeOf(data) != w.spot.place, cut.Err() != nil:
+		case err != nil, parseErr != nil, placeOf(data) != q.spot.place, cut.Err() != nil:
 			return
-		case w.spot.agent(data):
-			w.link.post(job{call: w.uuid, command: breakOff(w.uuid)})
+		case q.spot.agent(data):
+			q.link.post(job{call: q.uuid, command: breakOff(q.uuid)})
 		}
 		select {
 		case <-time.After(freeEvery):
@@ -212,18 +266,18 @@ func (w *waitingConn) freeAgent(cut context.Context) {
 // transfer sends the call somewhere else if nobody has moved it, as far as was seen
 // and as the switch says in the same moment. It waits, unless the switch is away: then
 // it is done when that is back.
-func (w *waitingConn) transfer(to command) error {
+func (q *queueLine) transfer(to command) error {
 	done := make(chan error, 1)
-	j := job{call: w.uuid, command: to, at: &w.spot, still: w.still}
+	j := job{call: q.uuid, command: to, at: &q.spot, still: q.still}
 	j.done = func(_ string, err error) { done <- err }
-	w.link.post(j)
+	q.link.post(j)
 	err := <-done
 	switch {
 	case errors.Is(err, errAgent):
-		w.agentCame()
+		q.agentCame()
 	case unsaid(err):
 		j.still = nil // nothing was seen since
-		w.owe(j)
+		q.owe(j)
 	}
 	return err
 }

@@ -35,8 +35,8 @@ func (s *session) record(e ending) {
 		slog.String("reason", string(e.Reason)),
 		slog.Duration("duration", time.Since(s.began)),
 	)
-	if s.line != nil && s.line.cause != "" && e.Outcome == deflect.Abandoned {
-		attrs = append(attrs, slog.String("cause", s.line.cause))
+	if s.cause != "" && e.Outcome == deflect.Abandoned {
+		attrs = append(attrs, slog.String("cause", s.cause))
 	}
 	if e.confirmed != "" {
 		attrs = append(attrs, slog.String("confirmed", e.confirmed))

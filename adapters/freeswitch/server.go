@@ -189,5 +189,5 @@ func (s *Server) serve(nc net.Conn) {
 		s.metrics.ended(conn.Err())
 		conn.Close()
 	}()
-	newSession(s.cut, s, setup, conn).guarded()
+	newSession(s.cut, s, setup, newSocketLine(conn, s.cut, setup.Variables)).guarded()
 }

@@ -1,6 +1,10 @@
 package freeswitch
 
-import "github.com/ivrdeflect/ivrdeflect/deflect"
+import (
+	"strings"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
 
 // variable is one channel variable. What it means is in the words of the tables in
 // dialplan/README.md, which a test compares with these rows.
@@ -57,7 +61,7 @@ var (
 
 // Of the switch and its modules.
 var (
-	resumeVariable          = declare(variable{name: "socket_resume", note: "true: the end of the socket cuts what plays, and more (see line.moved)"})
+	resumeVariable          = declare(variable{name: "socket_resume", note: "true: the end of the socket cuts what plays, and more (see socketLine.moved)"})
 	secretVariable          = declare(variable{name: "sensitive_dtmf", note: "true: keys are not reported"})
 	applicationVariable     = declare(variable{name: "current_application", note: "what the call is in"})
 	applicationDataVariable = declare(variable{name: "current_application_data", note: "the argument of that"})
@@ -95,11 +99,11 @@ func sayable(name string) bool {
 	return infoForm.MatchString(name)
 }
 
-// outVariables is the argument of multiset. The values are of closed lists or
+// outVariables are what the dialplan is told. The values are of closed lists or
 // match a strict form; what does not is left empty, and so is what an earlier
 // pass of the call may have set. deflect_asked keeps the answer of the caller
 // over further passes; known says that such a pass has set what is known of a text.
-func outVariables(e ending, digits string, known bool) *string {
+func outVariables(e ending, digits string, known bool) []assignment {
 	callID, confirmed := e.CallID, e.confirmed
 	if !callIDForm.MatchString(callID) {
 		callID = ""
@@ -107,19 +111,35 @@ func outVariables(e ending, digits string, known bool) *string {
 	if !digitsForm.MatchString(digits) {
 		digits = ""
 	}
-	arg := "^^" + assign(outcomeVariable, string(e.Outcome)) + assign(reasonVariable, string(e.Reason)) +
-		assign(digitsVariable, digits) + assign(heardVariable, e.heard)
+	set := make([]assignment, 0, 8)
+	set = append(set, assignment{outcomeVariable, string(e.Outcome)}, assignment{reasonVariable, string(e.Reason)},
+		assignment{digitsVariable, digits}, assignment{heardVariable, e.heard})
 	if !known || callID != "" {
-		arg += assign(callIDVariable, callID) + assign(confirmedVariable, confirmed)
+		set = append(set, assignment{callIDVariable, callID}, assignment{confirmedVariable, confirmed})
 	}
 	if asked := askedOf(e.Outcome); asked != "" {
-		arg += assign(askedVariable, asked)
+		set = append(set, assignment{askedVariable, asked})
 	}
-	return &arg
+	return set
 }
 
-// assign is one assignment of an argument of multiset that begins with ^^~.
-func assign(name, value string) string { return "~" + name + "=" + value }
+// assignment sets a variable of the dialplan. The value has a strict form, or is empty.
+type assignment struct{ name, value string }
+
+// joined is how the switch wants several of them in one argument.
+func joined(set []assignment, separator byte) string {
+	var b strings.Builder
+	b.Grow(256)
+	for i, a := range set {
+		if i > 0 {
+			b.WriteByte(separator)
+		}
+		b.WriteString(a.name)
+		b.WriteByte('=')
+		b.WriteString(a.value)
+	}
+	return b.String()
+}
 
 // askedOf is what deflect_asked keeps of an outcome, "" for nothing.
 func askedOf(o deflect.Outcome) string {

@@ -1,0 +1,85 @@
+package freeswitch
+
+import (
+	"errors"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// judged is whether the caller may be texted.
+type judged struct {
+	offer *deflect.Offer
+	no    ending // with an outcome: nobody serves the call
+	err   error  // why there is no offer
+}
+
+// judge asks whether the caller may be texted.
+func (s *session) judge() {
+	j := &s.judged
+	var textErr error
+	if s.profile, s.voice, j.no, textErr = s.setup.look(&s.ch); j.no.Outcome != "" {
+		return
+	}
+	j.offer, j.err = s.setup.Client.Offer(s.stop, s.ch.call)
+	if j.err == nil && textErr != nil {
+		j.offer.Release()
+		j.offer, j.no = nil, endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr)
+	}
+}
+
+var errMode = errors.New("channel variable deflect_mode is neither offer nor accepted")
+
+// look finds who serves a call, or why nobody does: no has no outcome when somebody
+// may. textErr is why its text cannot be made.
+func (s *setup) look(ch *channel) (p *profile, v *voice, no ending, textErr error) {
+	p, v, textErr = s.profiles.find(ch)
+	switch {
+	case ch.forged:
+		no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, errForged)
+	case ch.released:
+		no = end(deflect.Abandoned, deflect.ReasonTransferred)
+	case ch.mode != modeOffer && ch.mode != modeAccepted:
+		no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, errMode)
+	case p == nil:
+		no = end(deflect.Ineligible, deflect.ReasonNoProfile)
+	case ch.done():
+		no = end(deflect.Ineligible, deflect.ReasonAlreadyAsked)
+	}
+	return p, v, no, textErr
+}
+
+// unoffered is the ending of a call that may not be texted. Who has asked for a text, and
+// who was texted a short while ago, is told so; the others are not even answered.
+func (s *session) unoffered() ending {
+	no, err := s.judged.no, s.judged.err
+	switch {
+	case s.ch.unheard != nil:
+		return endFor(deflect.Failed, deflect.ReasonSwitch, s.ch.unheard)
+	case no.Outcome != "":
+		return s.toWaiting(no)
+	case err == nil: // nobody was asked
+		return s.endCut()
+	}
+	reason := deflect.ReasonOf(err)
+	if s.stop.Err() != nil && (reason == deflect.ReasonCanceled || reason == deflect.ReasonDeadline) {
+		return s.endCut() // nobody was judged
+	}
+	e := notTexted(err)
+	switch {
+	case reason == deflect.ReasonBreakerOpen && s.ch.mode == modeAccepted:
+		e = endFor(deflect.Failed, reason, err)
+	case reason != deflect.ReasonCooldown || s.resultPrompt(e) == "":
+		return s.toWaiting(e)
+	}
+	s.answer()
+	return s.bye(e)
+}
+
+// toWaiting tells a caller who waits, and has pressed the key, that there is no
+// text. Others were not asked yet, and go on in the dialplan.
+func (s *session) toWaiting(e ending) ending {
+	if !s.ch.waits || s.voice == nil {
+		return e
+	}
+	return s.bye(e)
+}
