@@ -44,7 +44,7 @@ var (
 	consentVariable    = declare(variable{name: "deflect_consent", said: "`true`: the caller agreed to be texted, for `consent: variable`"})
 
 	outcomeVariable   = declare(variable{name: "deflect_outcome", told: "`sent` `declined` `no_input` `ineligible` `failed` `uncertain` `abandoned`"})
-	reasonVariable    = declare(variable{name: "deflect_reason", told: "one word; the list is in the project's README"})
+	reasonVariable    = declare(variable{name: "deflect_reason", told: "one word of [a closed list](../cmd/deflectd/README.md#what-a-call-can-come-to)"})
 	callIDVariable    = declare(variable{name: "deflect_call_id", told: "LiveDeflect's callId, when a text was sent"})
 	digitsVariable    = declare(variable{name: "deflect_digits", said: "keys that the caller pressed before", told: "keys pressed that were neither accept nor decline, after those it held before"})
 	heardVariable     = declare(variable{name: "deflect_heard", told: "whether the prompt that says what came of it was played to its end: `true` or `false`; unset where the profile has none to play"})
