@@ -2,13 +2,9 @@ package deflect
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
-	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
@@ -20,38 +16,42 @@ const (
 	// An attempt with less time than this left could hardly end in anything but
 	// doubt.
 	minAttempt = 200 * time.Millisecond
-	// The vendor: "retry after at least 1 s".
-	minRetryAfter = time.Second
 )
+
+// ending is what one text came to: its last attempt, or why there was none.
+type ending struct {
+	Attempt
+	told Reason // of the attempt, when the wait for the next one was cancelled
+}
 
 // attempts tries until an attempt may not be repeated or the next one would not
 // fit the deadline.
-func (c *Client) attempts(ctx context.Context, s *setup, externalID string, body []byte) (verdict, int) {
+func (c *Client) attempts(ctx context.Context, s *setup, t *Text) (ending, int) {
 	for n := 1; ; n++ {
-		if err := ctx.Err(); err != nil {
-			return broken(ctx, &wire{}, err), n - 1
+		if ctx.Err() != nil {
+			return ending{Attempt: late(ctx, cutoff.BeforeSent)}, n - 1
 		}
-		v := c.attempt(ctx, s, externalID, body)
+		a := c.attempt(ctx, func() Attempt { return s.Backend.Send(ctx, t) }, t)
 		var wait time.Duration
-		switch v.reason.row().again {
+		switch a.Reason.row().again {
 		case soon:
 			wait = time.Duration(n*n)*100*time.Millisecond + rand.N(50*time.Millisecond)
 		case whenAsked:
-			if v.retryAfter < 0 {
-				return v, n
+			if wait = a.RetryAfter; wait <= 0 {
+				return ending{Attempt: a}, n
 			}
-			wait = max(v.retryAfter, minRetryAfter)
 		default:
-			return v, n
+			return ending{Attempt: a}, n
 		}
-		if n == maxAttempts {
-			return v, n
+		if a.Outcome != Failed || n == maxAttempts {
+			return ending{Attempt: a}, n
 		}
 		if !pause(ctx, wait) {
+			e := ending{Attempt: a}
 			if ctx.Err() != nil && waiting(ctx) == ReasonCanceled {
-				v.told, v.reason, v.err = v.reason, ReasonCanceled, cutoff.Error(ctx, cutoff.BeforeNext, v.err)
+				e.told, e.Reason, e.Err = a.Reason, ReasonCanceled, cutoff.Error(ctx, cutoff.BeforeNext, a.Err)
 			}
-			return v, n
+			return e, n
 		}
 	}
 }
@@ -69,118 +69,43 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-// attempt sends one freshly signed request.
-func (c *Client) attempt(ctx context.Context, s *setup, externalID string, body []byte) verdict {
+// attempt asks the backend once.
+func (c *Client) attempt(ctx context.Context, ask func() Attempt, t *Text) Attempt {
 	done, no, ok := c.requests.take(ctx)
 	if !ok {
-		c.metrics.requests[no.reason].Inc()
+		c.metrics.requests[no.Reason].Inc()
 		return no
 	}
 	defer done()
 	start := time.Now()
 	c.metrics.inFlight.Inc()
 	defer c.metrics.inFlight.Dec()
-	v := s.roundTrip(ctx, body)
+	a := onTheList(ask())
 	took := time.Since(start)
 	c.metrics.duration.Observe(took.Seconds())
-	c.metrics.requests[v.reason].Inc()
+	c.metrics.requests[a.Reason].Inc()
 	if c.log.Enabled(ctx, slog.LevelDebug) {
 		c.log.LogAttrs(ctx, slog.LevelDebug, "request ended",
-			slog.String("call_id", LogID(externalID)), slog.String("outcome", string(v.outcome)), slog.String("reason", string(v.reason)),
-			slog.Int("status", v.status), slog.Duration("duration", took), slog.Any("err", v.err))
+			slog.String("call_id", LogID(t.Call.ExternalCallID)), slog.String("outcome", string(a.Outcome)), slog.String("reason", string(a.Reason)),
+			slog.Int("status", a.Status), slog.Duration("duration", took), slog.Any("err", a.Err))
 	}
-	return v
+	return a
 }
 
-// post signs and sends one request.
-func (s *setup) post(ctx context.Context, path string, body []byte) (*http.Response, *wire, error) {
-	w := &wire{}
-	req, err := http.NewRequestWithContext(context.WithValue(ctx, wireKey{}, w), http.MethodPost, s.root+path, nil)
-	if err != nil {
-		return nil, w, err
-	}
-	w.load(req, body)
-	// Four values in one piece of memory. An answer is a hundred bytes: as it is, there
-	// is nothing to inflate.
-	values := []string{"application/json", "application/json", "ivrdeflect", "identity"}
-	req.Header["Content-Type"], req.Header["Accept"], req.Header["User-Agent"] = values[0:1:1], values[1:2:2], values[2:3:3]
-	req.Header["Accept-Encoding"] = values[3:4:4]
-
-	// RoundTrip, not http.Client: it follows no redirect, and a redirect would
-	// replay the nonce at an address of the answer's choice.
-	asked := time.Now()
-	resp, err := s.rt.RoundTrip(req)
-	if err == nil {
-		s.clock.hear(resp.Header, asked, time.Now())
-	}
-	return resp, w, err
-}
-
-func (s *setup) roundTrip(ctx context.Context, body []byte) verdict {
-	resp, w, err := s.post(ctx, contextAndInvite, body)
-	if err != nil {
-		v := broken(ctx, w, err)
-		// The end of one stream of HTTP/2 is that of one request.
-		v.known = !strings.Contains(err.Error(), "stream error") && s.lose(w, v.reason)
-		return v
-	}
-	defer resp.Body.Close()
-	// net/http forgets the context after a 101, and another transport may too:
-	// the read must end in any case.
-	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
-	defer stop()
-	answer, err := readAnswer(plain(resp.Header, resp.Body))
-	v := judge(resp.StatusCode, resp.Header, answer, err)
-	if v.reason == ReasonBadResponse && ctx.Err() != nil {
-		v.reason, v.err = waiting(ctx), cutoff.Error(ctx, cutoff.BeforeAnswer, v.err)
-	}
-	return v
-}
-
-// lose takes care that a connection which died, or fell silent, is not used again. It
-// reports whether another request has told so before: many share one connection
-// of HTTP/2, and its end is one failure, not as many as there were.
-func (s *setup) lose(w *wire, reason Reason) (known bool) {
-	var conn *countingConn
-	switch reason {
-	case ReasonTimeout:
-		if conn = w.silent(); conn == nil {
-			return false
+// onTheList is an attempt of a backend with words of the closed lists: what a backend
+// says otherwise may have been a text.
+func onTheList(a Attempt) Attempt {
+	row := a.Reason.row()
+	switch a.Outcome {
+	case Sent, Failed, Uncertain:
+		if !row.request || !slices.Contains(row.outcomes, a.Outcome) {
+			a.Outcome, a.Reason = Uncertain, ReasonInternal
 		}
-		if r, ok := s.Transport.(*renewing); ok {
-			r.retire(conn.made)
-		}
-	case ReasonConnectionLost:
-		conn = w.shared()
-	}
-	return conn != nil && !conn.lost.CompareAndSwap(false, true)
-}
-
-// broken is the verdict of an attempt without an answer.
-func broken(ctx context.Context, w *wire, err error) verdict {
-	v := verdict{err: clean.BeyondNetwork(err)}
-	switch left := w.left(); {
-	case !left && ctx.Err() != nil:
-		v.outcome, v.reason, v.err = Failed, waiting(ctx), cutoff.Error(ctx, cutoff.BeforeSent, v.err)
-		if v.reason == ReasonTimeout {
-			v.reason = ReasonDeadline
-		}
-	case !w.handedOver() && !left && !w.tokenLost(err):
-		v.outcome, v.reason = Failed, ReasonUnauthorized
-		v.err = fmt.Errorf("the request got no credentials: %w", v.err)
-	case !left:
-		v.outcome, v.reason = Failed, ReasonUnreachable
-		if limit := ownLimit(err); limit != nil {
-			v.reason, v.err = ReasonInternal, limit
-		}
-	case ctx.Err() != nil:
-		v.outcome, v.reason, v.err = Uncertain, waiting(ctx), cutoff.Error(ctx, cutoff.BeforeAnswer, v.err)
 	default:
-		v.outcome, v.reason = Uncertain, ReasonConnectionLost
-		var ne net.Error
-		if errors.As(err, &ne) && ne.Timeout() {
-			v.reason = ReasonTimeout
-		}
+		a.Outcome, a.Reason = Uncertain, ReasonInternal
 	}
-	return v
+	if !clean.IsCallID(a.CallID) {
+		a.CallID = ""
+	}
+	return a
 }

@@ -3,16 +3,16 @@ package deflect_test
 import (
 	"testing"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // One deflection against the double, without sockets: validation, signing,
 // breaker, metrics, and the double's own strict check. BenchmarkRoundTrip in
-// package deflecttest shows the part that is the double's.
+// package livedeflecttest shows the part that is the double's.
 func BenchmarkDeflect(b *testing.B) {
 	cfg := keys
 	cfg.KeepLast = 1
-	client := newClient(b, deflecttest.New(cfg), nil)
+	client := newClient(b, livedeflecttest.New(cfg), nil)
 	k := call()
 	k.CallerInfo = map[string]any{"plan": "Gold", "wait": 120}
 	b.ReportAllocs()

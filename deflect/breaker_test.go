@@ -14,19 +14,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 func TestBreakerOpensAndCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		var log bytes.Buffer
-		api := deflecttest.New(keys)
-		client := newClient(t, api, func(c *deflect.Config) {
+		api := livedeflecttest.New(keys)
+		client := newClient(t, api, func(c *rig.Config) {
 			c.Registerer = reg
 			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		})
-		api.SetFault(&deflecttest.Fault{Status: 500})
+		api.SetFault(&livedeflecttest.Fault{Status: 500})
 		for i := range 5 {
 			if _, err := client.Offer(t.Context(), call()); err != nil {
 				t.Fatalf("no offer after %d failures: %v", i, err)
@@ -94,9 +95,9 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 // An offer to a caller who never decides must not block the others for ever.
 func TestHalfOpenOfferExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		client := newClient(t, api, func(c *deflect.Config) { c.Breaker.Failures = 1 })
-		api.Inject(deflecttest.Fault{Status: 500})
+		api := livedeflecttest.New(keys)
+		client := newClient(t, api, func(c *rig.Config) { c.Breaker.Failures = 1 })
+		api.Inject(livedeflecttest.Fault{Status: 500})
 		client.Deflect(t.Context(), call()) //nolint:errcheck // opens the breaker
 		time.Sleep(31 * time.Second)
 		first, err := client.Offer(t.Context(), call())
@@ -127,11 +128,11 @@ func TestWhatTheBreakerCounts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.fault, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f, err := deflecttest.ParseFault(tt.fault)
+				f, err := livedeflecttest.ParseFault(tt.fault)
 				if err != nil {
 					t.Fatal(err)
 				}
-				api := deflecttest.New(keys)
+				api := livedeflecttest.New(keys)
 				api.SetFault(&f)
 				client := newClient(t, api, nil)
 				for range 5 {
@@ -145,11 +146,11 @@ func TestWhatTheBreakerCounts(t *testing.T) {
 	}
 	t.Run("a success in between", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			api := deflecttest.New(keys)
+			api := livedeflecttest.New(keys)
 			client := newClient(t, api, nil)
 			for i := range 20 {
 				if i%5 != 4 {
-					api.Inject(deflecttest.Fault{Status: 500})
+					api.Inject(livedeflecttest.Fault{Status: 500})
 				}
 				client.Deflect(t.Context(), call()) //nolint:errcheck // the breaker is looked at
 			}
@@ -164,12 +165,12 @@ func TestWhatTheBreakerCounts(t *testing.T) {
 // once, nobody waits and no text is sent twice.
 func TestHalfOpenUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		client := newClient(t, api, func(c *deflect.Config) { c.Breaker.Failures = 1 })
-		api.Inject(deflecttest.Fault{Status: 500})
+		api := livedeflecttest.New(keys)
+		client := newClient(t, api, func(c *rig.Config) { c.Breaker.Failures = 1 })
+		api.Inject(livedeflecttest.Fault{Status: 500})
 		client.Deflect(t.Context(), call()) //nolint:errcheck // opens the breaker
 		time.Sleep(31 * time.Second)
-		api.SetFault(&deflecttest.Fault{Delay: time.Second})
+		api.SetFault(&livedeflecttest.Fault{Delay: time.Second})
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		got := map[deflect.Reason]int{}

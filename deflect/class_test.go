@@ -22,8 +22,8 @@ var classes = map[string]error{
 
 // otherErrors are those that stand for something else than a reason.
 var otherErrors = []string{
-	"ErrInvalidConfig",                          // every ConfigError
-	"ErrTooMany", "ErrTooEarly", "ErrOtherText", // of a Settlement
+	"ErrInvalidConfig", "ErrRestart", // of a ConfigError
+	"ErrTooMany", "ErrTooEarly", // of a Settlement
 }
 
 // Every reason that an error can have matches one class, every class is that of some
@@ -32,31 +32,29 @@ func TestEveryReasonHasAClass(t *testing.T) {
 	reached := map[string]bool{}
 	for _, outcome := range Outcomes() {
 		for _, reason := range Reasons(outcome) {
-			errs := []error{&Error{Outcome: outcome, Reason: reason}, &ReportError{Reason: reason}}
-			for _, err := range errs {
-				var matched []string
-				for name, class := range classes {
-					if errors.Is(err, class) {
-						matched = append(matched, name)
-						reached[name] = true
-					}
+			err := &Error{Outcome: outcome, Reason: reason}
+			var matched []string
+			for name, class := range classes {
+				if errors.Is(err, class) {
+					matched = append(matched, name)
+					reached[name] = true
 				}
-				want := 1
-				switch outcome {
-				case Sent, Declined, NoInput, Abandoned: // no errors
-					want = 0
-				}
-				if len(matched) != want {
-					t.Errorf("%T with %s, %s matches %v, want %d of the classes", err, outcome, reason, matched, want)
-				}
-				if got := ReasonOf(err); got != reason {
-					t.Errorf("ReasonOf(%v) = %s", err, got)
-				}
+			}
+			want := 1
+			switch outcome {
+			case Sent, Declined, NoInput, Abandoned: // no errors
+				want = 0
+			}
+			if len(matched) != want {
+				t.Errorf("an error with %s, %s matches %v, want %d of the classes", outcome, reason, matched, want)
+			}
+			if got := ReasonOf(err); got != reason {
+				t.Errorf("ReasonOf(%v) = %s", err, got)
 			}
 		}
 	}
 	for _, row := range reasons {
-		if _, report := reportEnds[row.reason]; (row.request || report) && row.reason != ReasonOK && row.class == nil {
+		if row.request && row.reason != ReasonOK && row.class == nil {
 			t.Errorf("requests can end with %s, which has no class", row.reason)
 		}
 	}

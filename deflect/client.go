@@ -14,15 +14,15 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/metric"
 )
 
-// Client sends deflections to one LiveDeflect account. It is safe for
+// Client sends texts through a [Backend], one at most for each call. It is safe for
 // concurrent use; make one with [New] and keep it. One that was not made by New, nil
 // included, sends nothing: what would need the account is refused as [ErrInternal].
 type Client struct {
 	setup      atomic.Pointer[setup]
 	reloading  sync.Mutex
-	own        *renewing // set when the transport is ours to close
 	cooldowns  Cooldowns
 	turns      turns
 	requests   requestTurns
@@ -30,9 +30,7 @@ type Client struct {
 	settler    *settler
 	closing    sync.Once
 	collectors []prometheus.Collector // on the Registerer
-	clock      apiClock
 	pulse      pulse
-	live       *liveFunnel // nil unless the report is polled
 	log        *slog.Logger
 }
 
@@ -48,10 +46,6 @@ func New(cfg Config) (*Client, error) {
 	c.pulse.missed = func(gap time.Duration) {
 		c.log.Warn("this process did not run for a while: what timed out then does not count against the API", "gap", gap)
 	}
-	if cfg.Transport == nil {
-		c.own = newRenewing(NewTransport)
-		cfg.Transport = c.own
-	}
 	if c.cooldowns == nil {
 		own := newMemoryCooldowns(cfg.MaxCooldowns, m.cooldownsEvicted.Inc)
 		c.cooldowns = own
@@ -59,23 +53,17 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.setup.Store(c.newSetup(cfg))
 	collectors = append(collectors, breakerGauge{c})
-	if cfg.Report.Every > 0 {
-		c.live = newLiveFunnel()
-		collectors = append(collectors, c.live.collectors()...)
+	if err := metric.Register(cfg.Registerer, collectors); err != nil {
+		return nil, &ConfigError{Field: "Registerer", Err: err}
 	}
-	if err := register(cfg.Registerer, collectors); err != nil {
-		return nil, err
-	}
-	if cfg.Registerer != nil {
-		c.collectors = collectors
-	}
+	c.collectors = collectors
 	c.settler = newSettler(c)
 	return c, nil
 }
 
-// Close ends what runs in the background, PollReport too, waits for it and for calls
-// of OnSettled, takes the metrics off the Registerer, and closes idle connections of the
-// client's own transport. Calls in progress go on; what is asked for afterwards is
+// Close ends what runs in the background, waits for it and for calls
+// of OnSettled, and takes the metrics off the Registerer; the backend is left to who made
+// it. Calls in progress go on; what is asked for afterwards is
 // refused with [ErrClosed]. Uncertain deflections that are not settled yet, or end
 // uncertain later, are settled as unknown; each gets a line in the log.
 //
@@ -85,18 +73,7 @@ func (c *Client) Close() {
 		return
 	}
 	c.settler.close()
-	if c.live != nil {
-		c.live.polling.Lock() // its poller has ended
-		defer c.live.polling.Unlock()
-	}
-	c.closing.Do(func() {
-		for _, m := range c.collectors {
-			c.setup.Load().Registerer.Unregister(m)
-		}
-	})
-	if c.own != nil {
-		c.own.CloseIdleConnections()
-	}
+	c.closing.Do(func() { metric.Unregister(c.setup.Load().Registerer, c.collectors) })
 }
 
 // refuses returns why a Client does nothing: it was not made by [New], or is closed.
@@ -122,7 +99,7 @@ func (c *Client) made() bool { return c != nil && c.setup.Load() != nil }
 
 var errNotMade = fmt.Errorf("%w: this Client was not made by New", ErrInternal)
 
-// Deflect asks LiveDeflect to send the call's text and to hand its context to
+// Deflect asks the backend to send the call's text and to hand its context to
 // the agents. It returns within the live deadline (a second more, should
 // a store of cooldowns not take back what it was told). The Result is filled in any
 // case; the error is nil exactly when its outcome is [Sent], else an [*Error].
@@ -147,37 +124,44 @@ func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 	if no := c.refuses(); no != nil {
 		return Result{Outcome: no.Outcome, Reason: no.Reason}, no
 	}
+	res, err := c.run(ctx, call, nil)
+	c.CountOutcome(res.Outcome, res.Reason)
+	return res, err
+}
+
+func (c *Client) run(ctx context.Context, call Call, ticket any) (Result, error) {
+	if no := c.refuses(); no != nil {
+		return Result{Outcome: no.Outcome, Reason: no.Reason}, no
+	}
 	start := time.Now()
-	v, attempts := c.deflect(ctx, call, start)
+	e, attempts := c.deflect(ctx, call, ticket, start)
 	res := Result{
-		Outcome:  v.outcome,
-		Reason:   v.reason,
-		CallID:   v.callID,
+		Outcome:  e.Outcome,
+		Reason:   e.Reason,
+		CallID:   e.CallID,
 		Attempts: attempts,
-		Status:   v.status,
+		Status:   e.Status,
 		Duration: time.Since(start),
 	}
-	c.CountOutcome(res.Outcome, res.Reason)
 	if res.Outcome == Sent {
 		return res, nil
 	}
-	return res, &Error{Outcome: res.Outcome, Reason: res.Reason, Err: v.err}
+	return res, &Error{Outcome: res.Outcome, Reason: res.Reason, Err: e.Err}
 }
 
-func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v verdict, attempts int) {
+func (c *Client) deflect(ctx context.Context, call Call, ticket any, start time.Time) (e ending, attempts int) {
 	q := c.inquire(ctx, call, start)
-	q.final = true
+	q.final, q.text.Ticket = true, ticket
 	if no := q.refusal(protecting); no != nil {
-		v = verdict{outcome: no.Outcome, reason: no.Reason, err: no.Err}
+		e.Attempt = Attempt{Outcome: no.Outcome, Reason: no.Reason, Err: no.Err}
 		if no.Reason == ReasonInvalidCall {
-			v.outcome = Failed
+			e.Outcome = Failed
 		}
-		return v, 0
+		return e, 0
 	}
-	body := q.setup.encode(q.call)
 	ctx, cancel := context.WithTimeoutCause(ctx, q.setup.LiveDeadline, cutoff.ErrLiveDeadline)
 	defer cancel()
-	v = c.once(ctx, q, func() (v verdict) {
+	e.Attempt = c.once(ctx, q, func() Attempt {
 		// Waiting may have left too little time for anything but doubt.
 		if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) < min(minAttempt, q.setup.LiveDeadline/2) {
 			return late(ctx, cutoff.BeforeRequest)
@@ -186,30 +170,35 @@ func (c *Client) deflect(ctx context.Context, call Call, start time.Time) (v ver
 		ran := q.setup.breaker.run(func() health {
 			wait := c.pulse.wait()
 			defer wait.end() // a panic ends the wait too
-			v, attempts = c.attempts(ctx, q.setup, q.call.call.ExternalCallID, body)
+			if asker, is := q.setup.Backend.(Asker); is && q.text.Ticket == nil {
+				if e.Attempt = c.ask(ctx, asker, q.text); e.Outcome != Sent {
+					return e.Reason.row().health
+				}
+			}
+			e, attempts = c.attempts(ctx, q.setup, q.text)
 			// A deadline is the API's failure, but not one that passed for the most
 			// part before the API was asked, or while this process did not run. Nor
 			// does the end of one connection count more than once.
-			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) || v.status == 0 && wait.end() || v.known {
+			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) || e.Status == 0 && wait.end() || e.NoSign {
 				return silent
 			}
-			return cmp.Or(v.told, v.reason).row().health
+			return cmp.Or(e.told, e.Reason).row().health
 		})
 		if !ran {
-			return verdict{outcome: Failed, reason: ReasonBreakerOpen}
+			return failed(ReasonBreakerOpen, nil)
 		}
-		return v
+		return e.Attempt
 	})
-	if v.outcome == Uncertain {
-		c.settler.add(q.call, start)
+	if e.Outcome == Uncertain {
+		c.settler.add(q.text, start)
 	}
-	return v, attempts
+	return e, attempts
 }
 
 // once runs send unless the caller was texted within the cooldown. The cooldown
 // begins before the request leaves, so that of several calls of one caller one gets
 // a text, and ends at once when certainly none was sent.
-func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verdict {
+func (c *Client) once(ctx context.Context, q *inquiry, send func() Attempt) Attempt {
 	if q.policy.rules.NoCooldown {
 		return send()
 	}
@@ -232,18 +221,18 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() verdict) verd
 		case err != nil:
 			giveBack()
 			reason, err := storeError(ctx, err)
-			return verdict{outcome: Failed, reason: reason, err: err}
+			return failed(reason, err)
 		case !ok:
 			giveBack()
 			no := q.inCooldown()
-			return verdict{outcome: Ineligible, reason: no.Reason, err: no.err}
+			return Attempt{Outcome: Ineligible, Reason: no.Reason, Err: no.err}
 		}
 	}
-	v := send() // a panic leaves the cooldown: nobody knows what was sent
-	if v.outcome == Failed {
+	a := send() // a panic leaves the cooldown: nobody knows what was sent
+	if a.Outcome == Failed {
 		giveBack()
 	}
-	return v
+	return a
 }
 
 // giveBack ends cooldowns, also when the time of the call is over: its caller waits
@@ -255,7 +244,7 @@ func (c *Client) giveBack(ctx context.Context, q *inquiry, keys []string, token 
 		cancel()
 		if err != nil {
 			c.log.LogAttrs(ctx, slog.LevelWarn, "cooldown not given back: its caller is not texted until it ends",
-				slog.String("call_id", LogID(q.call.call.ExternalCallID)), slog.Any("err", clean.Error{Err: err}))
+				slog.String("call_id", LogID(q.text.Call.ExternalCallID)), slog.Any("err", clean.Error{Err: err}))
 		}
 	}
 }

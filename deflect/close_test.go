@@ -11,22 +11,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // TestCloseRefuses asks a closed client for everything that it does: it says that it is
 // closed, and sends nothing.
 func TestCloseRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		c := newClient(t, api, func(c *deflect.Config) { c.Report.Every = time.Minute })
-		polled := make(chan struct{})
-		go func() { c.PollReport(t.Context()); close(polled) }()
-		time.Sleep(time.Second)
+		api := livedeflecttest.New(keys)
+		c := newClient(t, api, nil)
 		c.Close()
 		c.Close()
-		<-polled
-		c.PollReport(t.Context())
 
 		res, err := c.Deflect(t.Context(), call())
 		_, offerErr := c.Offer(t.Context(), call())
@@ -39,15 +36,22 @@ func TestCloseRefuses(t *testing.T) {
 		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonShutdown || res.Attempts != 0 {
 			t.Errorf("%+v", res)
 		}
-		ids, errs := collect(t.Context(), c, time.Hour)
-		if len(ids) != 0 || len(errs) != 1 || !errors.Is(errs[0], deflect.ErrClosed) || deflect.ReasonOf(errs[0]) != deflect.ReasonShutdown {
-			t.Errorf("report: %q %v", ids, errs)
+		entries := 0
+		for _, err := range c.API.Report(t.Context(), livedeflect.ReportQuery{From: time.Now().Add(-time.Hour), To: time.Now()}) {
+			if entries++; !errors.Is(err, deflect.ErrClosed) || deflect.ReasonOf(err) != deflect.ReasonShutdown {
+				t.Errorf("report: %v", err)
+			}
+		}
+		if entries != 1 {
+			t.Errorf("%d entries of a report, want one error", entries)
 		}
 		if s := c.Settle(t.Context(), "id", time.Now()); s.Result != deflect.SettledUnknown || !errors.Is(s.Err, deflect.ErrClosed) || deflect.NotSent(s.Err) {
 			t.Errorf("Settle: %+v", s)
 		}
-		if err := c.Reload(deflect.Config{SiteID: "1"}); !errors.Is(err, deflect.ErrClosed) {
-			t.Errorf("Reload: %v", err)
+		for _, err := range []error{c.Client.Reload(deflect.Config{}), c.API.Reload(livedeflect.Config{SiteID: "1"})} {
+			if !errors.Is(err, deflect.ErrClosed) {
+				t.Errorf("Reload: %v", err)
+			}
 		}
 		if n := len(api.Requests()); n != 0 {
 			t.Errorf("%d requests", n)
@@ -59,9 +63,9 @@ func TestCloseRefuses(t *testing.T) {
 // metrics with it, once.
 func TestCloseUnregisters(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	api := deflecttest.New(keys)
-	open := func() *deflect.Client {
-		return newClient(t, api, func(c *deflect.Config) { c.Registerer, c.Report.Every = reg, time.Minute })
+	api := livedeflecttest.New(keys)
+	open := func() *rig.Client {
+		return newClient(t, api, func(c *rig.Config) { c.Registerer = reg })
 	}
 	series := func() int {
 		families, err := reg.Gather()
@@ -72,6 +76,10 @@ func TestCloseUnregisters(t *testing.T) {
 	}
 	first := open()
 	want := series()
+	first.Client.Close()
+	if n := series(); n == 0 || n == want {
+		t.Errorf("a closed engine leaves %d of %d metrics, want those of the API", n, want)
+	}
 	first.Close()
 	if n := series(); n != 0 {
 		t.Errorf("a closed client leaves %d metrics", n)
@@ -84,7 +92,7 @@ func TestCloseUnregisters(t *testing.T) {
 	if _, err := second.Deflect(t.Context(), call()); err != nil {
 		t.Error(err)
 	}
-	if n := sum(t, reg, "deflect_outcomes_total"); n != 1 {
+	if n := rig.Sum(t, reg, "deflect_outcomes_total"); n != 1 {
 		t.Errorf("%v outcomes counted", n)
 	}
 	second.Close()
@@ -94,10 +102,10 @@ func TestCloseUnregisters(t *testing.T) {
 // when Close has returned.
 func TestCloseWaitsForOnSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{Status: 500})
+		api := livedeflecttest.New(keys)
+		api.SetFault(&livedeflecttest.Fault{Status: 500})
 		told := 0
-		c := newClient(t, api, func(c *deflect.Config) {
+		c := newClient(t, api, func(c *rig.Config) {
 			c.OnSettled = func(deflect.Settlement) { time.Sleep(3 * time.Second); told++ }
 		})
 		for range 2 {
@@ -122,18 +130,18 @@ func TestCloseWaitsForOnSettled(t *testing.T) {
 // of it. A later Close waits for its callback too.
 func TestCloseLetsCallsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
+		api := livedeflecttest.New(keys)
 		var got settled
-		c := newClient(t, api, func(c *deflect.Config) {
+		c := newClient(t, api, func(c *rig.Config) {
 			c.OnSettled = func(v deflect.Settlement) { time.Sleep(time.Second); got.hear(v) }
 		})
 		var calls sync.WaitGroup
 		for _, tt := range []struct {
-			fault   deflecttest.Fault
+			fault   livedeflecttest.Fault
 			outcome deflect.Outcome
 		}{
-			{deflecttest.Fault{Delay: 2 * time.Second}, deflect.Sent},
-			{deflecttest.Fault{Delay: 2 * time.Second, Status: 500}, deflect.Uncertain},
+			{livedeflecttest.Fault{Delay: 2 * time.Second}, deflect.Sent},
+			{livedeflecttest.Fault{Delay: 2 * time.Second, Status: 500}, deflect.Uncertain},
 		} {
 			api.Inject(tt.fault)
 			calls.Go(func() {
@@ -156,7 +164,7 @@ func TestCloseLetsCallsEnd(t *testing.T) {
 
 // TestCloseBesideCalls closes while calls begin: each is either refused or done.
 func TestCloseBesideCalls(t *testing.T) {
-	api := deflecttest.New(keys)
+	api := livedeflecttest.New(keys)
 	c := newClient(t, api, nil)
 	var calls sync.WaitGroup
 	var sent, refused sync.Map

@@ -18,13 +18,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 func TestCooldown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
+		api := livedeflecttest.New(keys)
 		client := newClient(t, api, nil)
 		sales, support := policy(t, deflect.Rules{}), must(deflect.NewPolicy("support", deflect.Rules{Cooldown: time.Hour}))
 		text := func(n phone.Number, p *deflect.Policy) deflect.Reason {
@@ -76,18 +77,18 @@ func must[T any](v T, err error) T {
 func TestCooldownOfWhatFailed(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		fault deflecttest.Fault
+		fault livedeflecttest.Fault
 		kept  bool
 	}{
-		{"refused", deflecttest.Fault{Status: 400, Body: `{"success":"false"}`}, false},
-		{"unauthorized", deflecttest.Fault{Status: 401}, false},
-		{"server error", deflecttest.Fault{Status: 500}, true},
-		{"garbage", deflecttest.Fault{Status: 200, Body: "<html>"}, true},
-		{"no answer", deflecttest.Fault{Delay: time.Minute}, true},
+		{"refused", livedeflecttest.Fault{Status: 400, Body: `{"success":"false"}`}, false},
+		{"unauthorized", livedeflecttest.Fault{Status: 401}, false},
+		{"server error", livedeflecttest.Fault{Status: 500}, true},
+		{"garbage", livedeflecttest.Fault{Status: 200, Body: "<html>"}, true},
+		{"no answer", livedeflecttest.Fault{Delay: time.Minute}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := deflecttest.New(keys)
+				api := livedeflecttest.New(keys)
 				client := newClient(t, api, nil)
 				api.SetFault(&tt.fault)
 				call := call()
@@ -104,7 +105,7 @@ func TestCooldownOfWhatFailed(t *testing.T) {
 		})
 	}
 	t.Run("panic", func(t *testing.T) {
-		client := newClient(t, nil, func(c *deflect.Config) {
+		client := newClient(t, nil, func(c *rig.Config) {
 			c.Transport = roundTrip(func(*http.Request) (*http.Response, error) { panic("a defect of a transport") })
 		})
 		call := call()
@@ -164,8 +165,8 @@ func TestOneTextEach(t *testing.T) {
 	for _, fails := range []int{0, 1, 4} {
 		t.Run(fmt.Sprintf("%d failures each", fails), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := deflecttest.New(keys)
-				client := newClient(t, api, func(c *deflect.Config) {
+				api := livedeflecttest.New(keys)
+				client := newClient(t, api, func(c *rig.Config) {
 					c.Transport = &faulty{api: api, fails: fails, seen: map[string]int{}}
 					c.Breaker.Failures = 1_000_000
 				})
@@ -210,7 +211,7 @@ func TestOneTextEach(t *testing.T) {
 // One caller has texts sent to two other phones: that is two too many.
 func TestCooldownOfWhoCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
+		api := livedeflecttest.New(keys)
 		client := newClient(t, api, nil)
 		p := policy(t, deflect.Rules{AskNumber: true})
 		text := func(ani, override phone.Number) deflect.Reason {
@@ -240,7 +241,7 @@ func TestCooldownOfWhoCalls(t *testing.T) {
 		}
 		// What failed gives both phones back.
 		const d, e = "+14043438604", "+14043438605"
-		api.Inject(deflecttest.Fault{Status: 400, Body: `{"success":"false"}`})
+		api.Inject(livedeflecttest.Fault{Status: 400, Body: `{"success":"false"}`})
 		for _, want := range []deflect.Reason{deflect.ReasonRejected, deflect.ReasonOK} {
 			if got := text(d, e); got != want {
 				t.Errorf("%s, want %s", got, want)
@@ -253,11 +254,11 @@ func TestCooldownOfWhoCalls(t *testing.T) {
 // begin what could only end in doubt.
 func TestTurnComesLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
+		api := livedeflecttest.New(keys)
 		client := newClient(t, api, nil)
 		call := call()
 		call.Policy = policy(t, deflect.Rules{})
-		api.SetFault(&deflecttest.Fault{Delay: 3900 * time.Millisecond, Status: 400, Body: `{"success":"false"}`})
+		api.SetFault(&livedeflecttest.Fault{Delay: 3900 * time.Millisecond, Status: 400, Body: `{"success":"false"}`})
 		var both sync.WaitGroup
 		both.Go(func() { client.Deflect(t.Context(), call) }) //nolint:errcheck // fails
 		synctest.Wait()
@@ -276,8 +277,8 @@ func TestTurnComesLate(t *testing.T) {
 // A caller whose other call is being texted waits, but not for ever.
 func TestOtherCallTakesLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{Delay: time.Minute})
+		api := livedeflecttest.New(keys)
+		api.SetFault(&livedeflecttest.Fault{Delay: time.Minute})
 		client := newClient(t, api, nil)
 		call := call()
 		call.Policy = policy(t, deflect.Rules{})
@@ -306,8 +307,8 @@ func TestOtherCallTakesLong(t *testing.T) {
 func TestCooldownsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
-		api := deflecttest.New(keys)
-		client := newClient(t, api, func(c *deflect.Config) { c.MaxCooldowns, c.Registerer = 3, reg })
+		api := livedeflecttest.New(keys)
+		client := newClient(t, api, func(c *rig.Config) { c.MaxCooldowns, c.Registerer = 3, reg })
 		p := policy(t, deflect.Rules{})
 		text := func(i int) deflect.Reason {
 			call := call()
@@ -321,7 +322,7 @@ func TestCooldownsAreBounded(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if held, evicted := sum(t, reg, "deflect_cooldowns"), sum(t, reg, "deflect_cooldowns_evicted_total"); held != 3 || evicted != 1 {
+		if held, evicted := rig.Sum(t, reg, "deflect_cooldowns"), rig.Sum(t, reg, "deflect_cooldowns_evicted_total"); held != 3 || evicted != 1 {
 			t.Errorf("%v held, %v evicted", held, evicted)
 		}
 		for i, want := range []deflect.Reason{1: deflect.ReasonCooldown, 2: deflect.ReasonCooldown, 3: deflect.ReasonCooldown} {
@@ -333,7 +334,7 @@ func TestCooldownsAreBounded(t *testing.T) {
 			t.Errorf("the one that made room: %s", r)
 		}
 		time.Sleep(15 * time.Minute)
-		if held := sum(t, reg, "deflect_cooldowns"); held != 0 {
+		if held := rig.Sum(t, reg, "deflect_cooldowns"); held != 0 {
 			t.Errorf("%v held after all are over", held)
 		}
 	})
@@ -343,7 +344,7 @@ func BenchmarkCooldowns(b *testing.B) {
 	api := roundTrip(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"success":"true","callId":"1"}`)), Request: r}, nil
 	})
-	client := newClient(b, nil, func(c *deflect.Config) { c.Transport = api })
+	client := newClient(b, nil, func(c *rig.Config) { c.Transport = api })
 	call := call()
 	call.Policy = policy(b, deflect.Rules{})
 	b.ReportAllocs()

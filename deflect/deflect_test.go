@@ -17,34 +17,39 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
-var keys = deflecttest.Config{
+var keys = livedeflecttest.Config{
 	SiteID: "38856538", ConsumerKey: "consumer", ConsumerSecret: "consumer-s3cret",
 	Token: "token", TokenSecret: "token-s3cret",
 }
 
-func auth() deflect.OAuth1 {
-	return deflect.OAuth1{
+func auth() livedeflect.OAuth1 {
+	return livedeflect.OAuth1{
 		ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(keys.ConsumerSecret),
 		Token: keys.Token, TokenSecret: deflect.NewSecret(keys.TokenSecret),
 	}
 }
 
 // newClient returns a client of the double, without sockets.
-func newClient(t testing.TB, api *deflecttest.Server, change func(*deflect.Config)) *deflect.Client {
+func newClient(t testing.TB, api *livedeflecttest.Server, change func(*rig.Config)) *rig.Client {
 	t.Helper()
-	cfg := deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: auth(), Transport: api}
+	cfg := account()
+	cfg.Transport = api
 	if change != nil {
 		change(&cfg)
 	}
-	c, err := deflect.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return rig.Must(t, cfg)
+}
+
+// account is the configuration of a client of the double's account.
+func account() rig.Config {
+	var cfg rig.Config
+	cfg.SiteID, cfg.Domain, cfg.Auth = keys.SiteID, "va", auth()
+	return cfg
 }
 
 func call() deflect.Call {
@@ -58,7 +63,7 @@ func call() deflect.Call {
 func TestDeflectSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.UnixMilli(1528932953300)))
-		api := deflecttest.New(keys)
+		api := livedeflecttest.New(keys)
 		client := newClient(t, api, nil)
 		k := deflect.Call{
 			ANI: "+14043438646", DNIS: "4029742345", Digits: "1234", ExternalCallID: "1231",
@@ -76,7 +81,7 @@ func TestDeflectSends(t *testing.T) {
 			t.Errorf("result (-want +got):\n%s", diff)
 		}
 		// The vendor's example, field by field, plus the tag's other name.
-		wantSent := deflecttest.Deflection{
+		wantSent := livedeflecttest.Deflection{
 			CallID: "473513", Time: time.Now(), SiteID: "38856538", Skill: "sales",
 			CustomerCountryCode: "1", CustomerPhoneNumber: "4043438646", IsMobile: "true",
 			DeflectionAcceptTime: "1528932953300", CallBeginTime: "1528932953100", ExternalCallID: "1231",
@@ -87,7 +92,7 @@ func TestDeflectSends(t *testing.T) {
 			DeflectionTextTag: "template-1", DeflectionTagText: "template-1",
 			ExternalCustomerIDDescriptor: "CustomerId", ExternalCustomerID: "123456",
 		}
-		if diff := cmp.Diff([]deflecttest.Deflection{wantSent}, api.Sent()); diff != "" {
+		if diff := cmp.Diff([]livedeflecttest.Deflection{wantSent}, api.Sent()); diff != "" {
 			t.Errorf("sent (-want +got):\n%s", diff)
 		}
 	})
@@ -98,32 +103,32 @@ func TestSettings(t *testing.T) {
 		time.Sleep(time.Until(time.Unix(1528932953, 0)))
 		tests := []struct {
 			name   string
-			api    deflecttest.Config
-			change func(*deflect.Config)
+			api    livedeflecttest.Config
+			change func(*rig.Config)
 			call   func(*deflect.Call)
-			check  func(*deflecttest.Deflection) [2]string // got, want
+			check  func(*livedeflecttest.Deflection) [2]string // got, want
 		}{
-			{"seconds", deflecttest.Config{TimeUnit: deflecttest.Seconds}, func(c *deflect.Config) { c.TimeUnit = deflect.Seconds }, nil,
-				func(d *deflecttest.Deflection) [2]string { return [2]string{d.DeflectionAcceptTime, "1528932953"} }},
-			{"table's tag", deflecttest.Config{}, func(c *deflect.Config) { c.TextTagField = deflect.TagTextTag }, func(k *deflect.Call) { k.TextTag = "x" },
-				func(d *deflecttest.Deflection) [2]string {
+			{"seconds", livedeflecttest.Config{TimeUnit: livedeflecttest.Seconds}, func(c *rig.Config) { c.TimeUnit = livedeflect.Seconds }, nil,
+				func(d *livedeflecttest.Deflection) [2]string { return [2]string{d.DeflectionAcceptTime, "1528932953"} }},
+			{"table's tag", livedeflecttest.Config{}, func(c *rig.Config) { c.TextTagField = livedeflect.TagTextTag }, func(k *deflect.Call) { k.TextTag = "x" },
+				func(d *livedeflecttest.Deflection) [2]string {
 					return [2]string{d.DeflectionTextTag + "," + d.DeflectionTagText, "x,"}
 				}},
-			{"example's tag", deflecttest.Config{}, func(c *deflect.Config) { c.TextTagField = deflect.TagTagText }, func(k *deflect.Call) { k.TextTag = "x" },
-				func(d *deflecttest.Deflection) [2]string {
+			{"example's tag", livedeflecttest.Config{}, func(c *rig.Config) { c.TextTagField = livedeflect.TagTagText }, func(k *deflect.Call) { k.TextTag = "x" },
+				func(d *livedeflecttest.Deflection) [2]string {
 					return [2]string{d.DeflectionTextTag + "," + d.DeflectionTagText, ",x"}
 				}},
-			{"trunk prefix", deflecttest.Config{}, func(c *deflect.Config) { c.TrunkPrefix, c.DefaultRegion = true, "AU" }, func(k *deflect.Call) { k.ANI = "0400111222" },
-				func(d *deflecttest.Deflection) [2]string {
+			{"trunk prefix", livedeflecttest.Config{}, func(c *rig.Config) { c.TrunkPrefix, c.DefaultRegion = true, "AU" }, func(k *deflect.Call) { k.ANI = "0400111222" },
+				func(d *livedeflecttest.Deflection) [2]string {
 					return [2]string{d.CustomerCountryCode + "," + d.CustomerPhoneNumber + "," + d.DeflectionHandle, "61,0400111222,61400111222"}
 				}},
-			{"override", deflecttest.Config{}, nil, func(k *deflect.Call) { k.NumberOverride = "+4915112345678" },
-				func(d *deflecttest.Deflection) [2]string { return [2]string{d.DeflectionHandle, "4915112345678"} }},
+			{"override", livedeflecttest.Config{}, nil, func(k *deflect.Call) { k.NumberOverride = "+4915112345678" },
+				func(d *livedeflecttest.Deflection) [2]string { return [2]string{d.DeflectionHandle, "4915112345678"} }},
 		}
 		for _, tt := range tests {
 			cfg := keys
 			cfg.TimeUnit = tt.api.TimeUnit
-			api := deflecttest.New(cfg)
+			api := livedeflecttest.New(cfg)
 			client := newClient(t, api, tt.change)
 			k := call()
 			if tt.call != nil {
@@ -146,7 +151,7 @@ func TestDomain(t *testing.T) {
 		"lo":              "https://lo.ivrdeflect.liveperson.net/api/contextAndInvite",
 		"api.example.net": "https://api.example.net/api/contextAndInvite",
 	} {
-		client := newClient(t, deflecttest.New(keys), func(c *deflect.Config) { c.Domain = domain })
+		client := newClient(t, livedeflecttest.New(keys), func(c *rig.Config) { c.Domain = domain })
 		if got, _, err := client.Preview(call()); err != nil || got != want {
 			t.Errorf("domain %s gives %s, %v", domain, got, err)
 		}
@@ -204,16 +209,16 @@ func TestFaults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.faults, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := deflecttest.New(keys)
+				api := livedeflecttest.New(keys)
 				for _, s := range strings.Fields(tt.faults) {
-					f, err := deflecttest.ParseFault(s)
+					f, err := livedeflecttest.ParseFault(s)
 					if err != nil {
 						t.Fatal(err)
 					}
 					api.Inject(f)
 				}
 				reg := prometheus.NewRegistry()
-				client := newClient(t, api, func(c *deflect.Config) { c.Registerer = reg })
+				client := newClient(t, api, func(c *rig.Config) { c.Registerer = reg })
 				start := time.Now()
 				res, err := client.Deflect(t.Context(), call())
 				if res.Outcome != tt.outcome || res.Reason != tt.reason || res.Attempts != tt.attempts {
@@ -278,16 +283,16 @@ func wantCount(t *testing.T, reg prometheus.Gatherer, o deflect.Outcome, r defle
 func TestCancel(t *testing.T) {
 	tests := []struct {
 		name    string
-		fault   deflecttest.Fault
+		fault   livedeflecttest.Fault
 		outcome deflect.Outcome
 	}{
-		{"in flight", deflecttest.Fault{HangAfterProcessing: true}, deflect.Uncertain},
-		{"waiting to try again", deflecttest.Fault{Status: 429, RetryAfter: "2"}, deflect.Failed},
+		{"in flight", livedeflecttest.Fault{HangAfterProcessing: true}, deflect.Uncertain},
+		{"waiting to try again", livedeflecttest.Fault{Status: 429, RetryAfter: "2"}, deflect.Failed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := deflecttest.New(keys)
+				api := livedeflecttest.New(keys)
 				api.SetFault(&tt.fault)
 				client := newClient(t, api, nil)
 				ctx, cancel := context.WithCancel(t.Context())
@@ -301,10 +306,10 @@ func TestCancel(t *testing.T) {
 		})
 	}
 	t.Run("before", func(t *testing.T) {
-		api := deflecttest.New(keys)
+		api := livedeflecttest.New(keys)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		client := newClient(t, nil, func(c *deflect.Config) { c.Transport = nil; c.Domain = ""; c.BaseURL = "http://127.0.0.1:1" })
+		client := newClient(t, nil, func(c *rig.Config) { c.Transport = nil; c.Domain = ""; c.BaseURL = "http://127.0.0.1:1" })
 		res, err := client.Deflect(ctx, call())
 		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonCanceled || !deflect.NotSent(err) || res.Attempts != 0 || len(api.Requests()) > 0 {
 			t.Errorf("%+v, %v", res, err)
@@ -313,7 +318,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestInvalidCallIsNotSent(t *testing.T) {
-	api := deflecttest.New(keys)
+	api := livedeflecttest.New(keys)
 	client := newClient(t, api, nil)
 	k := call()
 	k.Skill, k.Text = "", "\x00"
@@ -334,8 +339,8 @@ func TestInvalidCallIsNotSent(t *testing.T) {
 // A Retry-After beyond reach is not waited for.
 func TestFarRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.Inject(deflecttest.Fault{Status: 429, RetryAfter: "Fri, 31 Dec 9999 23:59:59 GMT"})
+		api := livedeflecttest.New(keys)
+		api.Inject(livedeflecttest.Fault{Status: 429, RetryAfter: "Fri, 31 Dec 9999 23:59:59 GMT"})
 		res, _ := newClient(t, api, nil).Deflect(t.Context(), call())
 		if res.Reason != deflect.ReasonRateLimited || res.Duration != 0 {
 			t.Errorf("%+v", res)
@@ -368,8 +373,8 @@ func TestForeignDeadline(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := deflecttest.New(keys)
-				api.SetFault(&deflecttest.Fault{Hang: true})
+				api := livedeflecttest.New(keys)
+				api.SetFault(&livedeflecttest.Fault{Hang: true})
 				client := newClient(t, api, nil)
 				for range 5 {
 					ctx, cancel := tt.limit(t.Context())
@@ -397,8 +402,8 @@ func TestDeadlineThatIsNotTheAPIs(t *testing.T) {
 	}
 	for _, left := range []time.Duration{-time.Second, 100 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
-			api := deflecttest.New(keys)
-			api.SetFault(&deflecttest.Fault{Hang: true})
+			api := livedeflecttest.New(keys)
+			api.SetFault(&livedeflecttest.Fault{Hang: true})
 			client := newClient(t, api, nil)
 			for range 10 {
 				ctx, cancel := context.WithTimeout(t.Context(), left)
@@ -414,11 +419,11 @@ func TestDeadlineThatIsNotTheAPIs(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		client := newClient(t, api, func(c *deflect.Config) { c.Breaker.Failures = 2 })
+		api := livedeflecttest.New(keys)
+		client := newClient(t, api, func(c *rig.Config) { c.Breaker.Failures = 2 })
 		// The first call is refused after 3 s, so that the second may text; which
 		// has 1 s left, and the API takes 2.
-		api.Inject(deflecttest.Fault{Delay: 3 * time.Second, Status: 400}, deflecttest.Fault{Delay: 2 * time.Second}, deflecttest.Fault{Status: 500})
+		api.Inject(livedeflecttest.Fault{Delay: 3 * time.Second, Status: 400}, livedeflecttest.Fault{Delay: 2 * time.Second}, livedeflecttest.Fault{Status: 500})
 		k := call()
 		k.Policy = policy
 		var calls sync.WaitGroup
@@ -467,7 +472,7 @@ func TestForeignTransport(t *testing.T) {
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			client := newClient(t, nil, func(c *deflect.Config) {
+			client := newClient(t, nil, func(c *rig.Config) {
 				c.Transport = roundTrip(func(*http.Request) (*http.Response, error) { return nil, tt.err })
 			})
 			res, _ := client.Deflect(t.Context(), call())
@@ -481,8 +486,8 @@ func TestForeignTransport(t *testing.T) {
 func TestMetricsAreClean(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
-		api := deflecttest.New(keys)
-		client := newClient(t, api, func(c *deflect.Config) { c.Registerer = reg })
+		api := livedeflecttest.New(keys)
+		client := newClient(t, api, func(c *rig.Config) { c.Registerer = reg })
 		problems, err := testutil.GatherAndLint(reg)
 		if err != nil || len(problems) > 0 {
 			t.Errorf("promlint: %v, %v", problems, err)
@@ -492,7 +497,7 @@ func TestMetricsAreClean(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 12 {
-			api.Inject(deflecttest.Fault{Status: 500})
+			api.Inject(livedeflecttest.Fault{Status: 500})
 			client.Deflect(t.Context(), call()) //nolint:errcheck // the series are looked at
 		}
 		client.CountOutcome(deflect.Declined, deflect.ReasonDeclineKey)
@@ -501,7 +506,7 @@ func TestMetricsAreClean(t *testing.T) {
 		if err != nil || before != after {
 			t.Errorf("%d series at the start, %d later (%v)", before, after, err)
 		}
-		if _, err := deflect.New(deflect.Config{SiteID: "1", Domain: "va", Auth: auth(), Registerer: reg}); !errors.Is(err, deflect.ErrInvalidConfig) {
+		if _, err := deflect.New(deflect.Config{Backend: client.API, Registerer: reg}); !errors.Is(err, deflect.ErrInvalidConfig) {
 			t.Errorf("a second client on the registerer: %v", err)
 		}
 	})

@@ -1,17 +1,18 @@
-// Package deflect moves a phone call to messaging through LivePerson's
-// LiveDeflect API: typed call context in, a signed contextAndInvite request
-// behind a circuit breaker, a classified outcome out.
+// Package deflect is the engine that moves a phone call to messaging: may this caller be
+// texted, and the one text. It knows no vendor: a [Backend] sends, such as that of package
+// livedeflect, behind a circuit breaker, and every call ends in an outcome of a closed list.
 //
-//	client, err := deflect.New(deflect.Config{
-//		SiteID: "38856538",
-//		Domain: "va",
-//		Auth:   deflect.OAuth1{ConsumerKey: key, ConsumerSecret: secret, Token: token, TokenSecret: tokenSecret},
-//	})
+//	api, err := livedeflect.New(livedeflect.Config{SiteID: "38856538", Domain: "va", Auth: auth})
 //	...
-//	result, err := client.Deflect(ctx, deflect.Call{
+//	client, err := deflect.New(deflect.Config{Backend: api})
+//	...
+//	offer, err := client.Offer(ctx, deflect.Call{
 //		ANI: "+14043438646", DNIS: "+18005550100",
 //		Start: callStart, ExternalCallID: uuid, Skill: "sales",
 //	})
+//	...
+//	defer offer.Release()
+//	result, err := offer.Deflect(ctx)
 //
 // # What an answer means
 //
@@ -23,8 +24,8 @@
 //	            or a nonce that was seen before: the request came twice    may have been sent
 //	ineligible  the number or the policy does not let this caller be texted was not asked for
 //
-// Every outcome comes with a [Reason] of a closed list, and every error of
-// [Client.Deflect] is an [*Error] that matches one of these with errors.Is:
+// What of it an API's answer is, its backend says. Every outcome comes with a [Reason] of a
+// closed list, and every error of [Client.Deflect] is an [*Error] that matches one of these with errors.Is:
 //
 //	ErrInvalidCall   the call is refused before anything is sent; every problem is a *ValidationError
 //	ErrIneligible    the policy does not let this caller be texted now
@@ -50,24 +51,17 @@
 // a caller who calls again is not texted again. Make a [Policy] of them and set it in
 // [Call.Policy]. Before a caller is offered a text, ask [Client.Offer], so that nobody is
 // promised what cannot be kept; [Client.Explain] tells what each rule says. Deflect
-// asks those rules again that protect who is texted. Report calls that end without
-// Deflect with [Client.CountOutcome].
+// asks those rules again that protect who is texted. An [Offer] is the session of its call,
+// and counts how that ends, once; calls without one are counted by [Client.CountOutcome].
 //
 // What is shared between calls (cooldowns, the breaker) is kept by the Client, in
 // memory; [Client.Reload] goes on with another configuration and keeps it.
 //
 // # What became of a text
 //
-// [Client.Report] is an iterator over the events of the account, decoded while
-// they are read; [Journeys] folds its [Events] into calls, and [FunnelOf] and
-// [FunnelBy] count how far the calls got. Its errors are [*EventError], one malformed entry,
-// and [*ReportError], a window without events; both match the sentinels above.
-//
-// An uncertain deflection is looked up in the report in the background, from
-// Settle.After until Settle.Limit: Config.OnSettled hears what came of it.
+// An uncertain deflection is looked up in the background, by a backend that can tell
+// ([Teller]), from Settle.After until Settle.Limit: Config.OnSettled hears what came of it.
 // [Client.Close] ends that, and must be called.
 //
-// A [Client] is safe for concurrent use. Facts about the API are from LivePerson's
-// LiveDeflect pages (contextAndInvite, getLiveDeflectData); where those contradict themselves, Config
-// has a setting.
+// A [Client] is safe for concurrent use.
 package deflect

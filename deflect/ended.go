@@ -15,15 +15,14 @@ func waiting(ctx context.Context) Reason {
 	return ReasonTimeout
 }
 
-// late is the verdict of a call whose time was over before its request could begin.
-func late(ctx context.Context, when string) verdict {
-	v := verdict{outcome: Failed, reason: ReasonDeadline, err: cutoff.ErrNoTime}
+// late is the end of a text whose time was over before its request could begin.
+func late(ctx context.Context, when string) Attempt {
 	if ctx.Err() == nil {
-		return v
+		return failed(ReasonDeadline, cutoff.ErrNoTime)
 	}
-	v.err = cutoff.Error(ctx, when, nil)
+	a := failed(ReasonDeadline, cutoff.Error(ctx, when, nil))
 	if waiting(ctx) == ReasonCanceled {
-		v.reason = ReasonCanceled
+		a.Reason = ReasonCanceled
 	}
-	return v
+	return a
 }

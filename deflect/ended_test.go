@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 var errHungUp = errors.New("the caller at 404-343-8646 hung up")
@@ -50,43 +52,43 @@ func TestContextEnds(t *testing.T) {
 	tests := []struct {
 		name     string
 		others   bool // there are other calls
-		change   func(*deflect.Config)
-		before   func(*testing.T, *deflect.Client, *deflecttest.Server)
+		change   func(*rig.Config)
+		before   func(*testing.T, *rig.Client, *livedeflecttest.Server)
 		outcome  deflect.Outcome
 		deadline deflect.Reason // when it was one
 		attempts int
 		says     string
 	}{
-		{"another call of the caller", true, nil, func(t *testing.T, c *deflect.Client, api *deflecttest.Server) {
-			api.SetFault(&deflecttest.Fault{Hang: true})
+		{"another call of the caller", true, nil, func(t *testing.T, c *rig.Client, api *livedeflecttest.Server) {
+			api.SetFault(&livedeflecttest.Fault{Hang: true})
 			go c.Deflect(t.Context(), textedCall(t)) //nolint:errcheck // its own business
 			synctest.Wait()
 		}, deflect.Failed, deflect.ReasonDeadline, 0, "while another call of the same caller was being texted"},
-		{"other requests", true, func(c *deflect.Config) { c.MaxRequests = 1 }, func(t *testing.T, c *deflect.Client, api *deflecttest.Server) {
-			api.SetFault(&deflecttest.Fault{Hang: true})
+		{"other requests", true, func(c *rig.Config) { c.MaxRequests = 1 }, func(t *testing.T, c *rig.Client, api *livedeflecttest.Server) {
+			api.SetFault(&livedeflecttest.Fault{Hang: true})
 			other := textedCall(t)
 			other.ANI = "+14043438647"
 			go c.Deflect(t.Context(), other) //nolint:errcheck // its own business
 			synctest.Wait()
 		}, deflect.Failed, deflect.ReasonInternal, 1, "while as many requests as allowed were under way"},
-		{"a store that hangs", false, func(c *deflect.Config) { c.Cooldowns = deafStore{} }, nil,
+		{"a store that hangs", false, func(c *rig.Config) { c.Cooldowns = deafStore{} }, nil,
 			deflect.Failed, deflect.ReasonCooldownUnknown, 0, "while the store of cooldowns was asked"},
-		{"a dial that hangs", false, func(c *deflect.Config) {
+		{"a dial that hangs", false, func(c *rig.Config) {
 			c.Transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 				time.Sleep(10 * time.Second)
 				return nil, errors.New("no connection")
 			}}
 		}, nil, deflect.Failed, deflect.ReasonDeadline, 1, "before the request had left this machine, or was taken"},
-		{"an API that hangs", false, nil, func(_ *testing.T, _ *deflect.Client, api *deflecttest.Server) {
-			api.SetFault(&deflecttest.Fault{Hang: true})
+		{"an API that hangs", false, nil, func(_ *testing.T, _ *rig.Client, api *livedeflecttest.Server) {
+			api.SetFault(&livedeflecttest.Fault{Hang: true})
 		}, deflect.Uncertain, deflect.ReasonTimeout, 1, "before the answer was there"},
-		{"a transport that tells less", false, func(c *deflect.Config) {
+		{"a transport that tells less", false, func(c *rig.Config) {
 			c.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
 				<-req.Context().Done()
 				return nil, errors.New("something broke")
 			})
 		}, nil, deflect.Uncertain, deflect.ReasonTimeout, 1, "before the answer was there"},
-		{"half an answer", false, func(c *deflect.Config) {
+		{"half an answer", false, func(c *rig.Config) {
 			c.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: 200, Body: newStuckBody(`{"success":`), Request: req}, nil
 			})
@@ -99,7 +101,7 @@ func TestContextEnds(t *testing.T) {
 			}
 			t.Run(tt.name+", "+end.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					api := deflecttest.New(keys)
+					api := livedeflecttest.New(keys)
 					client := newClient(t, api, tt.change)
 					if tt.before != nil {
 						tt.before(t, client, api)
@@ -128,7 +130,7 @@ func TestContextEnds(t *testing.T) {
 // A call that was cancelled while it waited to try again, or to begin, was cancelled. What
 // the attempt told of the API counts all the same.
 func TestCancelledBetweenAttempts(t *testing.T) {
-	for name, fault := range map[string]deflecttest.Fault{
+	for name, fault := range map[string]livedeflecttest.Fault{
 		"unreachable":  {ConnRefused: true},
 		"rate limited": {Status: 429, RetryAfter: "2"},
 	} {
@@ -138,8 +140,8 @@ func TestCancelledBetweenAttempts(t *testing.T) {
 			}
 			t.Run(name+", "+end.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					api := deflecttest.New(keys)
-					client := newClient(t, api, func(c *deflect.Config) { c.Breaker.Failures = 2 })
+					api := livedeflecttest.New(keys)
+					client := newClient(t, api, func(c *rig.Config) { c.Breaker.Failures = 2 })
 					for i := range 2 {
 						api.SetFault(&fault)
 						ctx, cancel := end.within(t.Context())
@@ -174,7 +176,7 @@ func TestContextEndedBefore(t *testing.T) {
 		}
 		t.Run(end.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := deflecttest.New(keys)
+				api := livedeflecttest.New(keys)
 				client := newClient(t, api, nil)
 				ctx, cancel := end.within(t.Context())
 				defer cancel()
@@ -214,7 +216,7 @@ func TestOfferOfAStoreThatHangs(t *testing.T) {
 	for _, end := range endings {
 		t.Run(end.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client := newClient(t, deflecttest.New(keys), func(c *deflect.Config) { c.Cooldowns = deafStore{} })
+				client := newClient(t, livedeflecttest.New(keys), func(c *rig.Config) { c.Cooldowns = deafStore{} })
 				ctx, cancel := end.within(t.Context())
 				defer cancel()
 				began := time.Now()
@@ -239,10 +241,10 @@ func TestOfferOfAStoreThatHangs(t *testing.T) {
 // Two keys that a store does not take back cost a second together.
 func TestGivingBackTakesASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{Status: 400, Body: `{"success":"false"}`})
+		api := livedeflecttest.New(keys)
+		api.SetFault(&livedeflecttest.Fault{Status: 400, Body: `{"success":"false"}`})
 		for _, store := range []deflect.Cooldowns{deafStore{}, deafRelease{}} {
-			client := newClient(t, api, func(c *deflect.Config) { c.Cooldowns = store })
+			client := newClient(t, api, func(c *rig.Config) { c.Cooldowns = store })
 			call := textedCall(t)
 			call.NumberOverride = "+14043438647" // and the one that calls
 			began := time.Now()
@@ -267,11 +269,11 @@ func TestReportContextEnds(t *testing.T) {
 		}
 		t.Run(end.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client := newClient(t, nil, func(c *deflect.Config) { c.Transport = deaf })
+				client := newClient(t, nil, func(c *rig.Config) { c.Transport = deaf })
 				ctx, cancel := end.within(t.Context())
 				defer cancel()
 				n := 0
-				for _, err := range client.Report(ctx, deflect.ReportQuery{From: time.Now().Add(-time.Hour), To: time.Now()}) {
+				for _, err := range client.API.Report(ctx, livedeflect.ReportQuery{From: time.Now().Add(-time.Hour), To: time.Now()}) {
 					n++
 					if deflect.ReasonOf(err) != deflect.ReasonCanceled || !errors.Is(err, deflect.ErrCanceled) {
 						t.Errorf("Report: %v", err)
@@ -286,9 +288,9 @@ func TestReportContextEnds(t *testing.T) {
 	}
 	t.Run("silence is no cancellation", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			client := newClient(t, nil, func(c *deflect.Config) { c.Transport = deaf })
+			client := newClient(t, nil, func(c *rig.Config) { c.Transport = deaf })
 			n := 0
-			for _, err := range client.Report(t.Context(), deflect.ReportQuery{From: time.Now().Add(-time.Hour), To: time.Now()}) {
+			for _, err := range client.API.Report(t.Context(), livedeflect.ReportQuery{From: time.Now().Add(-time.Hour), To: time.Now()}) {
 				n++
 				if deflect.ReasonOf(err) != deflect.ReasonTimeout || errors.Is(err, context.Canceled) || errors.Is(err, deflect.ErrCanceled) {
 					t.Errorf("Report: %v", err)
@@ -391,7 +393,7 @@ func (b *stuckBody) Close() error {
 // A deadline that leaves too little time for a request is why there was none.
 func TestTooLittleTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
+		api := livedeflecttest.New(keys)
 		c := newClient(t, api, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
@@ -410,7 +412,7 @@ func (uncomparable) Error() string { return "several things" }
 func TestUncomparableCause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(uncomparable{errors.New("a")})
-	_, err := newClient(t, deflecttest.New(keys), nil).Offer(ctx, call())
+	_, err := newClient(t, livedeflecttest.New(keys), nil).Offer(ctx, call())
 	if err == nil || !strings.Contains(err.Error(), "several things") || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}

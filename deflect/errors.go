@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Classes of errors, for errors.Is. An [*Error] or [*ReportError] matches the one class
-// of its Reason, and whatever its cause matches.
+// Classes of errors, for errors.Is. An [*Error] matches the one class
+// of its Reason, [Reason.Class], and whatever its cause matches.
 var (
 	ErrInvalidConfig = errors.New("invalid configuration")
 	ErrInvalidCall   = errors.New("invalid call")
@@ -23,8 +23,8 @@ var (
 	ErrInternal      = errors.New("a defect of this program, or a limit of this machine")
 )
 
-// errRestart is the problem of a setting that Reload cannot change.
-var errRestart = errors.New("was changed, which needs a restart")
+// ErrRestart is the problem of a setting that Reload cannot change.
+var ErrRestart = errors.New("was changed, which needs a restart")
 
 // ConfigError is one problem of a configuration.
 type ConfigError struct {
@@ -93,33 +93,12 @@ func (p problems) Unwrap() []error {
 	return errs
 }
 
-// APIError is an answer of the API that is not a success.
-type APIError struct {
-	Status  int    // HTTP status
-	Message string // the answer's error or message, cleaned, cut to 256 bytes, digits masked; may be empty
-	Err     error  // why the answer could not be read, or nil
-}
-
-func (e *APIError) Error() string {
-	s := fmt.Sprintf("HTTP %d", e.Status)
-	if e.Message != "" {
-		s += fmt.Sprintf(" %q", e.Message)
-	}
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
-	}
-	return s
-}
-
-// Unwrap returns why the answer could not be read.
-func (e *APIError) Unwrap() error { return e.Err }
-
 // Error is what [Client.Deflect] returns when no text was certainly sent. Its
 // text says what failed and what it means; it holds no number and no secret.
 type Error struct {
 	Outcome Outcome // Failed, Uncertain or Ineligible
 	Reason  Reason
-	Err     error // the cause; *APIError, *ValidationError (one or more) or a network error in its chain
+	Err     error // the cause; *ValidationError (one or more), or what the backend says, in its chain
 }
 
 func (e *Error) Error() string {
@@ -140,22 +119,23 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is matches the class of the reason.
-func (e *Error) Is(target error) bool { return target != nil && e.Reason.row().class == target }
+func (e *Error) Is(target error) bool { return target != nil && e.Reason.Class() == target }
 
-// ReasonOf returns the reason that an error of this package carries:
-// [ReasonOK] for nil, [ReasonInternal] for an error that is not ours.
+// ReasonOf returns the reason that an error of this package carries, or one of a backend
+// that has a method DeflectReason: [ReasonOK] for nil, [ReasonInternal] for an error that
+// is not ours.
 func ReasonOf(err error) Reason {
 	var e *Error
-	var r *ReportError
+	var other interface{ DeflectReason() Reason }
 	switch {
 	case err == nil:
 		return ReasonOK
 	case errors.As(err, &e):
 		return e.Reason
-	case errors.As(err, &r):
-		return r.Reason
+	case errors.As(err, &other):
+		return other.DeflectReason()
 	case errors.Is(err, ErrBadResponse):
-		return ReasonBadResponse // an EventError
+		return ReasonBadResponse
 	case errors.Is(err, ErrInvalidCall):
 		return ReasonInvalidCall // a ValidationError
 	}

@@ -6,16 +6,23 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 func ExampleClient_Deflect() {
-	client, err := deflect.New(deflect.Config{
+	api, err := livedeflect.New(livedeflect.Config{
 		SiteID:    "38856538",
 		Domain:    "va",
-		Auth:      deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
-		Transport: deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"}),
+		Auth:      livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+		Transport: livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"}),
 	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer api.Close()
+	client, err := deflect.New(deflect.Config{Backend: api})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -31,42 +38,20 @@ func ExampleClient_Deflect() {
 
 // Every problem of a call comes at once, before anything is sent.
 func ExampleClient_Check() {
-	client, err := deflect.New(deflect.Config{
-		SiteID: "38856538", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+	api, err := livedeflect.New(livedeflect.Config{
+		SiteID: "38856538", Domain: "va", Auth: livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(client.Check(context.Background(), deflect.Call{ANI: "anonymous", DNIS: "+18005550100", Start: time.Now(), ExternalCallID: "call-1"}))
-	// Output: deflect: number_hidden: no text was sent: ANI is withheld by the caller; Skill is missing
-}
-
-// A day's funnel. Errors are parts that are missing; the rest still counts.
-func ExampleClient_Report() {
-	api := deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"})
-	client, err := deflect.New(deflect.Config{
-		SiteID: "38856538", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")}, Transport: api,
-	})
+	defer api.Close()
+	client, err := deflect.New(deflect.Config{Backend: api})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer client.Close()
-	for _, id := range []string{"call-1", "call-2"} {
-		_, err := client.Deflect(context.Background(), deflect.Call{
-			ANI: "+14043438646", DNIS: "+18005550100", Start: time.Now(), ExternalCallID: id, Skill: "sales",
-		})
-		if err != nil {
-			fmt.Println(err)
-		}
-	}
-
-	now := time.Now()
-	report := client.Report(context.Background(), deflect.ReportQuery{From: now.Add(-24 * time.Hour), To: now})
-	calls := deflect.Journeys(deflect.Events(report, func(err error) { fmt.Println("incomplete:", err) }))
-	for _, skill := range deflect.FunnelBy(calls, deflect.BySkill, time.UTC) {
-		fmt.Printf("%s: %d calls, %d texts, %d conversations\n", skill.Key, skill.Calls, skill.Texts, skill.Conversations)
-	}
-	// Output: sales: 2 calls, 2 texts, 0 conversations
+	fmt.Println(client.Check(context.Background(), deflect.Call{ANI: "anonymous", DNIS: "+18005550100", Start: time.Now(), ExternalCallID: "call-1"}))
+	// Output: deflect: number_hidden: no text was sent: ANI is withheld by the caller; Skill is missing
 }

@@ -25,7 +25,7 @@ var (
 // may be a telephone number masked to its last two digits; any other id is "?", and none "".
 func LogID(id string) string {
 	switch {
-	case id == "" || uuidForm.MatchString(id):
+	case id == "" || clean.IsUUID(id):
 		return id
 	case !logIDForm.MatchString(id):
 		return "?"

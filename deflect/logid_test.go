@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // idsOfCalls are ids as phone systems and callers make them, and how logs show them.
@@ -62,7 +64,7 @@ func TestLogID(t *testing.T) {
 		}
 		// Whatever shows a call shows its id so.
 		for _, v := range []slog.LogValuer{
-			deflect.Call{ExternalCallID: id}, deflect.Event{ExternalCallID: id}, deflect.Journey{ExternalCallID: id},
+			deflect.Call{ExternalCallID: id}, livedeflect.Event{ExternalCallID: id}, funnel.Journey{ExternalCallID: id},
 		} {
 			shown := ""
 			for _, a := range v.LogValue().Group() {

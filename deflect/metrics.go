@@ -1,8 +1,6 @@
 package deflect
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -11,7 +9,6 @@ import (
 type metrics struct {
 	outcomes    map[Outcome]map[Reason]prometheus.Counter
 	requests    map[Reason]prometheus.Counter
-	reports     map[Reason]prometheus.Counter
 	settled     map[SettleResult]prometheus.Counter
 	settleOpen  prometheus.Gauge
 	duration    prometheus.Histogram
@@ -30,10 +27,6 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		Name: "deflect_requests_total",
 		Help: "Requests to send a text by what became of them; a call may need more than one.",
 	}, []string{"result"})
-	reports := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "deflect_report_requests_total",
-		Help: "Requests for the report by what became of them.",
-	}, []string{"result"})
 	settled := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_settled_total",
 		Help: "Uncertain deflections by what the report said of their texts.",
@@ -45,7 +38,6 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	m := &metrics{
 		outcomes:    map[Outcome]map[Reason]prometheus.Counter{},
 		requests:    map[Reason]prometheus.Counter{},
-		reports:     map[Reason]prometheus.Counter{},
 		settled:     map[SettleResult]prometheus.Counter{},
 		transitions: map[string]prometheus.Counter{},
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -77,16 +69,13 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 			m.requests[row.reason] = requests.WithLabelValues(string(row.reason))
 		}
 	}
-	for r := range reportEnds {
-		m.reports[r] = reports.WithLabelValues(string(r))
-	}
 	for _, r := range settleResults {
 		m.settled[r] = settled.WithLabelValues(string(r))
 	}
 	for _, s := range breakerStates {
 		m.transitions[s] = transitions.WithLabelValues(s)
 	}
-	return m, []prometheus.Collector{byOutcome, requests, reports, settled, transitions, m.duration, m.inFlight, m.settleOpen, m.cooldownsEvicted}
+	return m, []prometheus.Collector{byOutcome, requests, settled, transitions, m.duration, m.inFlight, m.settleOpen, m.cooldownsEvicted}
 }
 
 func newCooldownGauge(m *memoryCooldowns) prometheus.Collector {
@@ -114,25 +103,6 @@ func (g breakerGauge) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(breakerDesc, prometheus.GaugeValue, v, s)
 	}
-}
-
-func register(reg prometheus.Registerer, cs []prometheus.Collector) error {
-	if reg == nil {
-		reg = prometheus.NewRegistry()
-	}
-	for i, c := range cs {
-		if err := reg.Register(c); err != nil {
-			for _, done := range cs[:i] {
-				reg.Unregister(done)
-			}
-			var dup prometheus.AlreadyRegisteredError
-			if errors.As(err, &dup) {
-				err = errors.New("already holds the metrics of another Client; give each its own")
-			}
-			return &ConfigError{Field: "Registerer", Err: err}
-		}
-	}
-	return nil
 }
 
 // CountOutcome counts a call that ended without [Client.Deflect]: not offered,

@@ -1,6 +1,6 @@
 //go:build unix
 
-package deflect
+package deflect_test
 
 import (
 	"bufio"
@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
 )
 
 const pausedURL = "DEFLECT_TEST_PAUSED_URL"
@@ -61,16 +63,20 @@ func TestStoppedProcess(t *testing.T) {
 }
 
 func stopped(t *testing.T, url string) {
-	c := realClient(t, url, func(c *Config) { c.Breaker.Failures, c.LiveDeadline = 2, 2500*time.Millisecond })
+	c := newClient(t, nil, func(c *rig.Config) {
+		c.Domain, c.BaseURL, c.Transport = "", url, nil
+		c.Breaker.Failures, c.LiveDeadline = 2, 2500*time.Millisecond
+	})
 	var calls sync.WaitGroup
 	for range 3 {
 		calls.Go(func() {
-			call := validCall()
-			call.Accepted = time.Time{}
-			res, _ := c.Deflect(context.Background(), call)
+			res, _ := c.Deflect(context.Background(), call())
 			fmt.Println("child:", res.Outcome, res.Reason)
 		})
 	}
 	calls.Wait()
-	fmt.Println("child: breaker", c.setup.Load().breaker.state())
+	if offer, err := c.Offer(context.Background(), call()); err == nil {
+		offer.Release()
+		fmt.Println("child: breaker closed")
+	}
 }

@@ -224,6 +224,10 @@ func (r Reason) row() reasonRow {
 	return reasonRow{}
 }
 
+// Class returns the class of errors that have the reason, such as [ErrUnavailable]; nil
+// for how a caller decided.
+func (r Reason) Class() error { return r.row().class }
+
 // Outcomes returns every outcome, in the order of the documentation.
 func Outcomes() []Outcome { return slices.Clone(outcomes) }
 

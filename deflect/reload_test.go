@@ -13,22 +13,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // A rotated key works for the next request, and the client forgets nothing.
 func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, reg := deflecttest.New(keys), prometheus.NewRegistry()
+		api, reg := livedeflecttest.New(keys), prometheus.NewRegistry()
 		wrong := auth()
 		wrong.ConsumerSecret = deflect.NewSecret("of yesterday")
-		base := deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: wrong, Transport: api, Registerer: reg, Breaker: deflect.BreakerConfig{Failures: 2}}
-		client, err := deflect.New(base)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
+		base := account()
+		base.Auth, base.Transport, base.Registerer, base.Breaker.Failures = wrong, api, reg, 2
+		client := rig.Must(t, base)
 		call := call()
 		call.Policy = policy(t, deflect.Rules{})
 		if _, err := client.Deflect(t.Context(), call); deflect.ReasonOf(err) != deflect.ReasonUnauthorized {
@@ -49,7 +48,7 @@ func TestReload(t *testing.T) {
 
 		// One failure before, one after: the same breaker counts both.
 		other := func() deflect.Call { c := call; c.ANI = "+14043438699"; return c }
-		api.SetFault(&deflecttest.Fault{Status: 429})
+		api.SetFault(&livedeflecttest.Fault{Status: 429})
 		client.Deflect(t.Context(), other()) //nolint:errcheck // fails
 		if err := client.Reload(next); err != nil {
 			t.Fatal(err)
@@ -66,22 +65,22 @@ func TestReload(t *testing.T) {
 }
 
 func TestReloadRefuses(t *testing.T) {
-	api := deflecttest.New(keys)
+	api := livedeflecttest.New(keys)
 	client := newClient(t, api, nil)
-	good := deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: auth()}
+	good := account()
 	for _, tt := range []struct {
 		field  string
-		change func(*deflect.Config)
+		change func(*rig.Config)
 	}{
-		{"SiteID", func(c *deflect.Config) { c.SiteID = "" }},
-		{"SiteID", func(c *deflect.Config) { c.SiteID = "1" }},
-		{"Domain", func(c *deflect.Config) { c.Domain = "lo" }},
-		{"BaseURL", func(c *deflect.Config) { c.Domain, c.BaseURL = "", "https://api.example.net" }},
-		{"DefaultRegion", func(c *deflect.Config) { c.DefaultRegion = "DE" }}, // a national number would become a stranger's
-		{"MaxTextLength", func(c *deflect.Config) { c.MaxTextLength = 10 }},
-		{"LiveDeadline", func(c *deflect.Config) { c.LiveDeadline = -1 }},
-		{"MaxCooldowns", func(c *deflect.Config) { c.MaxCooldowns = -1 }},
-		{"Report.Every", func(c *deflect.Config) { c.Report.Every = time.Minute }},
+		{"SiteID", func(c *rig.Config) { c.SiteID = "" }},
+		{"SiteID", func(c *rig.Config) { c.SiteID = "1" }},
+		{"Domain", func(c *rig.Config) { c.Domain = "lo" }},
+		{"BaseURL", func(c *rig.Config) { c.Domain, c.BaseURL = "", "https://api.example.net" }},
+		{"DefaultRegion", func(c *rig.Config) { c.DefaultRegion = "DE" }}, // a national number would become a stranger's
+		{"MaxTextLength", func(c *rig.Config) { c.MaxTextLength = 10 }},
+		{"LiveDeadline", func(c *rig.Config) { c.LiveDeadline = -1 }},
+		{"MaxCooldowns", func(c *rig.Config) { c.MaxCooldowns = -1 }},
+		{"Report.Window", func(c *rig.Config) { c.Report.Window = -1 }},
 	} {
 		cfg := good
 		tt.change(&cfg)
@@ -99,9 +98,9 @@ func TestReloadRefuses(t *testing.T) {
 // Everything at once, for the race detector: what is decided is decided by one
 // configuration or the other.
 func TestReloadUnderLoad(t *testing.T) {
-	api := deflecttest.New(keys)
+	api := livedeflecttest.New(keys)
 	client := newClient(t, api, nil)
-	good := deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: auth()}
+	good := account()
 	var work sync.WaitGroup
 	for i := range 4 {
 		work.Go(func() {
@@ -143,22 +142,23 @@ func TestReloadDuringAReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var windows []string
-		r := &reporter{answer: func(from, to time.Time, _ int) (int, string) {
+		r := &rig.Reporter{Answer: func(from, to time.Time) (int, string) {
 			mu.Lock()
 			defer mu.Unlock()
 			windows = append(windows, from.Round(time.Second).Format("15")+"-"+to.Format("15"))
-			return 200, told(from.Format("15"))
+			return 200, `{"success":"true","data":{"` + from.Format("15") + `":[{"eventType":"sendtext","eventTime":"1795000000000"}]}}`
 		}}
-		client := reportClient(t, r, nil)
+		client := newClient(t, nil, func(c *rig.Config) { c.Transport = r })
 		now := time.Now()
 		first := true
-		for _, err := range client.Report(t.Context(), deflect.ReportQuery{From: now.Add(-8 * time.Hour), To: now}) {
+		for _, err := range client.API.Report(t.Context(), livedeflect.ReportQuery{From: now.Add(-8 * time.Hour), To: now}) {
 			if err != nil {
 				t.Error(err)
 			}
 			if first {
 				first = false
-				next := deflect.Config{SiteID: "38856538", Domain: "va", Auth: auth(), Report: deflect.ReportConfig{Window: 30 * time.Minute}}
+				next := account()
+				next.Report.Window = 30 * time.Minute
 				if err := client.Reload(next); err != nil {
 					t.Fatal(err)
 				}
@@ -174,8 +174,8 @@ func TestReloadDuringAReport(t *testing.T) {
 // What began with one configuration ends with it.
 func TestReloadDuringARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{Delay: 3 * time.Second})
+		api := livedeflecttest.New(keys)
+		api.SetFault(&livedeflecttest.Fault{Delay: 3 * time.Second})
 		client := newClient(t, api, nil)
 		done := make(chan error)
 		go func() {
@@ -183,7 +183,8 @@ func TestReloadDuringARequest(t *testing.T) {
 			done <- err
 		}()
 		time.Sleep(time.Second)
-		short := deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: auth(), LiveDeadline: time.Second}
+		short := account()
+		short.LiveDeadline = time.Second
 		if err := client.Reload(short); err != nil {
 			t.Fatal(err)
 		}
@@ -201,12 +202,9 @@ func TestReloadDuringARequest(t *testing.T) {
 func TestReloadShrinksCooldowns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
-		base := deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: auth(), MaxCooldowns: 1000, Registerer: reg, Transport: deflecttest.New(keys)}
-		client, err := deflect.New(base)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
+		base := account()
+		base.MaxCooldowns, base.Registerer, base.Transport = 1000, reg, livedeflecttest.New(keys)
+		client := rig.Must(t, base)
 		p := policy(t, deflect.Rules{Cooldown: time.Hour})
 		caller := func(i int) deflect.Call {
 			call := call()
@@ -233,7 +231,7 @@ func TestReloadShrinksCooldowns(t *testing.T) {
 			if err := client.Reload(next); err != nil {
 				t.Fatal(err)
 			}
-			if h, e := sum(t, reg, "deflect_cooldowns"), sum(t, reg, "deflect_cooldowns_evicted_total"); h != held || e != evicted {
+			if h, e := rig.Sum(t, reg, "deflect_cooldowns"), rig.Sum(t, reg, "deflect_cooldowns_evicted_total"); h != held || e != evicted {
 				t.Errorf("room for %d: %v held, %v evicted, want %v and %v", max, h, e, held, evicted)
 			}
 		}
@@ -254,9 +252,11 @@ func TestReloadShrinksCooldowns(t *testing.T) {
 
 // A store of an embedder's keeps what it keeps.
 func TestReloadLeavesForeignCooldowns(t *testing.T) {
-	api := deflecttest.New(keys)
-	client := newClient(t, api, func(c *deflect.Config) { c.Cooldowns = deafRelease{} })
-	if err := client.Reload(deflect.Config{SiteID: keys.SiteID, Domain: "va", Auth: auth(), MaxCooldowns: 1}); err != nil {
+	api := livedeflecttest.New(keys)
+	client := newClient(t, api, func(c *rig.Config) { c.Cooldowns = deafRelease{} })
+	next := account()
+	next.MaxCooldowns = 1
+	if err := client.Reload(next); err != nil {
 		t.Fatal(err)
 	}
 	call := call()

@@ -41,7 +41,7 @@ type inquiry struct {
 	setup    *setup
 	policy   *Policy
 	now      time.Time
-	call     checked
+	text     *Text
 	problems problems
 	words    bool // verdicts that pass say why
 	final    bool // nobody can be asked for another number any more
@@ -80,7 +80,7 @@ func (c *Client) inquire(ctx context.Context, call Call, now time.Time) *inquiry
 	q := &inquiry{ctx: ctx, client: c, setup: s, policy: call.Policy.inForce(), now: now}
 	// The times of a call are judged by the clock, also when somebody asks about
 	// another moment.
-	q.call, q.problems = s.validate(call, time.Now())
+	q.text, q.problems = s.validate(call, time.Now())
 	return q
 }
 
@@ -107,8 +107,8 @@ func (q *inquiry) refusal(asked func(rule) bool) *Error {
 		}
 	}
 	if q.ctx.Err() != nil {
-		v := late(q.ctx, cutoff.BeforeRequest)
-		return &Error{Outcome: v.outcome, Reason: v.reason, Err: v.err}
+		a := late(q.ctx, cutoff.BeforeRequest)
+		return &Error{Outcome: a.Outcome, Reason: a.Reason, Err: a.Err}
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ var skipped = Verdict{Answer: Skip, Detail: "there is no number that can be text
 
 // otherwise asks for another number where that is possible.
 func (q *inquiry) otherwise(v Verdict) Verdict {
-	if q.policy.rules.AskNumber && !q.final && q.call.call.NumberOverride == "" {
+	if q.policy.rules.AskNumber && !q.final && q.text.Call.NumberOverride == "" {
 		v.Answer, q.noNumber = Ask, true
 	}
 	return v
@@ -158,7 +158,7 @@ func (q *inquiry) lineType() Verdict {
 	switch {
 	case q.noLine:
 		return skipped
-	case q.call.customer.Kind == phone.Mobile:
+	case q.text.Customer.Kind == phone.Mobile:
 		return q.pass("a mobile")
 	case q.policy.rules.LineTypes == StrictLineTypes:
 		return q.otherwise(refuse(ReasonNumberNotMobile, "the number is not known to be a mobile, and line types are strict"))
@@ -170,10 +170,10 @@ func (q *inquiry) country() Verdict {
 	switch {
 	case len(q.policy.countries) == 0:
 		return q.pass("any country")
-	case q.noNumber || q.call.customer == (phone.Parsed{}):
+	case q.noNumber || q.text.Customer == (phone.Parsed{}):
 		return skipped
 	}
-	region := q.call.customer.Region
+	region := q.text.Customer.Region
 	if !q.policy.countries[region] {
 		if region == "" {
 			region = "no country"
@@ -197,7 +197,7 @@ func (q *inquiry) consent() Verdict {
 	switch {
 	case q.policy.rules.Consent == ConsentImplied:
 		return q.pass("pressing the key is the consent")
-	case q.call.call.Consent:
+	case q.text.Call.Consent:
 		return q.pass("given")
 	}
 	return refuse(ReasonNoConsent, "consent is required and was not given")
@@ -207,9 +207,9 @@ func (q *inquiry) doNotText() Verdict {
 	switch list := q.policy.rules.DoNotText; {
 	case list == nil:
 		return q.pass("there is no list")
-	case q.call.customer == (phone.Parsed{}):
+	case q.text.Customer == (phone.Parsed{}):
 		return skipped
-	case holds(list, q.call.customer.E164):
+	case holds(list, q.text.Customer.E164):
 		return refuse(ReasonOptedOut, "the number is on the do-not-text list")
 	}
 	return q.pass("not on the list")
@@ -230,7 +230,7 @@ func (q *inquiry) hours() Verdict {
 }
 
 func (q *inquiry) wait() Verdict {
-	least, wait := q.policy.rules.MinWait, q.call.call.Wait
+	least, wait := q.policy.rules.MinWait, q.text.Call.Wait
 	switch {
 	case least == 0:
 		return q.pass("any wait")
@@ -246,7 +246,7 @@ func (q *inquiry) percent() Verdict {
 	if q.policy.rules.Withhold == 0 && !q.words {
 		return Verdict{Answer: Pass} // wherever the call id falls
 	}
-	offered, point := 100-q.policy.rules.Withhold, point(q.call.call.ExternalCallID)
+	offered, point := 100-q.policy.rules.Withhold, point(q.text.Call.ExternalCallID)
 	if point >= offered {
 		return refuse(ReasonNotSampled, "the call id falls on %d; calls from 0 to 99 are offered a text below %d", point, offered)
 	}
@@ -309,11 +309,11 @@ func (q *inquiry) cooldownKeys() []string {
 		spelling, _ := phone.Spellings(n.E164)
 		keys = append(keys, q.policy.name+" "+spelling)
 	}
-	if q.call.customer != (phone.Parsed{}) {
-		add(q.call.customer)
+	if q.text.Customer != (phone.Parsed{}) {
+		add(q.text.Customer)
 	}
-	if q.call.call.NumberOverride != "" {
-		if n, ok := q.setup.read(q.call.call.ANI); ok && q.setup.usable(n) {
+	if q.text.Call.NumberOverride != "" {
+		if n, ok := q.setup.read(q.text.Call.ANI); ok && q.setup.usable(n) {
 			add(n)
 		}
 	}

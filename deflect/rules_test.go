@@ -15,7 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 func policy(t testing.TB, r deflect.Rules) *deflect.Policy {
@@ -111,7 +112,7 @@ func TestRules(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := deflecttest.New(keys)
+				api := livedeflecttest.New(keys)
 				client := newClient(t, api, nil)
 				call := call()
 				call.Policy = policy(t, tt.rules)
@@ -169,8 +170,8 @@ func reasonOf(err error) deflect.Reason {
 // next rule speaks.
 func TestOrderOfRules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		client := newClient(t, api, func(c *deflect.Config) { c.Breaker.Failures = 1 })
+		api := livedeflecttest.New(keys)
+		client := newClient(t, api, func(c *rig.Config) { c.Breaker.Failures = 1 })
 		rules := deflect.Rules{
 			LineTypes: deflect.StrictLineTypes, Countries: []string{"DE"}, Consent: deflect.ConsentRequired,
 			DoNotText: numbers{"+4915112345678"}, Hours: deflect.Hours{Zone: "UTC", Week: map[string][]string{"mon": {"09:00-17:00"}}},
@@ -185,7 +186,7 @@ func TestOrderOfRules(t *testing.T) {
 		if _, err := client.Deflect(t.Context(), texted); err != nil {
 			t.Fatal(err)
 		}
-		api.SetFault(&deflecttest.Fault{Status: 503})
+		api.SetFault(&livedeflecttest.Fault{Status: 503})
 		if _, err := client.Deflect(t.Context(), call()); err == nil {
 			t.Fatal("the breaker must open")
 		}
@@ -227,7 +228,7 @@ func TestOrderOfRules(t *testing.T) {
 
 // A percentage is a share of the calls, and a larger one takes the smaller one in.
 func TestPercent(t *testing.T) {
-	client := newClient(t, deflecttest.New(keys), nil)
+	client := newClient(t, livedeflecttest.New(keys), nil)
 	offered := func(withhold int) map[int]bool {
 		p := policy(t, deflect.Rules{Withhold: withhold})
 		got := map[int]bool{}
@@ -257,7 +258,7 @@ func TestPercent(t *testing.T) {
 
 // Explain answers for another time, asks every rule, and shows no number.
 func TestExplain(t *testing.T) {
-	client := newClient(t, deflecttest.New(keys), nil)
+	client := newClient(t, livedeflecttest.New(keys), nil)
 	call := call()
 	call.Policy = policy(t, deflect.Rules{
 		Countries: []string{"CA"}, Hours: deflect.Hours{Zone: "UTC", Week: map[string][]string{"mon": {"09:00-17:00"}}},
@@ -378,9 +379,9 @@ func (brokenStore) Release(_ context.Context, key, _ string) error {
 
 func TestStoreThatDoesNotKnow(t *testing.T) {
 	for _, heldToo := range []bool{false, true} {
-		api := deflecttest.New(keys)
+		api := livedeflecttest.New(keys)
 		var log lockedBuffer
-		client := newClient(t, api, func(c *deflect.Config) {
+		client := newClient(t, api, func(c *rig.Config) {
 			c.Cooldowns, c.Logger = brokenStore{heldToo}, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		})
 		call := call()
@@ -408,7 +409,7 @@ func (hangingStore) Held(ctx context.Context, _ string) (bool, error) {
 
 func TestStoreThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := newClient(t, deflecttest.New(keys), func(c *deflect.Config) { c.Cooldowns = hangingStore{} })
+		client := newClient(t, livedeflecttest.New(keys), func(c *rig.Config) { c.Cooldowns = hangingStore{} })
 		call := call()
 		call.Policy = policy(t, deflect.Rules{})
 		began := time.Now()

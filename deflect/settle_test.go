@@ -20,7 +20,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 const pathReport = "/api/getLiveDeflectData/v2"
@@ -44,7 +46,7 @@ func (s *settled) heard() []deflect.Settlement {
 }
 
 // reportTimes are the times of the requests for the report, since began.
-func reportTimes(api *deflecttest.Server, began time.Time) (times []time.Duration) {
+func reportTimes(api *livedeflecttest.Server, began time.Time) (times []time.Duration) {
 	for _, r := range api.Requests() {
 		if r.Path == pathReport {
 			times = append(times, r.Time.Sub(began))
@@ -58,40 +60,40 @@ func TestSettle(t *testing.T) {
 	backOff := []time.Duration{15 * sec, 45 * sec, 105 * sec, 225 * sec, 465 * sec, 600 * sec}
 	tests := []struct {
 		name    string
-		fault   deflecttest.Fault
-		report  deflecttest.Report
-		prepare func(*deflecttest.Server)
+		fault   livedeflecttest.Fault
+		report  livedeflecttest.Report
+		prepare func(*livedeflecttest.Server)
 		result  deflect.SettleResult
 		lookups int
 		after   time.Duration
 		err     error
 	}{
-		{name: "sent", fault: deflecttest.Fault{ResetAfter: true}, result: deflect.SettledSent, lookups: 1, after: 15 * sec},
-		{name: "not sent", fault: deflecttest.Fault{Status: 500}, result: deflect.SettledNotSent, lookups: 6, after: 600 * sec},
-		{name: "taken, but no text", fault: deflecttest.Fault{NoText: true, Truncate: true}, result: deflect.SettledNotSent, lookups: 6, after: 600 * sec},
-		{name: "sent, the report lags", fault: deflecttest.Fault{Garbage: true}, report: deflecttest.Report{Lag: 4 * time.Minute},
+		{name: "sent", fault: livedeflecttest.Fault{ResetAfter: true}, result: deflect.SettledSent, lookups: 1, after: 15 * sec},
+		{name: "not sent", fault: livedeflecttest.Fault{Status: 500}, result: deflect.SettledNotSent, lookups: 6, after: 600 * sec},
+		{name: "taken, but no text", fault: livedeflecttest.Fault{NoText: true, Truncate: true}, result: deflect.SettledNotSent, lookups: 6, after: 600 * sec},
+		{name: "sent, the report lags", fault: livedeflecttest.Fault{Garbage: true}, report: livedeflecttest.Report{Lag: 4 * time.Minute},
 			result: deflect.SettledSent, lookups: 5, after: 465 * sec},
-		{name: "filtered by event, open ends", fault: deflecttest.Fault{ResetAfter: true}, report: deflecttest.Report{Filter: deflecttest.ByEvent, Ends: deflecttest.Exclusive},
+		{name: "filtered by event, open ends", fault: livedeflecttest.Fault{ResetAfter: true}, report: livedeflecttest.Report{Filter: livedeflecttest.ByEvent, Ends: livedeflecttest.Exclusive},
 			result: deflect.SettledSent, lookups: 1, after: 15 * sec},
-		{name: "sent, the report is broken at first", fault: deflecttest.Fault{ResetAfter: true},
-			prepare: func(api *deflecttest.Server) {
-				api.InjectReport(slices.Repeat([]deflecttest.Fault{{Status: 503}}, 4)...)
+		{name: "sent, the report is broken at first", fault: livedeflecttest.Fault{ResetAfter: true},
+			prepare: func(api *livedeflecttest.Server) {
+				api.InjectReport(slices.Repeat([]livedeflecttest.Fault{{Status: 503}}, 4)...)
 			},
 			result: deflect.SettledSent, lookups: 2, after: 45 * sec},
-		{name: "the report is broken for good", fault: deflecttest.Fault{ResetAfter: true},
-			prepare: func(api *deflecttest.Server) { api.SetReportFault(&deflecttest.Fault{Status: 401}) },
+		{name: "the report is broken for good", fault: livedeflecttest.Fault{ResetAfter: true},
+			prepare: func(api *livedeflecttest.Server) { api.SetReportFault(&livedeflecttest.Fault{Status: 401}) },
 			result:  deflect.SettledUnknown, lookups: 6, after: 600 * sec, err: deflect.ErrUnauthorized},
-		{name: "sent, another entry cannot be read", fault: deflecttest.Fault{ResetAfter: true},
-			report: deflecttest.Report{Oddity: deflecttest.Oddity{BadEvery: 1}},
+		{name: "sent, another entry cannot be read", fault: livedeflecttest.Fault{ResetAfter: true},
+			report: livedeflecttest.Report{Oddity: livedeflecttest.Oddity{BadEvery: 1}},
 			result: deflect.SettledSent, lookups: 1, after: 15 * sec},
-		{name: "some entry cannot be read", fault: deflecttest.Fault{NoText: true, Truncate: true},
-			report: deflecttest.Report{Oddity: deflecttest.Oddity{BadEvery: 1}},
+		{name: "some entry cannot be read", fault: livedeflecttest.Fault{NoText: true, Truncate: true},
+			report: livedeflecttest.Report{Oddity: livedeflecttest.Oddity{BadEvery: 1}},
 			result: deflect.SettledUnknown, lookups: 6, after: 600 * sec, err: deflect.ErrBadResponse},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := deflecttest.New(keys)
+				api := livedeflecttest.New(keys)
 				api.SetReport(tt.report)
 				if tt.prepare != nil {
 					tt.prepare(api)
@@ -99,7 +101,7 @@ func TestSettle(t *testing.T) {
 				var got settled
 				var log bytes.Buffer
 				registry := prometheus.NewRegistry()
-				c := newClient(t, api, func(c *deflect.Config) {
+				c := newClient(t, api, func(c *rig.Config) {
 					c.OnSettled, c.Registerer = got.hear, registry
 					c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 				})
@@ -111,7 +113,7 @@ func TestSettle(t *testing.T) {
 				if res.Outcome != deflect.Uncertain {
 					t.Fatalf("outcome %s (%s)", res.Outcome, res.Reason)
 				}
-				if n := sum(t, registry, "deflect_settle_open"); n != 1 {
+				if n := rig.Sum(t, registry, "deflect_settle_open"); n != 1 {
 					t.Errorf("%v open, want 1", n)
 				}
 				for len(got.heard()) == 0 && time.Since(began) < time.Hour {
@@ -141,10 +143,10 @@ func TestSettle(t *testing.T) {
 						t.Errorf("lookups (-want +got):\n%s", diff)
 					}
 				}
-				if n := sum(t, registry, "deflect_settled_total"); n != 1 {
+				if n := rig.Sum(t, registry, "deflect_settled_total"); n != 1 {
 					t.Errorf("%v settled counted, want 1", n)
 				}
-				if n := sum(t, registry, "deflect_settle_open"); n != 0 {
+				if n := rig.Sum(t, registry, "deflect_settle_open"); n != 0 {
 					t.Errorf("%v open, want 0", n)
 				}
 				text := log.String()
@@ -166,7 +168,7 @@ func TestSettle(t *testing.T) {
 func TestSettleEverything(t *testing.T) {
 	// Not among them: NoText with a whole answer. A platform that says yes and
 	// sends nothing leaves no doubt to settle.
-	faults := []deflecttest.Fault{
+	faults := []livedeflecttest.Fault{
 		{}, {}, {}, {},
 		{ConnRefused: true}, {ResetBefore: true}, {Hang: true}, {Redirect: "https://example.com/"},
 		{Status: 400}, {Status: 401}, {Status: 404}, {Status: 429}, {Status: 429, RetryAfter: "1"}, {Status: 500}, {Status: 503},
@@ -175,24 +177,24 @@ func TestSettleEverything(t *testing.T) {
 		{HangAfterProcessing: true}, {HangAfterProcessing: true, Truncate: true}, {DeliveredTwice: true}, {ResetAfter: true}, {Garbage: true}, {Truncate: true},
 		{Delay: 2 * time.Second}, {Delay: 10 * time.Second}, {Body: "{}"}, {Body: "<html>"}, {Body: `{"callId":"1"}`},
 	}
-	reportFaults := []deflecttest.Fault{
+	reportFaults := []livedeflecttest.Fault{
 		{}, {}, {}, {Status: 500}, {Status: 429}, {Truncate: true}, {ResetBefore: true}, {Hang: true}, {InvalidNonce: true}, {Garbage: true}, {Body: "<html>"},
 	}
 	for seed, n := range []int{1000, 300, 300} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(uint64(seed), 7))
-				api := deflecttest.New(keys)
-				api.SetReport(deflecttest.Report{
-					Lag: 40 * time.Second, Filter: deflecttest.Filter(seed), Ends: deflecttest.Ends(seed),
-					Oddity: deflecttest.Oddity{Numbers: seed == 1, Shuffled: true, Repeated: seed == 2, UnknownEvents: true, UnknownFields: true, TrunkZero: true},
+				api := livedeflecttest.New(keys)
+				api.SetReport(livedeflecttest.Report{
+					Lag: 40 * time.Second, Filter: livedeflecttest.Filter(seed), Ends: livedeflecttest.Ends(seed),
+					Oddity: livedeflecttest.Oddity{Numbers: seed == 1, Shuffled: true, Repeated: seed == 2, UnknownEvents: true, UnknownFields: true, TrunkZero: true},
 				})
 				for range n / 35 {
 					api.InjectReport(reportFaults[r.IntN(len(reportFaults))])
 				}
 				var got settled
 				registry := prometheus.NewRegistry()
-				c := newClient(t, api, func(c *deflect.Config) {
+				c := newClient(t, api, func(c *rig.Config) {
 					c.OnSettled, c.Registerer = got.hear, registry
 					c.Breaker.Failures = 1e6 // every call is to meet its fault
 				})
@@ -252,7 +254,7 @@ func TestSettleEverything(t *testing.T) {
 				if results[deflect.SettledUnknown] != 0 || results[deflect.SettledSent] == 0 || results[deflect.SettledNotSent] == 0 {
 					t.Errorf("settled %v, want some sent, some not, none unknown", results)
 				}
-				if n := sum(t, registry, "deflect_settled_total"); n != float64(uncertain) {
+				if n := rig.Sum(t, registry, "deflect_settled_total"); n != float64(uncertain) {
 					t.Errorf("%v settled counted, want %d", n, uncertain)
 				}
 				t.Logf("sent %d, uncertain %d, settled %v, %d requests for the report",
@@ -266,10 +268,10 @@ func TestSettleEverything(t *testing.T) {
 // together.
 func TestSettleShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{ResetAfter: true})
+		api := livedeflecttest.New(keys)
+		api.SetFault(&livedeflecttest.Fault{ResetAfter: true})
 		var got settled
-		c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear; c.Breaker.Failures = 1000 })
+		c := newClient(t, api, func(c *rig.Config) { c.OnSettled = got.hear; c.Breaker.Failures = 1000 })
 		for i := range 100 {
 			k := call()
 			k.ExternalCallID = fmt.Sprint(i)
@@ -288,10 +290,10 @@ func TestSettleShares(t *testing.T) {
 
 func TestSettleIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{ResetAfter: true})
+		api := livedeflecttest.New(keys)
+		api.SetFault(&livedeflecttest.Fault{ResetAfter: true})
 		var got settled
-		c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear; c.Settle.Max = 3 })
+		c := newClient(t, api, func(c *rig.Config) { c.OnSettled = got.hear; c.Settle.Max = 3 })
 		for i := range 5 {
 			k := call()
 			k.ExternalCallID = fmt.Sprint(i)
@@ -317,12 +319,12 @@ func TestSettleIsBounded(t *testing.T) {
 // end uncertain afterwards.
 func TestSettleAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{Status: 500})
-		api.SetReportFault(&deflecttest.Fault{Hang: true})
+		api := livedeflecttest.New(keys)
+		api.SetFault(&livedeflecttest.Fault{Status: 500})
+		api.SetReportFault(&livedeflecttest.Fault{Hang: true})
 		var got settled
 		var log bytes.Buffer
-		c := newClient(t, api, func(c *deflect.Config) {
+		c := newClient(t, api, func(c *rig.Config) {
 			c.OnSettled = got.hear
 			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		})
@@ -332,7 +334,7 @@ func TestSettleAtTheEnd(t *testing.T) {
 			c.Deflect(t.Context(), k)
 		}
 		time.Sleep(16 * time.Second) // a lookup hangs
-		api.Inject(deflecttest.Fault{Status: 500, Delay: time.Second})
+		api.Inject(livedeflecttest.Fault{Status: 500, Delay: time.Second})
 		var last sync.WaitGroup
 		last.Go(func() {
 			k := call()
@@ -364,10 +366,10 @@ func TestSettleAtTheEnd(t *testing.T) {
 
 func TestSettleOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{Status: 500})
+		api := livedeflecttest.New(keys)
+		api.SetFault(&livedeflecttest.Fault{Status: 500})
 		var got settled
-		c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear; c.Settle.Disabled = true })
+		c := newClient(t, api, func(c *rig.Config) { c.OnSettled = got.hear; c.Settle.Disabled = true })
 		c.Deflect(t.Context(), call())
 		time.Sleep(time.Hour)
 		if n := len(got.heard()) + len(reportTimes(api, time.Now())); n != 0 {
@@ -379,10 +381,10 @@ func TestSettleOff(t *testing.T) {
 // TestSettleHoldsNoCall lets the report hang while calls go on.
 func TestSettleHoldsNoCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetReportFault(&deflecttest.Fault{Hang: true})
+		api := livedeflecttest.New(keys)
+		api.SetReportFault(&livedeflecttest.Fault{Hang: true})
 		c := newClient(t, api, nil)
-		api.Inject(deflecttest.Fault{ResetAfter: true})
+		api.Inject(livedeflecttest.Fault{ResetAfter: true})
 		c.Deflect(t.Context(), call())
 		time.Sleep(20 * time.Second)
 		if len(reportTimes(api, time.Now())) == 0 {
@@ -390,7 +392,7 @@ func TestSettleHoldsNoCall(t *testing.T) {
 		}
 		began := time.Now()
 		for range 10 {
-			api.Inject(deflecttest.Fault{ResetAfter: true})
+			api.Inject(livedeflecttest.Fault{ResetAfter: true})
 			if res, _ := c.Deflect(t.Context(), call()); res.Outcome != deflect.Uncertain && res.Outcome != deflect.Failed {
 				t.Errorf("outcome %s", res.Outcome)
 			}
@@ -413,14 +415,14 @@ func TestSettleTellsTextsApart(t *testing.T) {
 	}{
 		{"same number", func(k *deflect.Call) { k.Start = time.Now() }, deflect.SettledNotSent, "", nil},
 		{"another number", func(k *deflect.Call) { k.ANI = "+14043438655" }, deflect.SettledNotSent, "", nil},
-		{"same call", func(*deflect.Call) {}, deflect.SettledUnknown, "473513", deflect.ErrOtherText},
+		{"same call", func(*deflect.Call) {}, deflect.SettledUnknown, "473513", livedeflect.ErrOtherText},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := deflecttest.New(keys)
+				api := livedeflecttest.New(keys)
 				var got settled
-				c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear })
+				c := newClient(t, api, func(c *rig.Config) { c.OnSettled = got.hear })
 				k := call()
 				k.ExternalCallID = "1231"
 				if _, err := c.Deflect(t.Context(), k); err != nil {
@@ -428,7 +430,7 @@ func TestSettleTellsTextsApart(t *testing.T) {
 				}
 				time.Sleep(20 * time.Minute)
 				tt.second(&k)
-				api.Inject(deflecttest.Fault{Status: 500})
+				api.Inject(livedeflecttest.Fault{Status: 500})
 				c.Deflect(t.Context(), k)
 				time.Sleep(time.Hour)
 				all := got.heard()
@@ -459,14 +461,14 @@ func TestSettleOtherSpelling(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			k, sent := call(), time.Now()
-			api := deflecttest.New(keys)
-			report := &reporter{answer: func(_, _ time.Time, _ int) (int, string) {
+			api := livedeflecttest.New(keys)
+			report := &rig.Reporter{Answer: func(_, _ time.Time) (int, string) {
 				return 200, fmt.Sprintf(`{"success":"true","data":{"473513":[{"externalCallId":%q,"customerPhoneNumber":%q,"eventType":"sendtext","eventTime":"%d"}]}}`,
 					tt.id(k.ExternalCallID), tt.number, sent.UnixMilli())
 			}}
 			var got settled
-			c := newClient(t, nil, func(c *deflect.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
-			api.Inject(deflecttest.Fault{ResetAfter: true})
+			c := newClient(t, nil, func(c *rig.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
+			api.Inject(livedeflecttest.Fault{ResetAfter: true})
 			c.Deflect(t.Context(), k)
 			time.Sleep(time.Hour)
 			if all := got.heard(); len(all) != 1 || all[0].Result != tt.want {
@@ -499,15 +501,15 @@ func TestSettleClocksStep(t *testing.T) {
 		{name: "theirs is corrected", ahead: -2 * time.Hour, unknown: true},
 	}
 	for _, tt := range tests {
-		for filter := deflecttest.ByBegin; filter <= deflecttest.ByActivity; filter++ {
+		for filter := livedeflecttest.ByBegin; filter <= livedeflecttest.ByActivity; filter++ {
 			for _, sent := range []bool{true, false} {
 				t.Run(fmt.Sprint(tt.name, " ", filter, " ", sent), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						api := deflecttest.New(keys)
-						api.SetReport(deflecttest.Report{Filter: filter})
+						api := livedeflecttest.New(keys)
+						api.SetReport(livedeflecttest.Report{Filter: filter})
 						api.SetClock(tt.ahead)
 						var got settled
-						c := newClient(t, api, func(c *deflect.Config) { c.OnSettled = got.hear })
+						c := newClient(t, api, func(c *rig.Config) { c.OnSettled = got.hear })
 						k := call()
 						k.ExternalCallID = "before"
 						c.Deflect(t.Context(), k) // shows the API's clock
@@ -516,7 +518,7 @@ func TestSettleClocksStep(t *testing.T) {
 						k = call()
 						k.Accepted = time.Now().Add(tt.call)
 						k.Start = k.Accepted.Add(-time.Minute)
-						api.Inject(deflecttest.Fault{HangAfterProcessing: sent, Hang: !sent})
+						api.Inject(livedeflecttest.Fault{HangAfterProcessing: sent, Hang: !sent})
 						c.Deflect(t.Context(), k)
 						time.Sleep(time.Second)
 						api.SetClock(tt.later)
@@ -543,12 +545,12 @@ func TestSettleClocksStep(t *testing.T) {
 // each is told at its limit and one lookup at most.
 func TestSettleLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetReportFault(&deflecttest.Fault{Hang: true})
+		api := livedeflecttest.New(keys)
+		api.SetReportFault(&livedeflecttest.Fault{Hang: true})
 		var got settled
 		var mu sync.Mutex
 		began, told := map[string]time.Time{}, map[string]time.Duration{}
-		c := newClient(t, api, func(c *deflect.Config) {
+		c := newClient(t, api, func(c *rig.Config) {
 			c.Breaker.Failures = 1e6
 			c.OnSettled = func(v deflect.Settlement) {
 				got.hear(v)
@@ -560,7 +562,7 @@ func TestSettleLimit(t *testing.T) {
 		for i := range 100 {
 			k := call()
 			k.ExternalCallID = fmt.Sprint(i)
-			api.Inject(deflecttest.Fault{ResetAfter: true})
+			api.Inject(livedeflecttest.Fault{ResetAfter: true})
 			mu.Lock()
 			began[k.ExternalCallID] = time.Now()
 			mu.Unlock()
@@ -603,14 +605,14 @@ func TestSettleClocks(t *testing.T) {
 			skew, want := tt.skew, tt.want
 			k := call()
 			accepted := time.Now()
-			api := deflecttest.New(keys)
-			report := &reporter{answer: func(_, _ time.Time, _ int) (int, string) {
+			api := livedeflecttest.New(keys)
+			report := &rig.Reporter{Answer: func(_, _ time.Time) (int, string) {
 				return 200, fmt.Sprintf(`{"success":"true","data":{"473513":[{"externalCallId":%q,"beginTimeStamp":"%d","customerPhoneNumber":"04043438646","eventType":"sendtext","eventTime":"%d"}]}}`,
 					k.ExternalCallID, tt.begin(k.Start).UnixMilli(), accepted.Add(skew).UnixMilli())
 			}}
 			var got settled
-			c := newClient(t, nil, func(c *deflect.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
-			api.Inject(deflecttest.Fault{ResetAfter: true})
+			c := newClient(t, nil, func(c *rig.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
+			api.Inject(livedeflecttest.Fault{ResetAfter: true})
 			c.Deflect(t.Context(), k)
 			time.Sleep(time.Hour)
 			if all := got.heard(); len(all) != 1 || all[0].Result != want || (all[0].CallID == "473513") != (want == deflect.SettledSent) {
@@ -635,23 +637,23 @@ func (b byPath) RoundTrip(req *http.Request) (*http.Response, error) {
 // TestSettleEnds shows that an API that never ends an answer does not stop the
 // settling.
 func TestSettleEnds(t *testing.T) {
-	for name, report := range map[string]*reporter{
-		"hangs": {answer: func(_, _ time.Time, _ int) (int, string) { return 0, "" }},
+	for name, report := range map[string]*rig.Reporter{
+		"hangs": {Answer: func(_, _ time.Time) (int, string) { return 0, "" }},
 		"trickles": {
-			answer: func(_, _ time.Time, _ int) (int, string) { return 200, told() },
-			bend:   func(ctx context.Context, _ io.Reader) io.Reader { return trickle{ctx} },
+			Answer: func(_, _ time.Time) (int, string) { return 200, `{"success":"true","data":{}}` },
+			Bend:   func(ctx context.Context, _ io.Reader) io.Reader { return trickle{ctx} },
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			api := deflecttest.New(keys)
+			api := livedeflecttest.New(keys)
 			var got settled
-			c := newClient(t, nil, func(c *deflect.Config) {
+			c := newClient(t, nil, func(c *rig.Config) {
 				c.OnSettled, c.Transport, c.Breaker.Failures = got.hear, byPath{api, report}, 100
 			})
 			for i := range 10 { // calls that began at different times
 				k := call()
 				k.ExternalCallID, k.Start = fmt.Sprint(i), time.Now().Add(-time.Duration(i+1)*30*time.Minute)
-				api.Inject(deflecttest.Fault{ResetAfter: true})
+				api.Inject(livedeflecttest.Fault{ResetAfter: true})
 				c.Deflect(t.Context(), k)
 			}
 			time.Sleep(15 * time.Minute)
@@ -684,12 +686,12 @@ func (r trickle) Read(p []byte) (int, error) {
 // calls nor lookups, and may panic.
 func TestOnSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{ResetAfter: true})
+		api := livedeflecttest.New(keys)
+		api.SetFault(&livedeflecttest.Fault{ResetAfter: true})
 		var now, most, told int
 		var mu sync.Mutex
 		var log bytes.Buffer
-		c := newClient(t, api, func(c *deflect.Config) {
+		c := newClient(t, api, func(c *rig.Config) {
 			c.Settle.Max = 3
 			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			c.OnSettled = func(deflect.Settlement) {
@@ -733,16 +735,16 @@ func TestCloseKnows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := call()
 		k.Start = time.Now().Add(-2 * time.Hour) // two spans: the second one hangs
-		api := deflecttest.New(keys)
-		report := &reporter{answer: func(from, _ time.Time, _ int) (int, string) {
+		api := livedeflecttest.New(keys)
+		report := &rig.Reporter{Answer: func(from, _ time.Time) (int, string) {
 			if from.After(k.Start.Add(time.Hour)) {
 				return 0, ""
 			}
 			return 200, fmt.Sprintf(`{"success":"true","data":{"1":[{"externalCallId":%q,"eventType":"sendtext","eventTime":"%d"}]}}`, k.ExternalCallID, time.Now().UnixMilli())
 		}}
 		var got settled
-		c := newClient(t, nil, func(c *deflect.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
-		api.Inject(deflecttest.Fault{ResetAfter: true})
+		c := newClient(t, nil, func(c *rig.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
+		api.Inject(livedeflecttest.Fault{ResetAfter: true})
 		c.Deflect(t.Context(), k)
 		time.Sleep(20 * time.Second)
 		c.Close()
@@ -756,13 +758,13 @@ func TestCloseKnows(t *testing.T) {
 func TestSettleNameless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := call()
-		api := deflecttest.New(keys)
-		report := &reporter{answer: func(_, _ time.Time, _ int) (int, string) {
+		api := livedeflecttest.New(keys)
+		report := &rig.Reporter{Answer: func(_, _ time.Time) (int, string) {
 			return 200, fmt.Sprintf(`{"success":"true","data":{"1":[{"externalCallId":%q,"eventType":"deflresponse"},{"externalCallId":null,"eventType":"sendtext"}]}}`, k.ExternalCallID)
 		}}
 		var got settled
-		c := newClient(t, nil, func(c *deflect.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
-		api.Inject(deflecttest.Fault{ResetAfter: true})
+		c := newClient(t, nil, func(c *rig.Config) { c.OnSettled, c.Transport = got.hear, byPath{api, report} })
+		api.Inject(livedeflecttest.Fault{ResetAfter: true})
 		c.Deflect(t.Context(), k)
 		time.Sleep(time.Hour)
 		if all := got.heard(); len(all) != 1 || all[0].Result != deflect.SettledUnknown || all[0].CallID != "1" {
@@ -775,11 +777,11 @@ func TestSettleNameless(t *testing.T) {
 func TestSettleByHandLongCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(48 * time.Hour)
-		api := deflecttest.New(keys)
-		c := newClient(t, api, func(c *deflect.Config) { c.Settle.Disabled = true })
+		api := livedeflecttest.New(keys)
+		c := newClient(t, api, func(c *rig.Config) { c.Settle.Disabled = true })
 		k := call()
 		k.Start = time.Now().Add(-5 * time.Hour)
-		api.Inject(deflecttest.Fault{ResetAfter: true})
+		api.Inject(livedeflecttest.Fault{ResetAfter: true})
 		at := time.Now()
 		c.Deflect(t.Context(), k)
 		time.Sleep(time.Hour)
@@ -791,11 +793,11 @@ func TestSettleByHandLongCall(t *testing.T) {
 
 func TestSettleByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		c := newClient(t, api, func(c *deflect.Config) { c.Settle.Disabled = true })
+		api := livedeflecttest.New(keys)
+		c := newClient(t, api, func(c *rig.Config) { c.Settle.Disabled = true })
 		at := time.Now()
 		k := call()
-		api.Inject(deflecttest.Fault{ResetAfter: true})
+		api.Inject(livedeflecttest.Fault{ResetAfter: true})
 		c.Deflect(t.Context(), k)
 		time.Sleep(time.Minute)
 		v := c.Settle(t.Context(), k.ExternalCallID, at)

@@ -2,14 +2,13 @@ package deflect
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/period"
 )
 
 // settler settles doubts, one lookup at a time. Its goroutine lives while there
@@ -42,19 +41,27 @@ func newSettler(c *Client) *settler {
 }
 
 // add takes an uncertain deflection. It does not wait.
-func (s *settler) add(call checked, began time.Time) {
-	cfg := s.client.setup.Load().Settle
+func (s *settler) add(text *Text, began time.Time) {
+	setup := s.client.setup.Load()
+	cfg := setup.Settle
 	if cfg.Disabled {
+		return
+	}
+	unknown := func(err error) {
+		s.settled(Settlement{ExternalCallID: text.Call.ExternalCallID, Result: SettledUnknown, Err: err})
+	}
+	teller, ok := setup.Backend.(Teller)
+	if !ok {
+		unknown(errCannotTell)
 		return
 	}
 	now := time.Now()
 	d := &doubt{
-		externalID: call.call.ExternalCallID, number: spellingsOf(call.customer), begin: call.call.Start, accepted: call.call.Accepted,
-		began: began, since: now, next: now.Add(cfg.After), wait: cfg.After,
+		Doubt: teller.Doubt(text, began), externalID: text.Call.ExternalCallID,
+		since: now, next: now.Add(cfg.After), wait: cfg.After,
 	}
-	d.learn(s.client.clock.last.Load())
 	if err := s.enqueue(d, cfg.Max); err != nil {
-		s.settled(Settlement{ExternalCallID: d.externalID, Result: SettledUnknown, Err: err})
+		unknown(err)
 	}
 }
 
@@ -107,7 +114,7 @@ func (s *settler) due(now time.Time) (due []*doubt, next time.Time, more bool) {
 		if !d.next.After(now) {
 			due = append(due, d)
 		}
-		next = earlier(next, d.next)
+		next = period.Earlier(next, d.next)
 	}
 	if len(s.open) == 0 || s.ctx.Err() != nil {
 		s.busy = false // together with the decision, or a new one would be forgotten
@@ -115,7 +122,7 @@ func (s *settler) due(now time.Time) (due []*doubt, next time.Time, more bool) {
 		return nil, next, false
 	}
 	if now.Before(s.pause) {
-		return nil, later(next, s.pause), true
+		return nil, period.Later(next, s.pause), true
 	}
 	if len(due) > 0 {
 		// What becomes due until then is served by one request.
@@ -129,16 +136,16 @@ func (s *settler) try(due []*doubt) {
 	asked := time.Now()
 	ctx, cancel := context.WithTimeoutCause(s.ctx, lookupWithin, errLongLookup)
 	defer cancel()
-	outage := s.lookUp(ctx, due, func() (spans []period) {
-		for _, d := range due {
-			spans = append(spans, d.spans(asked)...)
-		}
-		return spans
-	})
+	doubts := make([]Doubt, len(due))
+	for i, d := range due {
+		doubts[i] = d.Doubt
+	}
+	setup := s.client.setup.Load()
+	outage := setup.Backend.(Teller).LookUp(ctx, doubts)
 	if s.ctx.Err() != nil {
 		return // close settles the rest
 	}
-	limit, ended := s.client.setup.Load().Settle.Limit, time.Now()
+	limit, ended := setup.Settle.Limit, time.Now()
 	over := func(d *doubt, now time.Time) bool { return now.Sub(d.since) >= limit }
 	var done []Settlement
 	looked := make(map[*doubt]bool, len(due))
@@ -148,7 +155,7 @@ func (s *settler) try(due []*doubt) {
 	s.mu.Lock()
 	s.open = slices.DeleteFunc(s.open, func(d *doubt) bool {
 		if looked[d] {
-			v := d.verdict(asked, limit)
+			v := d.settlement(d.Told(), asked, limit)
 			v.Took = ended.Sub(d.since)
 			// Another lookup of a report that cannot be had would be as long, and in vain.
 			if v.Result == SettledSent || over(d, asked) || over(d, ended) && outage != nil {
@@ -163,8 +170,9 @@ func (s *settler) try(due []*doubt) {
 			return false
 		}
 		if over(d, ended) && outage != nil {
-			d.gap = outage
-			done = append(done, d.verdict(ended, limit))
+			told := d.Told()
+			told.Err = outage
+			done = append(done, d.settlement(told, ended, limit))
 			return true
 		}
 		return false
@@ -174,65 +182,6 @@ func (s *settler) try(due []*doubt) {
 	for _, v := range done {
 		s.settled(v)
 	}
-}
-
-// lookUp reads the report and notes what it shows of the doubts. What is read may
-// tell by the API's clock that more has to be. The error is why a part of the report
-// could not be had.
-func (s *settler) lookUp(ctx context.Context, doubts []*doubt, spans func() []period) (outage error) {
-	byID := map[string][]*doubt{}
-	for _, d := range doubts {
-		d.lookups++
-		d.gap, d.other = nil, false
-		byID[sameID(d.externalID)] = append(byID[sameID(d.externalID)], d)
-	}
-	var heard *reading
-	listen := func() {
-		if r := s.client.clock.last.Load(); r != heard {
-			heard = r
-			for _, d := range doubts {
-				d.learn(r)
-			}
-		}
-	}
-	var gap error
-	var read []period
-	for todo := merge(spans()); len(todo) > 0 && outage == nil; {
-		for _, span := range todo {
-			for e, err := range s.client.Report(ctx, ReportQuery{From: span.from, To: span.to}) {
-				listen()
-				var malformed *EventError
-				switch {
-				case errors.As(err, &malformed):
-					gap = fmt.Errorf("%w: %w", errIncomplete, err)
-				case err != nil:
-					gap, outage = err, err
-				case e.ExternalCallID == "" && e.Type == EventSendText:
-					gap = errNameless
-				default:
-					for _, d := range byID[sameID(e.ExternalCallID)] {
-						d.see(e)
-					}
-				}
-			}
-			var lost *ReportError
-			if errors.As(gap, &lost) && (reportEnds[lost.Reason].again || lost.hopeless()) {
-				break // the other spans would only cost as much time
-			}
-		}
-		listen()
-		read = merge(append(read, todo...))
-		todo = without(merge(spans()), read)
-	}
-	for _, d := range doubts {
-		switch {
-		case gap != nil:
-			d.gap = gap
-		case len(d.moments) > maxMoments:
-			d.gap = errClocks
-		}
-	}
-	return outage
 }
 
 // settled counts and logs, and lets OnSettled hear of it.
@@ -315,8 +264,9 @@ func (s *settler) end() {
 	s.mu.Unlock()
 	now := time.Now()
 	for _, d := range open {
-		v := d.verdict(now, s.client.setup.Load().Settle.Limit)
-		if !d.shown {
+		told := d.Told()
+		v := d.settlement(told, now, s.client.setup.Load().Settle.Limit)
+		if !told.Sent {
 			v.Result, v.Err = SettledUnknown, ErrClosed
 		}
 		s.settled(v)

@@ -1,26 +1,18 @@
 package deflect
 
-import (
-	"errors"
-	"net/http"
-)
+import "errors"
 
 // setup is what a Client works by, until [Client.Reload] replaces it. It does not
 // change.
 type setup struct {
 	Config
-	root    string // URL of the API without a trailing slash
-	rt      http.RoundTripper
 	breaker breaker
-	clock   *apiClock
 }
 
 // newSetup makes a setup of a valid Config with its defaults. A breaker whose
 // settings stay the same goes on with what it knows.
 func (c *Client) newSetup(cfg Config) *setup {
-	s := &setup{Config: cfg, clock: &c.clock}
-	s.root, _, _ = cfg.endpoint()
-	s.rt = cfg.Auth.Transport(handoff{cfg.Transport})
+	s := &setup{Config: cfg}
 	if old := c.setup.Load(); old != nil && old.Breaker == cfg.Breaker {
 		s.breaker = old.breaker
 	} else {
@@ -29,17 +21,16 @@ func (c *Client) newSetup(cfg Config) *setup {
 	return s
 }
 
-// Reload goes on with another configuration: keys, deadline, breaker, report,
-// settling and NumberCheck. What the Client knows stays: cooldowns, uncertain deflections, metrics,
+// Reload goes on with another configuration: deadline, breaker, settling and
+// NumberCheck. What the Client knows stays: cooldowns, uncertain deflections, metrics,
 // and the state of a breaker whose settings are the same; another breaker begins
-// closed. What is in progress ends as it began. Transport, MaxRequests,
+// closed. What is in progress ends as it began. Backend, MaxRequests,
 // Logger, OnSettled, Registerer and Cooldowns stay as they were given to [New].
 //
 // The error lists every problem, see [Config.Validate]; the Client then goes on as
-// before. SiteID, Domain and BaseURL cannot change, because what is uncertain belongs to the
-// account; nor can DefaultRegion and MaxTextLength, by which a call in progress was offered its
-// text (in another region its number could be a stranger's); nor can polling of the
-// report be switched on or off. A smaller MaxCooldowns takes effect at once: the
+// before. DefaultRegion and MaxTextLength cannot change, by which a call in progress was
+// offered its text (in another region its number could be a stranger's). A smaller
+// MaxCooldowns takes effect at once: the
 // cooldowns that have the least time left end early, also those of texts that are just being
 // sent. Of an embedder's own Cooldowns nothing is changed.
 func (c *Client) Reload(cfg Config) error {
@@ -49,7 +40,7 @@ func (c *Client) Reload(cfg Config) error {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
 	old := c.setup.Load()
-	cfg.Transport, cfg.Logger, cfg.OnSettled = old.Transport, old.Logger, old.OnSettled
+	cfg.Backend, cfg.Logger, cfg.OnSettled = old.Backend, old.Logger, old.OnSettled
 	cfg.Registerer, cfg.Cooldowns = old.Registerer, old.Cooldowns
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -59,12 +50,6 @@ func (c *Client) Reload(cfg Config) error {
 		return err
 	}
 	c.setup.Store(c.newSetup(cfg))
-	if c.live != nil {
-		select {
-		case c.live.changed <- struct{}{}:
-		default:
-		}
-	}
 	if own, ok := c.cooldowns.(*memoryCooldowns); ok {
 		own.setMax(cfg.MaxCooldowns)
 	}
@@ -75,26 +60,12 @@ func (c *Client) Reload(cfg Config) error {
 // going on with c, each a [*ConfigError], joined; nil when there is none.
 func (c Config) Follows(old Config) error {
 	c, old = c.withDefaults(), old.withDefaults()
-	root, _, _ := c.endpoint()
-	oldRoot, _, _ := old.endpoint()
-	endpoint := "Domain"
-	if c.BaseURL != "" {
-		endpoint = "BaseURL"
-	}
 	var errs []error
-	for _, s := range []struct {
-		field   string
-		changed bool
-	}{
-		{"SiteID", c.SiteID != old.SiteID},
-		{endpoint, root != oldRoot},
-		{"DefaultRegion", c.DefaultRegion != old.DefaultRegion},
-		{"MaxTextLength", c.MaxTextLength != old.MaxTextLength},
-		{"Report.Every", (c.Report.Every > 0) != (old.Report.Every > 0)},
-	} {
-		if s.changed {
-			errs = append(errs, &ConfigError{Field: s.field, Err: errRestart})
-		}
+	if c.DefaultRegion != old.DefaultRegion {
+		errs = append(errs, &ConfigError{Field: "DefaultRegion", Err: ErrRestart})
+	}
+	if c.MaxTextLength != old.MaxTextLength {
+		errs = append(errs, &ConfigError{Field: "MaxTextLength", Err: ErrRestart})
 	}
 	return errors.Join(errs...)
 }

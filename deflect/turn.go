@@ -22,16 +22,16 @@ var errNoTurn = errors.New("as many requests as allowed are under way (Config.Ma
 
 // take waits for a turn, which done ends. That there was none in time is our own lack,
 // and no sign of the API's health.
-func (t requestTurns) take(ctx context.Context) (done func(), no verdict, ok bool) {
+func (t requestTurns) take(ctx context.Context) (done func(), no Attempt, ok bool) {
 	if t == nil {
-		return func() {}, verdict{}, true
+		return func() {}, Attempt{}, true
 	}
 	select {
 	case t <- struct{}{}:
-		return func() { <-t }, verdict{}, true
+		return func() { <-t }, Attempt{}, true
 	default:
 	}
-	no = verdict{outcome: Failed, reason: ReasonInternal, retryAfter: -1, err: errNoTurn}
+	no = failed(ReasonInternal, errNoTurn)
 	select {
 	case t <- struct{}{}:
 		// What is left of the time could hardly end in anything but doubt.
@@ -39,12 +39,12 @@ func (t requestTurns) take(ctx context.Context) (done func(), no verdict, ok boo
 			<-t
 			return nil, no, false
 		}
-		return func() { <-t }, verdict{}, true
+		return func() { <-t }, Attempt{}, true
 	case <-ctx.Done():
 		if waiting(ctx) == ReasonCanceled {
-			no.reason, no.err = ReasonCanceled, nil
+			no.Reason, no.Err = ReasonCanceled, nil
 		}
-		no.err = cutoff.Error(ctx, cutoff.InTurn, no.err)
+		no.Err = cutoff.Error(ctx, cutoff.InTurn, no.Err)
 		return nil, no, false
 	}
 }

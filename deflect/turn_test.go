@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // More callers than requests that may be under way take turns, within their deadlines, and
 // nobody dials beyond that.
 func TestMaxRequests(t *testing.T) {
 	const most, callers = 3, 60
-	api := deflecttest.New(keys)
-	api.SetFault(&deflecttest.Fault{Delay: 5 * time.Millisecond})
+	api := livedeflecttest.New(keys)
+	api.SetFault(&livedeflecttest.Fault{Delay: 5 * time.Millisecond})
 	var mu sync.Mutex
 	open, highest := 0, 0
 	server := httptest.NewUnstartedServer(api)
@@ -35,7 +36,7 @@ func TestMaxRequests(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	client := newClient(t, nil, func(c *deflect.Config) {
+	client := newClient(t, nil, func(c *rig.Config) {
 		c.Domain, c.BaseURL, c.Transport, c.MaxRequests, c.LiveDeadline = "", server.URL, nil, most, 30*time.Second
 	})
 	var all sync.WaitGroup
@@ -56,9 +57,9 @@ func TestMaxRequests(t *testing.T) {
 // longer when the callers have gone.
 func TestNoTurnIsNotTheAPIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(keys)
-		api.SetFault(&deflecttest.Fault{Delay: 700 * time.Millisecond})
-		client := newClient(t, api, func(c *deflect.Config) { c.MaxRequests, c.LiveDeadline = 1, time.Second })
+		api := livedeflecttest.New(keys)
+		api.SetFault(&livedeflecttest.Fault{Delay: 700 * time.Millisecond})
+		client := newClient(t, api, func(c *rig.Config) { c.MaxRequests, c.LiveDeadline = 1, time.Second })
 		var all sync.WaitGroup
 		results := make(chan deflect.Result, 100)
 		for range 100 {

@@ -1,19 +1,14 @@
 package deflect
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/period"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
-	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
 // Limits of what a call may hold, beside Config.MaxTextLength. The vendor
@@ -21,29 +16,19 @@ import (
 const (
 	maxDigits     = 64
 	maxFieldRunes = 255
-	maxInfoBytes  = 16 << 10
-	maxInfoDepth  = 32
 )
 
-// checked is a call that passed validation.
-type checked struct {
-	call     Call
-	customer phone.Parsed
-	dialed   phone.Parsed
-	info     []byte // JSON
-}
-
 // validate returns every problem of a call at once.
-func (s *setup) validate(call Call, now time.Time) (checked, problems) {
+func (s *setup) validate(call Call, now time.Time) (*Text, problems) {
 	v := validator{}
-	out := checked{call: call}
+	t := &Text{Call: call}
 
 	customer, field := call.customer()
-	out.customer = v.customer(field, customer, s)
-	out.dialed = v.number("DNIS", call.DNIS, s)
+	t.Customer = v.customer(field, customer, s)
+	t.Dialed = v.number("DNIS", call.DNIS, s)
 	v.digits("Digits", call.Digits)
 
-	out.call.Start, out.call.Accepted = v.times(call.Start, call.Accepted, now)
+	t.Call.Start, t.Call.Accepted = v.times(call.Start, call.Accepted, now)
 
 	v.required("ExternalCallID", call.ExternalCallID)
 	v.required("Skill", call.Skill)
@@ -60,8 +45,7 @@ func (s *setup) validate(call Call, now time.Time) (checked, problems) {
 		}
 		v.add(missing, CodeHalfPair, "is missing: customer id and descriptor go together")
 	}
-	out.info = v.info(call.CallerInfo)
-	return out, v.problems
+	return t, append(v.problems, s.Backend.Read(t)...)
 }
 
 type validator struct{ problems problems }
@@ -85,8 +69,8 @@ func (v *validator) times(start, accepted, now time.Time) (time.Time, time.Time)
 	case good && start.Sub(accepted) > clockSlack:
 		v.add("Accepted", CodeTimeOrder, "is before Start: times run backwards")
 	}
-	accepted = earlier(accepted.Round(0), now.Round(0))
-	return earlier(start.Round(0), accepted), accepted
+	accepted = period.Earlier(accepted.Round(0), now.Round(0))
+	return period.Earlier(start.Round(0), accepted), accepted
 }
 
 // oldestCall is how long ago a call may have begun: a time of long ago is that of a clock
@@ -141,7 +125,7 @@ func (v *validator) customer(field string, n phone.Number, s *setup) phone.Parse
 
 // read reads a number as it is dialled in the default region.
 func (s *setup) read(n phone.Number) (phone.Parsed, bool) {
-	return numberplan.Parse(n, s.DefaultRegion)
+	return s.Backend.ReadNumber(n, s.DefaultRegion)
 }
 
 // usable reports whether a number is somebody's, as far as anybody can tell.
@@ -191,51 +175,6 @@ func (v *validator) text(field, s string, limit int, allowed string) {
 	if n := utf8.RuneCountInString(s); n > limit {
 		v.add(field, CodeTooLong, "has %d characters; at most %d", n, limit)
 	}
-}
-
-// info encodes the caller info, as it is sent. Texts in it may hold line breaks and tabs.
-func (v *validator) info(info map[string]any) []byte {
-	if len(info) == 0 {
-		return nil
-	}
-	if b, ok := flatInfo(info); ok {
-		return b
-	}
-	b, err := encodeInfo(info)
-	switch {
-	case err == nil:
-		return b
-	case errors.Is(err, errInfoLarge):
-		v.add("CallerInfo", CodeTooLong, "is more than %d bytes as JSON", maxInfoBytes)
-	case errors.Is(err, errInfoText):
-		v.add("CallerInfo", CodeCharacters, "%s", errInfoText)
-	case errors.Is(err, errInfoDeep):
-		v.add("CallerInfo", CodeNotJSON, "%s", errInfoDeep)
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		v.add("CallerInfo", CodeNotJSON, "has a name twice in one object, and readers differ in which of the two counts")
-	default:
-		// The error may quote the value.
-		for _, value := range info {
-			if _, err := encodeInfo(value); err != nil {
-				v.add("CallerInfo", CodeNotJSON, "cannot be encoded as JSON: a value of type %T in it", value)
-				return nil
-			}
-		}
-		v.add("CallerInfo", CodeNotJSON, "cannot be encoded as JSON")
-	}
-	return nil
-}
-
-// marshal encodes without the HTML escapes of json.Marshal: what is sent is
-// what a dry run shows.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
 // reason is the number reason of a problem with the customer's number.

@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // Whoever is refused gets no offer, and may release it all the same.
 func TestNilOffer(t *testing.T) {
-	client := newClient(t, deflecttest.New(keys), nil)
+	client := newClient(t, livedeflecttest.New(keys), nil)
 	refused := call()
 	refused.ANI = "anonymous"
 	offer, err := client.Offer(t.Context(), refused)
@@ -34,7 +36,7 @@ func TestZeroPolicy(t *testing.T) {
 	for name, zero := range map[string]*deflect.Policy{"literal": {}, "new": new(deflect.Policy)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client := newClient(t, deflecttest.New(keys), nil)
+				client := newClient(t, livedeflecttest.New(keys), nil)
 				with := func(p *deflect.Policy) deflect.Call { c := call(); c.Policy = p; return c }
 				for _, v := range client.Explain(t.Context(), with(zero), time.Now()) {
 					if v.Answer == deflect.Refuse {
@@ -86,19 +88,11 @@ func TestZeroClient(t *testing.T) {
 			offer, err := c.Offer(ctx, call())
 			offer.Release()
 			errs["Offer"], errs["Check"], errs["Reload"] = err, c.Check(ctx, call()), c.Reload(deflect.Config{})
-			_, _, errs["Preview"] = c.Preview(call())
+			_, errs["Preview"] = c.Preview(ctx, call())
 			v := c.Settle(ctx, "1", time.Now())
 			errs["Settle"] = v.Err
 			if v.Result != deflect.SettledUnknown {
 				t.Errorf("settled %+v", v)
-			}
-			n := 0
-			for _, err := range c.Report(ctx, deflect.ReportQuery{From: time.Now().Add(-time.Hour), To: time.Now()}) {
-				n++
-				errs["Report"] = err
-			}
-			if n != 1 {
-				t.Errorf("%d entries of a report", n)
 			}
 			for what, err := range errs {
 				if !errors.Is(err, deflect.ErrInternal) || deflect.ReasonOf(err) != deflect.ReasonInternal {
@@ -108,7 +102,6 @@ func TestZeroClient(t *testing.T) {
 			if v := c.Explain(ctx, call(), time.Now()); len(v) != 1 || v[0].Answer != deflect.Refuse {
 				t.Errorf("Explain = %+v", v)
 			}
-			c.PollReport(ctx)
 			c.CountOutcome(deflect.Sent, deflect.ReasonOK)
 			if c.DefaultRegion() != "" {
 				t.Error("it has a region")
@@ -118,15 +111,58 @@ func TestZeroClient(t *testing.T) {
 	}
 }
 
-// Zero values of everything else with methods do not panic.
+// An API that New did not make sends nothing, and says so, with a Client of it too.
+func TestZeroAPI(t *testing.T) {
+	for name, api := range map[string]*livedeflect.Client{"nil": nil, "zero": {}} {
+		t.Run(name, func(t *testing.T) {
+			client := must(deflect.New(deflect.Config{Backend: api}))
+			defer client.Close()
+			errs := map[string]error{"Reload": api.Reload(livedeflect.Config{})}
+			res, err := client.Deflect(t.Context(), call())
+			errs["Deflect"] = err
+			if res.Outcome != deflect.Failed || !deflect.NotSent(err) {
+				t.Errorf("Deflect = %+v, %v", res, err)
+			}
+			n := 0
+			for _, err := range api.Report(t.Context(), livedeflect.ReportQuery{From: time.Now().Add(-time.Hour), To: time.Now()}) {
+				n++
+				errs["Report"] = err
+			}
+			if n != 1 {
+				t.Errorf("%d entries of a report", n)
+			}
+			v := client.Settle(t.Context(), "1", time.Now())
+			errs["Settle"] = v.Err
+			if v.Result != deflect.SettledUnknown {
+				t.Errorf("settled %+v", v)
+			}
+			for what, err := range errs {
+				if !errors.Is(err, deflect.ErrInternal) || deflect.ReasonOf(err) != deflect.ReasonInternal {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if text := must(client.Preview(t.Context(), call())); text.Call.Skill != "sales" {
+				t.Errorf("Preview = %+v", text)
+			} else if url, body := api.Preview(text); url != "" || body != nil {
+				t.Errorf("Preview = %q, %q", url, body)
+			}
+			if now := time.Now(); !api.Now(now).Equal(now) {
+				t.Error("it knows another time")
+			}
+			api.Close()
+		})
+	}
+}
+
+// Zero values of everything else with methods do not panic, and let nobody through.
 func TestZeroValues(t *testing.T) {
-	client := newClient(t, deflecttest.New(keys), nil)
+	client := newClient(t, livedeflecttest.New(keys), nil)
 	if _, err := client.Deflect(t.Context(), deflect.Call{}); !errors.Is(err, deflect.ErrInvalidCall) {
 		t.Errorf("the zero Call: %v", err)
 	}
 	for _, v := range []any{
-		deflect.Call{}, deflect.Event{}, deflect.Journey{}, deflect.Secret{}, phone.Number(""), deflect.Hours{}, deflect.Verdict{},
-		&deflect.Error{}, &deflect.ReportError{}, &deflect.EventError{}, &deflect.ConfigError{}, &deflect.ValidationError{}, &deflect.APIError{},
+		deflect.Call{}, livedeflect.Event{}, funnel.Journey{}, deflect.Secret{}, phone.Number(""), deflect.Hours{}, deflect.Verdict{},
+		&deflect.Error{}, &livedeflect.ReportError{}, &livedeflect.EventError{}, &deflect.ConfigError{}, &deflect.ValidationError{}, &livedeflect.APIError{},
 	} {
 		if s := fmt.Sprintf("%v %#v", v, v); s == "" || strings.Contains(s, "PANIC") {
 			t.Errorf("%T prints as %s", v, s)

@@ -12,7 +12,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // talk is a profile that asks everything there is to ask.
@@ -36,7 +36,7 @@ func TestDialogues(t *testing.T) {
 		name      string
 		change    func(*freeswitch.Profile)
 		call      func(*fst.Call)
-		fault     deflecttest.Fault
+		fault     livedeflecttest.Fault
 		script    []fst.Action
 		outcome   deflect.Outcome
 		reason    deflect.Reason
@@ -77,9 +77,9 @@ func TestDialogues(t *testing.T) {
 		{name: "confirm: the question cannot be played", call: func(c *fst.Call) { c.Missing = []string{"confirm"} }, script: []fst.Action{accept()},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, confirmed: "false", answer: "silence", number: "14043438646",
 			played: []string{"offer", "sent", "confirm"}},
-		{name: "confirm: nothing to ask after a failure", fault: deflecttest.Fault{Status: 400, Body: `{"success":"false"}`}, script: []fst.Action{accept()},
+		{name: "confirm: nothing to ask after a failure", fault: livedeflecttest.Fault{Status: 400, Body: `{"success":"false"}`}, script: []fst.Action{accept()},
 			outcome: deflect.Failed, reason: deflect.ReasonRejected, played: []string{"offer", "failed"}},
-		{name: "confirm: nor after a doubt", fault: deflecttest.Fault{Status: 500}, script: []fst.Action{accept()},
+		{name: "confirm: nor after a doubt", fault: livedeflecttest.Fault{Status: 500}, script: []fst.Action{accept()},
 			outcome: deflect.Uncertain, reason: deflect.ReasonServerError, played: []string{"offer", "uncertain"}, number: "?"},
 		{name: "confirm: off", change: func(p *freeswitch.Profile) { p.Confirm = false }, script: []fst.Action{accept()},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, number: "14043438646", played: []string{"offer", "sent"}},
@@ -211,12 +211,12 @@ func TestDialogues(t *testing.T) {
 		// Hang-ups in the other prompts.
 		{name: "hangs up in the offer", script: []fst.Action{fst.HangUp().After(time.Second)},
 			outcome: deflect.Abandoned, reason: deflect.ReasonHangup, played: []string{"offer"}},
-		{name: "hangs up when nobody knows", fault: deflecttest.Fault{Status: 500}, script: []fst.Action{accept(), fst.HangUp().SincePrompt(2, time.Second)},
+		{name: "hangs up when nobody knows", fault: livedeflecttest.Fault{Status: 500}, script: []fst.Action{accept(), fst.HangUp().SincePrompt(2, time.Second)},
 			outcome: deflect.Uncertain, reason: deflect.ReasonServerError, number: "?", played: []string{"offer", "uncertain"}},
-		{name: "hangs up when asked to wait", change: func(p *freeswitch.Profile) { p.Prompts.Wait = "wait" }, fault: deflecttest.Fault{Delay: 3 * time.Second},
+		{name: "hangs up when asked to wait", change: func(p *freeswitch.Profile) { p.Prompts.Wait = "wait" }, fault: livedeflecttest.Fault{Delay: 3 * time.Second},
 			script:  []fst.Action{accept(), fst.HangUp().SincePrompt(2, time.Second)},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, answer: "hangup", number: "14043438646", played: []string{"offer", "wait"}},
-		{name: "hangs up when it failed", fault: deflecttest.Fault{Status: 400, Body: `{"success":"false"}`}, script: []fst.Action{accept(), fst.HangUp().SincePrompt(2, time.Second)},
+		{name: "hangs up when it failed", fault: livedeflecttest.Fault{Status: 400, Body: `{"success":"false"}`}, script: []fst.Action{accept(), fst.HangUp().SincePrompt(2, time.Second)},
 			outcome: deflect.Failed, reason: deflect.ReasonRejected, played: []string{"offer", "failed"}},
 	}
 	for _, tt := range tests {
@@ -229,7 +229,7 @@ func TestDialogues(t *testing.T) {
 				c.Profiles = []freeswitch.Profile{p}
 			}
 			inBubble(t, change, func(t *testing.T, r *rig) {
-				if tt.fault != (deflecttest.Fault{}) {
+				if tt.fault != (livedeflecttest.Fault{}) {
 					r.api.Inject(tt.fault)
 				}
 				c := caller(tt.script...)
@@ -543,7 +543,7 @@ func TestMenuWhileTheBreakerIsOpen(t *testing.T) {
 		d.Breaker.Failures, c.Profiles = 1, []freeswitch.Profile{talk()}
 	}
 	inBubble(t, change, func(t *testing.T, r *rig) {
-		r.api.Inject(deflecttest.Fault{Status: 500})
+		r.api.Inject(livedeflecttest.Fault{Status: 500})
 		r.run(caller(accept()))
 		c := caller()
 		hidden(&c)

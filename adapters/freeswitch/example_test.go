@@ -8,18 +8,24 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // A server with both doubles: no FreeSWITCH, no account, no text.
 func Example() {
-	keys := deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"}
-	client, err := deflect.New(deflect.Config{
+	keys := livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"}
+	api, err := livedeflect.New(livedeflect.Config{
 		SiteID:    "38856538",
 		Domain:    "va",
-		Auth:      deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
-		Transport: deflecttest.New(keys), // leave out for the real API
+		Auth:      livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+		Transport: livedeflecttest.New(keys), // leave out for the real API
 	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := deflect.New(deflect.Config{Backend: api})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -20,7 +20,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // glueConn is a connection of a call that does as the library does, in a bubble: one
@@ -314,12 +314,12 @@ func TestHandleEventSocket(t *testing.T) {
 	prompts := map[string]time.Duration{"offer.wav": 300 * time.Millisecond, "sent.wav": 20 * time.Millisecond, "failed.wav": 20 * time.Millisecond}
 	for _, tt := range []struct {
 		name, outcome string
-		fault         deflecttest.Fault
+		fault         livedeflecttest.Fault
 		script        []fst.Action
 	}{
-		{"sent", "sent", deflecttest.Fault{}, []fst.Action{fst.Press("1").After(50 * time.Millisecond)}},
-		{"refused", "failed", deflecttest.Fault{Status: 400}, []fst.Action{fst.Press("1").After(50 * time.Millisecond)}},
-		{"declined", "declined", deflecttest.Fault{}, []fst.Action{fst.Press("2").After(50 * time.Millisecond)}},
+		{"sent", "sent", livedeflecttest.Fault{}, []fst.Action{fst.Press("1").After(50 * time.Millisecond)}},
+		{"refused", "failed", livedeflecttest.Fault{Status: 400}, []fst.Action{fst.Press("1").After(50 * time.Millisecond)}},
+		{"declined", "declined", livedeflecttest.Fault{}, []fst.Action{fst.Press("2").After(50 * time.Millisecond)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.fault.Status != 0 {

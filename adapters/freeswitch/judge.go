@@ -22,8 +22,9 @@ func (s *session) judge() {
 	}
 	j.offer, j.err = s.setup.Client.Offer(s.stop, s.ch.call)
 	if j.err == nil && textErr != nil {
-		j.offer.Release()
-		j.offer, j.no = nil, endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr)
+		j.no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr)
+		j.offer.End(j.no.Outcome, j.no.Reason)
+		j.offer, s.counted = nil, true
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // A session needs nothing of a phone system but the words and events of a line: another
@@ -39,7 +39,7 @@ func TestAnotherKindOfLine(t *testing.T) {
 				if tt.hangs {
 					answers = time.Hour
 				}
-				r.api.SetFault(&deflecttest.Fault{Delay: answers})
+				r.api.SetFault(&livedeflecttest.Fault{Delay: answers})
 				l := tt.line
 				l.Caller, l.Dialed = "+14043438646", "+18005550100"
 				start := time.Now()

@@ -17,7 +17,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 const (
@@ -119,7 +119,7 @@ func TestRefusedConnect(t *testing.T) {
 // effect: it is said again while the request runs.
 func TestBreakIsRepeated(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
-		r.api.SetFault(&deflecttest.Fault{Delay: 3500 * time.Millisecond})
+		r.api.SetFault(&livedeflecttest.Fault{Delay: 3500 * time.Millisecond})
 		start, breaks, ended := time.Now(), 0, time.Duration(0)
 		r.peer(func(cmd string) string {
 			switch {
@@ -271,7 +271,7 @@ func TestAnsweredWithoutAPrompt(t *testing.T) {
 		dc.Breaker.Failures = 1
 		c.Profiles[0].Prompts.Failed = freeswitch.None
 	}, func(t *testing.T, r *rig) {
-		r.api.SetFault(&deflecttest.Fault{Status: 503})
+		r.api.SetFault(&livedeflecttest.Fault{Status: 503})
 		r.run(caller(fst.Press("1").After(time.Second)))
 		call := caller()
 		call.Vars = map[string]string{"deflect_mode": "accepted"}
@@ -288,7 +288,7 @@ func (panicking) RoundTrip(*http.Request) (*http.Response, error) { panic("defec
 
 // A defect in what an embedder brings: the call survives, with an outcome.
 func TestPanicInTheRequest(t *testing.T) {
-	inBubble(t, func(dc *deflect.Config, _ *freeswitch.Config) { dc.Transport = panicking{} }, func(t *testing.T, r *rig) {
+	inBubble(t, func(dc *deflect.Config, _ *freeswitch.Config) { dc.Backend = backend(t, panicking{}) }, func(t *testing.T, r *rig) {
 		res := r.run(caller(fst.Press("1").After(time.Second)))
 		r.wantOutcome(res, deflect.Uncertain, deflect.ReasonInternal)
 	})

@@ -17,7 +17,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // wantUp checks which switches are connected, by both ways to know.
@@ -118,7 +118,7 @@ func TestWatchLearns(t *testing.T) {
 // were answered, or are somewhere else by now.
 func TestWatchAfterARestart(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
-		r.api.Inject(deflecttest.Fault{Status: 400})
+		r.api.Inject(livedeflecttest.Fault{Status: 400})
 		answered := r.queued("fs1", func(c *fst.Call) { c.UUID = "answered" })
 		answered.Press("1")
 		settled()
@@ -156,7 +156,7 @@ func TestWatchAfterARestart(t *testing.T) {
 // on, and the variables and the transfer follow when the switch is back.
 func TestWatchBreaksDuringTheRequest(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
-		r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second})
+		r.api.SetFault(&livedeflecttest.Fault{Delay: 2 * time.Second})
 		w := r.queued("fs1")
 		w.Press("1")
 		time.Sleep(time.Second)
@@ -311,7 +311,7 @@ func TestWatchStops(t *testing.T) {
 	for _, cut := range []bool{false, true} {
 		t.Run(fmt.Sprintf("cut %t", cut), func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
-				r.api.SetFault(&deflecttest.Fault{Delay: 3 * time.Second})
+				r.api.SetFault(&livedeflecttest.Fault{Delay: 3 * time.Second})
 				w, late := r.queued("fs1"), r.queued("fs1", func(c *fst.Call) { c.UUID = "late" })
 				w.Press("1")
 				time.Sleep(time.Second)

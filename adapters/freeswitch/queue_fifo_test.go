@@ -8,7 +8,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // An agent of mod_fifo answers at some moment of the dialogue. The two talk at once, the
@@ -27,7 +27,7 @@ func TestWatchFifoAgentIsFreed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].Confirm = true }, func(t *testing.T, r *watchRig) {
-				r.api.SetFault(&deflecttest.Fault{Delay: time.Second})
+				r.api.SetFault(&livedeflecttest.Fault{Delay: time.Second})
 				w := r.queued("fs1", inFifo)
 				w.Press("1")
 				if name == "the caller has just answered" {

@@ -11,7 +11,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // The link breaks at some moment between the key and the transfer, and is back at once or
@@ -21,7 +21,7 @@ func TestWatchBreaksBeforeTheTransfer(t *testing.T) {
 		for _, away := range []time.Duration{0, 3 * time.Second} {
 			t.Run(fmt.Sprintf("%s, for %s", after, away), func(t *testing.T) {
 				inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
-					r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second})
+					r.api.SetFault(&livedeflecttest.Fault{Delay: 2 * time.Second})
 					w := r.queued("fs1")
 					w.Press("1")
 					time.Sleep(after)
@@ -91,7 +91,7 @@ func TestWatchOwedToAnotherCall(t *testing.T) {
 				inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) {
 					c.Profiles[0].DeclineDigit = "9"
 				}, func(t *testing.T, r *watchRig) {
-					r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second})
+					r.api.SetFault(&livedeflecttest.Fault{Delay: 2 * time.Second})
 					w := r.queued("fs1")
 					r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return unsetConn{c} })
 					w.Press(key)

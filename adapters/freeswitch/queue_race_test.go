@@ -11,7 +11,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // slowConn takes its time for what it is told to.
@@ -117,7 +117,7 @@ func TestWatchNoProfileCountedAgain(t *testing.T) {
 // Keys pressed before the first answer are not counted again with the second one.
 func TestWatchDigitsTwice(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
-		r.api.Inject(deflecttest.Fault{Status: 400})
+		r.api.Inject(livedeflecttest.Fault{Status: 400})
 		w := r.queued("fs1")
 		for _, k := range "471" {
 			w.Press(string(k))

@@ -11,7 +11,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // settled gives what was begun the time to end.
@@ -26,7 +26,7 @@ func TestWatch(t *testing.T) {
 	tests := []struct {
 		name     string
 		change   func(*deflect.Config, *freeswitch.Config)
-		fault    deflecttest.Fault
+		fault    livedeflecttest.Fault
 		keys     string
 		vars     map[string]string // of the call, before
 		outcome  string
@@ -41,10 +41,10 @@ func TestWatch(t *testing.T) {
 			want: map[string]string{"deflect_digits": "47"}},
 		{name: "left in the queue", keys: "1", outcome: "sent ok", prompts: []string{"sent.wav"}, texts: 1,
 			change: func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].OnSent.Transfer = "" }},
-		{name: "refused", keys: "1", fault: deflecttest.Fault{Status: 400}, outcome: "failed rejected", prompts: []string{"failed.wav"}},
-		{name: "lost", keys: "1", fault: deflecttest.Fault{Status: 503, StatusAfterProcessing: true}, outcome: "uncertain server_error", prompts: []string{"uncertain.wav"}, texts: 1,
+		{name: "refused", keys: "1", fault: livedeflecttest.Fault{Status: 400}, outcome: "failed rejected", prompts: []string{"failed.wav"}},
+		{name: "lost", keys: "1", fault: livedeflecttest.Fault{Status: 503, StatusAfterProcessing: true}, outcome: "uncertain server_error", prompts: []string{"uncertain.wav"}, texts: 1,
 			want: map[string]string{"deflect_asked": "uncertain"}},
-		{name: "hangs", keys: "1", fault: deflecttest.Fault{Hang: true}, outcome: "uncertain timeout", prompts: []string{"uncertain.wav"}},
+		{name: "hangs", keys: "1", fault: livedeflecttest.Fault{Hang: true}, outcome: "uncertain timeout", prompts: []string{"uncertain.wav"}},
 		{name: "declined", keys: "2", outcome: "declined decline_key", want: map[string]string{"deflect_asked": "declined"}},
 		{name: "pressed again", keys: "111", outcome: "sent ok", prompts: []string{"sent.wav"}, transfer: "9999 XML default", texts: 1},
 		{name: "declined, then pressed", keys: "21", outcome: "declined decline_key"},
@@ -65,7 +65,7 @@ func TestWatch(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, tt.change, func(t *testing.T, r *watchRig) {
-				if tt.fault != (deflecttest.Fault{}) {
+				if tt.fault != (livedeflecttest.Fault{}) {
 					r.api.Inject(tt.fault)
 				}
 				w := r.queued("fs1", func(c *fst.Call) { c.Vars = tt.vars })
@@ -187,7 +187,7 @@ func TestWatchAnnouncedAgain(t *testing.T) {
 		w.Withdraw()
 		w.Announce()
 		w.Announce()
-		r.api.Inject(deflecttest.Fault{Status: 400})
+		r.api.Inject(livedeflecttest.Fault{Status: 400})
 		w.Press("1")
 		settled()
 		w.Press("1")
@@ -220,7 +220,7 @@ func TestWatchSeenTwice(t *testing.T) {
 		if n := r.sw("fs1").Listeners(); n != 4 {
 			t.Fatalf("%d connections", n)
 		}
-		r.api.Inject(deflecttest.Fault{Status: 400}) // after which a second decision would text
+		r.api.Inject(livedeflecttest.Fault{Status: 400}) // after which a second decision would text
 		w := r.queued("fs1")
 		if n := w.Press("1"); n != 2 {
 			t.Errorf("the key went out on %d connections", n)
@@ -334,7 +334,7 @@ func TestWatchAgentAnswersMeanwhile(t *testing.T) {
 	}
 	t.Run("the queue let the caller go", func(t *testing.T) {
 		inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
-			r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second})
+			r.api.SetFault(&livedeflecttest.Fault{Delay: 2 * time.Second})
 			w := r.queued("fs1")
 			w.Press("1")
 			time.Sleep(time.Second)
@@ -367,7 +367,7 @@ func TestWatchAgentAnswersMeanwhile(t *testing.T) {
 	})
 	t.Run("before the request has ended", func(t *testing.T) {
 		inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
-			r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second})
+			r.api.SetFault(&livedeflecttest.Fault{Delay: 2 * time.Second})
 			w := r.queued("fs1")
 			w.Press("1")
 			time.Sleep(time.Second)
@@ -386,7 +386,7 @@ func TestWatchAgentAnswersMeanwhile(t *testing.T) {
 // A caller who presses the key and hangs up has asked for the text.
 func TestWatchHangUpAfterTheKey(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
-		r.api.SetFault(&deflecttest.Fault{Delay: time.Second})
+		r.api.SetFault(&livedeflecttest.Fault{Delay: time.Second})
 		w := r.queued("fs1")
 		w.Press("1")
 		w.HangUp()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +17,8 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // pipeListener accepts net.Pipe ends, so that a server runs in a bubble.
@@ -55,7 +57,7 @@ func (l *pipeListener) dial(t testing.TB) net.Conn {
 // rig is a server with its two doubles, in a bubble.
 type rig struct {
 	t    testing.TB
-	api  *deflecttest.Server
+	api  *livedeflecttest.Server
 	srv  *freeswitch.Server
 	ln   *pipeListener
 	reg  *prometheus.Registry
@@ -81,7 +83,7 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
-var keys = deflecttest.Config{
+var keys = livedeflecttest.Config{
 	ConsumerKey: "consumer", ConsumerSecret: "consumer-s3cret", Token: "token", TokenSecret: "token-s3cret",
 }
 
@@ -94,18 +96,31 @@ func sales() freeswitch.Profile {
 	}
 }
 
-// testConfig is a server configuration with its API double.
-func testConfig(t testing.TB, change func(*deflect.Config, *freeswitch.Config)) (freeswitch.Config, *deflecttest.Server, *syncBuffer) {
+// backend sends through a transport, such as that of the API's double.
+func backend(t testing.TB, transport http.RoundTripper) *livedeflect.Client {
 	t.Helper()
-	api := deflecttest.New(keys)
-	log := &syncBuffer{}
-	reg := prometheus.NewRegistry()
-	dc := deflect.Config{
-		SiteID: "38856538", Domain: "va", Transport: api, Registerer: reg,
-		Auth: deflect.OAuth1{
+	api, err := livedeflect.New(livedeflect.Config{
+		SiteID: "38856538", Domain: "va", Transport: transport,
+		Auth: livedeflect.OAuth1{
 			ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(keys.ConsumerSecret),
 			Token: keys.Token, TokenSecret: deflect.NewSecret(keys.TokenSecret),
 		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(api.Close)
+	return api
+}
+
+// testConfig is a server configuration with its API double.
+func testConfig(t testing.TB, change func(*deflect.Config, *freeswitch.Config)) (freeswitch.Config, *livedeflecttest.Server, *syncBuffer) {
+	t.Helper()
+	api := livedeflecttest.New(keys)
+	log := &syncBuffer{}
+	reg := prometheus.NewRegistry()
+	dc := deflect.Config{
+		Backend: backend(t, api), Registerer: reg,
 		Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	fc := freeswitch.Config{Profiles: []freeswitch.Profile{sales()}, Registerer: reg, Logger: dc.Logger}

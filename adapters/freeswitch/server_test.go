@@ -18,7 +18,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // runMany runs calls at the same time; pick makes the i-th.
@@ -58,7 +58,7 @@ func TestShutdownLosesNoCall(t *testing.T) {
 				}
 				inBubble(t, shutdown, func(t *testing.T, r *rig) {
 					if api != "" {
-						f, err := deflecttest.ParseFault(api)
+						f, err := livedeflecttest.ParseFault(api)
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -92,7 +92,7 @@ func TestShutdownLosesNoCall(t *testing.T) {
 // The second signal: every call ends now.
 func TestCutEndsEveryCall(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
-		r.api.SetFault(&deflecttest.Fault{HangAfterProcessing: true})
+		r.api.SetFault(&livedeflecttest.Fault{HangAfterProcessing: true})
 		time.AfterFunc(2*time.Second, func() { r.stop(); r.srv.Cut() })
 		results := r.runMany(20, func(i int) fst.Call {
 			if i%2 == 0 {
@@ -304,7 +304,7 @@ func TestStrangers(t *testing.T) {
 func TestHostileValues(t *testing.T) {
 	const evil = "${system(touch /var/pwned)}\nexit\n\n~deflect_outcome=sent'\x00\xff"
 	inBubble(t, nil, func(t *testing.T, r *rig) {
-		r.api.Inject(deflecttest.Fault{Body: `{"success":"true","callId":"1~x=${system(id)}"}`})
+		r.api.Inject(livedeflecttest.Fault{Body: `{"success":"true","callId":"1~x=${system(id)}"}`})
 		c := caller(fst.Press("1").After(time.Second))
 		c.CallerName = "Zoë ${system(touch /var/pwned2)} A+\nexit\n\n"
 		c.Vars = map[string]string{}
@@ -345,7 +345,7 @@ func TestHostileValues(t *testing.T) {
 func TestNothingLeaks(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		for i, f := range []string{"success-bool", "status=400,body={\"error\":\"14043438646 (404) 343-8646 refused\"}", "reset-after", "hang", "status=401", "garbage"} {
-			fault, err := deflecttest.ParseFault(f)
+			fault, err := livedeflecttest.ParseFault(f)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,7 +21,7 @@ type session struct {
 	voice   *voice
 	private bool   // keys may be a number to text, which is not for deflect_digits
 	full    bool   // the last number that was keyed in has all the digits that it may have
-	counted bool   // Deflect counts its own calls
+	counted bool   // its offer counts a call that had one
 	pending bool   // the channel says that a text may have been sent, until more is known
 	missing bool   // the last prompt could not be played
 	silent  bool   // the prompt of the outcome could not be played
@@ -80,11 +80,14 @@ func (s *session) open() (ok bool) {
 }
 
 // decide runs the call up to its outcome.
-func (s *session) decide() ending {
+func (s *session) decide() (e ending) {
 	if s.judged.offer == nil {
 		return s.unoffered()
 	}
-	defer s.judged.offer.Release()
+	defer func() {
+		s.judged.offer.End(e.Outcome, e.Reason)
+		s.counted = true
+	}()
 	s.answer()
 	s.talk.tell(word{do: doListen})
 	if s.ch.mode == modeOffer {
@@ -144,8 +147,8 @@ func (s *session) request(call deflect.Call) (e ending) {
 			s.srv.defect("a request", p, s.ch.ids()...)
 		}
 	}()
-	res, err := s.setup.Client.Deflect(s.stop, call)
-	s.counted = true
+	s.judged.offer.Call = call
+	res, err := s.judged.offer.Deflect(s.stop)
 	return ending{Result: res, err: err}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 func files(played []fst.Played) []string {
@@ -28,7 +28,7 @@ func TestCalls(t *testing.T) {
 		name    string
 		change  func(*deflect.Config, *freeswitch.Config)
 		call    func(*fst.Call)
-		fault   deflecttest.Fault
+		fault   livedeflecttest.Fault
 		outcome deflect.Outcome
 		reason  deflect.Reason
 		played  []string
@@ -88,11 +88,11 @@ func TestCalls(t *testing.T) {
 			outcome: deflect.Sent, reason: deflect.ReasonOK, played: []string{"offer.wav", "sent.wav"}, texts: 1, answers: true},
 		{name: "hears that it failed",
 			call:    func(c *fst.Call) { c.Script = []fst.Action{fst.Press("1").After(time.Second)} },
-			fault:   deflecttest.Fault{Status: 400},
+			fault:   livedeflecttest.Fault{Status: 400},
 			outcome: deflect.Failed, reason: deflect.ReasonRejected, played: []string{"offer.wav", "failed.wav"}, answers: true},
 		{name: "hears that nobody knows",
 			call:    func(c *fst.Call) { c.Script = []fst.Action{fst.Press("1").After(time.Second)} },
-			fault:   deflecttest.Fault{ResetAfter: true},
+			fault:   livedeflecttest.Fault{ResetAfter: true},
 			outcome: deflect.Uncertain, reason: deflect.ReasonConnectionLost, played: []string{"offer.wav", "uncertain.wav"}, texts: 1, answers: true},
 		{name: "waits for a slow API",
 			change: func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].Prompts.Wait = "wait.wav" },
@@ -100,14 +100,14 @@ func TestCalls(t *testing.T) {
 				c.Prompts = map[string]time.Duration{"wait.wav": 10 * time.Second}
 				c.Script = []fst.Action{fst.Press("1").After(time.Second)}
 			},
-			fault:   deflecttest.Fault{Delay: 3 * time.Second},
+			fault:   livedeflecttest.Fault{Delay: 3 * time.Second},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, played: []string{"offer.wav", "wait.wav", "sent.wav"},
 			texts: 1, answers: true, within: 6200 * time.Millisecond},
 		{name: "hangs up while the request runs",
 			call: func(c *fst.Call) {
 				c.Script = []fst.Action{fst.Press("1").After(time.Second), fst.HangUp().After(2 * time.Second)}
 			},
-			fault:   deflecttest.Fault{Delay: 3 * time.Second},
+			fault:   livedeflecttest.Fault{Delay: 3 * time.Second},
 			outcome: deflect.Sent, reason: deflect.ReasonOK, played: []string{"offer.wav"}, texts: 1, answers: true},
 		{name: "accepts and hangs up at once",
 			call: func(c *fst.Call) {
@@ -169,7 +169,7 @@ func TestCalls(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, tt.change, func(t *testing.T, r *rig) {
-				if tt.fault != (deflecttest.Fault{}) {
+				if tt.fault != (livedeflecttest.Fault{}) {
 					r.api.Inject(tt.fault)
 				}
 				c := caller()
@@ -247,7 +247,7 @@ func TestFurtherPasses(t *testing.T) {
 // A slow API: the offer ends with the key press all the same.
 func TestKeyEndsThePrompt(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
-		r.api.Inject(deflecttest.Fault{Delay: 3 * time.Second})
+		r.api.Inject(livedeflecttest.Fault{Delay: 3 * time.Second})
 		c := caller(fst.Press("1").After(time.Second))
 		c.Prompts = map[string]time.Duration{"offer.wav": 10 * time.Second}
 		res := r.run(c)
@@ -293,7 +293,7 @@ func TestChannelVariables(t *testing.T) {
 		}
 		r.wantOutcome(r.run(c), deflect.Sent, deflect.ReasonOK)
 		got := r.api.Sent()[0]
-		want := deflecttest.Deflection{
+		want := livedeflecttest.Deflection{
 			CallID: got.CallID, Time: got.Time, DeflectionAcceptTime: got.DeflectionAcceptTime, CallBeginTime: got.CallBeginTime,
 			SiteID: "38856538", Skill: "billing", CustomerCountryCode: "49", CustomerPhoneNumber: "15112345678", IsMobile: "true",
 			ExternalCallID: "crm-1", DialedCountryCode: "1", DialedPhoneNumber: "8005550100", DeflectionChannel: "sms",
@@ -362,7 +362,7 @@ func TestBrokenAPI(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.fault, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, r *rig) {
-				f, err := deflecttest.ParseFault(tt.fault)
+				f, err := livedeflecttest.ParseFault(tt.fault)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -394,7 +394,7 @@ func TestBrokenAPI(t *testing.T) {
 // After enough failures callers are not offered a text, and later they are again.
 func TestBreakerStopsOffers(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
-		r.api.SetFault(&deflecttest.Fault{Status: 500})
+		r.api.SetFault(&livedeflecttest.Fault{Status: 500})
 		yes := caller(fst.Press("1").After(time.Second))
 		for range 5 {
 			if res := r.run(yes); res.Vars["deflect_outcome"] != "uncertain" {

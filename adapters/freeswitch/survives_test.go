@@ -14,7 +14,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // Whoever moves the call away during the offer, and whenever: it goes on where it is
@@ -49,7 +49,7 @@ func TestMovedCallSurvives(t *testing.T) {
 					name := fmt.Sprintf("%s %s, full %t, dies %t", move, when, !limited, dies)
 					t.Run(name, func(t *testing.T) {
 						inBubble(t, nil, func(t *testing.T, r *rig) {
-							r.api.SetFault(&deflecttest.Fault{Delay: 3 * time.Second})
+							r.api.SetFault(&livedeflecttest.Fault{Delay: 3 * time.Second})
 							c := caller(script(action)...)
 							c.NotFull, c.Vars = limited, map[string]string{"deflect_watchdog": "17"}
 							conn := r.ln.dial(t)
@@ -183,7 +183,7 @@ func TestOutcomeBeforeTheLastPrompt(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, r *rig) {
-				r.api.SetFault(&deflecttest.Fault{Delay: 3 * time.Second})
+				r.api.SetFault(&livedeflecttest.Fault{Delay: 3 * time.Second})
 				conn := r.ln.dial(t)
 				if tt.dies > 0 {
 					time.AfterFunc(tt.dies, func() { conn.Close() })
@@ -293,7 +293,7 @@ func TestUnheardPrompts(t *testing.T) {
 				}
 			}
 			inBubble(t, change, func(t *testing.T, r *rig) {
-				r.api.SetFault(&deflecttest.Fault{Delay: time.Second})
+				r.api.SetFault(&livedeflecttest.Fault{Delay: time.Second})
 				c := caller(tt.script...)
 				c.Missing = []string{tt.missing}
 				res := r.run(c)
@@ -384,7 +384,7 @@ func TestMovedCallHasNoWatchdog(t *testing.T) {
 func TestFailureIsNoAnswer(t *testing.T) {
 	for before, want := range map[string]string{"": "", "declined": "declined", "x${y}": ""} {
 		inBubble(t, nil, func(t *testing.T, r *rig) {
-			r.api.Inject(deflecttest.Fault{Status: 400})
+			r.api.Inject(livedeflecttest.Fault{Status: 400})
 			c := caller(fst.Press("1").After(time.Second))
 			c.Answered, c.Vars = true, map[string]string{"deflect_asked": before, "deflect_mode": "accepted"}
 			res := r.run(c)

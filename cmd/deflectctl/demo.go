@@ -13,8 +13,8 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
-	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 //go:embed demo.yaml
@@ -42,7 +42,7 @@ type scene struct {
 	title, lesson  string
 	from           string
 	press          bool
-	fault          deflecttest.Fault
+	fault          livedeflecttest.Fault
 	outcome, cause string // what has to come of it
 	texts          int    // how many of them the API sends
 	transfer       string // where a waiting caller has to end, "" for the queue
@@ -83,7 +83,7 @@ var scenes = []scene{
 	{
 		title: "A caller presses 1 while LiveDeflect is broken", from: "+14043438677", press: true,
 		// An answer that got lost on its way: the text went out.
-		fault:   deflecttest.Fault{Status: 503, StatusAfterProcessing: true},
+		fault:   livedeflecttest.Fault{Status: 503, StatusAfterProcessing: true},
 		outcome: "uncertain", cause: "server_error", texts: 1,
 		lesson: "Nobody can tell whether that text went out, so it is not asked for a second time.\n   The caller waits in the queue.",
 	},
@@ -97,7 +97,7 @@ var inboundScenes = []scene{
 	},
 	{
 		title: "Another one presses 1, and LiveDeflect refuses", from: "+14043438655", press: true,
-		fault:   deflecttest.Fault{Status: 400, Body: `{"error":"no such skill"}`},
+		fault:   livedeflecttest.Fault{Status: 400, Body: `{"error":"no such skill"}`},
 		outcome: "failed", cause: "rejected",
 		lesson: "No text, and nothing lost: the caller waits on, at the same place in the queue.",
 	},
@@ -170,8 +170,8 @@ on this machine, and no text reaches anybody.
 
 // stage is the demo's deflectd and its neighbours.
 type stage struct {
-	config deflect.Config
-	api    *deflecttest.Server
+	config livedeflect.Config
+	api    *livedeflecttest.Server
 	queue  *freeswitchtest.Switch // nil unless callers wait
 	daemon *daemon.Daemon
 	log    *notebook
@@ -189,10 +189,10 @@ func openStage(ctx context.Context, inbound bool) (_ *stage, err error) {
 		return nil, err
 	}
 	s := &stage{log: newNotebook(), ended: make(chan error, 1)}
-	s.api = deflecttest.New(deflecttest.Config{
-		SiteID: file.Deflect.SiteID, ConsumerKey: "demo-key", ConsumerSecret: demoConsumerSecret,
+	s.api = livedeflecttest.New(livedeflecttest.Config{
+		SiteID: file.LiveDeflect.SiteID, ConsumerKey: "demo-key", ConsumerSecret: demoConsumerSecret,
 		Token: "demo-token", TokenSecret: demoTokenSecret,
-		Report: deflecttest.Report{Conversation: func(d deflecttest.Deflection) (time.Duration, bool) {
+		Report: livedeflecttest.Report{Conversation: func(d livedeflecttest.Deflection) (time.Duration, bool) {
 			return 500 * time.Millisecond, "+"+d.DeflectionHandle == scenes[0].from // the first caller answers the text
 		}},
 	})
@@ -204,8 +204,8 @@ func openStage(ctx context.Context, inbound bool) (_ *stage, err error) {
 			s.closeNeighbours()
 		}
 	}()
-	file.Deflect.BaseURL = s.api.URL()
-	s.config = file.Deflect
+	file.LiveDeflect.BaseURL = s.api.URL()
+	s.config = file.LiveDeflect
 	if inbound {
 		if err := s.openQueue(&file.FreeSWITCH); err != nil {
 			return nil, err
@@ -247,7 +247,7 @@ func (s *stage) closeNeighbours() {
 // should be.
 func (s *stage) play(ctx context.Context, w io.Writer, sc scene) (complaints []string, err error) {
 	before, textsBefore := len(s.api.Requests()), len(s.api.Sent())
-	if sc.fault != (deflecttest.Fault{}) {
+	if sc.fault != (livedeflecttest.Fault{}) {
 		s.api.Inject(sc.fault)
 	}
 	s.log.clear()

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 const demoBar = 24 // characters for every caller
@@ -32,18 +34,18 @@ func (s *stage) tellFunnel(ctx context.Context, w io.Writer, began time.Time, sc
 		settled = attrs(record)
 	}
 
-	client, err := deflect.New(s.config)
+	client, err := livedeflect.New(s.config)
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
 	var failed error
-	report := client.Report(ctx, deflect.ReportQuery{From: began.Add(-time.Minute), To: time.Now()})
-	calls := deflect.Journeys(deflect.Events(report, func(err error) { failed = err }))
+	report := client.Report(ctx, livedeflect.ReportQuery{From: began.Add(-time.Minute), To: time.Now()})
+	calls := funnel.Collect(report, func(err error) { failed = err })
 	if failed != nil {
 		return nil, failed
 	}
-	f := deflect.FunnelOf(calls)
+	f := funnel.Of(calls)
 	fmt.Fprintf(w, "\nWhat became of them, from LiveDeflect's report\n\n")
 	line := func(what string, n int) {
 		fmt.Fprintf(w, "   %-36s %d  %s\n", what, n, bar(n, len(scenes), demoBar))

@@ -13,7 +13,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // moment is one line of a story.
@@ -23,7 +23,7 @@ type moment struct {
 }
 
 // tell merges what the switch, the API and deflectd saw of one call.
-func tell(began time.Time, sc scene, seen sighting, requests []deflecttest.Received, log []slog.Record) string {
+func tell(began time.Time, sc scene, seen sighting, requests []livedeflecttest.Received, log []slog.Record) string {
 	moments := []moment{{who: "caller", what: "dials " + demoDialed + ", from " + sc.from}}
 	for _, e := range seen.timeline {
 		if m, ok := seenBySwitch(e, seen.vars); ok {
@@ -86,7 +86,7 @@ func seenBySwitch(e freeswitchtest.Entry, vars map[string]string) (moment, bool)
 }
 
 // answered says what came of a request.
-func answered(record slog.Record, requests []deflecttest.Received) string {
+func answered(record slog.Record, requests []livedeflecttest.Received) string {
 	v := attrs(record)
 	if len(requests) == 0 || v["outcome"] != string(deflect.Sent) {
 		return fmt.Sprintf("-> deflectd %s: %s, %s", v["status"], v["outcome"], v["reason"])

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 var (
@@ -46,7 +46,7 @@ func testDemo(t *testing.T, file string, args []string) {
 func TestDemoNotices(t *testing.T) {
 	t.Parallel()
 	bad := scenes[0]
-	bad.fault = deflecttest.Fault{Status: 503}
+	bad.fault = livedeflecttest.Fault{Status: 503}
 	var out, errOut strings.Builder
 	err := programme{scenes: []scene{bad}}.play(&app{t.Context(), &out, &errOut, secretEnv})
 	if err == nil || !strings.Contains(err.Error(), "3 surprises") {
@@ -66,7 +66,7 @@ func TestDemoNotices(t *testing.T) {
 func TestDemoNoticesInbound(t *testing.T) {
 	t.Parallel()
 	bad := inboundScenes[0]
-	bad.fault = deflecttest.Fault{Status: 400}
+	bad.fault = livedeflecttest.Fault{Status: 400}
 	var out, errOut strings.Builder
 	err := programme{inbound: true, scenes: []scene{bad}}.play(&app{t.Context(), &out, &errOut, secretEnv})
 	if err == nil || !strings.Contains(out.String(), `NOT AS EXPECTED: the caller is at "the queue", not at "9999 XML public"`) {

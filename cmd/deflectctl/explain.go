@@ -42,7 +42,7 @@ func (c *explainCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	client, err := deflect.New(file.Deflect)
+	client, err := newClient(file)
 	if err != nil {
 		return err
 	}

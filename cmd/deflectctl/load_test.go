@@ -15,12 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // loadDaemon runs a deflectd that listens shortly after an offer; each edit is old
 // text of its configuration and new.
-func loadDaemon(t *testing.T, api *deflecttest.Server, edits ...string) string {
+func loadDaemon(t *testing.T, api *livedeflecttest.Server, edits ...string) string {
 	t.Helper()
 	name := configFile(t, api.URL())
 	data, err := os.ReadFile(name)
@@ -81,7 +81,7 @@ func TestLoad(t *testing.T) {
 // which is not the result.
 func TestLoadTimesRequest(t *testing.T) {
 	api := runAPI(t)
-	api.SetFault(&deflecttest.Fault{Delay: 400 * time.Millisecond})
+	api.SetFault(&livedeflecttest.Fault{Delay: 400 * time.Millisecond})
 	addr := loadDaemon(t, api, `wait: "", sent: ""`, `wait: wait.wav, sent: sent.wav`)
 	code, s := loadWith(t, "--daemon", addr, "--rate", "100", "--calls", "2", "--hold", "20ms", "--press-share", "1")
 	if code != 0 || s.Outcomes["sent"] != 2 {

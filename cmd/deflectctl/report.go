@@ -2,12 +2,11 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 type reportCmd struct {
@@ -68,14 +67,12 @@ func (c *reportCmd) Run(a *app) error {
 }
 
 // reportClient is a client that only reads reports.
-func reportClient(a *app, configFile string) (*deflect.Client, error) {
+func reportClient(a *app, configFile string) (*livedeflect.Client, error) {
 	file, err := loadConfig(a, configFile)
 	if err != nil {
 		return nil, err
 	}
-	api := file.Deflect
-	api.Logger = slog.New(slog.DiscardHandler)
-	return deflect.New(api)
+	return livedeflect.New(file.LiveDeflect)
 }
 
 // span is what the flags ask for.
@@ -110,7 +107,7 @@ func (c *reportCmd) span(now time.Time) (from, to time.Time, err error) {
 		return from, to, usage("the span ends before it begins: --from %s, --to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	case from.Unix() < 0:
 		return from, to, usage("the span begins before 1970")
-	case to.Sub(from) > deflect.LongestReport:
+	case to.Sub(from) > livedeflect.LongestReport:
 		return from, to, usage("the span is longer than ten years")
 	}
 	return from, to, nil

@@ -13,7 +13,7 @@ import (
 
 	"github.com/go-analyze/charts"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 )
 
 // The charts library writes text into its SVG as it is. Only our own words, counts
@@ -48,7 +48,7 @@ func chartTheme() charts.ColorPalette {
 }
 
 // funnelChart draws how many calls reached each stage.
-func funnelChart(f deflect.Funnel) (template.HTML, error) {
+func funnelChart(f funnel.Funnel) (template.HTML, error) {
 	counts := make([]float64, len(f.Stages))
 	labels := make([]string, len(f.Stages))
 	for i, s := range f.Stages {
@@ -138,14 +138,14 @@ func spaced(labels []string, roomy bool, width int, measure func(string) int) []
 // timeSlots are the hours or days of the span, also those without calls. Where a
 // long span has too many, several days are one; the first slot may be cut, but the
 // last one, which people look at, is whole.
-func timeSlots(r *reportResult) (slots []deflect.Group, step string) {
-	by, step, days := deflect.ByHour, "hour", 0
+func timeSlots(r *reportResult) (slots []funnel.Group, step string) {
+	by, step, days := funnel.ByHour, "hour", 0
 	from := r.From.In(r.Zone)
 	if r.To.Sub(r.From) > hourlyAtMost {
-		by, step, days = deflect.ByDay, "day", 1
+		by, step, days = funnel.ByDay, "day", 1
 	}
 	start := by.Start(from)
-	if by == deflect.ByDay {
+	if by == funnel.ByDay {
 		all := 0
 		for t := start; t.Before(r.To); t = startOfDay(t, 1) {
 			all++
@@ -156,13 +156,13 @@ func timeSlots(r *reportResult) (slots []deflect.Group, step string) {
 			start = startOfDay(from, -(days-all%days)%days)
 		}
 	}
-	groups := deflect.FunnelBy(r.Calls, by, r.Zone)
+	groups := funnel.By(r.Calls, by, r.Zone)
 	for t := start; t.Before(r.To); {
 		next := t.Add(time.Hour)
-		if by == deflect.ByDay {
+		if by == funnel.ByDay {
 			next = startOfDay(t, days)
 		}
-		slot := deflect.Group{Start: t}
+		slot := funnel.Group{Start: t}
 		for _, g := range groups {
 			if !g.Start.IsZero() && !g.Start.Before(t) && g.Start.Before(next) {
 				slot.Calls += g.Calls
@@ -178,7 +178,7 @@ func timeSlots(r *reportResult) (slots []deflect.Group, step string) {
 
 // startOfDay is when the day begins that comes so many days after that of t.
 func startOfDay(t time.Time, later int) time.Time {
-	return deflect.ByDay.Start(time.Date(t.Year(), t.Month(), t.Day()+later, 12, 0, 0, 0, t.Location()))
+	return funnel.ByDay.Start(time.Date(t.Year(), t.Month(), t.Day()+later, 12, 0, 0, 0, t.Location()))
 }
 
 // countAxis is an axis of whole numbers from 0: there are no half calls.

@@ -9,7 +9,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // reportResult is what there is to print.
@@ -19,9 +20,9 @@ type reportResult struct {
 	Zone        *time.Location
 	ShowNumbers bool
 
-	Calls  []deflect.Journey
-	Total  deflect.Funnel
-	Groups []deflect.Group
+	Calls  []funnel.Journey
+	Total  funnel.Funnel
+	Groups []funnel.Group
 	Gaps   []error // parts that are missing
 	Bad    int     // malformed entries ...
 	BadOf  []error // ... and the first of them
@@ -36,23 +37,23 @@ var reportFormats = map[string]func(io.Writer, *reportResult) error{
 func (r *reportResult) Partial() bool { return len(r.Gaps) > 0 }
 
 // collectReport reads the report, with a progress bar for a person who waits.
-func collectReport(a *app, client *deflect.Client, from, to time.Time) *reportResult {
+func collectReport(a *app, client *livedeflect.Client, from, to time.Time) *reportResult {
 	r := &reportResult{From: from, To: to}
-	q := deflect.ReportQuery{From: from, To: to}
+	q := livedeflect.ReportQuery{From: from, To: to}
 	if a.watched() {
 		progress, done := progressBar(a.stderr)
 		defer done()
 		q.Progress = progress
 	}
-	r.Calls = deflect.Journeys(deflect.Events(client.Report(a.ctx, q), func(err error) {
-		if malformed := (*deflect.EventError)(nil); errors.As(err, &malformed) {
+	r.Calls = funnel.Collect(client.Report(a.ctx, q), func(err error) {
+		if malformed := (*livedeflect.EventError)(nil); errors.As(err, &malformed) {
 			if r.Bad++; r.Bad <= maxComplaints {
 				r.BadOf = append(r.BadOf, err)
 			}
 		} else {
 			r.Gaps = append(r.Gaps, err)
 		}
-	}))
+	})
 	return r
 }
 
@@ -76,13 +77,13 @@ func progressBar(w io.Writer) (progress func(done, total int), done func()) {
 	}
 }
 
-var groupings = map[string]deflect.Grouping{
-	"skill": deflect.BySkill, "hour": deflect.ByHour, "day": deflect.ByDay, "dialed": deflect.ByDialed,
+var groupings = map[string]funnel.Grouping{
+	"skill": funnel.BySkill, "hour": funnel.ByHour, "day": funnel.ByDay, "dialed": funnel.ByDialed,
 }
 
 func (r *reportResult) count() {
-	r.Total = deflect.FunnelOf(r.Calls)
-	r.Groups = deflect.FunnelBy(r.Calls, groupings[r.By], r.Zone)
+	r.Total = funnel.Of(r.Calls)
+	r.Groups = funnel.By(r.Calls, groupings[r.By], r.Zone)
 }
 
 // maxComplaints is how many of one kind a person is told.

@@ -10,7 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // reportJSON is the one object of the format json. Its names are API.
@@ -40,9 +41,9 @@ type funnelJSON struct {
 }
 
 type stageJSON struct {
-	Stage deflect.EventType `json:"stage"`
-	Calls int               `json:"calls"`
-	Lost  int               `json:"lost"`
+	Stage livedeflect.EventType `json:"stage"`
+	Calls int                   `json:"calls"`
+	Lost  int                   `json:"lost"`
 }
 
 // durationsJSON has null for what no call tells.
@@ -52,7 +53,7 @@ type durationsJSON struct {
 	P90    *float64 `json:"p90"`
 }
 
-func newFunnelJSON(f deflect.Funnel) funnelJSON {
+func newFunnelJSON(f funnel.Funnel) funnelJSON {
 	out := funnelJSON{
 		Calls: f.Calls, Texts: f.Texts, Conversations: f.Conversations, Stages: []stageJSON{},
 		AcceptToText: newDurationsJSON(f.AcceptToText), TextToConversation: newDurationsJSON(f.TextToConversation),
@@ -63,7 +64,7 @@ func newFunnelJSON(f deflect.Funnel) funnelJSON {
 	return out
 }
 
-func newDurationsJSON(d deflect.Durations) durationsJSON {
+func newDurationsJSON(d funnel.Durations) durationsJSON {
 	if d.Calls == 0 {
 		return durationsJSON{}
 	}
@@ -85,14 +86,14 @@ func writeReportJSON(w io.Writer, r *reportResult) error {
 
 // callJSON is one line of the format ndjson. Its names are API.
 type callJSON struct {
-	CallID         string                           `json:"call_id"`
-	ExternalCallID string                           `json:"external_call_id"`
-	Skill          string                           `json:"skill"`
-	Dialed         string                           `json:"dialed"`
-	Customer       string                           `json:"customer"`
-	Begin          *time.Time                       `json:"begin"`
-	ConversationID *string                          `json:"conversation_id"`
-	Stages         map[deflect.EventType]*time.Time `json:"stages"` // null: reached at a time that is not told
+	CallID         string                               `json:"call_id"`
+	ExternalCallID string                               `json:"external_call_id"`
+	Skill          string                               `json:"skill"`
+	Dialed         string                               `json:"dialed"`
+	Customer       string                               `json:"customer"`
+	Begin          *time.Time                           `json:"begin"`
+	ConversationID *string                              `json:"conversation_id"`
+	Stages         map[livedeflect.EventType]*time.Time `json:"stages"` // null: reached at a time that is not told
 }
 
 func writeNDJSON(w io.Writer, r *reportResult) error {
@@ -111,12 +112,12 @@ func writeNDJSON(w io.Writer, r *reportResult) error {
 		line := callJSON{
 			CallID: r.words(j.CallID), ExternalCallID: r.words(j.ExternalCallID), Skill: r.words(j.Skill),
 			Dialed: r.number(j.Dialed), Customer: r.number(j.Customer), Begin: told(j.Begin),
-			Stages: map[deflect.EventType]*time.Time{},
+			Stages: map[livedeflect.EventType]*time.Time{},
 		}
 		if j.ConversationID != "" {
 			line.ConversationID = &j.ConversationID
 		}
-		for _, s := range deflect.Stages() {
+		for _, s := range funnel.Stages() {
 			if at, ok := j.Reached(s); ok {
 				line.Stages[s] = told(at)
 			}
@@ -132,7 +133,7 @@ func writeNDJSON(w io.Writer, r *reportResult) error {
 func writeCSV(w io.Writer, r *reportResult) error {
 	out := csv.NewWriter(w)
 	header := []string{"key", "calls", "texts", "conversations"}
-	for _, s := range deflect.Stages() {
+	for _, s := range funnel.Stages() {
 		header = append(header, string(s))
 	}
 	out.Write(append(header, "accept_to_text_median_s", "accept_to_text_p90_s", "text_to_conversation_median_s", "text_to_conversation_p90_s"))
@@ -141,7 +142,7 @@ func writeCSV(w io.Writer, r *reportResult) error {
 		for _, s := range g.Stages {
 			row = append(row, strconv.Itoa(s.Calls))
 		}
-		for _, d := range []deflect.Durations{g.AcceptToText, g.TextToConversation} {
+		for _, d := range []funnel.Durations{g.AcceptToText, g.TextToConversation} {
 			for _, t := range []time.Duration{d.Median, d.P90} {
 				cell := ""
 				if d.Calls > 0 {

@@ -6,7 +6,7 @@ import (
 	"html/template"
 	"io"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 //go:embed report.html.tmpl
@@ -33,7 +33,7 @@ type pageTile struct{ Value, Name, Note string }
 
 type pageStage struct {
 	Name        string
-	Type        deflect.EventType
+	Type        livedeflect.EventType
 	Calls, Lost int
 	Share       string
 }

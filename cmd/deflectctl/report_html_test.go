@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // TestTimeSlotsWithoutMidnight has days that begin at one: those after them must
@@ -28,7 +28,7 @@ func TestTimeSlotsWithoutMidnight(t *testing.T) {
 		at := func(d, hour int) time.Time {
 			return time.Date(day.Year(), day.Month(), day.Day()+d, hour, 0, 0, 0, zone)
 		}
-		var events []deflect.Event
+		var events []livedeflect.Event
 		var want []string
 		for d := -2; d <= 2; d++ {
 			for n := range d + 3 { // another number each day
@@ -36,7 +36,7 @@ func TestTimeSlotsWithoutMidnight(t *testing.T) {
 			}
 			want = append(want, fmt.Sprintf("%s %d", at(d, 12).Format("Jan 2"), d+3))
 		}
-		slots, step := timeSlots(&reportResult{From: at(-2, 1), To: at(2, 23), Zone: zone, Calls: deflect.Journeys(slices.Values(events))})
+		slots, step := timeSlots(&reportResult{From: at(-2, 1), To: at(2, 23), Zone: zone, Calls: journeys(events)})
 		var got []string
 		for _, s := range slots {
 			got = append(got, fmt.Sprintf("%s %d", s.Start.Format("Jan 2"), s.Calls))
@@ -94,7 +94,7 @@ func TestReportTextFits(t *testing.T) {
 	begin := time.Date(2026, 9, 1, 0, 0, 0, 0, newYork(t))
 	for _, span := range []time.Duration{
 		2 * time.Hour, 5 * time.Hour, 8 * time.Hour, 9 * time.Hour, 20 * time.Hour, 21 * time.Hour, 24 * time.Hour, 47 * time.Hour, hourlyAtMost,
-		4 * 24 * time.Hour, 8 * 24 * time.Hour, 31 * 24 * time.Hour, 119 * 24 * time.Hour, 400 * 24 * time.Hour, deflect.LongestReport,
+		4 * 24 * time.Hour, 8 * 24 * time.Hour, 31 * 24 * time.Hour, 119 * 24 * time.Hour, 400 * 24 * time.Hour, livedeflect.LongestReport,
 	} {
 		r := sampleReport(t)
 		r.From, r.To = begin, begin.Add(span)

@@ -8,22 +8,28 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // A conversation that opens between the reading of two windows is in the table, though
 // only events that were read before tell of it.
 func TestReportConversationOpensWhileItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := deflecttest.New(deflecttest.Config{SiteID: "38856538", ConsumerKey: "key", ConsumerSecret: "secret", Report: deflecttest.Report{
-			Filter:       deflecttest.ByEvent,
-			Conversation: func(deflecttest.Deflection) (time.Duration, bool) { return 3 * time.Second, true },
+		api := livedeflecttest.New(livedeflecttest.Config{SiteID: "38856538", ConsumerKey: "key", ConsumerSecret: "secret", Report: livedeflecttest.Report{
+			Filter:       livedeflecttest.ByEvent,
+			Conversation: func(livedeflecttest.Deflection) (time.Duration, bool) { return 3 * time.Second, true },
 		}})
-		client, err := deflect.New(deflect.Config{
+		backend, err := livedeflect.New(livedeflect.Config{
 			SiteID: "38856538", BaseURL: api.URL(), Transport: api,
-			Auth:   deflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
-			Report: deflect.ReportConfig{Window: time.Minute, Parallel: 1},
+			Auth:   livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+			Report: livedeflect.ReportConfig{Window: time.Minute, Parallel: 1},
 		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer backend.Close()
+		client, err := deflect.New(deflect.Config{Backend: backend})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,8 +41,8 @@ func TestReportConversationOpensWhileItIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
-		api.InjectReport(deflecttest.Fault{Delay: 10 * time.Second})
-		r := collectReport(&app{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard, getenv: secretEnv}, client, seam.Add(-time.Minute), seam.Add(2*time.Second))
+		api.InjectReport(livedeflecttest.Fault{Delay: 10 * time.Second})
+		r := collectReport(&app{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard, getenv: secretEnv}, backend, seam.Add(-time.Minute), seam.Add(2*time.Second))
 		r.By, r.Zone = "skill", time.UTC
 		r.count()
 		if r.Total.Calls != 1 || r.Total.Texts != 1 || r.Total.Conversations != 1 || r.Partial() {

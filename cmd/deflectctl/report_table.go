@@ -6,7 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 )
 
 const (
@@ -40,7 +40,7 @@ func writeTable(w io.Writer, r *reportResult) error {
 	fmt.Fprintln(w)
 	for _, t := range []struct {
 		what string
-		d    deflect.Durations
+		d    funnel.Durations
 	}{{"from accepting to the text", f.AcceptToText}, {"from the text to the conversation", f.TextToConversation}} {
 		if t.d.Calls > 0 {
 			fmt.Fprintf(w, "%s: half within %s, 90 %% within %s\n", t.what, roughly(t.d.Median), roughly(t.d.P90))
@@ -51,7 +51,7 @@ func writeTable(w io.Writer, r *reportResult) error {
 }
 
 // writeStages draws the funnel.
-func writeStages(w io.Writer, f deflect.Funnel) error {
+func writeStages(w io.Writer, f funnel.Funnel) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "stage\t\t calls\t\t  lost")
 	for _, s := range f.Stages {

@@ -16,8 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 func newYork(t *testing.T) *time.Location {
@@ -30,11 +31,11 @@ func newYork(t *testing.T) *time.Location {
 }
 
 // steps are the events of one call, the nth stage after so many seconds.
-func steps(id, skill string, begin time.Time, seconds ...int) (events []deflect.Event) {
+func steps(id, skill string, begin time.Time, seconds ...int) (events []livedeflect.Event) {
 	for i, s := range seconds {
-		events = append(events, deflect.Event{
+		events = append(events, livedeflect.Event{
 			CallID: id, ExternalCallID: "ext-" + id, Skill: skill, Begin: begin,
-			Type: deflect.Stages()[i], Time: begin.Add(time.Duration(s) * time.Second),
+			Type: funnel.Stages()[i], Time: begin.Add(time.Duration(s) * time.Second),
 			CustomerCountryCode: "1", CustomerPhoneNumber: "4043438646", DialedCountryCode: "1", DialedPhoneNumber: "8005550100",
 		})
 	}
@@ -54,11 +55,11 @@ func sampleReport(t *testing.T) *reportResult {
 		steps("473514", "sales", begin.Add(time.Minute), 0, 10, 10, 10, 13),
 		steps("473515", "service", begin.Add(time.Hour), 0, 10, 10, 10),
 		steps("473516", "service", begin.Add(time.Hour), 0, 10, 10, 10, 11, 4000),
-		[]deflect.Event{{CallID: "14043438646", ExternalCallID: "x +14043438646", Skill: evil, ConversationID: "5e6ac3a2-0f3c-4a6b-9d51-2c7c1d6f2b11"}},
+		[]livedeflect.Event{{CallID: "14043438646", ExternalCallID: "x +14043438646", Skill: evil, ConversationID: "5e6ac3a2-0f3c-4a6b-9d51-2c7c1d6f2b11"}},
 	)
 	r := &reportResult{
 		From: time.Date(2026, 11, 20, 8, 0, 0, 0, zone), To: time.Date(2026, 11, 20, 12, 0, 0, 0, zone),
-		By: "skill", Zone: zone, Calls: deflect.Journeys(slices.Values(events)),
+		By: "skill", Zone: zone, Calls: journeys(events),
 	}
 	r.count()
 	return r
@@ -279,7 +280,7 @@ func TestRoughly(t *testing.T) {
 // TestReport reads the report of three texts over the double.
 func TestReport(t *testing.T) {
 	api := runAPI(t)
-	api.SetReport(deflecttest.Report{Conversation: func(d deflecttest.Deflection) (time.Duration, bool) { return 0, d.ExternalCallID == "c1" }})
+	api.SetReport(livedeflecttest.Report{Conversation: func(d livedeflecttest.Deflection) (time.Duration, bool) { return 0, d.ExternalCallID == "c1" }})
 	config := configFile(t, api.URL())
 	for _, id := range []string{"c1", "c2", "c3"} {
 		if code, _, stderr := invoke(t, "send", "--config", config, "--from", caller, "--to", dialed, "--external-id", id); code != 0 {
@@ -315,12 +316,12 @@ func TestReport(t *testing.T) {
 		t.Errorf("stderr %q, %v", said, err)
 	}
 
-	api.SetReport(deflecttest.Report{Oddity: deflecttest.Oddity{BadEvery: 1}})
+	api.SetReport(livedeflecttest.Report{Oddity: livedeflecttest.Oddity{BadEvery: 1}})
 	if out, stderr = read(0); out.Partial || out.Bad != 3 || !strings.Contains(stderr, "skipped a malformed entry of callId 473513") {
 		t.Errorf("malformed entries: %+v, stderr %q", out, stderr)
 	}
 
-	api.SetReportFault(&deflecttest.Fault{Status: 401})
+	api.SetReportFault(&livedeflecttest.Fault{Status: 401})
 	if out, stderr = read(exitFailed, "--since", "1h"); !out.Partial || len(out.Errors) != 1 || out.Groups == nil || !strings.Contains(stderr, "this report is partial") {
 		t.Errorf("refused: %+v, stderr %q", out, stderr)
 	}

@@ -7,18 +7,19 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // stageNames say what the report's stages are taken to mean.
-var stageNames = map[deflect.EventType]string{
-	deflect.EventCallStart:    "reached LiveDeflect",
-	deflect.EventSkillChoice:  "skill chosen",
-	deflect.EventOvrChan:      "channel chosen",
-	deflect.EventDeflResponse: "accepted",
-	deflect.EventSendText:     "text sent",
-	deflect.EventConversation: "conversation opened",
+var stageNames = map[livedeflect.EventType]string{
+	livedeflect.EventCallStart:    "reached LiveDeflect",
+	livedeflect.EventSkillChoice:  "skill chosen",
+	livedeflect.EventOvrChan:      "channel chosen",
+	livedeflect.EventDeflResponse: "accepted",
+	livedeflect.EventSendText:     "text sent",
+	livedeflect.EventConversation: "conversation opened",
 }
 
 // number shows a telephone number, masked unless it may be seen.
@@ -30,7 +31,7 @@ func (r *reportResult) number(n phone.Number) string {
 }
 
 // key is the key of a group, for programs.
-func (r *reportResult) key(g deflect.Group) string {
+func (r *reportResult) key(g funnel.Group) string {
 	if r.By == "dialed" {
 		return r.number(phone.Number(g.Key))
 	}
@@ -50,7 +51,7 @@ func (r *reportResult) words(s string) string {
 }
 
 // label is the key of a group, for people.
-func (r *reportResult) label(g deflect.Group) string {
+func (r *reportResult) label(g funnel.Group) string {
 	shown := visible(r.key(g), 40)
 	switch {
 	case shown == "":
@@ -112,7 +113,7 @@ func roughly(d time.Duration) string {
 }
 
 // half is the median, if there is one.
-func half(d deflect.Durations) string {
+func half(d funnel.Durations) string {
 	if d.Calls == 0 {
 		return "-"
 	}

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -67,15 +67,15 @@ func (c *sendCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	api := file.Deflect
-	api.Logger = slog.New(slog.DiscardHandler)
-	api.Settle.Disabled = true // settle is a command of its own
+	api := file.LiveDeflect
 	var seen *captured
 	if c.DryRun {
 		seen = &captured{}
 		api.Transport = seen
 	}
-	client, err := deflect.New(api)
+	file.LiveDeflect = api
+	file.Deflect.Settle.Disabled = true // settle is a command of its own
+	client, err := newClient(file)
 	if err != nil {
 		return err
 	}
@@ -181,4 +181,14 @@ func printJSON(w io.Writer, v any) error {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil
+}
+
+// newClient returns a client of a configuration, for one run of a command.
+func newClient(file config.File) (*deflect.Client, error) {
+	api, err := livedeflect.New(file.LiveDeflect)
+	if err != nil {
+		return nil, err
+	}
+	file.Deflect.Backend = api
+	return deflect.New(file.Deflect)
 }

@@ -11,29 +11,29 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 func TestSend(t *testing.T) {
 	tests := []struct {
 		name  string
-		fault deflecttest.Fault
+		fault livedeflecttest.Fault
 		args  []string
 		code  int
 		want  sendResult
 	}{
-		{"sent", deflecttest.Fault{}, nil, 0, sendResult{
+		{"sent", livedeflecttest.Fault{}, nil, 0, sendResult{
 			Outcome: "sent", Reason: "ok", CallID: "473513", ExternalID: "call-1", Attempts: 1, Status: 200,
 		}},
-		{"broken", deflecttest.Fault{Status: 503}, nil, exitFailed, sendResult{
+		{"broken", livedeflecttest.Fault{Status: 503}, nil, exitFailed, sendResult{
 			Outcome: "uncertain", Reason: "server_error", ExternalID: "call-1", Attempts: 1, Status: 503,
 			Error: "HTTP 503 \"Service Unavailable\"",
 		}},
-		{"landline", deflecttest.Fault{}, []string{"--from", "+442079460018"}, exitFailed, sendResult{
+		{"landline", livedeflecttest.Fault{}, []string{"--from", "+442079460018"}, exitFailed, sendResult{
 			Outcome: "ineligible", Reason: "number_fixed_line", ExternalID: "call-1",
 			Error: "ANI is a landline, which cannot get a text",
 		}},
-		{"malformed", deflecttest.Fault{}, []string{"--customer-id", "7", "--digits", "x"}, exitFailed, sendResult{
+		{"malformed", livedeflecttest.Fault{}, []string{"--customer-id", "7", "--digits", "x"}, exitFailed, sendResult{
 			Outcome: "failed", Reason: "invalid_call", ExternalID: "call-1",
 			Error: "Digits holds something that is not DTMF (0-9, *, #, A-D); CustomerIDDescriptor is missing: customer id and descriptor go together",
 		}},

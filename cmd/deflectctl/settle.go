@@ -55,7 +55,11 @@ func (c *settleCmd) Run(a *app) error {
 	if at.Before(time.Unix(0, 0).AddDate(0, 0, 1)) {
 		return usage("--at %s is before there were texts", c.At)
 	}
-	client, err := reportClient(a, c.Config)
+	file, err := loadConfig(a, c.Config)
+	if err != nil {
+		return err
+	}
+	client, err := newClient(file)
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // sendUncertain sends a text whose answer gets lost.
-func sendUncertain(t *testing.T, api *deflecttest.Server, config, id string, fault deflecttest.Fault) {
+func sendUncertain(t *testing.T, api *livedeflecttest.Server, config, id string, fault livedeflecttest.Fault) {
 	t.Helper()
 	api.Inject(fault)
 	code, stdout, _ := invoke(t, "send", "--config", config, "--from", caller, "--to", dialed, "--external-id", id)
@@ -24,7 +24,7 @@ func TestSettle(t *testing.T) {
 	api := runAPI(t)
 	config := configFile(t, api.URL())
 	began := time.Now()
-	sendUncertain(t, api, config, "call-1", deflecttest.Fault{ResetAfter: true})
+	sendUncertain(t, api, config, "call-1", livedeflecttest.Fault{ResetAfter: true})
 	for _, at := range []string{
 		began.UTC().Format(time.RFC3339), fmt.Sprint(began.Unix()), fmt.Sprint(began.UnixMilli()),
 		began.Add(-5 * time.Minute).In(time.FixedZone("", 3600)).Format(time.RFC3339),
@@ -46,19 +46,19 @@ func TestSettle(t *testing.T) {
 func TestSettleWithoutText(t *testing.T) {
 	api := runAPI(t)
 	config := configFile(t, api.URL())
-	sendUncertain(t, api, config, "call-1", deflecttest.Fault{Status: 500})
+	sendUncertain(t, api, config, "call-1", livedeflecttest.Fault{Status: 500})
 	now := time.Now()
 	tests := []struct {
 		name  string
 		at    time.Time
-		fault *deflecttest.Fault
+		fault *livedeflecttest.Fault
 		code  int
 		want  string
 	}{
 		{"too early", now, nil, exitFailed, `{"result":"unknown","external_id":"call-1","call_id":"","sent_at":null,"error":"the report shows no text yet, which may be its lag: ask again later"}`},
 		{"after the limit", now.Add(-11 * time.Minute), nil, 0, `{"result":"not_sent","external_id":"call-1","call_id":"","sent_at":null,"error":""}`},
-		{"the keys are refused", now.Add(-11 * time.Minute), &deflecttest.Fault{Status: 401}, exitFailed, "ask LivePerson whether these keys may read reports"},
-		{"no report", now.Add(-11 * time.Minute), &deflecttest.Fault{Body: "<html>"}, exitFailed, "the answer is an HTML page, not JSON"},
+		{"the keys are refused", now.Add(-11 * time.Minute), &livedeflecttest.Fault{Status: 401}, exitFailed, "ask LivePerson whether these keys may read reports"},
+		{"no report", now.Add(-11 * time.Minute), &livedeflecttest.Fault{Body: "<html>"}, exitFailed, "the answer is an HTML page, not JSON"},
 	}
 	for _, tt := range tests {
 		api.SetReportFault(tt.fault)

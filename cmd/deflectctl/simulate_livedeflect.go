@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -71,7 +71,7 @@ func (c *simulateAPICmd) Run(a *app) error {
 		return usage("--listen %s can be reached by other machines: use 127.0.0.1, or add --allow-remote", c.Listen)
 	}
 	// Without what is around them when they were copied.
-	cfg := deflecttest.Config{
+	cfg := livedeflecttest.Config{
 		SiteID: c.SiteID, ConsumerKey: c.ConsumerKey, Token: c.Token, KeepLast: 1000,
 		ConsumerSecret: cmp.Or(strings.TrimSpace(a.getenv("DEFLECT_CONSUMER_SECRET")), simulatorConsumerSecret),
 	}
@@ -80,11 +80,11 @@ func (c *simulateAPICmd) Run(a *app) error {
 	}
 	cfg.Report.Lag = c.ReportLag
 	if c.ConversationAfter > 0 {
-		cfg.Report.Conversation = func(deflecttest.Deflection) (time.Duration, bool) { return c.ConversationAfter, true }
+		cfg.Report.Conversation = func(livedeflecttest.Deflection) (time.Duration, bool) { return c.ConversationAfter, true }
 	}
 	lines := &requestLines{w: a.stdout}
 	cfg.Logger = slog.New(lines)
-	api := deflecttest.New(cfg)
+	api := livedeflecttest.New(cfg)
 	lines.api = api
 	if err := c.faults(api); err != nil {
 		return err
@@ -98,10 +98,10 @@ func (c *simulateAPICmd) Run(a *app) error {
 	return nil
 }
 
-func (c *simulateAPICmd) faults(api *deflecttest.Server) error {
+func (c *simulateAPICmd) faults(api *livedeflecttest.Server) error {
 	for _, standing := range []struct {
 		flag, spec string
-		set        func(*deflecttest.Fault)
+		set        func(*livedeflecttest.Fault)
 	}{
 		{"--fault", c.Fault, api.SetFault},
 		{"--report-fault", c.ReportFault, api.SetReportFault},
@@ -109,14 +109,14 @@ func (c *simulateAPICmd) faults(api *deflecttest.Server) error {
 		if standing.spec == "" {
 			continue
 		}
-		f, err := deflecttest.ParseFault(standing.spec)
+		f, err := livedeflecttest.ParseFault(standing.spec)
 		if err != nil {
 			return usage("%s: %w", standing.flag, err)
 		}
 		standing.set(&f)
 	}
 	for _, s := range c.NextFault {
-		f, err := deflecttest.ParseFault(s)
+		f, err := livedeflecttest.ParseFault(s)
 		if err != nil {
 			return usage("--next-fault: %w", err)
 		}
@@ -126,7 +126,7 @@ func (c *simulateAPICmd) faults(api *deflecttest.Server) error {
 }
 
 // introduce says what to write into a configuration.
-func (c *simulateAPICmd) introduce(w io.Writer, url string, cfg deflecttest.Config) {
+func (c *simulateAPICmd) introduce(w io.Writer, url string, cfg livedeflecttest.Config) {
 	fmt.Fprintf(w, "LiveDeflect simulator on %s, ctrl-C ends it. For deflectd's configuration (examples/freeswitch/starter.yaml has it):\n\n", url)
 	fmt.Fprintf(w, "  livedeflect:\n    site_id: %q\n    base_url: %s\n    consumer_key: %s\n", cmp.Or(cfg.SiteID, "38856538"), url, cfg.ConsumerKey)
 	if cfg.Token != "" {
@@ -158,7 +158,7 @@ func loopback(addr string) bool {
 
 // requestLines turns the log of the double into lines for people.
 type requestLines struct {
-	api *deflecttest.Server
+	api *livedeflecttest.Server
 	mu  sync.Mutex // guards w
 	w   io.Writer
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // TestSimulateLiveDeflect starts the simulator and sends to it.
@@ -159,7 +159,7 @@ func TestSimulateFreeSWITCHSounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := deflecttest.RunT(t, deflecttest.Config{
+	api := livedeflecttest.RunT(t, livedeflecttest.Config{
 		SiteID: "38856538", ConsumerKey: simulatorKey, ConsumerSecret: "opensesame-consumer",
 		Token: simulatorToken, TokenSecret: "opensesame-token",
 	})

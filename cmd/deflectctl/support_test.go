@@ -11,7 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -68,9 +70,9 @@ func golden(t *testing.T, name, got string) {
 }
 
 // runAPI runs the API with the keys of configFile.
-func runAPI(t *testing.T) *deflecttest.Server {
+func runAPI(t *testing.T) *livedeflecttest.Server {
 	t.Helper()
-	return deflecttest.RunT(t, deflecttest.Config{
+	return livedeflecttest.RunT(t, livedeflecttest.Config{
 		SiteID: "38856538", ConsumerKey: "appkey", ConsumerSecret: "opensesame-consumer",
 		Token: "apptoken", TokenSecret: "opensesame-token",
 	})
@@ -89,4 +91,15 @@ profiles:
 		t.Fatal(err)
 	}
 	return name
+}
+
+// journeys are the calls of a report without errors.
+func journeys(events []livedeflect.Event) []funnel.Journey {
+	return funnel.Collect(func(yield func(livedeflect.Event, error) bool) {
+		for _, e := range events {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}, func(error) {})
 }

@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // binary is deflectd, built once, with the race detector where there is one.
@@ -194,7 +194,7 @@ var accepting = freeswitchtest.Call{
 // TestTermDrains stops deflectd while callers wait for their texts.
 func TestTermDrains(t *testing.T) {
 	const n = 20
-	double := deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"})
+	double := livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"})
 	arrived, open := make(chan struct{}, n), make(chan struct{})
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
@@ -344,7 +344,7 @@ func TestLogNobodyReads(t *testing.T) {
 	for _, died := range []bool{false, true} {
 		t.Run(fmt.Sprintf("died %v", died), func(t *testing.T) {
 			const n = 600 // several times what a pipe holds
-			api := httptest.NewServer(deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
+			api := httptest.NewServer(livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
 			defer api.Close()
 			p, outbound, web := launch(t, api.URL, freePort+"\nlog: {level: debug}")
 			if died {
@@ -389,7 +389,7 @@ func TestLogFullDisk(t *testing.T) {
 		ln.Close()
 	}
 	outbound, web := addrs[0], addrs[1]
-	api := httptest.NewServer(deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
+	api := httptest.NewServer(livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
 	defer api.Close()
 	name := configFile(t, api.URL, fmt.Sprintf("http: {listen: %q}\nlog: {level: debug}", web))
 	text, err := os.ReadFile(name)
@@ -445,7 +445,7 @@ func TestFewDescriptors(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &own); err != nil || own.Cur < calls+scrapers+1000 {
 		t.Skipf("the test itself needs some 4,000 descriptors, and has %d (%v)", own.Cur, err)
 	}
-	api := httptest.NewServer(deflecttest.New(deflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
+	api := httptest.NewServer(livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
 	defer api.Close()
 	cmd := command(t, configFile(t, api.URL, freePort))
 	cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, limit), cmd.Path}, cmd.Args[1:]...)

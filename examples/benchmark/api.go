@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 )
 
 // keys are those of the account that every subject signs with.
-var keys = deflecttest.Config{
+var keys = livedeflecttest.Config{
 	SiteID:      siteID,
 	ConsumerKey: "consumer", ConsumerSecret: "consumer-s3cret", Token: "token", TokenSecret: "token-s3cret",
 	KeepLast: judged,
@@ -37,7 +37,7 @@ type api struct {
 
 // judge is the strict double, and how many requests it has got.
 type judge struct {
-	double *deflecttest.Server
+	double *livedeflecttest.Server
 	got    atomic.Int64
 }
 
@@ -58,7 +58,7 @@ func (a *api) close() { a.server.Close() }
 // fresh lets the double judge the first requests of another child.
 func (a *api) fresh() {
 	a.phase.Store(nil)
-	a.judge.Store(&judge{double: deflecttest.New(keys)})
+	a.judge.Store(&judge{double: livedeflecttest.New(keys)})
 }
 
 // verdict is what the double has against the requests that it got.

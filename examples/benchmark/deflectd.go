@@ -14,6 +14,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // serveDeflectd serves calls with the project's packages, as the daemon sets them up,
@@ -56,16 +57,20 @@ func serveDeflectd(ctx context.Context, api string) (address string, err error) 
 
 // newClient returns a client of the API that is played here.
 func newClient(api string, log *slog.Logger, registry prometheus.Registerer) (*deflect.Client, error) {
-	return deflect.New(deflect.Config{
+	backend, err := livedeflect.New(livedeflect.Config{
 		SiteID:  siteID,
 		BaseURL: api,
-		Auth: deflect.OAuth1{
+		Auth: livedeflect.OAuth1{
 			ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(keys.ConsumerSecret),
 			Token: keys.Token, TokenSecret: deflect.NewSecret(keys.TokenSecret),
 		},
 		Logger:     log,
 		Registerer: registry,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return deflect.New(deflect.Config{Backend: backend, Logger: log, Registerer: registry})
 }
 
 // jsonLogger is the logger of the daemon.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -22,10 +23,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: embed FROM TO")
 		os.Exit(2)
 	}
-	cfg := deflect.Config{
+	cfg := livedeflect.Config{
 		SiteID: "38856538",
 		Domain: "va",
-		Auth: deflect.OAuth1{
+		Auth: livedeflect.OAuth1{
 			ConsumerKey:    os.Getenv("DEFLECT_KEY"),
 			ConsumerSecret: deflect.NewSecret(os.Getenv("DEFLECT_SECRET")),
 			Token:          os.Getenv("DEFLECT_TOKEN"),
@@ -38,9 +39,14 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, w io.Writer, cfg deflect.Config, from, to string) error {
+func run(ctx context.Context, w io.Writer, cfg livedeflect.Config, from, to string) error {
 	// Once, at the start: one client and its policies serve all calls.
-	client, err := deflect.New(cfg)
+	api, err := livedeflect.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	client, err := deflect.New(deflect.Config{Backend: api})
 	if err != nil {
 		return err
 	}
@@ -69,7 +75,7 @@ func run(ctx context.Context, w io.Writer, cfg deflect.Config, from, to string) 
 
 	// ... the caller hears the offer and presses 1 ...
 
-	result, err := client.Deflect(ctx, call)
+	result, err := offer.Deflect(ctx)
 	switch {
 	case err == nil:
 		fmt.Fprintf(w, "%s: a text is on its way, callId %s\n", result.Outcome, result.CallID)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 func main() {
@@ -29,10 +30,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: glue ADDRESS")
 		os.Exit(2)
 	}
-	cfg := deflect.Config{
+	cfg := livedeflect.Config{
 		SiteID: "38856538",
 		Domain: "va",
-		Auth: deflect.OAuth1{
+		Auth: livedeflect.OAuth1{
 			ConsumerKey:    os.Getenv("DEFLECT_KEY"),
 			ConsumerSecret: deflect.NewSecret(os.Getenv("DEFLECT_SECRET")),
 			Token:          os.Getenv("DEFLECT_TOKEN"),
@@ -45,8 +46,13 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, w io.Writer, cfg deflect.Config, address string) error {
-	client, err := deflect.New(cfg)
+func run(ctx context.Context, w io.Writer, cfg livedeflect.Config, address string) error {
+	api, err := livedeflect.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	client, err := deflect.New(deflect.Config{Backend: api})
 	if err != nil {
 		return err
 	}

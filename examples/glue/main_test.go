@@ -10,7 +10,8 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // printed is where the program prints, a line a time.
@@ -23,9 +24,9 @@ func (p printed) Write(b []byte) (int, error) {
 
 // serve runs the program until the tests end (its library cannot be stopped), and
 // returns its address and what it prints.
-func serve(t *testing.T) (address string, lines printed, api *deflecttest.Server) {
+func serve(t *testing.T) (address string, lines printed, api *livedeflecttest.Server) {
 	t.Helper()
-	api = deflecttest.RunT(t, deflecttest.Config{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"})
+	api = livedeflecttest.RunT(t, livedeflecttest.Config{ConsumerKey: "k", ConsumerSecret: "s", Token: "t", TokenSecret: "ts"})
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -34,9 +35,9 @@ func serve(t *testing.T) (address string, lines printed, api *deflecttest.Server
 	free.Close()
 	lines = make(printed, 10)
 	go func() {
-		err := run(t.Context(), lines, deflect.Config{
+		err := run(t.Context(), lines, livedeflect.Config{
 			SiteID: "38856538", BaseURL: api.URL(),
-			Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
+			Auth: livedeflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
 		}, address)
 		lines <- "ended: " + err.Error()
 	}()

@@ -230,7 +230,7 @@ func TestBadFiles(t *testing.T) {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("the error shows a secret:\n%v", err)
 			}
-			if len(f.FreeSWITCH.Profiles) != 0 || f.Deflect.Auth != nil {
+			if len(f.FreeSWITCH.Profiles) != 0 || f.LiveDeflect.Auth != nil {
 				t.Error("a file with problems gave a configuration")
 			}
 		})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
@@ -27,7 +28,9 @@ func (f *File) check(d *decoder) {
 		d.badAt("http.listen", "is the address of freeswitch.outbound.listen too: give them different ports")
 	}
 	read := len(d.problems)
-	d.library(f.Deflect.Validate(), read)
+	engine := f.Deflect
+	engine.Backend = nobody
+	d.library(errors.Join(f.LiveDeflect.Validate(), f.validateFunnel(), engine.Validate()), read)
 
 	client, err := f.probe()
 	if err != nil {
@@ -66,7 +69,7 @@ func (f *File) checkLineTypes(d *decoder, at string, p freeswitch.Profile) {
 }
 
 func (f *File) checkEndpoint(d *decoder) {
-	api := f.Deflect
+	api := f.LiveDeflect
 	switch {
 	case d.blames("livedeflect.domain") || d.blames("livedeflect.base_url"):
 	case api.Domain == "" && api.BaseURL == "":
@@ -124,13 +127,42 @@ func (f *File) checkAllow(d *decoder) {
 	d.warn(at, "is for other machines, but freeswitch.outbound.allow names none of them: add the network of your FreeSWITCH there, such as %q, or listen on 127.0.0.1", "10.0.0.0/8")
 }
 
+// validateFunnel is about the polls of the report, which is in the section of the report.
+func (f *File) validateFunnel() error {
+	polls := f.Funnel
+	never := polls.Every == 0
+	if never {
+		polls.Every = time.Second
+	}
+	var errs []error
+	for _, err := range leaves(polls.Validate()) {
+		var c *deflect.ConfigError
+		if errors.As(err, &c) {
+			if c.Field == "Every" {
+				c.Err = errors.New(strings.Replace(c.Err.Error(), "must be between", "must be 0 for never, or between", 1))
+			}
+			c.Field = "Report." + c.Field
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// nobody is a backend for clients that send nothing.
+var nobody = func() deflect.Backend {
+	api, err := livedeflect.New(livedeflect.Config{
+		SiteID: "1", Domain: "va", Auth: livedeflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return api
+}()
+
 // probe is a client that sends nothing: the rules for calls depend on the
 // region and on the longest text. A region that is wrong was noted already.
 func (f *File) probe() (*deflect.Client, error) {
-	cfg := deflect.Config{
-		SiteID: "1", Domain: "va", Auth: deflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")},
-		DefaultRegion: f.Deflect.DefaultRegion, MaxTextLength: f.Deflect.MaxTextLength,
-	}
+	cfg := deflect.Config{Backend: nobody, DefaultRegion: f.Deflect.DefaultRegion, MaxTextLength: f.Deflect.MaxTextLength}
 	if cfg.Validate() != nil {
 		cfg.DefaultRegion = ""
 	}

@@ -8,12 +8,14 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // TestEveryFieldHasAKey fails when a library gets a setting that the file does
 // not have, or the file a key that no test reads.
 func TestEveryFieldHasAKey(t *testing.T) {
-	collaborators := []string{"Transport", "MaxRequests", "Logger", "Registerer", "Client", "OnSettled", "Cooldowns"}
+	collaborators := []string{"Backend", "Transport", "MaxRequests", "Logger", "Registerer", "Client", "OnSettled", "Cooldowns"}
 	full, err := Load("testdata/good/full.yaml", nothing)
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +27,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 	})
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[deflect.Config](), reflect.TypeFor[deflect.BreakerConfig](),
-		reflect.TypeFor[deflect.ReportConfig](), reflect.TypeFor[deflect.SettleConfig](),
+		reflect.TypeFor[livedeflect.Config](), reflect.TypeFor[livedeflect.ReportConfig](), reflect.TypeFor[funnel.LiveConfig](), reflect.TypeFor[deflect.SettleConfig](),
 		reflect.TypeFor[deflect.Rules](), reflect.TypeFor[deflect.Hours](),
 		reflect.TypeFor[freeswitch.Config](), reflect.TypeFor[freeswitch.Profile](), reflect.TypeFor[freeswitch.Prompts](),
 		reflect.TypeFor[freeswitch.NumberEntry](), reflect.TypeFor[freeswitch.Translation](),

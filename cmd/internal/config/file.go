@@ -7,11 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 	_ "time/tzdata" // opening hours, also where the system has no zones
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -19,8 +22,10 @@ import (
 type File struct {
 	Name string // as it was given to Load
 
-	Deflect    deflect.Config    // Transport, Logger and Registerer are for the daemon to set
-	FreeSWITCH freeswitch.Config // Client, Logger and Registerer are for the daemon to set
+	Deflect     deflect.Config     // Backend, Logger and Registerer are for the daemon to set
+	LiveDeflect livedeflect.Config // Transport, Logger and Registerer are for the daemon to set
+	Funnel      funnel.LiveConfig  // likewise; the report is not polled where Every is 0
+	FreeSWITCH  freeswitch.Config  // Client, Logger and Registerer are for the daemon to set
 
 	OutboundListen string // where FreeSWITCH's socket application connects to
 	HTTPListen     string // metrics, health and readiness
@@ -124,12 +129,14 @@ func parse(name string, data []byte, src source) (File, error) {
 func defaults() File {
 	f := File{
 		Deflect:        deflect.DefaultConfig(),
+		LiveDeflect:    livedeflect.DefaultConfig(),
+		Funnel:         funnel.LiveConfig{Lookback: time.Hour},
 		FreeSWITCH:     freeswitch.DefaultConfig(),
 		OutboundListen: defaultOutboundListen,
 		HTTPListen:     defaultHTTPListen,
 		Log:            Log{Level: defaultLogLevel, Format: defaultLogFormat},
 	}
-	f.Deflect.Logger, f.FreeSWITCH.Logger = nil, nil
+	f.Deflect.Logger, f.LiveDeflect.Logger, f.FreeSWITCH.Logger = nil, nil, nil
 	return f
 }
 

@@ -15,6 +15,8 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -28,23 +30,32 @@ func load(t *testing.T, name string, getenv func(string) string) File {
 }
 
 var sameAuth = cmp.Options{
-	cmpopts.IgnoreUnexported(deflect.OAuth1{}),
+	cmpopts.IgnoreUnexported(livedeflect.OAuth1{}),
 	cmp.Comparer(func(a, b *donottext.File) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 }
 
 func TestLoadEveryKey(t *testing.T) {
 	f := load(t, "full.yaml", nothing)
-	wantAPI := deflect.Config{
+	wantAPI := livedeflect.Config{
 		SiteID: "38856538", Domain: "va",
-		Auth:         deflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: deflect.NewSecret("opensesame-1"), Token: "TOKEN", TokenSecret: deflect.NewSecret("opensesame-2")},
-		LiveDeadline: 3 * time.Second, TimeUnit: deflect.Seconds, TextTagField: deflect.TagTagText, TrunkPrefix: true,
-		DefaultRegion: "GB", NumberCheck: deflect.PossibleNumbers, MaxTextLength: 480, Breaker: deflect.BreakerConfig{Failures: 3, OpenFor: time.Minute},
-		Report:       deflect.ReportConfig{Window: 30 * time.Minute, Parallel: 2, Every: 2 * time.Minute, Lookback: 3 * time.Hour},
+		Auth:     livedeflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: deflect.NewSecret("opensesame-1"), Token: "TOKEN", TokenSecret: deflect.NewSecret("opensesame-2")},
+		TimeUnit: livedeflect.Seconds, TextTagField: livedeflect.TagTagText, TrunkPrefix: true,
+		Report: livedeflect.ReportConfig{Window: 30 * time.Minute, Parallel: 2},
+	}
+	if diff := cmp.Diff(wantAPI, f.LiveDeflect, sameAuth); diff != "" {
+		t.Errorf("LiveDeflect (-want +got):\n%s", diff)
+	}
+	if want := (funnel.LiveConfig{Every: 2 * time.Minute, Lookback: 3 * time.Hour}); f.Funnel != want {
+		t.Errorf("Funnel = %+v, want %+v", f.Funnel, want)
+	}
+	want := deflect.Config{
+		LiveDeadline: 3 * time.Second, DefaultRegion: "GB", NumberCheck: deflect.PossibleNumbers, MaxTextLength: 480,
+		Breaker:      deflect.BreakerConfig{Failures: 3, OpenFor: time.Minute},
 		Settle:       deflect.SettleConfig{Disabled: true, After: 20 * time.Second, Limit: 30 * time.Minute, Max: 50},
 		MaxCooldowns: 5000,
 	}
-	if diff := cmp.Diff(wantAPI, f.Deflect, sameAuth); diff != "" {
+	if diff := cmp.Diff(want, f.Deflect, sameAuth); diff != "" {
 		t.Errorf("Deflect (-want +got):\n%s", diff)
 	}
 	prompts := freeswitch.Prompts{
@@ -110,8 +121,13 @@ func TestLoadDefaults(t *testing.T) {
 	f := load(t, "minimal.yaml", consumer)
 	want := deflect.DefaultConfig()
 	want.Logger = nil
-	want.SiteID, want.BaseURL = "38856538", "https://api.example/live"
-	want.Auth = deflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: deflect.NewSecret(secret)}
+	wantAPI := livedeflect.DefaultConfig()
+	wantAPI.Logger = nil
+	wantAPI.SiteID, wantAPI.BaseURL = "38856538", "https://api.example/live"
+	wantAPI.Auth = livedeflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: deflect.NewSecret(secret)}
+	if diff := cmp.Diff(wantAPI, f.LiveDeflect, sameAuth); diff != "" {
+		t.Errorf("LiveDeflect (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff(want, f.Deflect, sameAuth); diff != "" {
 		t.Errorf("Deflect (-want +got):\n%s", diff)
 	}

@@ -86,9 +86,9 @@ func same(t *testing.T, f File, getenv func(string) string) {
 func TestNothingShowsSecrets(t *testing.T) {
 	f := load(t, "full.yaml", nothing)
 	var logged strings.Builder
-	slog.New(slog.NewTextHandler(&logged, nil)).Info("loaded", "file", f, "api", f.Deflect)
-	slog.New(slog.NewJSONHandler(&logged, nil)).Info("loaded", "auth", f.Deflect.Auth)
-	asJSON, err := json.Marshal(f.Deflect.Auth)
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("loaded", "file", f, "api", f.LiveDeflect)
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("loaded", "auth", f.LiveDeflect.Auth)
+	asJSON, err := json.Marshal(f.LiveDeflect.Auth)
 	if err != nil {
 		t.Fatal(err)
 	}

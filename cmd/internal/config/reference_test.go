@@ -75,8 +75,8 @@ func TestReferenceTellsWhatNeedsARestart(t *testing.T) {
 	}
 	// All the rest may change.
 	same := load(t, "minimal.yaml", consumer)
-	same.Deflect.SiteID, same.Deflect.Domain, same.Deflect.BaseURL = old.Deflect.SiteID, old.Deflect.Domain, old.Deflect.BaseURL
-	same.Deflect.MaxTextLength, same.Deflect.Report.Every, same.Deflect.DefaultRegion = 480, time.Minute, "GB"
+	same.LiveDeflect.SiteID, same.LiveDeflect.Domain, same.LiveDeflect.BaseURL = old.LiveDeflect.SiteID, old.LiveDeflect.Domain, old.LiveDeflect.BaseURL
+	same.Deflect.MaxTextLength, same.Funnel.Every, same.Deflect.DefaultRegion = 480, time.Minute, "GB"
 	same.OutboundListen, same.HTTPListen, same.Log.Format, same.FreeSWITCH.Inbound = old.OutboundListen, old.HTTPListen, "text", old.FreeSWITCH.Inbound
 	same.secrets.switches = old.secrets.switches
 	if err := same.Follows(old); err != nil {

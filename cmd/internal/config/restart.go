@@ -17,11 +17,14 @@ func (f File) Follows(old File) error {
 		changed = append(changed, Problem{Path: path, Text: "was changed, which needs a restart"})
 	}
 	// The library knows best, which runs on.
-	for _, err := range leaves(f.Deflect.Follows(old.Deflect)) {
+	for _, err := range leaves(errors.Join(f.LiveDeflect.Follows(old.LiveDeflect), f.Deflect.Follows(old.Deflect))) {
 		var c *deflect.ConfigError
 		if errors.As(err, &c) {
 			restart(keyOf(c.Field))
 		}
+	}
+	if (f.Funnel.Every > 0) != (old.Funnel.Every > 0) {
+		restart("report.every")
 	}
 	was := map[string]*yaml.Node{}
 	walk(old.rows(), "", func(path string, r row) { was[path] = r.value.print() })

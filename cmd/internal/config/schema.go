@@ -3,20 +3,21 @@ package config
 import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // rows are the keys of the file, bound to f: the one place where a key is made. What a
 // new one needs besides is a field that it fills, whoever uses that, and a line in
 // testdata/good/full.yaml.
 func (f *File) rows() []row {
-	api, fs := &f.Deflect, &f.FreeSWITCH
+	engine, api, polls, fs := &f.Deflect, &f.LiveDeflect, &f.Funnel, &f.FreeSWITCH
 	return []row{
 		{"livedeflect", "", f.account(),
 			"The API. LivePerson's pages contradict themselves in places: `time_unit`, `text_tag_field` and `trunk_prefix` are for that."},
 		{"breaker", "Breaker", section(
-			row{"failures", "Failures", count(&api.Breaker.Failures, ""),
+			row{"failures", "Failures", count(&engine.Breaker.Failures, ""),
 				"Failures in a row that stop the offers."},
-			row{"open_for", "OpenFor", duration(&api.Breaker.OpenFor, ""),
+			row{"open_for", "OpenFor", duration(&engine.Breaker.OpenFor, ""),
 				"How long they stop; then one caller at a time is offered a text, until a request succeeds."},
 		), "When callers are no longer offered a text, because the API fails. A breaker whose settings a reload changes begins closed."},
 		{"report", "Report", section(
@@ -24,26 +25,26 @@ func (f *File) rows() []row {
 				"Longest span that one request asks for."},
 			row{"parallel", "Parallel", count(&api.Report.Parallel, "1 to 16"),
 				"Requests at once."},
-			row{"every", "Every", durationOrNone(&api.Report.Every, "0s, or 1s to 24h").needing(onSwitch),
+			row{"every", "Every", durationOrNone(&polls.Every, "0s, or 1s to 24h").needing(onSwitch),
 				"How often the report is polled for the `deflect_funnel_*` metrics, such as `1m`; `0s` is never."},
-			row{"lookback", "Lookback", duration(&api.Report.Lookback, "1m to 744h, not shorter than `every`"),
+			row{"lookback", "Lookback", duration(&polls.Lookback, "1m to 744h, not shorter than `every`"),
 				"How far each of these polls reaches back. What a caller answers later than that after the call may be missed."},
 		), "LiveDeflect's report: what became of the texts."},
 		{"settle", "Settle", section(
-			row{"disabled", "Disabled", boolean(&api.Settle.Disabled),
+			row{"disabled", "Disabled", boolean(&engine.Settle.Disabled),
 				"Leaves uncertain texts uncertain."},
-			row{"after", "After", duration(&api.Settle.After, "1s or longer"),
+			row{"after", "After", duration(&engine.Settle.After, "1s or longer"),
 				"When the first lookup is; each later one comes after twice as long."},
-			row{"limit", "Limit", duration(&api.Settle.Limit, "`after` to 24h"),
+			row{"limit", "Limit", duration(&engine.Settle.Limit, "`after` to 24h"),
 				"When the report has the last word. Make it longer than your account's report lags, or `not_sent` comes too early."},
-			row{"max", "Max", count(&api.Settle.Max, ""),
+			row{"max", "Max", count(&engine.Settle.Max, ""),
 				"How many may be open at once."},
 		), "Uncertain texts are looked up in the report, in the background."},
-		{"max_cooldowns", "MaxCooldowns", count(&api.MaxCooldowns, ""),
+		{"max_cooldowns", "MaxCooldowns", count(&engine.MaxCooldowns, ""),
 			"Callers in a cooldown who are remembered, some 200 bytes each. A smaller number takes effect at once: the cooldowns that have the least time left end early, and count in `deflect_cooldowns_evicted_total`."},
-		{"default_region", "DefaultRegion", filled(&api.DefaultRegion, "the default US").needing(onChange),
+		{"default_region", "DefaultRegion", filled(&engine.DefaultRegion, "the default US").needing(onChange),
 			"ISO 3166 region of numbers without a plus sign. They are read as dialled there, or as beginning with its country code: in region `DE`, `491713920001` is a mobile, although a landline could be written so without its 0. What can be two people's is refused (`number_invalid`)."},
-		{"number_check", "NumberCheck", choice(&api.NumberCheck, is("valid", deflect.ValidNumbers), is("possible", deflect.PossibleNumbers)),
+		{"number_check", "NumberCheck", choice(&engine.NumberCheck, is("valid", deflect.ValidNumbers), is("possible", deflect.PossibleNumbers)),
 			"What a caller's number has to be: one that its country's number plan has, or just of the length of one (`possible`). That is for ranges that are newer than your `deflectd`: it texts extensions and cut numbers too. Digits that stand for no number (`0000000000`, `1234567890`, ANONYMOUS on a keypad) are `number_hidden`, unless they are somebody's in that country. What is dialled need only be possible."},
 		{"freeswitch", "", section(
 			row{"outbound", "", section(
@@ -83,7 +84,7 @@ func (f *File) rows() []row {
 }
 
 func (f *File) account() value {
-	api := &f.Deflect
+	engine, api := &f.Deflect, &f.LiveDeflect
 	return section(
 		row{"site_id", "SiteID", text(&api.SiteID).needing(onChange),
 			"LivePerson account id. Required."},
@@ -101,16 +102,16 @@ func (f *File) account() value {
 		row{"token_secret_file", "", secretFile(&f.secrets.tokenSecret, "token_secret", "the secret", tokenSecretEnv, func() string { return tokenSecretEnv }),
 			"Its secret."},
 		row{"token_secret", "", refused(tokenSecretEnv), ""},
-		row{"live_deadline", "LiveDeadline", duration(&api.LiveDeadline, "100ms to 1m"),
+		row{"live_deadline", "LiveDeadline", duration(&engine.LiveDeadline, "100ms to 1m"),
 			"Longest that a caller waits for the API, everything included."},
-		row{"time_unit", "TimeUnit", choice(&api.TimeUnit, is("milliseconds", deflect.Milliseconds), is("seconds", deflect.Seconds)),
+		row{"time_unit", "TimeUnit", choice(&api.TimeUnit, is("milliseconds", livedeflect.Milliseconds), is("seconds", livedeflect.Seconds)),
 			"Of the times in a request. The default is that of the vendor's example."},
 		row{"text_tag_field", "TextTagField", choice(&api.TextTagField,
-			is("both", deflect.TagBoth), is("deflectionTextTag", deflect.TagTextTag), is("deflectionTagText", deflect.TagTagText)),
+			is("both", livedeflect.TagBoth), is("deflectionTextTag", livedeflect.TagTextTag), is("deflectionTagText", livedeflect.TagTagText)),
 			"The name under which a text's tag is sent."},
 		row{"trunk_prefix", "TrunkPrefix", boolean(&api.TrunkPrefix),
 			"Sends national numbers with their leading 0: `0400111222` for `+61400111222`. `deflectionHandle` never has one."},
-		row{"max_text_length", "MaxTextLength", count(&api.MaxTextLength, "").needing(onChange),
+		row{"max_text_length", "MaxTextLength", count(&engine.MaxTextLength, "").needing(onChange),
 			"Longest text, in characters."},
 	)
 }

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // Where secrets come from when no file is named.
@@ -58,7 +59,7 @@ func (f *File) readSecrets(d *decoder, src source) {
 			d.warn(at+k.key, "%s", odd)
 		}
 	}
-	auth := deflect.OAuth1{ConsumerKey: s.consumerKey, Token: s.token}
+	auth := livedeflect.OAuth1{ConsumerKey: s.consumerKey, Token: s.token}
 	var consumerSeen, tokenSeen bool
 	auth.ConsumerSecret, consumerSeen = src.secret(d, &s.consumer, at+"consumer_secret", consumerSecretEnv)
 	auth.TokenSecret, tokenSeen = src.secret(d, &s.tokenSecret, at+"token_secret", tokenSecretEnv)
@@ -76,7 +77,7 @@ func (f *File) readSecrets(d *decoder, src source) {
 	case auth.Token == "" && tokenSeen:
 		d.badAt(at+"token", "is missing, but there is a token secret: give both or none")
 	}
-	f.Deflect.Auth = auth
+	f.LiveDeflect.Auth = auth
 	from := map[string]string{} // names of switches by where their password comes from
 	for i := range f.FreeSWITCH.Inbound {
 		sw, key := &f.FreeSWITCH.Inbound[i], fmt.Sprintf("freeswitch.inbound[%d].password", i)

@@ -30,7 +30,7 @@ func TestStarter(t *testing.T) {
 	}
 	// With an account, as it says itself.
 	account := regexp.MustCompile(`base_url: .*`).ReplaceAllString(string(raw), "domain: va")
-	if f, err := Parse(name, []byte(account), both); err != nil || len(f.Warnings) > 0 || f.Deflect.Domain != "va" {
+	if f, err := Parse(name, []byte(account), both); err != nil || len(f.Warnings) > 0 || f.LiveDeflect.Domain != "va" {
 		t.Errorf("with an account: error %v, warnings %v", err, f.Warnings)
 	}
 	p, served := f.Profile("+18005550100")

@@ -17,6 +17,8 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // httpStop is how long a scrape in progress may take when all else is over.
@@ -31,13 +33,15 @@ type Options struct {
 	Load   func() (config.File, error) // what Reload loads; without it Reload fails
 	Build  Build                       // zero is ReadBuild
 
-	Transport http.RoundTripper    // nil is deflect.NewTransport; for tests
+	Transport http.RoundTripper    // nil is livedeflect.NewTransport; for tests
 	Registry  *prometheus.Registry // nil is a new one
 }
 
 // Daemon serves the calls of one configuration.
 type Daemon struct {
+	api    *livedeflect.Client
 	client *deflect.Client
+	funnel *funnel.Live // nil where the report is not polled
 	server *freeswitch.Server
 	http   *http.Server
 	log    *slog.Logger
@@ -75,12 +79,23 @@ func New(o Options) (*Daemon, error) {
 
 	d := &Daemon{log: o.Logger, reloader: reloader}
 	room := ShareDescriptors(o.Config)
-	api := o.Config.Deflect
+	api := o.Config.LiveDeflect
 	api.Transport, api.Logger, api.Registerer = o.Transport, o.Logger, reg
-	api.MaxRequests = room.Requests
 	var err error
-	if d.client, err = deflect.New(api); err != nil {
+	if d.api, err = livedeflect.New(api); err != nil {
 		return nil, fmt.Errorf("daemon: configure LiveDeflect: %w", err)
+	}
+	engine := o.Config.Deflect
+	engine.Backend, engine.Logger, engine.Registerer = d.api, o.Logger, reg
+	engine.MaxRequests = room.Requests
+	if d.client, err = deflect.New(engine); err != nil {
+		return nil, fmt.Errorf("daemon: configure LiveDeflect: %w", err)
+	}
+	if polls := o.Config.Funnel; polls.Every > 0 {
+		polls.Logger, polls.Registerer = o.Logger, reg
+		if d.funnel, err = funnel.NewLive(d.api, polls); err != nil {
+			return nil, fmt.Errorf("daemon: configure the report: %w", err)
+		}
 	}
 	fs := o.Config.FreeSWITCH
 	fs.Client, fs.Logger, fs.Registerer = d.client, o.Logger, reg
@@ -131,7 +146,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	polled := make(chan struct{})
 	pollCtx, stopPolling := context.WithCancel(ctx)
 	defer stopPolling()
-	go func() { defer close(polled); d.client.PollReport(pollCtx) }()
+	go func() {
+		defer close(polled)
+		if d.funnel != nil {
+			d.funnel.Run(pollCtx)
+		}
+	}()
 	go func() { served <- d.server.Serve(serveCtx, d.calls) }()
 	go func() { watched <- d.server.Watch(serveCtx) }()
 	go func() { webbed <- d.http.Serve(d.web) }()
@@ -160,6 +180,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	<-polled
 	d.reloader.close()
 	d.client.Close()
+	d.api.Close()
 	err := errors.Join(broke("calls", callErr), broke("waiting calls", watchErr), broke("HTTP", webErr))
 	d.log.Info("deflectd stopped", "uptime", time.Since(began).Round(time.Millisecond))
 	return err

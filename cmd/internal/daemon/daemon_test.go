@@ -14,7 +14,8 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // pressOne is a caller who presses 1 at once.
@@ -34,25 +35,25 @@ func TestWholeWay(t *testing.T) {
 	b := start(t, func(o *Options) { o.Registry = registry })
 	tests := []struct {
 		name  string
-		fault deflecttest.Fault
+		fault livedeflecttest.Fault
 		call  freeswitchtest.Call
 		want  string
 	}{
-		{"presses 1", deflecttest.Fault{}, pressOne, reason(deflect.Sent, deflect.ReasonOK)},
-		{"presses nothing", deflecttest.Fault{}, freeswitchtest.Call{
+		{"presses 1", livedeflecttest.Fault{}, pressOne, reason(deflect.Sent, deflect.ReasonOK)},
+		{"presses nothing", livedeflecttest.Fault{}, freeswitchtest.Call{
 			ANI: caller, DNIS: dialed, SocketResume: true, Prompts: map[string]time.Duration{"offer.wav": time.Millisecond},
 		}, reason(deflect.NoInput, deflect.ReasonNoKey)},
-		{"API broken", deflecttest.Fault{Status: 500}, pressOne, reason(deflect.Uncertain, deflect.ReasonServerError)},
-		{"API loses the answer", deflecttest.Fault{ResetAfter: true}, pressOne, reason(deflect.Uncertain, deflect.ReasonConnectionLost)},
-		{"hidden number", deflecttest.Fault{}, freeswitchtest.Call{
+		{"API broken", livedeflecttest.Fault{Status: 500}, pressOne, reason(deflect.Uncertain, deflect.ReasonServerError)},
+		{"API loses the answer", livedeflecttest.Fault{ResetAfter: true}, pressOne, reason(deflect.Uncertain, deflect.ReasonConnectionLost)},
+		{"hidden number", livedeflecttest.Fault{}, freeswitchtest.Call{
 			ANI: caller, DNIS: dialed, SocketResume: true, HideNumber: true,
 		}, reason(deflect.Ineligible, deflect.ReasonNumberHidden)},
-		{"unknown number", deflecttest.Fault{}, freeswitchtest.Call{
+		{"unknown number", livedeflecttest.Fault{}, freeswitchtest.Call{
 			ANI: caller, DNIS: "+18005550199", SocketResume: true,
 		}, reason(deflect.Ineligible, deflect.ReasonNoProfile)},
 	}
 	for _, tt := range tests {
-		if tt.fault != (deflecttest.Fault{}) {
+		if tt.fault != (livedeflecttest.Fault{}) {
 			b.api.Inject(tt.fault)
 		}
 		results, _ := b.calls(1, tt.call)
@@ -153,7 +154,7 @@ func TestDrain(t *testing.T) {
 	const n = 100
 	var g *gate
 	b := start(t, func(o *Options) {
-		g = newGate(deflect.NewTransport())
+		g = newGate(livedeflect.NewTransport())
 		o.Transport = g
 	})
 	results, _ := b.calls(n, pressOne)
@@ -223,7 +224,7 @@ func TestDrainEnds(t *testing.T) {
 func TestHTTPBreaks(t *testing.T) {
 	var g *gate
 	b := start(t, func(o *Options) {
-		g = newGate(deflect.NewTransport())
+		g = newGate(livedeflect.NewTransport())
 		o.Transport = g
 	})
 	results, _ := b.calls(1, pressOne)
@@ -267,7 +268,7 @@ func TestNewPortTaken(t *testing.T) {
 
 func TestNewRefusesBadOptions(t *testing.T) {
 	f := testFile(t)
-	f.Deflect.SiteID = ""
+	f.LiveDeflect.SiteID = ""
 	if _, err := New(Options{Config: f}); err == nil || !strings.HasPrefix(err.Error(), "daemon: configure LiveDeflect: ") {
 		t.Errorf("New() without a site id: %v", err)
 	}

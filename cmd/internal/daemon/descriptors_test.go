@@ -77,7 +77,7 @@ func TestReloadKeepsToDescriptors(t *testing.T) {
 	file := &changing{}
 	file.set("drain: 1m", "drain: 1m, max_calls: 100")
 	b := start(t, func(o *Options) {
-		file.url = o.Config.Deflect.BaseURL
+		file.url = o.Config.LiveDeflect.BaseURL
 		o.Config, _ = file.load()
 		o.Load = file.load
 	})

@@ -8,7 +8,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // Every line about a call, of whichever package, has the same id of it.
@@ -41,7 +41,7 @@ func TestOneIDInAllLines(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := start(t, nil)
-			b.api.SetFault(&deflecttest.Fault{Status: 500})
+			b.api.SetFault(&livedeflecttest.Fault{Status: 500})
 			call := pressOne
 			call.UUID, call.NotFull, call.Missing = tt.uuid, true, []string{"ivrdeflect/en/uncertain.wav"}
 			if tt.external != "" {

@@ -26,7 +26,7 @@ func TestREADME(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	file := testFile(t)
 	// For the metrics that are off by default.
-	file.Deflect.Report.Every = time.Minute
+	file.Funnel.Every = time.Minute
 	file.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: "127.0.0.1:1", Password: deflect.NewSecret("x")}}
 	d, err := New(Options{Config: file, Registry: reg})
 	if err != nil {

@@ -182,8 +182,16 @@ func (d *Daemon) reload() error {
 	if err := fs.Validate(); err != nil {
 		return err
 	}
+	if err := d.api.Reload(next.LiveDeflect); err != nil {
+		return err
+	}
 	if err := d.client.Reload(next.Deflect); err != nil {
 		return err
+	}
+	if d.funnel != nil {
+		if err := d.funnel.Reload(next.Funnel); err != nil {
+			return err
+		}
 	}
 	r.watch(next.Lists, d.log)
 	if err := d.server.Reload(fs); err != nil {

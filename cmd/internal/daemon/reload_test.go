@@ -42,8 +42,8 @@ func (c *changing) load() (config.File, error) {
 			"DEFLECT_CONSUMER_SECRET": consumerSecret, "DEFLECT_TOKEN_SECRET": tokenSecret, "DEFLECT_FREESWITCH_PASSWORD_FS1": "opensesame-switch",
 		}[name]
 	})
-	if err == nil && f.Deflect.BaseURL == "http://127.0.0.1:1" {
-		f.Deflect.BaseURL = c.url
+	if err == nil && f.LiveDeflect.BaseURL == "http://127.0.0.1:1" {
+		f.LiveDeflect.BaseURL = c.url
 	}
 	return f, err
 }
@@ -87,7 +87,7 @@ func TestReload(t *testing.T) {
 	file.set()
 	level := &slog.LevelVar{}
 	b := start(t, func(o *Options) {
-		file.url = o.Config.Deflect.BaseURL
+		file.url = o.Config.LiveDeflect.BaseURL
 		o.Load, o.Level, o.Registry = file.load, level, prometheus.NewRegistry()
 	})
 	call := func() freeswitchtest.Result {
@@ -305,8 +305,8 @@ func TestDoNotTextList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		file.url = o.Config.Deflect.BaseURL
-		first.Deflect.BaseURL = file.url
+		file.url = o.Config.LiveDeflect.BaseURL
+		first.LiveDeflect.BaseURL = file.url
 		o.Config, o.Load, o.Registry = first, file.load, prometheus.NewRegistry()
 	})
 	wantReason := func(ani, want string) {

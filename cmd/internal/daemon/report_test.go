@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // TestSettles loses the answer of one text, and finds the text in the report.
 func TestSettles(t *testing.T) {
 	b := start(t, func(o *Options) { o.Config.Deflect.Settle.After = time.Second })
-	b.api.Inject(deflecttest.Fault{ResetAfter: true})
+	b.api.Inject(livedeflecttest.Fault{ResetAfter: true})
 	results, _ := b.calls(1, pressOne)
 	outcomes(t, results, 1)
 	b.log.await("uncertain text settled")
@@ -28,7 +28,7 @@ func TestSettles(t *testing.T) {
 // TestOpenAtTheEnd stops a daemon that does not know yet of two texts.
 func TestOpenAtTheEnd(t *testing.T) {
 	b := start(t, nil)
-	b.api.SetFault(&deflecttest.Fault{Status: 500})
+	b.api.SetFault(&livedeflecttest.Fault{Status: 500})
 	for _, id := range []string{"one", "two"} {
 		call := pressOne
 		call.Vars = map[string]string{"deflect_external_id": id}
@@ -54,7 +54,7 @@ func TestOpenAtTheEnd(t *testing.T) {
 // TestPolls lets the daemon poll the report: what one caller came to shows in
 // its metrics.
 func TestPolls(t *testing.T) {
-	b := start(t, func(o *Options) { o.Config.Deflect.Report.Every = time.Second })
+	b := start(t, func(o *Options) { o.Config.Funnel.Every = time.Second })
 	// The call begins after the polling.
 	b.log.await("report request ended")
 	results, _ := b.calls(1, freeswitchtest.Call{
@@ -64,7 +64,7 @@ func TestPolls(t *testing.T) {
 	for range 2 {
 		b.log.await("report request ended")
 	}
-	b.api.SetReportFault(&deflecttest.Fault{Status: 401})
+	b.api.SetReportFault(&livedeflecttest.Fault{Status: 401})
 	b.log.await("report poll incomplete")
 	_, text := b.get("/metrics")
 	for _, series := range []string{

@@ -18,7 +18,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 const (
@@ -43,7 +43,7 @@ profiles:
 // bench is a daemon between both doubles.
 type bench struct {
 	t        *testing.T
-	api      *deflecttest.Server
+	api      *livedeflecttest.Server
 	daemon   *Daemon
 	registry *prometheus.Registry // of the options; nil without
 	log      *recorder
@@ -57,11 +57,11 @@ func start(t *testing.T, change func(*Options)) *bench {
 	t.Helper()
 	checkLeaks(t)
 	b := &bench{t: t, log: &recorder{seen: make(chan string, 10000)}, ended: make(chan error, 1)}
-	b.api = deflecttest.RunT(t, deflecttest.Config{
+	b.api = livedeflecttest.RunT(t, livedeflecttest.Config{
 		SiteID: "38856538", ConsumerKey: "key", ConsumerSecret: consumerSecret, Token: "token", TokenSecret: tokenSecret,
 	})
 	o := Options{Config: testFile(t), Logger: slog.New(b.log)}
-	o.Config.Deflect.BaseURL = b.api.URL()
+	o.Config.LiveDeflect.BaseURL = b.api.URL()
 	if change != nil {
 		change(&o)
 	}

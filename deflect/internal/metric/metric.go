@@ -1,0 +1,36 @@
+// Package metric registers metrics.
+package metric
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Register registers all or none. A nil registry is a private one.
+func Register(reg prometheus.Registerer, all []prometheus.Collector) error {
+	if reg == nil {
+		return nil
+	}
+	for i, c := range all {
+		if err := reg.Register(c); err != nil {
+			Unregister(reg, all[:i])
+			var dup prometheus.AlreadyRegisteredError
+			if errors.As(err, &dup) {
+				err = errors.New("already holds the metrics of another Client; give each its own")
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// Unregister takes all off a registry, which may be nil.
+func Unregister(reg prometheus.Registerer, all []prometheus.Collector) {
+	if reg == nil {
+		return
+	}
+	for _, c := range all {
+		reg.Unregister(c)
+	}
+}

@@ -1,7 +1,0 @@
-//go:build !windows
-
-package deflect
-
-import "syscall"
-
-var systemLimits []syscall.Errno

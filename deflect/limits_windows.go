@@ -1,6 +1,0 @@
-package deflect
-
-import "syscall"
-
-// Of Windows Sockets: WSAEMFILE, WSAENOBUFS, WSAEADDRNOTAVAIL.
-var systemLimits = []syscall.Errno{10024, 10055, 10049}

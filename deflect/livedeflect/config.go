@@ -1,0 +1,206 @@
+package livedeflect
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// TimeUnit is the unit of deflectionAcceptTime and callBeginTime. The vendor's
+// table says seconds and its example shows milliseconds.
+type TimeUnit int
+
+// The units; the zero value is milliseconds, as in the vendor's example.
+const (
+	Milliseconds TimeUnit = iota
+	Seconds
+)
+
+// TagField is the name under which the text tag is sent. The vendor's table
+// says deflectionTextTag and its example deflectionTagText.
+type TagField int
+
+// The names; the zero value sends the tag under both.
+const (
+	TagBoth TagField = iota
+	TagTextTag
+	TagTagText
+)
+
+// Config says how to reach LiveDeflect. SiteID, Auth and one of Domain and
+// BaseURL are required; the zero value of everything else is the default that
+// its comment names.
+type Config struct {
+	SiteID string // LivePerson account id
+
+	// Domain is the first label of https://{domain}.ivrdeflect.liveperson.net,
+	// such as "va" (North America), "lo" (EMEA) or "sy" (APAC), or a whole host name.
+	Domain string
+	// BaseURL is used instead of Domain: https, or http to a loopback address.
+	BaseURL string
+	// Auth signs the requests; see [OAuth1].
+	Auth Authenticator
+
+	TimeUnit     TimeUnit // Milliseconds
+	TextTagField TagField // TagBoth
+	TrunkPrefix  bool     // send national numbers with their trunk prefix ("0400111222"), which one vendor page shows; without
+	Report       ReportConfig
+
+	// Transport replaces the HTTP transport, for tests and for embedders who
+	// bring their own; nil is [NewTransport], made anew every few minutes and when a
+	// connection fell silent, so that a changed name is followed. It must deliver a request at most
+	// once, and not return while it may still send: one that tries again by itself breaks the promise of one text. Only NewTransport's can prove
+	// that a broken connection carried nothing; with another one a request that
+	// failed after it got a connection counts as possibly processed.
+	Transport http.RoundTripper
+	// Logger gets debug lines per request for the report; nil discards.
+	Logger *slog.Logger
+	// Registerer gets the metrics; nil is a private registry. One Client a Registerer.
+	Registerer prometheus.Registerer
+}
+
+// DefaultConfig returns a Config with every default filled in and nothing else.
+func DefaultConfig() Config { return Config{}.withDefaults() }
+
+func (c Config) withDefaults() Config {
+	def(&c.Report.Window, time.Hour)
+	def(&c.Report.Parallel, 3)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+var (
+	siteIDForm = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
+	hostForm   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+)
+
+// Validate returns every problem of the configuration, each a [*deflect.ConfigError],
+// joined; nil when there is none.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, &deflect.ConfigError{Field: field, Err: fmt.Errorf(format, args...)})
+	}
+	switch {
+	case c.SiteID == "":
+		bad("SiteID", "is missing: the LivePerson account id")
+	case !siteIDForm.MatchString(c.SiteID):
+		bad("SiteID", "is not an account id (letters and digits)")
+	}
+	if _, field, err := c.endpoint(); err != nil {
+		bad(field, "%w", err)
+	}
+	if c.Auth == nil {
+		bad("Auth", "is missing: without keys the API refuses every request")
+	} else if v, ok := c.Auth.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			bad("Auth", "%w", err)
+		}
+	}
+	if c.TimeUnit != Milliseconds && c.TimeUnit != Seconds {
+		bad("TimeUnit", "is not a known unit")
+	}
+	if c.TextTagField < TagBoth || c.TextTagField > TagTagText {
+		bad("TextTagField", "is not a known field")
+	}
+	c.Report.validate(bad)
+	return errors.Join(errs...)
+}
+
+// Follows returns every setting that keeps a Client of the configuration old from
+// going on with c, each a [*deflect.ConfigError], joined; nil when there is none.
+func (c Config) Follows(old Config) error {
+	root, _, _ := c.endpoint()
+	oldRoot, _, _ := old.endpoint()
+	endpoint := "Domain"
+	if c.BaseURL != "" {
+		endpoint = "BaseURL"
+	}
+	var errs []error
+	if c.SiteID != old.SiteID {
+		errs = append(errs, &deflect.ConfigError{Field: "SiteID", Err: deflect.ErrRestart})
+	}
+	if root != oldRoot {
+		errs = append(errs, &deflect.ConfigError{Field: endpoint, Err: deflect.ErrRestart})
+	}
+	return errors.Join(errs...)
+}
+
+// endpoint returns the URL of the API's root without a trailing slash, or the
+// field at fault.
+func (c Config) endpoint() (root, field string, err error) {
+	switch {
+	case c.Domain == "" && c.BaseURL == "":
+		return "", "Domain", errors.New("is missing: a label such as va, or a BaseURL")
+	case c.Domain != "" && c.BaseURL != "":
+		return "", "BaseURL", errors.New("and Domain are both set; keep one")
+	case c.Domain != "":
+		if !hostForm.MatchString(c.Domain) {
+			return "", "Domain", errors.New("is not a label such as va, nor a host name")
+		}
+		if strings.Contains(c.Domain, ".") {
+			return "https://" + c.Domain, "", nil
+		}
+		return "https://" + c.Domain + ".ivrdeflect.liveperson.net", "", nil
+	}
+	u, err := url.Parse(c.BaseURL)
+	switch {
+	case err != nil:
+		// The parser's error quotes the input, which may hold credentials.
+		return "", "BaseURL", errors.New("is not a URL")
+	case u.Host == "" || u.Hostname() == "" || u.Opaque != "":
+		return "", "BaseURL", errors.New("has no host; it looks like https://host")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", "BaseURL", errors.New("may hold scheme, host, port and path only")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return "", "BaseURL", errors.New("is plain http to another machine: requests carry numbers; use https")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", "BaseURL", errors.New("must be https (or http to a loopback address)")
+	}
+	u.Host = strings.TrimSuffix(u.Host, map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
+	switch c.Auth.(type) {
+	case OAuth1, *OAuth1:
+		if !signablePort(u) {
+			return "", "BaseURL", errors.New("has the port of the other scheme: 443 is for https, 80 for http")
+		}
+	}
+	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), "", nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// NewTransport returns the transport that a Client uses by default: kept-alive
+// connections, HTTP/2 where offered, TLS 1.2 or newer, proxies from the
+// environment, and connections that know whether a request left the machine.
+// Each call returns a transport of its own.
+func NewTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}
+	return newTransport(dialer.DialContext)
+}

@@ -1,0 +1,7 @@
+//go:build !windows
+
+package livedeflect
+
+import "syscall"
+
+var systemLimits []syscall.Errno

@@ -1,0 +1,83 @@
+package livedeflecttest
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// ServeHTTP answers a request that came over a socket. The host that the client
+// signed is taken from the Host header, and the scheme is https if the
+// connection has TLS.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := arrivalOverHTTP(r)
+	f := s.takeFault(r.URL.Path, func() *arrival { return a })
+	ans := s.handle(r.Context(), a, f)
+	if !wait(r.Context(), ans.delay) {
+		reset(w)
+		return
+	}
+	if ans.hang {
+		<-r.Context().Done()
+	}
+	if ans.hang || ans.reset {
+		reset(w)
+		return
+	}
+	for name, values := range ans.header {
+		w.Header()[name] = values
+	}
+	w.Header()["Date"] = s.date()
+	if ans.stream == nil {
+		// The whole length is promised even if less comes: net/http then ends
+		// the connection, and the client notices that something is missing.
+		w.Header().Set("Content-Length", strconv.Itoa(len(ans.body)))
+	}
+	w.WriteHeader(ans.status)
+	io.Copy(w, ans.wire()) // fails only if the client has gone
+	switch {
+	case ans.cut && ans.stall:
+		http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		reset(w)
+	case ans.cut && ans.stream != nil:
+		// What was written has to arrive, but no last chunk after it.
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// wait is false if ctx ended before the time was over.
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// reset ends the connection so that the client sees a reset, not an end. An
+// HTTP/2 connection cannot be taken over; there the stream alone is reset.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer conn.Close()
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok { // below TLS
+		conn = t.NetConn()
+	}
+	if t, ok := conn.(*net.TCPConn); ok {
+		t.SetLinger(0)
+	}
+	conn.Close()
+}

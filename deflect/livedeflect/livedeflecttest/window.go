@@ -1,0 +1,39 @@
+package livedeflecttest
+
+import "strings"
+
+const pathReport = "/api/getLiveDeflectData/v2"
+
+// window is what a report is asked for. Times are epoch milliseconds.
+type window struct {
+	siteID     string
+	start, end int64
+}
+
+// reportRequest is the body of a request to getLiveDeflectData.
+type reportRequest struct{ siteID, startTime, endTime string }
+
+var reportFields = []field[reportRequest]{
+	{"siteId", true, func(r *reportRequest) *string { return &r.siteID }},
+	{"startTime", true, func(r *reportRequest) *string { return &r.startTime }},
+	{"endTime", true, func(r *reportRequest) *string { return &r.endTime }},
+}
+
+// checkReport holds a request to getLiveDeflectData against the published
+// table.
+func (s *Server) checkReport(a *arrival) (*window, string) {
+	var r reportRequest
+	problems := checkHeader(a)
+	rest, more := decodeStrings(a, reportFields, &r)
+	more = append(more, unknown(rest)...)
+	problems = append(problems, more...)
+	if len(more) == 0 {
+		problems = append(problems, missing(reportFields, &r)...)
+		problems = append(problems, s.checkSite(r.siteID)...)
+		problems = append(problems, Milliseconds.check(moment{"startTime", r.startTime}, moment{"endTime", r.endTime})...)
+	}
+	if len(problems) > 0 {
+		return nil, strings.Join(problems, "; ")
+	}
+	return &window{siteID: r.siteID, start: milliseconds(r.startTime), end: milliseconds(r.endTime)}, ""
+}

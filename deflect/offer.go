@@ -1,0 +1,187 @@
+package deflect
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
+)
+
+// Offer is one caller who is offered a text, from [Client.Offer] to what came of it: the
+// caller asked for it (Deflect), did not (End), or was forgotten (Release alone). It is
+// counted once. That of a caller who gets none is nil, and the methods of a nil Offer do
+// nothing.
+//
+// Its methods are safe for concurrent use; set its fields before.
+type Offer struct {
+	// Call is the call that was offered a text. Set what the caller has said since
+	// before Deflect: Digits, NumberOverride, Accepted.
+	Call Call
+	// NeedsNumber says that the caller's own number cannot be texted: ask for
+	// another one, put it into Call.NumberOverride and let [Client.Check] judge it.
+	// It occurs only with Rules.AskNumber.
+	NeedsNumber bool
+
+	client  *Client
+	ticket  any // of an Asker
+	release func()
+
+	deflect sync.Once
+	result  Result
+	err     error
+	ended   sync.Once // it is counted
+}
+
+var errNoOffer = errors.New("there is no offer: its caller was refused")
+
+// Deflect is [Client.Deflect] for the Offer's Call. Called again, it returns what the
+// first call came to: one key press is one text.
+func (o *Offer) Deflect(ctx context.Context) (Result, error) {
+	if o == nil || o.client == nil {
+		return Result{Outcome: Failed, Reason: ReasonInternal}, &Error{Outcome: Failed, Reason: ReasonInternal, Err: errNoOffer}
+	}
+	o.deflect.Do(func() {
+		o.result, o.err = o.client.run(ctx, o.Call, o.ticket)
+		o.end(o.result.Outcome, o.result.Reason)
+	})
+	return o.result, o.err
+}
+
+// End counts how the call of a caller ended who did not ask for a text: [Declined],
+// [NoInput], [Abandoned], or [Failed] for what came in between. It releases the offer.
+// Only the first end of an Offer counts.
+func (o *Offer) End(outcome Outcome, reason Reason) {
+	if o != nil && o.client != nil {
+		o.end(outcome, reason)
+		o.free()
+	}
+}
+
+// Release ends the offer, so that another caller can be offered a text while the breaker is
+// half open. A caller of whom nothing was said before has left: [Abandoned]. It may be
+// called more than once, and of a nil Offer, so that it can be deferred before the error
+// is looked at.
+func (o *Offer) Release() { o.End(Abandoned, ReasonHangup) }
+
+func (o *Offer) end(outcome Outcome, reason Reason) {
+	o.ended.Do(func() { o.client.CountOutcome(outcome, reason) })
+}
+
+func (o *Offer) free() {
+	if o.release != nil {
+		o.release()
+	}
+}
+
+// Offer decides whether a caller is offered a text, and should be asked before
+// one is: every rule of the call's policy, the caller's number, the breaker, and a
+// backend that wants to be asked ([Asker]).
+// The error is an [*Error] with the outcome [Ineligible] and the reason of the first
+// rule that refuses. It is [Failed] when ctx ended before they could all be asked, when the
+// backend said no or could not be asked, and, with [ErrClosed], after [Client.Close]. It is
+// not counted: [Client.CountOutcome] does.
+//
+// While the breaker is half open, one caller at a time is offered a text: Release
+// the offer as soon as its caller has decided.
+func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
+	if no := c.refuses(); no != nil {
+		return nil, no
+	}
+	q := c.inquire(ctx, call, time.Now())
+	if no := q.refusal(every); no != nil {
+		return nil, no
+	}
+	o := &Offer{Call: call, NeedsNumber: q.noNumber, client: c}
+	if b := q.setup.breaker; b.state() == "half_open" {
+		release, ok := b.offer(q.setup.Breaker.OpenFor)
+		if !ok {
+			return nil, &Error{Outcome: Ineligible, Reason: ReasonBreakerOpen}
+		}
+		o.release = release
+	}
+	if asker, is := q.setup.Backend.(Asker); is && !q.noNumber {
+		ctx, cancel := context.WithTimeoutCause(ctx, q.setup.LiveDeadline, cutoff.ErrLiveDeadline)
+		defer cancel()
+		var a Attempt
+		ran := q.setup.breaker.run(func() health {
+			a = c.ask(ctx, asker, q.text)
+			return a.Reason.row().health
+		})
+		switch {
+		case !ran:
+			o.free()
+			return nil, &Error{Outcome: Ineligible, Reason: ReasonBreakerOpen}
+		case a.Outcome != Sent:
+			o.free()
+			return nil, &Error{Outcome: a.Outcome, Reason: a.Reason, Err: a.Err}
+		}
+		o.ticket = q.text.Ticket
+	}
+	return o, nil
+}
+
+// ask asks a backend before a text. Whatever becomes of that, no text was sent.
+func (c *Client) ask(ctx context.Context, asker Asker, t *Text) Attempt {
+	a := c.attempt(ctx, func() Attempt { return asker.Ask(ctx, t) }, t)
+	if a.Outcome == Uncertain {
+		a.Outcome = Failed
+		switch a.Reason {
+		case ReasonTimeout:
+			a.Reason = ReasonDeadline
+		case ReasonCanceled, ReasonInternal:
+		default:
+			a.Reason = ReasonUnreachable
+		}
+	}
+	return a
+}
+
+// Check reports whether Deflect would ask for a text: nil, or an [*Error] as from
+// [Client.Offer]. It asks the rules that protect who is texted (number, country,
+// consent, do-not-text list, cooldown) and whether the call is complete, but not those
+// about the moment of an offer, which is kept once it was made. A number that another
+// one has to be asked for is refused. A zero Accepted is fine. The error of a malformed
+// call is [ErrInvalidCall] and lists every problem.
+func (c *Client) Check(ctx context.Context, call Call) error {
+	if no := c.refuses(); no != nil {
+		return no
+	}
+	q := c.inquire(ctx, call, time.Now())
+	q.final = true
+	if no := q.refusal(func(r rule) bool { return protecting(r) || r.name == "cooldown" }); no != nil {
+		return no
+	}
+	return nil
+}
+
+// Preview returns the text that Deflect would send for the call, without sending it. The
+// error is that of [Client.Check]; cooldowns are not asked.
+func (c *Client) Preview(ctx context.Context, call Call) (*Text, error) {
+	if no := c.refuses(); no != nil {
+		return nil, no
+	}
+	q := c.inquire(ctx, call, time.Now())
+	q.final = true
+	if no := q.refusal(protecting); no != nil {
+		return nil, no
+	}
+	return q.text, nil
+}
+
+// Explain answers the question of [Client.Offer] for a moment of one's choice,
+// with the verdict of every rule, in the order in which they are asked. The first
+// one that refuses decides. Cooldowns and the breaker are those of this Client, now.
+func (c *Client) Explain(ctx context.Context, call Call, at time.Time) []Verdict {
+	if !c.made() {
+		return []Verdict{{Rule: "client", Answer: Refuse, Reason: ReasonInternal, Detail: errNotMade.Error(), err: errNotMade}}
+	}
+	q := c.inquire(ctx, call, at)
+	q.words = true
+	verdicts := make([]Verdict, len(rules))
+	for i, r := range rules {
+		verdicts[i] = q.ask(r)
+	}
+	return verdicts
+}

@@ -1,0 +1,45 @@
+package deflect
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
+)
+
+// stub is a backend that says that all it is asked for was sent.
+type stub struct{}
+
+func (stub) ReadNumber(n phone.Number, region string) (phone.Parsed, bool) {
+	return numberplan.Parse(n, region)
+}
+
+func (stub) Read(*Text) []*ValidationError { return nil }
+
+func (stub) Send(context.Context, *Text) Attempt { return Attempt{Outcome: Sent, Reason: ReasonOK} }
+
+func validConfig() Config { return Config{Backend: stub{}} }
+
+func validCall() Call {
+	return Call{
+		ANI: "+14043438646", DNIS: "+18005550100", Digits: "1234",
+		Start: time.Now().Add(-time.Minute), Accepted: time.Now(),
+		ExternalCallID: "1231", Skill: "sales", Text: "Welcome",
+	}
+}
+
+func testClient(t testing.TB, change func(*Config)) *Client {
+	t.Helper()
+	cfg := validConfig()
+	if change != nil {
+		change(&cfg)
+	}
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
