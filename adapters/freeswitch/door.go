@@ -112,12 +112,12 @@ func (s *Server) enter() bool {
 	}
 	s.calls++
 	s.metrics.active.Inc()
-	s.shutIfFull()
+	s.shutIfFullLocked()
 	return true
 }
 
-// shutIfFull shuts the doors when there is no room; s.mu is held.
-func (s *Server) shutIfFull() {
+// shutIfFullLocked shuts the doors when there is no room.
+func (s *Server) shutIfFullLocked() {
 	if s.full != nil || s.calls < s.setup.Load().MaxCalls {
 		return
 	}
@@ -133,12 +133,12 @@ func (s *Server) leave() {
 	defer s.mu.Unlock()
 	s.calls--
 	s.metrics.active.Dec()
-	s.makeRoom()
+	s.makeRoomLocked()
 }
 
-// makeRoom ends being full once there is real room: else the doors would open for one
-// call at a time. s.mu is held.
-func (s *Server) makeRoom() {
+// makeRoomLocked lets the doors open once there is room for several calls: else they would
+// open for one call at a time.
+func (s *Server) makeRoomLocked() {
 	most := s.setup.Load().MaxCalls
 	if s.full != nil && s.calls <= most-max(1, most/20) {
 		close(s.full)
@@ -146,7 +146,7 @@ func (s *Server) makeRoom() {
 	}
 }
 
-// whenRoom returns what ends when there is room; nil when there is some.
+// whenRoom returns a channel that is closed when there is room, nil when there is some.
 func (s *Server) whenRoom() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

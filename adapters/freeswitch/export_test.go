@@ -13,7 +13,7 @@ import (
 // For tests: switches that are reached without a network, so that time can stand still.
 type (
 	SwitchConn = switchConn
-	Answer     = answer
+	Reply      = reply
 	Notice     = notice
 	Refused    = refusedError
 )
@@ -46,8 +46,8 @@ func (l *starved) Accept() (net.Conn, error) {
 	return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 }
 
-// NewAnswer is what a SwitchConn's Send returns.
-func NewAnswer(text string) Answer { return answer{text: text} }
+// TextReply is what a SwitchConn's Send returns for an api command.
+func TextReply(text string) Reply { return reply{text: text} }
 
 // Announced returns how many calls the server has in mind as announced, and how many
 // it owes variables to.
@@ -62,17 +62,17 @@ func (s *Server) Announced() (calls, owed int) {
 	return len(s.watcher.calls), owed
 }
 
-// AnswerText is the text of an answer.
-func AnswerText(a Answer) string { return a.text }
+// ReplyText is the text of a reply.
+func ReplyText(r Reply) string { return r.text }
 
 // Bridge is HandleEventSocket over a connection of the tests.
 func (s *Server) Bridge(ctx context.Context, c SwitchConn) (deflect.Result, error) {
 	return s.bridge(ctx, c)
 }
 
-// NewReply is what a SwitchConn's Send returns for a reply with headers.
-func NewReply(headers Notice) Answer {
-	return answer{text: headers.Get("Reply-Text"), headers: headers}
+// HeaderReply is what a SwitchConn's Send returns for another command.
+func HeaderReply(headers Notice) Reply {
+	return reply{text: headers.Get("Reply-Text"), headers: headers}
 }
 
 // ErrNoReply is what a SwitchConn's Send returns whose reply did not come.

@@ -73,13 +73,13 @@ func (s *Server) bridge(ctx context.Context, c switchConn) (deflect.Result, erro
 
 // bridge is the conn of a call over a connection of the library: one goroutine
 // sends its commands one by one, another reads events once it is known to be a call.
-// The first command has to be connect; there must be no getvar, whose answer the library may
+// The first command has to be connect; there must be no getvar, whose reply the library may
 // not survive. Of replies, only refusals and the channel data come back.
 type bridge struct {
 	*inbox[esl.Event]
 	conn    switchConn
 	over    chan struct{} // closed when the bridge is
-	replies chan reply    // to commands, whoever waited for them
+	replies chan replied  // to commands, whoever waited for them
 	refused chan error    // refusals that the reader of events got
 
 	state sync.Mutex
@@ -89,15 +89,10 @@ type bridge struct {
 	since uint64        // the event number of its data
 }
 
-type reply struct {
-	answer
-	err error
-}
-
 func newBridge(conn switchConn, idle time.Duration) *bridge {
 	b := &bridge{
 		inbox: newInbox[esl.Event](idle), conn: conn,
-		over: make(chan struct{}), replies: make(chan reply), refused: make(chan error), wake: make(chan struct{}, 1),
+		over: make(chan struct{}), replies: make(chan replied), refused: make(chan error), wake: make(chan struct{}, 1),
 	}
 	go b.send()
 	return b
@@ -188,20 +183,20 @@ func (b *bridge) send() {
 func (b *bridge) write(text []byte) {
 	lines := strings.ReplaceAll(strings.TrimRight(string(text), "\n"), "\n", "\r\n")
 	go func() {
-		a, err := b.conn.Send(lines)
+		r, err := b.conn.Send(lines)
 		if err != nil && !isRefused(err) {
 			b.close(err) // the reader of events may wait for this in vain
 			return
 		}
 		select {
-		case b.replies <- reply{a, err}:
+		case b.replies <- replied{r, err}:
 		case <-b.over:
 		}
 	}()
 }
 
 // reply waits for what came back for the last command.
-func (b *bridge) reply() (reply, bool) {
+func (b *bridge) reply() (replied, bool) {
 	select {
 	case r := <-b.replies:
 		return r, true
@@ -216,12 +211,12 @@ func (b *bridge) reply() (reply, bool) {
 			select {
 			case <-b.replies:
 			case <-b.over:
-				return reply{}, false
+				return replied{}, false
 			}
 		}
-		return reply{err: err}, true
+		return replied{err: err}, true
 	case <-b.over:
-		return reply{}, false
+		return replied{}, false
 	}
 }
 

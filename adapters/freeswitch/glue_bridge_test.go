@@ -29,14 +29,14 @@ import (
 type glueConn struct {
 	conn   net.Conn
 	errs   chan error
-	cmds   chan freeswitch.Answer
+	cmds   chan freeswitch.Reply
 	evts   chan freeswitch.Notice
 	closed chan struct{}
 }
 
 func newGlueConn(conn net.Conn) *glueConn {
 	c := &glueConn{
-		conn: conn, errs: make(chan error, 1), cmds: make(chan freeswitch.Answer), evts: make(chan freeswitch.Notice, 16), closed: make(chan struct{}),
+		conn: conn, errs: make(chan error, 1), cmds: make(chan freeswitch.Reply), evts: make(chan freeswitch.Notice, 16), closed: make(chan struct{}),
 	}
 	go c.read()
 	return c
@@ -55,7 +55,7 @@ func (c *glueConn) read() {
 			c.errs <- freeswitch.Refused(strings.TrimPrefix(text, "-ERR "))
 		case head.Get("Content-Type") == "command/reply":
 			select {
-			case c.cmds <- freeswitch.NewReply(lowered(head, strings.HasPrefix(text, "%"))):
+			case c.cmds <- freeswitch.HeaderReply(lowered(head, strings.HasPrefix(text, "%"))):
 			case <-c.closed:
 				return
 			}
@@ -66,7 +66,7 @@ func (c *glueConn) read() {
 				panic("the library reads two bytes of an answer")
 			}
 			select {
-			case c.cmds <- freeswitch.NewAnswer(body):
+			case c.cmds <- freeswitch.TextReply(body):
 			case <-c.closed:
 				return
 			}
@@ -101,15 +101,15 @@ func lowered(head map[string][]string, decode bool) freeswitch.Notice {
 	return n
 }
 
-func (c *glueConn) Send(command string) (freeswitch.Answer, error) {
+func (c *glueConn) Send(command string) (freeswitch.Reply, error) {
 	go io.WriteString(c.conn, command+"\r\n\r\n")
 	select {
 	case err := <-c.errs:
-		return freeswitch.Answer{}, err
+		return freeswitch.Reply{}, err
 	case a := <-c.cmds:
 		return a, nil
 	case <-time.After(time.Minute):
-		return freeswitch.Answer{}, freeswitch.ErrNoReply
+		return freeswitch.Reply{}, freeswitch.ErrNoReply
 	}
 }
 

@@ -27,7 +27,7 @@ import (
 //   - Replies and read errors come through one channel, so that whoever reads events
 //     can take the refusal that a Send waits for. Watching has a connection for
 //     events and others for commands; a bridge has to live with it.
-//   - Send waits for its answer before the next command can be written, and answers have
+//   - Send waits for its reply before the next command can be written, and replies have
 //     no id by which to tell them apart. Commands of different calls go over several
 //     connections; see post.
 //   - When the connection breaks, up to 16 events that were read already can be lost.
@@ -43,20 +43,26 @@ import (
 // switchConn is one authenticated connection to a switch, as the library has it.
 // Tests have one of their own.
 type switchConn interface {
-	// Send writes a command and waits for the answer. A refusal is a refusedError.
-	Send(command string) (answer, error)
+	// Send writes a command and waits for the reply. A refusal is a refusedError.
+	Send(command string) (reply, error)
 	// ReadEvent waits for an event. Names of headers are in lower case.
 	ReadEvent() (notice, error)
 	Close()
 }
 
-// answer is what came back for a command.
-type answer struct {
-	text    string // the body of an api answer, else the text of the reply
-	headers notice // of a reply: after connect, the channel's data
+// reply is what came back for a command.
+type reply struct {
+	text    string // its body, of an api command, else its Reply-Text
+	headers notice // after connect, the channel's data
 }
 
-// refusedError is what the switch answered after -ERR. It can quote what it was told, a
+// replied is a reply or why there is none.
+type replied struct {
+	reply
+	err error
+}
+
+// refusedError is what the switch replied after -ERR. It can quote what it was told, a
 // caller's Call-ID among it, so that the error tells only what is known.
 type refusedError string
 
@@ -110,16 +116,16 @@ var (
 	errNoAuth   = errors.New("the switch refuses the connection (apply-inbound-acl in its event_socket.conf.xml?), or this is no event socket")
 )
 
-func (l librarySwitch) Send(command string) (answer, error) {
+func (l librarySwitch) Send(command string) (reply, error) {
 	ev, err := l.c.Send(command)
 	if err != nil {
-		return answer{}, libraryError(err)
+		return reply{}, libraryError(err)
 	}
-	a := answer{text: ev.Body, headers: noticeOf(ev)}
-	if a.text == "" {
-		a.text = a.headers.Get("Reply-Text")
+	r := reply{text: ev.Body, headers: noticeOf(ev)}
+	if r.text == "" {
+		r.text = r.headers.Get("Reply-Text")
 	}
-	return a, nil
+	return r, nil
 }
 
 func (l librarySwitch) ReadEvent() (notice, error) {

@@ -89,7 +89,7 @@ func (b *inbox[E]) deliver(e E) {
 	select {
 	case b.events <- e:
 	default:
-		b.end(fmt.Errorf("more than %d events were waiting", inboxSize))
+		b.endLocked(fmt.Errorf("more than %d events were waiting", inboxSize))
 	}
 }
 
@@ -98,12 +98,12 @@ func (b *inbox[E]) close(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err == nil {
-		b.end(err)
+		b.endLocked(err)
 	}
 }
 
-// end is close; mu is held.
-func (b *inbox[E]) end(err error) {
+// endLocked is close.
+func (b *inbox[E]) endLocked(err error) {
 	b.err = err
 	b.idle.Stop()
 	close(b.events)

@@ -59,7 +59,7 @@ func (l *socketLine) takenAway() {
 // ask asks whether the call is parked where it is now, after some last words.
 func (l *socketLine) ask(last ...esl.Command) {
 	l.parting = asking
-	if l.borrowed { // the library does not survive an answer of one byte
+	if l.borrowed { // the library does not survive a reply of one byte
 		l.post(last...)
 		l.told("")
 		return

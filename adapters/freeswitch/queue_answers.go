@@ -7,7 +7,8 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
-// deal decides about one key press, and does what comes of it.
+// deal runs the session of a caller who has pressed the accept digit, and then takes who
+// was texted out of the queue, if the profile says so.
 func (w *watcher) deal(setup *setup, key callKey, c *announced, conn *queueLine, ch channel) {
 	defer w.over(key, c)
 	conn.announced, conn.counting = ch, setup.Variables
@@ -49,7 +50,7 @@ func (w *watcher) transfer(conn *queueLine, ch *channel, target string) {
 	}
 }
 
-// over ends the dealing with a key press.
+// over ends the session of a call, and announces what was announced meanwhile.
 func (w *watcher) over(key callKey, c *announced) {
 	w.mu.Lock()
 	again := w.overLocked(key, c)
@@ -59,8 +60,8 @@ func (w *watcher) over(key callKey, c *announced) {
 	}
 }
 
-// declined keeps the answer of a caller who does not want a text.
-func (w *watcher) declined(l *link, key callKey, c *announced, ch channel) {
+// decline sets the outcome of a caller who does not want a text, and counts it.
+func (w *watcher) decline(l *link, key callKey, c *announced, ch channel) {
 	e := end(deflect.Declined, deflect.ReasonDeclineKey)
 	digits := keepDigits(ch.call.Digits + ch.pressed)
 	if cmd, ok := setVariables(key.uuid, joined(outVariables(e, digits, ch.texted()), ';')); ok {
@@ -77,7 +78,7 @@ func (w *watcher) declined(l *link, key callKey, c *announced, ch channel) {
 	w.settle(ch, c.began, e)
 }
 
-// settle counts and records a call that ended without a session of its own.
+// settle counts and records how an offer ended that no session dealt with.
 func (w *watcher) settle(ch channel, began time.Time, e ending) {
 	setup := w.srv.setup.Load()
 	s := &session{srv: w.srv, setup: setup, ch: ch, began: began, profile: setup.profiles.serving(&ch)}

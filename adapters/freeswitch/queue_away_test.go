@@ -288,12 +288,12 @@ type muteConn struct {
 	closed chan struct{}
 }
 
-func (c *muteConn) Send(command string) (freeswitch.Answer, error) {
+func (c *muteConn) Send(command string) (freeswitch.Reply, error) {
 	if !strings.HasPrefix(command, "api ") {
 		return c.SwitchConn.Send(command)
 	}
 	<-c.closed
-	return freeswitch.Answer{}, net.ErrClosed
+	return freeswitch.Reply{}, net.ErrClosed
 }
 
 func (c *muteConn) Close() {

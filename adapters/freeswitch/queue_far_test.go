@@ -17,7 +17,7 @@ type farConn struct {
 	there time.Duration
 }
 
-func (c farConn) Send(command string) (freeswitch.Answer, error) {
+func (c farConn) Send(command string) (freeswitch.Reply, error) {
 	time.Sleep(c.there)
 	a, err := c.SwitchConn.Send(command)
 	time.Sleep(c.there)

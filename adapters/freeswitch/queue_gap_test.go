@@ -96,9 +96,9 @@ type badDump struct {
 	bad *atomic.Bool
 }
 
-func (c badDump) Send(command string) (freeswitch.Answer, error) {
+func (c badDump) Send(command string) (freeswitch.Reply, error) {
 	if c.bad.Load() && command == "api uuid_dump "+c.id+" json" {
-		return freeswitch.NewAnswer("Event-Name: CHANNEL_DATA\nno colon here\n"), nil
+		return freeswitch.TextReply("Event-Name: CHANNEL_DATA\nno colon here\n"), nil
 	}
 	return c.SwitchConn.Send(command)
 }

@@ -27,7 +27,7 @@ type OnSent struct {
 
 var errNotOneWord = errors.New("holds a blank, a quote, a backslash or ::, which cannot be played to callers who wait (inbound)")
 
-// inbound checks what is said to switches.
+// inbound checks the switches to watch, and what their callers would hear there.
 func (v *checker) inbound(c Config) {
 	names, addresses := map[string]bool{}, map[string]string{}
 	for i, sw := range c.Inbound {

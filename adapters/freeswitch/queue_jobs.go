@@ -10,7 +10,7 @@ import (
 
 const (
 	// maxCommands is how many connections for commands there are to a switch at most.
-	// The library waits for each answer before the next command: over 50 ms, these take
+	// The library waits for each reply before the next command: over 50 ms, these take
 	// 640 commands a second. Each costs 64 KiB here and a thread there.
 	maxCommands = 32
 	// maxGrowing is how many of them are dialled at once: a switch keeps five waiting.
@@ -19,22 +19,22 @@ const (
 	growAgain  = time.Second           // after one that could not be dialled
 )
 
-// job is a command, or none to wait for those of its call before it, and who wants to
-// know the answer, if anybody.
+// job is a command to a switch, what has to be true of its call before, and who is told
+// the reply. One without a command ends when those of its call before it have.
 type job struct {
 	call    string // the commands of one call are executed in their order; "" for those of none
 	command command
-	who     identity                       // looked at before: the call that it has to be; zero for any
-	at      *spot                          // looked at before: where the call has to be still; nil for anywhere
-	still   func() bool                    // asked directly before; false skips the command; nil is true
-	done    func(answer string, err error) // must not wait for anything
+	who     identity                      // looked at before: the call that it has to be; zero for any
+	at      *spot                         // looked at before: where the call has to be still; nil for anywhere
+	still   func() bool                   // asked directly before; false skips the command; nil is true
+	done    func(reply string, err error) // must not wait for anything
 }
 
-// lane is the jobs of one call, that wait or of which one is being done.
+// lane is the jobs of one call: the first of them may be under way.
 type lane struct{ jobs []job }
 
-// post has a job done after those of its call before it, without waiting. Its done is
-// always called, also when the link ends first.
+// post queues a job behind those of its call, and does not wait. Its done is always called,
+// also when the link ends first.
 func (l *link) post(j job) {
 	l.mu.Lock()
 	gone := l.err != nil
@@ -52,7 +52,7 @@ func (l *link) post(j job) {
 			l.ready = append(l.ready, ln)
 		}
 		l.more.Signal()
-		l.grow()
+		l.growLocked()
 	}
 	l.mu.Unlock()
 	if gone && j.done != nil {
@@ -60,7 +60,7 @@ func (l *link) post(j job) {
 	}
 }
 
-// do has a command of a call executed and waits for the answer.
+// do posts a command of a call and waits for the reply.
 func (l *link) do(ctx context.Context, call string, c command) (string, error) {
 	var text string
 	var err error
@@ -92,9 +92,9 @@ func (l *link) drain(ctx context.Context) {
 	}
 }
 
-// grow sees to another connection if jobs wait for one and go on to; l.mu is held.
-func (l *link) grow() {
-	if !l.short(0) || l.dialer.growing.Load() >= maxGrowing {
+// growLocked dials another connection, if jobs wait for one and do so for a while.
+func (l *link) growLocked() {
+	if !l.shortLocked(0) || l.dialer.growing.Load() >= maxGrowing {
 		return
 	}
 	l.dialer.growing.Add(1)
@@ -106,7 +106,7 @@ func (l *link) grow() {
 			return
 		}
 		l.mu.Lock()
-		short := l.short(1)
+		short := l.shortLocked(1)
 		l.mu.Unlock()
 		if !short {
 			return
@@ -123,9 +123,9 @@ func (l *link) grow() {
 	}()
 }
 
-// short reports whether there are fewer connections than jobs that wait, and may be
-// more, not counting so many that are on their way; l.mu is held.
-func (l *link) short(ours int) bool {
+// shortLocked reports whether jobs wait for connections, and there may be more of these.
+// Those being dialled count as there, but for so many of the caller's own.
+func (l *link) shortLocked(ours int) bool {
 	coming := int(l.dialer.growing.Load()) - ours
 	return l.err == nil && len(l.ready) > l.idle+coming && len(l.commands)+coming < maxCommands
 }
@@ -140,7 +140,7 @@ func (l *link) add(conn switchConn) {
 	}
 	l.commands = append(l.commands, conn)
 	l.tasks.Go(func() { l.work(conn) })
-	l.grow()
+	l.growLocked()
 }
 
 // work does jobs over a connection until the link has ended and nothing is left to do.
@@ -180,7 +180,7 @@ func (l *link) work(conn switchConn) {
 	}
 }
 
-// execute does a job; nothing of its call comes in between.
+// execute does a job. Its lane sees to it that no other of its call comes in between.
 func (l *link) execute(conn switchConn, j job) (string, error) {
 	if j.still != nil && !j.still() {
 		return "", errMoved
@@ -206,7 +206,7 @@ func (l *link) execute(conn switchConn, j job) (string, error) {
 	return l.say(conn, j.command)
 }
 
-// say sends a command; the link ends when no answer comes.
+// say sends a command. The link ends when no reply comes.
 func (l *link) say(conn switchConn, c command) (string, error) {
 	limit := replyTimeout
 	if c == showChannels {
@@ -224,14 +224,10 @@ func (l *link) say(conn switchConn, c command) (string, error) {
 // send does what the library's Send does, but not for longer than ctx: then it
 // closes the connection, which ends the library's Send as well.
 func send(ctx context.Context, conn switchConn, c command) (string, error) {
-	type result struct {
-		answer
-		err error
-	}
-	got := make(chan result, 1)
+	got := make(chan replied, 1)
 	go func() {
-		a, err := conn.Send(string(c))
-		got <- result{a, err}
+		r, err := conn.Send(string(c))
+		got <- replied{r, err}
 	}()
 	select {
 	case r := <-got:

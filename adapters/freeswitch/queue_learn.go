@@ -16,8 +16,9 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
-// keepLearning asks the switch what has become of its calls: at once, for what happened
-// while there was no connection, and now and then.
+// keepLearning keeps what we know of a switch's calls true, until the link breaks: at its
+// beginning it finds those that were announced without us, and checks those that we know,
+// then checks again every learnEvery, in case that the end of one was missed.
 func (sw *watched) keepLearning(l *link) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -51,8 +52,8 @@ func (sw *watched) keepLearning(l *link) {
 	}
 }
 
-// check asks what has become of the calls that were announced. One of which nothing can
-// be learned does not hold up the others.
+// check asks the switch about every call that was announced. One of which nothing can be
+// learned does not hold up the others.
 func (sw *watched) check(ctx context.Context, l *link) error {
 	return each(sw.w.from(sw), func(key callKey) error {
 		round := sw.w.roundOf(key)
@@ -72,8 +73,8 @@ func (sw *watched) check(ctx context.Context, l *link) error {
 	})
 }
 
-// each calls f for all, several at once but not so many that callers have to wait, and
-// returns one of the errors.
+// each calls f for all and returns one of the errors. Several run at once, but not so many
+// that the commands of callers have to wait.
 func each[T any](all []T, f func(T) error) error {
 	const atOnce = 8
 	var running sync.WaitGroup
@@ -143,7 +144,7 @@ func parseDump(text string) (esl.Event, error) {
 	return esl.NewEvent(esl.ChannelData, headers), nil
 }
 
-// The list of channels lags behind what the switch tells of a call.
+// The switch's list of channels lags behind its events: it is asked for several times.
 const (
 	listAgain  = 250 * time.Millisecond
 	listAtMost = 20
@@ -219,14 +220,15 @@ func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool)
 	return int(offered.Load()), err
 }
 
-// owe keeps what could not be said of a call, for that call alone.
+// owe keeps a command that did not reach the switch, for this call alone: not for a later
+// one that has its id.
 func (c *announced) owe(failed *link, key callKey, j job) {
 	j.who = c.who
 	c.from.owe(failed, key, j)
 }
 
-// owe keeps what could not be said over a link, for when the switch is back. It may be
-// back already.
+// owe keeps a command that failed for want of a link, and sends it when the switch is back,
+// which may be now.
 func (sw *watched) owe(failed *link, key callKey, j job) {
 	j.done = nil
 	sw.w.mu.Lock()
@@ -240,8 +242,8 @@ func (sw *watched) owe(failed *link, key callKey, j job) {
 	}
 }
 
-// pay says what is owed; what cannot be said because the switch is away again is owed
-// again.
+// pay sends the commands that are owed. One that does not reach the switch either is owed
+// on.
 func (sw *watched) pay(l *link) {
 	sw.w.mu.Lock()
 	debts := sw.owed
@@ -259,8 +261,8 @@ func (sw *watched) pay(l *link) {
 	}
 }
 
-// trustLocked ends the doubt about a call, and decides about the keys that were pressed
-// meanwhile, each by the place where it was.
+// trustLocked ends the doubt about a call. The keys that were held count if they were
+// pressed where it was announced.
 func (w *watcher) trustLocked(l *link, key callKey, c *announced) unlocked {
 	var after unlocked
 	for _, n := range c.doubt.settle() {
@@ -274,10 +276,10 @@ func (w *watcher) trustLocked(l *link, key callKey, c *announced) unlocked {
 	return after
 }
 
-// checked takes in what a switch says of a call that was announced before a gap: on
-// offer are those that are where they were and were not withdrawn, and those that were
-// announced somewhere else. A call that was put on offer or taken off since it was asked
-// about, in another round, is left alone.
+// checked compares what we know of a call with what the switch says of it: one that is
+// where it was announced, and was not withdrawn, stays on offer; one that was announced
+// somewhere else is on offer there; the others are taken off. What the switch was asked
+// in an earlier round is too old to count.
 func (w *watcher) checked(l *link, key callKey, round uint64, data headers) {
 	p, offer := placeOf(data), variableOf(data, offerVariable)
 	w.locked(func() unlocked {
@@ -310,8 +312,8 @@ func (w *watcher) checked(l *link, key callKey, round uint64, data headers) {
 	})
 }
 
-// unchecked is for a call of which the switch says nothing: there is no more doubt than
-// about any other.
+// unchecked ends the doubt about a call of which the switch says nothing that can be read:
+// it stays on offer, as it was.
 func (w *watcher) unchecked(l *link, key callKey) {
 	w.locked(func() unlocked {
 		if c := w.calls[key]; c != nil {

@@ -18,8 +18,8 @@ const (
 	probeTimeout = 10 * time.Second
 )
 
-// link is connections for commands and one for events of the same switch, from when
-// there is one of each until any ends; it does not come back.
+// link is what connects us to a switch: one connection for its events, and others for our
+// commands. It ends when any of them does; the next one is another link.
 type link struct {
 	events switchConn
 	broken chan struct{} // closed at the end
@@ -49,10 +49,10 @@ func unsaid(err error) bool {
 	return err != nil && !isRefused(err) && !errors.Is(err, errMoved) && !errors.Is(err, errUnreadable)
 }
 
-// dialer connects, on goroutines that end by themselves: the library cannot be
-// interrupted. Of each kind of connection it has one attempt under way at most, and a
-// few of those that come later, so that a switch that takes connections and says nothing
-// costs no more than that.
+// dialer makes the connections of the links to a switch. The library's dial cannot be
+// interrupted, so it runs on goroutines that end by themselves: one at most for each kind
+// of connection, and maxGrowing for more commands. A switch that takes connections and
+// says nothing costs no more than that.
 type dialer struct {
 	dial              func(address, password string) (switchConn, error)
 	address, password string
@@ -93,7 +93,7 @@ func (d *dialer) link(ctx context.Context, see func(*link, notice)) (*link, erro
 	return l, nil
 }
 
-// connect waits for the attempt under way, or a new one.
+// connect waits for the attempt that is under way, and makes one if there is none.
 func (d *dialer) connect(ctx context.Context, attempt *chan dialed) (switchConn, error) {
 	if *attempt == nil {
 		*attempt = make(chan dialed, 1)
@@ -112,7 +112,7 @@ func (d *dialer) connect(ctx context.Context, attempt *chan dialed) (switchConn,
 	}
 }
 
-// close gives up what is under way.
+// close drops the connections of the attempts that are under way.
 func (d *dialer) close() {
 	for _, attempt := range []chan dialed{d.commands, d.events} {
 		if attempt == nil {
@@ -191,7 +191,7 @@ func (l *link) keepProbing(p *probes) {
 	}
 }
 
-// probes knows the probe that has to come back; others can be somebody else's.
+// probes tells the probe that has to come back from those of other programs.
 type probes struct {
 	mu    sync.Mutex
 	token string

@@ -54,7 +54,7 @@ func newWatcher(s *Server, switches []Switch) *watcher {
 	return w
 }
 
-// stop ends the taking of answers and waits for those that were taken.
+// stop takes no more keys, and waits for the sessions of those that were taken.
 func (w *watcher) stop() {
 	w.mu.Lock()
 	w.stopping = true
@@ -62,9 +62,9 @@ func (w *watcher) stop() {
 	w.sessions.Wait()
 }
 
-// announce puts a call on offer. What was seen before, over another connection, must
-// change nothing: the key press after it is one press. A seq of 0 is that of a call
-// that was found in a list.
+// announce puts a call on offer, or on offer again. An announcement that was seen before,
+// over another connection, changes nothing: the key press after it is one press. A seq of
+// 0 is that of a call that was found in a list.
 func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 	key, now := keyOfCall(data), time.Now()
 	if !channelForm.MatchString(key.uuid) {
@@ -92,7 +92,8 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 	})
 }
 
-// putOnLocked has a call on offer at a place, or says that nobody serves it.
+// putOnLocked puts a call on offer at a place and marks it so, or counts that nobody serves
+// it there.
 func (w *watcher) putOnLocked(l *link, key callKey, c *announced, at spot, ch channel, served bool) unlocked {
 	if !w.offerLocked(c, at, ch, served) {
 		return nil
@@ -108,15 +109,16 @@ func (w *watcher) putOnLocked(l *link, key callKey, c *announced, at spot, ch ch
 	return append(unlocked{func() { w.mark(l, key, c, onMark+at.place.profile) }}, w.trustLocked(l, key, c)...)
 }
 
-// What tells, after a restart of ours too, whether a call is on offer, and lets its events
-// come to us.
+// Marks on a channel. By them another start of ours knows whether the call is on offer,
+// and the filter of the link lets its events through.
 var (
 	onMark      = offerVariable + "=true;" + placeVariable + "=" // and the place
 	decidedMark = placeVariable + "=0"                           // that it is not, though it may be announced
 	offMark     = offerVariable + "=;" + placeVariable + "="
 )
 
-// mark sets one of the marks.
+// mark sets a mark on the channel of a call. One that says that the call is not on offer is
+// left out if it is again, and owed if the switch is away.
 func (w *watcher) mark(l *link, key callKey, c *announced, mark string) {
 	cmd, ok := setVariables(key.uuid, mark)
 	if !ok {
@@ -148,7 +150,7 @@ func (w *watcher) onOffer(key callKey) bool {
 	return c != nil && c.phase == onOffer
 }
 
-// key takes in a key press.
+// key takes in a key press of any call: most are of other menus.
 func (w *watcher) key(l *link, n notice) {
 	key, digit := keyOfCall(n), n.Get("DTMF-Digit")
 	if len(digit) != 1 || !isDigit(digit[0]) {
@@ -170,7 +172,8 @@ func (w *watcher) key(l *link, n notice) {
 	})
 }
 
-// pressLocked decides what a key is.
+// pressLocked does what a key of a call in no doubt asks for. A key that was pressed
+// somewhere else is no answer, and tells that the call has gone.
 func (w *watcher) pressLocked(l *link, key callKey, c *announced, n notice) unlocked {
 	digit := n.Get("DTMF-Digit")
 	setup := w.srv.setup.Load()
@@ -178,7 +181,6 @@ func (w *watcher) pressLocked(l *link, key callKey, c *announced, n notice) unlo
 	switch {
 	case c.phase != onOffer || w.stopping || p == nil:
 	case placeOf(n) != c.spot.place:
-		// Another menu, or an agent, has asked for this key.
 		return w.dropLocked(l, key, c)
 	case digit == p.AcceptDigit && w.srv.enter():
 		conn := newQueueLine(l, key.uuid, c.spot, setup.IdleTimeout, func(j job) { c.owe(l, key, j) })
@@ -197,7 +199,7 @@ func (w *watcher) pressLocked(l *link, key callKey, c *announced, n notice) unlo
 		w.srv.metrics.rejected[rejectedMaxCalls].Inc()
 	case digit == p.DeclineDigit:
 		if ch, ok := w.declineLocked(c); ok {
-			return unlocked{func() { w.declined(l, key, c, ch) }}
+			return unlocked{func() { w.decline(l, key, c, ch) }}
 		}
 	case len(c.ch.pressed) < maxDigits:
 		c.ch.pressed += digit

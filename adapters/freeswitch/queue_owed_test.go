@@ -125,10 +125,10 @@ func TestWatchOwedToAnotherCall(t *testing.T) {
 // unsetConn breaks when variables with an outcome are to be set.
 type unsetConn struct{ freeswitch.SwitchConn }
 
-func (c unsetConn) Send(command string) (freeswitch.Answer, error) {
+func (c unsetConn) Send(command string) (freeswitch.Reply, error) {
 	if strings.Contains(command, "deflect_outcome=") {
 		c.Close()
-		return freeswitch.Answer{}, net.ErrClosed
+		return freeswitch.Reply{}, net.ErrClosed
 	}
 	return c.SwitchConn.Send(command)
 }

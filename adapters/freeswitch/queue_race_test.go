@@ -20,7 +20,7 @@ type slowConn struct {
 	slow *atomic.Int64
 }
 
-func (c slowConn) Send(command string) (freeswitch.Answer, error) {
+func (c slowConn) Send(command string) (freeswitch.Reply, error) {
 	if strings.HasPrefix(command, "api ") {
 		time.Sleep(time.Duration(c.slow.Load()))
 	}
@@ -255,7 +255,7 @@ type slowAfter struct {
 	slow *atomic.Int64
 }
 
-func (c slowAfter) Send(command string) (freeswitch.Answer, error) {
+func (c slowAfter) Send(command string) (freeswitch.Reply, error) {
 	a, err := c.SwitchConn.Send(command)
 	if strings.HasPrefix(command, "api ") {
 		time.Sleep(time.Duration(c.slow.Load()))

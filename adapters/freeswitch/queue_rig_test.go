@@ -28,7 +28,7 @@ import (
 // library cannot be: it dials by itself.
 type plainConn struct {
 	conn    net.Conn
-	replies chan freeswitch.Answer
+	replies chan freeswitch.Reply
 	events  chan freeswitch.Notice
 	done    chan struct{} // closed when the reader has ended
 	err     error         // why
@@ -39,7 +39,7 @@ type plainConn struct {
 
 // dialPlain authenticates.
 func dialPlain(conn net.Conn, password string) (freeswitch.SwitchConn, error) {
-	c := &plainConn{conn: conn, replies: make(chan freeswitch.Answer), events: make(chan freeswitch.Notice, 1000), done: make(chan struct{}), closed: make(chan struct{})}
+	c := &plainConn{conn: conn, replies: make(chan freeswitch.Reply), events: make(chan freeswitch.Notice, 1000), done: make(chan struct{}), closed: make(chan struct{})}
 	in := bufio.NewReader(conn)
 	if head, _, err := readFrame(in); err != nil || head.Get("Content-Type") != "auth/request" {
 		conn.Close()
@@ -98,23 +98,23 @@ func (c *plainConn) read(in *bufio.Reader) {
 
 func (c *plainConn) reply(text string) {
 	select {
-	case c.replies <- freeswitch.NewAnswer(text):
+	case c.replies <- freeswitch.TextReply(text):
 	case <-c.closed:
 	}
 }
 
-func (c *plainConn) Send(command string) (freeswitch.Answer, error) {
+func (c *plainConn) Send(command string) (freeswitch.Reply, error) {
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	go io.WriteString(c.conn, command+"\n\n")
 	select {
 	case a := <-c.replies:
-		if text, ok := strings.CutPrefix(freeswitch.AnswerText(a), "-ERR "); ok {
+		if text, ok := strings.CutPrefix(freeswitch.ReplyText(a), "-ERR "); ok {
 			return a, freeswitch.Refused(strings.TrimSpace(text))
 		}
 		return a, nil
 	case <-c.done:
-		return freeswitch.Answer{}, c.err
+		return freeswitch.Reply{}, c.err
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
-// ended is a call that was taken off. It is remembered for a while: what is known of it
+// ended is what is remembered for a while of a call that was taken off: its announcement
 // may come again, over a slower connection or out of a list that was made before.
 type ended struct {
 	seq   uint64 // of its last event
@@ -17,13 +17,13 @@ type ended struct {
 
 const rememberEnded = 2 * time.Minute
 
-// forgetLocked takes a call off the map.
+// forgetLocked takes a call off the map, and remembers that it was there.
 func (w *watcher) forgetLocked(key callKey, seq uint64, at place) {
 	delete(w.calls, key)
 	w.ended[key] = ended{max(seq, w.ended[key].seq), at, time.Now()}
 }
 
-// forgetEnded forgets also what has ended a while ago.
+// forgetEnded gives up the memory of calls that were taken off rememberEnded ago.
 func (w *watcher) forgetEnded() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,8 +73,8 @@ func (w *watcher) bridged(l *link, key callKey, n notice) {
 	})
 }
 
-// pass hands the end of an application to who waits for it. It also tells that the
-// call was moved.
+// pass takes in the end of an application. A session may wait for it; of a call on offer
+// it can tell that it is somewhere else now.
 func (w *watcher) pass(l *link, n notice) {
 	key := keyOfCall(n)
 	w.locked(func() unlocked {
@@ -89,7 +89,8 @@ func (w *watcher) pass(l *link, n notice) {
 	})
 }
 
-// movedLocked takes a call off that is somewhere else, or tells who deals with it.
+// movedLocked takes a call off that is somewhere else. A session is told, and goes on to its
+// end.
 func (w *watcher) movedLocked(l *link, key callKey, c *announced, n notice) unlocked {
 	after := w.trustLocked(l, key, c)
 	if c.phase.busy() {
@@ -99,7 +100,7 @@ func (w *watcher) movedLocked(l *link, key callKey, c *announced, n notice) unlo
 	return append(after, w.dropLocked(l, key, c)...)
 }
 
-// hungUp ends a call.
+// hungUp takes a call off whose caller has hung up.
 func (w *watcher) hungUp(l *link, key callKey, seq uint64) {
 	w.locked(func() unlocked {
 		c := w.calls[key]
@@ -116,8 +117,8 @@ func (w *watcher) hungUp(l *link, key callKey, seq uint64) {
 	})
 }
 
-// lost tells the sessions of a link that it is gone. The other calls of its switch may
-// be withdrawn before the next one.
+// lost ends the connections of a link's sessions, and begins the doubts about all calls of
+// its switch: until there is another link, nobody sees one withdrawn.
 func (w *watcher) lost(sw *watched, l *link) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -20,13 +20,13 @@ const (
 	learnAgain = 10 * time.Second // after it could not be learned
 )
 
-// watched is one switch.
+// watched is one switch, what connects us to it, and what we have to tell it.
 type watched struct {
 	Switch
 	w      *watcher
 	probes probes
-	link   *link             // nil while it is away; these two with w.mu
-	owed   map[callKey][]job // what has to be said of calls
+	link   *link             // nil while it is away; these three with w.mu
+	owed   map[callKey][]job // commands that did not reach it
 	oddAt  time.Time         // when the log told of an odd id
 
 	unreadable seldom // warns of calls of which nothing can be learned
@@ -129,8 +129,8 @@ func (sw *watched) set(l *link) {
 	sw.w.srv.metrics.watchUp[sw.Name].Set(value)
 }
 
-// odd says that a call cannot be offered anything, and nothing of the id, which is the
-// caller's own.
+// odd warns that a call is not on offer because of its id. It does not tell the id, which
+// the caller has chosen.
 func (sw *watched) odd() {
 	sw.w.mu.Lock()
 	again := time.Since(sw.oddAt) > sayAgain
@@ -175,8 +175,8 @@ func (sw *watched) see(l *link, n notice) {
 	}
 }
 
-// sequence is the number of an event of a switch, which it has whatever connection
-// it comes over.
+// sequence is the number that the switch has given an event: the same over every
+// connection.
 func sequence(n notice) uint64 {
 	seq, _ := strconv.ParseUint(n.Get("Event-Sequence"), 10, 64)
 	return seq

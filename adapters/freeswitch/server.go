@@ -84,8 +84,8 @@ func (s *Server) Reload(cfg Config) error {
 	s.setup.Store(next)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.makeRoom()
-	s.shutIfFull()
+	s.makeRoomLocked()
+	s.shutIfFullLocked()
 	return nil
 }
 

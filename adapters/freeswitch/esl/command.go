@@ -60,10 +60,10 @@ func Filter(header, value string) Command {
 }
 
 // SetVar sets a channel variable through the switch's api, at once, wherever the call
-// is by now; an empty value unsets it. The answer is an APIReply, or a CommandError, with the
-// name of the api command as Application: a socket
-// without "full" in the dialplan is not allowed to. It refuses an id or a value with anything
-// but letters, digits and "._@:-", and a name that is no word.
+// is by now; an empty value unsets it. The reply is an APIReply, or a CommandError where
+// the dialplan's socket lacks the word "full", with the name of the api command as
+// Application. It refuses an id or a value with anything but letters, digits and "._@:-",
+// and a name that is no word.
 func SetVar(uuid, name, value string) Command {
 	c := Command{word: "api", args: " uuid_setvar " + uuid + " " + name}
 	if value != "" {

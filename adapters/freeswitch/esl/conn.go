@@ -183,13 +183,13 @@ func (c *Conn) take(f Frame) (event bool, err error) {
 		c.event, err = disconnectNotice(f, c.lineRoom())
 		return true, err
 	case typeAPIResponse:
-		return c.takeAnswer(f)
+		return c.takeBody(f)
 	}
 	return false, fault(KindUnexpected, f.ContentType())
 }
 
 func (c *Conn) takeReply(f Frame) (event bool, err error) {
-	cmd, ok := c.answered()
+	cmd, ok := c.repliedTo()
 	if !ok {
 		return false, fault(KindUnexpectedReply, "no command is unanswered")
 	}
@@ -207,9 +207,9 @@ func (c *Conn) takeReply(f Frame) (event bool, err error) {
 	return false, nil
 }
 
-// takeAnswer deals with what the api answered.
-func (c *Conn) takeAnswer(f Frame) (event bool, err error) {
-	cmd, ok := c.answered()
+// takeBody makes an event of what came back for a command of the api.
+func (c *Conn) takeBody(f Frame) (event bool, err error) {
+	cmd, ok := c.repliedTo()
 	if !ok || !cmd.apis() {
 		return false, fault(KindUnexpectedReply, "nobody asked the api")
 	}

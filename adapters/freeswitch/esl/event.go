@@ -153,7 +153,7 @@ func commandError(c asked, reply string) (eventData, error) {
 	return eventData{name: CommandError, lines: lines}, err
 }
 
-// apiReply makes an event of an answer of the api.
+// apiReply makes an event of the reply to a command of the api.
 func apiReply(c asked, text string) (eventData, error) {
 	line := appendEscaped([]byte("Application: "+c.app+"\nReply-Text: "), text)
 	lines, err := indexLines(append(line, "\n\n"...), mostLimit, nil)

@@ -47,8 +47,8 @@ func (c *Conn) Post(cmds ...Command) error {
 	return c.write(*buf)
 }
 
-// answered returns the command that the next reply belongs to.
-func (c *Conn) answered() (asked, bool) {
+// repliedTo returns the command that the next reply belongs to.
+func (c *Conn) repliedTo() (asked, bool) {
 	if c.first == len(c.waiting) {
 		return asked{}, false
 	}
