@@ -16,7 +16,7 @@ type panickingStore struct{ deflect.Cooldowns }
 func (panickingStore) Held(context.Context, string) (bool, error) { panic("defect of a store") }
 
 // A defect in what an embedder brings, asked while the call is judged.
-func TestPanicWhileJudging(t *testing.T) {
+func TestPanicWhileJudgingLosesNoCall(t *testing.T) {
 	broken := func(dc *deflect.Config, c *freeswitch.Config) {
 		dc.Cooldowns = panickingStore{}
 		c.Profiles[0].Rules.NoCooldown = false
@@ -36,7 +36,7 @@ func TestPanicWhileJudging(t *testing.T) {
 
 // A server that is cut while a store is asked about a caller judges nobody: the call goes
 // on, as after any other stop, and is counted as one.
-func TestCutWhileJudged(t *testing.T) {
+func TestCutWhileJudgedLosesNoCall(t *testing.T) {
 	inBubble(t, func(dc *deflect.Config, fc *freeswitch.Config) {
 		dc.Cooldowns = silentStore{}
 		for i := range fc.Profiles {

@@ -21,7 +21,7 @@ func lines(s ...string) string { return strings.Join(s, "\n") + "\n" }
 
 // The channel data of calls from outside whose caller hides the number, which the
 // network tells all the same.
-func TestWithheldNumber(t *testing.T) {
+func TestWithheldNumberIsNobodys(t *testing.T) {
 	shown := "Call-Direction: inbound\nCaller-Caller-ID-Number: " + ofCaller + "\nCaller-ANI: " + ofCaller + "\nvariable_sip_P-Asserted-Identity: " + ofCaller
 	tests := []struct {
 		name    string
@@ -69,7 +69,7 @@ func TestWithheldNumber(t *testing.T) {
 }
 
 // Whose number it is, by the leg that the offer is played to.
-func TestLegs(t *testing.T) {
+func TestNumberIsOfWhoHearsTheOffer(t *testing.T) {
 	inbound := []string{"Call-Direction: inbound", "Caller-Direction: inbound", "Caller-Caller-ID-Number: " + ofCaller, "Caller-ANI: " + ofCaller, "variable_direction: inbound"}
 	outbound := []string{"Call-Direction: outbound", "Caller-Direction: outbound", "Caller-Source: mod_sofia", "variable_direction: outbound", "variable_is_outbound: true"}
 	ringing := append(slices.Clone(outbound),

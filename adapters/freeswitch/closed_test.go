@@ -10,7 +10,7 @@ import (
 )
 
 // A client that was closed too early texts nobody, and loses nobody.
-func TestClosedClient(t *testing.T) {
+func TestClosedClientLosesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fc, api, _ := testConfig(t, nil)
 		fc.Client.Close()

@@ -11,7 +11,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
-func TestConfigValidate(t *testing.T) {
+func TestConfigProblemsNameTheirField(t *testing.T) {
 	first := func(change func(*freeswitch.Profile)) func(*freeswitch.Config) {
 		return func(c *freeswitch.Config) { change(&c.Profiles[0]) }
 	}
@@ -153,7 +153,7 @@ func spanish() freeswitch.Translation {
 }
 
 // One Server a Registerer, and the documented defaults.
-func TestNewAndDefaults(t *testing.T) {
+func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	if d := freeswitch.DefaultConfig(); len(d.Allow) != 2 || d.MaxCalls != 10000 || d.DrainTimeout != 30*time.Second {
 		t.Errorf("DefaultConfig() = %+v", d)
 	}

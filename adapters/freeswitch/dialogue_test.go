@@ -30,7 +30,7 @@ func talk() freeswitch.Profile {
 func accept() fst.Action { return fst.Press("1").After(time.Second) }
 
 // Prompts last 2 s.
-func TestDialogues(t *testing.T) {
+func TestDialoguesCountNoKeyByMistake(t *testing.T) {
 	const mobile, said = "4043438699", "say en number iterated 4043438699"
 	tests := []struct {
 		name      string
@@ -281,7 +281,7 @@ type optedOut string
 func (o optedOut) Holds(e164 string) bool { return e164 == string(o) }
 
 // Two texts within the cooldown: the second caller hears that there is one.
-func TestAlreadySent(t *testing.T) {
+func TestCallerInTheCooldownIsTold(t *testing.T) {
 	change := func(_ *deflect.Config, c *freeswitch.Config) {
 		p := talk()
 		p.NoCooldown, p.Confirm = false, false
@@ -363,7 +363,7 @@ func TestOneTextEach(t *testing.T) {
 }
 
 // Callers hear and get their language, or the one that stands in for it.
-func TestLanguages(t *testing.T) {
+func TestCallersHearTheirLanguage(t *testing.T) {
 	change := func(_ *deflect.Config, c *freeswitch.Config) {
 		p := talk()
 		p.NoCooldown, p.Confirm, p.AskNumber = true, false, true
@@ -427,7 +427,7 @@ func TestLanguages(t *testing.T) {
 }
 
 // The variables that the rules look at.
-func TestRuleVariables(t *testing.T) {
+func TestRulesSeeWhatTheDialplanSays(t *testing.T) {
 	change := func(_ *deflect.Config, c *freeswitch.Config) {
 		c.Profiles[0].MinWait, c.Profiles[0].Consent = time.Minute, deflect.ConsentRequired
 	}
@@ -456,7 +456,7 @@ func TestRuleVariables(t *testing.T) {
 }
 
 // A text that cannot be made for a call is not offered.
-func TestTextOfTheCallIsTooLong(t *testing.T) {
+func TestTextThatCannotBeMadeIsNotOffered(t *testing.T) {
 	change := func(d *deflect.Config, c *freeswitch.Config) {
 		d.MaxTextLength = 20
 		c.Profiles[0].Text = "Hi {{.FirstName}}" + strings.Repeat("{{.Info.x}}", 20)
@@ -474,7 +474,7 @@ func TestTextOfTheCallIsTooLong(t *testing.T) {
 }
 
 // Another configuration is for the calls that come; those in progress keep theirs.
-func TestReload(t *testing.T) {
+func TestReloadIsForCallsThatCome(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		old := make(chan fst.Result)
 		go func() { old <- r.run(caller(fst.PressDuring(1, "1", 1500*time.Millisecond))) }()
@@ -503,7 +503,7 @@ func TestReload(t *testing.T) {
 }
 
 // The process stops while a caller keys in a number, or says whether the text came.
-func TestCutInTheDialogue(t *testing.T) {
+func TestCutInTheDialogueHasAnOutcome(t *testing.T) {
 	change := func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles = []freeswitch.Profile{talk()} }
 	for _, tt := range []struct {
 		name      string
@@ -538,7 +538,7 @@ func TestCutInTheDialogue(t *testing.T) {
 }
 
 // A caller with a hidden number who comes from a menu while the API is down.
-func TestMenuWhileTheBreakerIsOpen(t *testing.T) {
+func TestMenuIsToldThatTheBreakerIsOpen(t *testing.T) {
 	change := func(d *deflect.Config, c *freeswitch.Config) {
 		d.Breaker.Failures, c.Profiles = 1, []freeswitch.Profile{talk()}
 	}

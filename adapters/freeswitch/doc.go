@@ -20,10 +20,11 @@
 //
 // The call is answered, hears the offer, and its caller presses the accept digit,
 // the decline digit or nothing. An accepted offer becomes a request to
-// LiveDeflect; then the channel variables deflect_outcome, deflect_reason,
-// deflect_call_id, deflect_digits and deflect_confirmed are set and the dialplan goes on. A caller
-// who cannot get a text is not even answered: the dialplan goes on at once. Who can is
-// said by the rules of the [Profile] ([deflect.Rules]); [Explain] tells what they say of a call.
+// LiveDeflect; then the channel variables deflect_outcome, deflect_reason and their like are
+// set (variables.go has them all, and README.md of the dialplan folder) and the dialplan goes
+// on. A caller who cannot get a text is not even answered, and the dialplan goes on at once;
+// one who was texted a short while ago is told so. Who can is said by the rules of the
+// [Profile] ([deflect.Rules]); [Explain] tells what they say of a call.
 //
 // # Callers who wait
 //
@@ -35,8 +36,9 @@
 //	<action application="callcenter" data="sales@default"/>
 //
 // (README.md of the dialplan folder has two lines more, for calls that are announced
-// while nobody watches.) The accept digit then comes to the same as in a call that was handed over, while the
-// call stays where it is; a caller who was texted can be transferred (Profile.OnSent).
+// while nobody watches.) The accept digit then comes to the same as in a call that was
+// handed over, while the call stays where it is; a caller who was texted can be
+// transferred (Profile.OnSent).
 //
 // [HandleEventSocket] serves calls for a program that already has a connection of
 // github.com/fiorix/go-eventsocket.

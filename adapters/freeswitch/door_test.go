@@ -127,7 +127,7 @@ func TestFullFailsOver(t *testing.T) {
 
 // With calls that come all at once, what the kernel has let in is reset: the calls go
 // on, and no more are served than allowed.
-func TestFullAtOnce(t *testing.T) {
+func TestFullAtOnceServesNoMore(t *testing.T) {
 	const n, room = 300, 20
 	a := serveTCP(t, room)
 	results := make(chan fst.Result, n)
@@ -157,7 +157,7 @@ func TestFullAtOnce(t *testing.T) {
 
 // Somebody listens on the address when there is room again: it is tried until it is
 // free. A stop ends that.
-func TestAddressIsTaken(t *testing.T) {
+func TestTakenAddressIsTriedUntilItIsFree(t *testing.T) {
 	a := serveTCP(t, 1)
 	call := func() (end func()) {
 		t.Helper()
@@ -198,7 +198,7 @@ func TestAddressIsTaken(t *testing.T) {
 }
 
 // A higher limit opens the door of a server that is full, a lower one shuts it.
-func TestLimitChanges(t *testing.T) {
+func TestLimitOpensAndShutsTheDoor(t *testing.T) {
 	cfg, _, _ := testConfig(t, func(_ *deflect.Config, c *freeswitch.Config) { c.MaxCalls = 2 })
 	srv, err := freeswitch.New(cfg)
 	if err != nil {
@@ -240,7 +240,7 @@ func TestLimitChanges(t *testing.T) {
 }
 
 // Without a file descriptor for the next call, nobody listens until there is one.
-func TestNoDescriptor(t *testing.T) {
+func TestNobodyListensWithoutADescriptor(t *testing.T) {
 	cfg, _, log := testConfig(t, nil)
 	srv, err := freeswitch.New(cfg)
 	if err != nil {

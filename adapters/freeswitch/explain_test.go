@@ -77,7 +77,7 @@ func TestExplainIsWhatHappens(t *testing.T) {
 }
 
 // An inquiry about another time, and one whose call has no id yet.
-func TestExplainAnotherTime(t *testing.T) {
+func TestExplainTellsOfAnotherTime(t *testing.T) {
 	cfg, _, _ := testConfig(t, func(_ *deflect.Config, c *freeswitch.Config) {
 		c.Profiles[0].Hours = deflect.Hours{Zone: "UTC", Week: map[string][]string{"mon": {"09:00-17:00"}}}
 		c.Profiles[0].Withhold = 50

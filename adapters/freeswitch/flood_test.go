@@ -8,7 +8,7 @@ import (
 )
 
 // A peer that sends events as fast as it can is given up long before the offer would be.
-func TestFloodingPeer(t *testing.T) {
+func TestFloodingPeerIsGivenUp(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		c := r.ln.dial(t)
 		go io.Copy(io.Discard, c)

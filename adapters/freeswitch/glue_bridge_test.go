@@ -240,7 +240,7 @@ func TestBridgeForgetsEarlierKeys(t *testing.T) {
 }
 
 // The end of the program's context gives the call back, as does a stop of the server.
-func TestBridgeEnds(t *testing.T) {
+func TestBridgeGivesBackAtItsEnd(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		inBubble(t, nil, func(t *testing.T, r *rig) {
 			ours, theirs := net.Pipe()
@@ -272,7 +272,7 @@ func TestBridgeEnds(t *testing.T) {
 }
 
 // What is no call, and one too many, is no session.
-func TestBridgeNoSession(t *testing.T) {
+func TestBridgeWithoutACallIsNoSession(t *testing.T) {
 	inBubble(t, func(_ *deflect.Config, c *freeswitch.Config) { c.MaxCalls = 1 }, func(t *testing.T, r *rig) {
 		ours, theirs := net.Pipe()
 		ours.Close()
@@ -297,7 +297,7 @@ func TestBridgeNoSession(t *testing.T) {
 }
 
 // The library itself, over TCP.
-func TestHandleEventSocket(t *testing.T) {
+func TestHandleEventSocketServesTheLibrary(t *testing.T) {
 	fc, api, _ := testConfig(t, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].Gap = 100 * time.Millisecond })
 	srv, err := freeswitch.New(fc)
 	if err != nil {
@@ -375,7 +375,7 @@ func TestBridgeLeavesNothing(t *testing.T) {
 }
 
 // The switch is gone in the middle of a call: the session does not outlive it.
-func TestBridgeConnectionBreaks(t *testing.T) {
+func TestBridgeDoesNotOutliveTheSwitch(t *testing.T) {
 	for _, first := range [][]string{nil, {"connect", "linger 5", "myevents"}} {
 		t.Run(fmt.Sprint(len(first)), func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, r *rig) {

@@ -31,7 +31,7 @@ func channelEvent(t testing.TB, headers string) esl.Event {
 	return e
 }
 
-func TestReadChannel(t *testing.T) {
+func TestChannelDataBecomeTheCall(t *testing.T) {
 	now := time.Unix(1795300000, 0)
 	tests := []struct {
 		name, headers string
@@ -75,7 +75,7 @@ func TestReadChannel(t *testing.T) {
 }
 
 // A transferred call still has what its caller dialled.
-func TestDialedNumber(t *testing.T) {
+func TestTransferKeepsTheNumberDialled(t *testing.T) {
 	list := []Profile{{Name: "sales", Dialed: []string{"+18005550100"}}, {Name: "rest"}}
 	tests := []struct{ headers, profile, dialed string }{
 		{"Caller-Destination-Number: 18005550100\n", "sales", "+18005550100"},

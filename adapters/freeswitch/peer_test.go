@@ -103,7 +103,7 @@ func TestRefusedCommandKeepsTheOutcome(t *testing.T) {
 }
 
 // The switch refuses the call itself: nobody waits in silence.
-func TestRefusedConnect(t *testing.T) {
+func TestRefusedConnectHoldsNobody(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		start := time.Now()
 		commands := r.peer(func(string) string { return "Content-Type: command/reply\nReply-Text: -ERR no\n\n" })
@@ -144,7 +144,7 @@ func TestBreakIsRepeated(t *testing.T) {
 }
 
 // Prompts that no break ends do not hold the call either.
-func TestPromptThatDoesNotEnd(t *testing.T) {
+func TestPromptThatDoesNotEndHoldsNobody(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		start := time.Now()
 		r.peer(func(cmd string) string {
@@ -165,7 +165,7 @@ func TestPromptThatDoesNotEnd(t *testing.T) {
 }
 
 // A peer that stays within every limit of the socket and never comes to an end.
-func TestEndlessPeers(t *testing.T) {
+func TestEndlessPeersAreGivenUp(t *testing.T) {
 	tests := []struct {
 		name, first string
 		within      time.Duration
@@ -227,7 +227,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 }
 
 // Connections that are no calls yet when the server has to end count as none.
-func TestCutBeforeTheCall(t *testing.T) {
+func TestCutBeforeTheCallCountsNothing(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		c := r.ln.dial(t)
 		go io.Copy(io.Discard, c)
@@ -247,7 +247,7 @@ func TestCutBeforeTheCall(t *testing.T) {
 }
 
 // A call whose data are on their way when the server has to end gets its outcome.
-func TestCutWhileOpening(t *testing.T) {
+func TestCutWhileOpeningHasAnOutcome(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		commands := r.peer(func(cmd string) string {
 			if strings.HasPrefix(cmd, "connect") {
@@ -266,7 +266,7 @@ func TestCutWhileOpening(t *testing.T) {
 }
 
 // What was said and not written when the call is given back goes out first.
-func TestAnsweredWithoutAPrompt(t *testing.T) {
+func TestLastWordsGoOutFirst(t *testing.T) {
 	inBubble(t, func(dc *deflect.Config, c *freeswitch.Config) {
 		dc.Breaker.Failures = 1
 		c.Profiles[0].Prompts.Failed = freeswitch.None
@@ -287,7 +287,7 @@ type panicking struct{}
 func (panicking) RoundTrip(*http.Request) (*http.Response, error) { panic("defect of a transport") }
 
 // A defect in what an embedder brings: the call survives, with an outcome.
-func TestPanicInTheRequest(t *testing.T) {
+func TestPanicInTheRequestLosesNoCall(t *testing.T) {
 	inBubble(t, func(dc *deflect.Config, _ *freeswitch.Config) { dc.Backend = backend(t, panicking{}) }, func(t *testing.T, r *rig) {
 		res := r.run(caller(fst.Press("1").After(time.Second)))
 		r.wantOutcome(res, deflect.Uncertain, deflect.ReasonInternal)
@@ -306,7 +306,7 @@ func (h panicHandler) Handle(_ context.Context, rec slog.Record) error {
 	return nil
 }
 
-func TestPanicInTheSession(t *testing.T) {
+func TestPanicInTheSessionLosesNoCall(t *testing.T) {
 	broken := func(_ *deflect.Config, c *freeswitch.Config) { c.Logger = slog.New(panicHandler{slog.DiscardHandler}) }
 	inBubble(t, broken, func(t *testing.T, r *rig) {
 		res := r.run(caller(fst.Press("1").After(time.Second)))

@@ -71,7 +71,7 @@ func TestWatchSwitchComesBack(t *testing.T) {
 
 // What happened in the gap is learned afterwards: calls that ended, and those that
 // were announced, or withdrawn, or moved.
-func TestWatchLearns(t *testing.T) {
+func TestWatchLearnsOfTheGap(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		gone := r.queued("fs1", func(c *fst.Call) { c.UUID = "gone" })
 		moved := r.queued("fs1", func(c *fst.Call) { c.UUID = "moved" })
@@ -116,7 +116,7 @@ func TestWatchLearns(t *testing.T) {
 
 // Another start of the program goes on with the calls on offer, but for those that
 // were answered, or are somewhere else by now.
-func TestWatchAfterARestart(t *testing.T) {
+func TestWatchGoesOnAfterARestart(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		r.api.Inject(livedeflecttest.Fault{Status: 400})
 		answered := r.queued("fs1", func(c *fst.Call) { c.UUID = "answered" })
@@ -154,7 +154,7 @@ func TestWatchAfterARestart(t *testing.T) {
 
 // The connection breaks while the request runs: the text is sent, the caller waits
 // on, and the variables and the transfer follow when the switch is back.
-func TestWatchBreaksDuringTheRequest(t *testing.T) {
+func TestWatchBreakDuringTheRequestTextsAndPays(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		r.api.SetFault(&livedeflecttest.Fault{Delay: 2 * time.Second})
 		w := r.queued("fs1")
@@ -186,7 +186,7 @@ func TestWatchBreaksDuringTheRequest(t *testing.T) {
 
 // A switch that takes connections and says nothing, refuses them, or stops talking
 // later is away; it costs no more than one attempt at a time.
-func TestWatchSickSwitch(t *testing.T) {
+func TestWatchSickSwitchIsAway(t *testing.T) {
 	t.Run("silent", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var dials atomic.Int32
@@ -307,7 +307,7 @@ func (c *muteConn) Close() {
 
 // A stop lets those who have pressed the key get their answer; the second one ends
 // them at once. Keys after it are not taken.
-func TestWatchStops(t *testing.T) {
+func TestWatchStopTellsWhoPressed(t *testing.T) {
 	for _, cut := range []bool{false, true} {
 		t.Run(fmt.Sprintf("cut %t", cut), func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
@@ -343,7 +343,7 @@ func TestWatchStops(t *testing.T) {
 // Two switches, one of which restarts its event socket every second for a minute,
 // and 1,000 calls on offer: every accept digit that arrived over a live connection
 // leads to exactly one decision, and nothing is left when all have hung up.
-func TestWatchManyRestarts(t *testing.T) {
+func TestWatchManyRestartsDecideOnce(t *testing.T) {
 	inWatchBubble(t, []string{"steady", "shaky"}, nil, func(t *testing.T, r *watchRig) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		const calls = 1000

@@ -15,7 +15,7 @@ import (
 
 // What a browser calls its values, over mod_verto, becomes names of variables as it
 // stands. None is taken for a variable of the dialplan.
-func TestParseDump(t *testing.T) {
+func TestDumpCannotBeForged(t *testing.T) {
 	hostile := map[string]string{
 		"Event-Name": "CHANNEL_DATA", "Unique-ID": "c-1", "variable_a": "b\nvariable_deflect_number: 2",
 		"variable_x: y\nvariable_deflect_number":               "+14045550199",

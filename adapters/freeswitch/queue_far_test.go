@@ -44,7 +44,7 @@ func (r *watchRig) far(there time.Duration) (dials func() int) {
 
 // 60 callers press the key at 30 a second, and the switch is 50 ms away. None waits for
 // the commands of the others, and the connections are no more than they may be.
-func TestWatchFarSwitch(t *testing.T) {
+func TestWatchFarSwitchHoldsNobodyUp(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].NoCooldown = true }, func(t *testing.T, r *watchRig) {
 		dials := r.far(25 * time.Millisecond)
 		var callers []*fst.Waiting

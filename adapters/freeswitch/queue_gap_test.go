@@ -56,7 +56,7 @@ func TestWatchAnnouncedAnewInTheGap(t *testing.T) {
 
 // A key is pressed after a gap, before the switch could be asked about the call: it is
 // an answer, whatever becomes of the call then.
-func TestWatchKeyBeforeTheCheck(t *testing.T) {
+func TestWatchKeyBeforeTheCheckCounts(t *testing.T) {
 	for what, do := range map[string]func(*fst.Waiting){
 		"nothing": func(*fst.Waiting) {}, "hang-up": (*fst.Waiting).HangUp, "announced again": (*fst.Waiting).Announce,
 		"an agent":      func(w *fst.Waiting) { w.Agent("callcenter") },
@@ -104,7 +104,7 @@ func (c badDump) Send(command string) (freeswitch.Reply, error) {
 }
 
 // A call about which nothing can be learned does not hold up the others, nor itself.
-func TestWatchOneBadCall(t *testing.T) {
+func TestWatchOneBadCallHoldsUpNone(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		var bad atomic.Bool
 		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return badDump{c, "bad", &bad} })
@@ -158,7 +158,7 @@ func TestWatchLearnsDespiteOneBadCall(t *testing.T) {
 
 // A withdrawal that comes late over a second subscription is not that of the
 // announcement that followed.
-func TestWatchLateWithdrawal(t *testing.T) {
+func TestWatchLateWithdrawalIsOfTheOldOffer(t *testing.T) {
 	inWatchBubble(t, []string{"fs1", "same"}, nil, func(t *testing.T, r *watchRig) {
 		r.watchedTwice(300 * time.Millisecond)
 		w := r.queued("fs1")
@@ -176,7 +176,7 @@ func TestWatchLateWithdrawal(t *testing.T) {
 }
 
 // An announcement that comes while an earlier key is dealt with counts when that is over.
-func TestWatchAnnouncedDuringTheSession(t *testing.T) {
+func TestWatchAnnouncedDuringTheSessionCountsAfterIt(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		r.api.SetFault(nil)
 		w := r.queued("fs1", func(c *fst.Call) { c.Vars = map[string]string{"deflect_number": "+442079460018"} }) // a landline
@@ -195,7 +195,7 @@ func TestWatchAnnouncedDuringTheSession(t *testing.T) {
 
 // A caller declines while the switch is being asked about the call: what it said before
 // does not put the call on offer again.
-func TestWatchDeclinedDuringTheCheck(t *testing.T) {
+func TestWatchDeclinedDuringTheCheckStaysSo(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		var slow atomic.Int64
 		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return slowAfter{c, &slow} })

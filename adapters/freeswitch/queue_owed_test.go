@@ -16,7 +16,7 @@ import (
 
 // The link breaks at some moment between the key and the transfer, and is back at once or
 // later: who was texted is transferred, with the outcome, and nobody waits on.
-func TestWatchBreaksBeforeTheTransfer(t *testing.T) {
+func TestWatchBreakBeforeTheTransferPaysIt(t *testing.T) {
 	for after := 10 * time.Millisecond; after < 4500*time.Millisecond; after += 240 * time.Millisecond {
 		for _, away := range []time.Duration{0, 3 * time.Second} {
 			t.Run(fmt.Sprintf("%s, for %s", after, away), func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestWatchBreaksBeforeTheTransfer(t *testing.T) {
 
 // While the link is away, something else becomes of the caller who was texted: the
 // transfer that is owed is left.
-func TestWatchOwedTransferComesTooLate(t *testing.T) {
+func TestWatchOwedTransferIsLeftWhenLate(t *testing.T) {
 	for what, do := range map[string]func(*freeswitchtest.Waiting){
 		"an agent":      func(w *freeswitchtest.Waiting) { w.Agent("callcenter") },
 		"an agent, too": func(w *freeswitchtest.Waiting) { w.Agent("fifo") },
@@ -84,7 +84,7 @@ func TestWatchOwedTransferComesTooLate(t *testing.T) {
 
 // While the link is away, the call ends and another one comes with its id, which a caller
 // can choose, or after a restart of the switch: nothing of the first is set on it.
-func TestWatchOwedToAnotherCall(t *testing.T) {
+func TestWatchOwesNothingToAnotherCall(t *testing.T) {
 	for _, key := range []string{"1", "9"} {
 		for _, restart := range []bool{false, true} {
 			t.Run(fmt.Sprintf("key %s, restart %t", key, restart), func(t *testing.T) {

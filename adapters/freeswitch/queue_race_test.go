@@ -29,7 +29,7 @@ func (c slowConn) Send(command string) (freeswitch.Reply, error) {
 
 // An agent answers while a switch that is far away is asked whether the caller still
 // waits: the caller is not taken away from the agent.
-func TestWatchTransferComesLate(t *testing.T) {
+func TestWatchLateTransferLeavesTheAgent(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		var slow atomic.Int64
 		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return slowConn{c, &slow} })
@@ -48,7 +48,7 @@ func TestWatchTransferComesLate(t *testing.T) {
 }
 
 // A call is withdrawn while nobody watches, before or after it was announced.
-func TestWatchWithdrawnInTheGap(t *testing.T) {
+func TestWatchWithdrawnInTheGapIsOff(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		t.Run(fmt.Sprint(own), func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
@@ -80,7 +80,7 @@ func TestWatchWithdrawnInTheGap(t *testing.T) {
 }
 
 // A call that was announced in the gap without its place may be anywhere.
-func TestWatchMovedInTheGap(t *testing.T) {
+func TestWatchMovedInTheGapIsOff(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		r.setDown("fs1", true)
 		r.sw("fs1").Drop()
@@ -101,7 +101,7 @@ func TestWatchMovedInTheGap(t *testing.T) {
 }
 
 // A call that no profile serves is counted once, however often it is looked at.
-func TestWatchNoProfileCountedAgain(t *testing.T) {
+func TestWatchNoProfileCountsOnce(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		w := r.sw("fs1").Park(fst.Call{UUID: "x", ANI: "+14043438646", DNIS: "18005550199"})
 		w.Set("deflect_offer", "true")
@@ -115,7 +115,7 @@ func TestWatchNoProfileCountedAgain(t *testing.T) {
 }
 
 // Keys pressed before the first answer are not counted again with the second one.
-func TestWatchDigitsTwice(t *testing.T) {
+func TestWatchDigitsCountOnce(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		r.api.Inject(livedeflecttest.Fault{Status: 400})
 		w := r.queued("fs1")
@@ -141,7 +141,7 @@ type lateConn struct {
 }
 
 // The same press, much later over a second subscription, when the caller has gone.
-func TestWatchSeenTwiceLate(t *testing.T) {
+func TestWatchSeenTwiceLateTextsOnce(t *testing.T) {
 	inWatchBubble(t, []string{"fs1", "same"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].NoCooldown = true }, func(t *testing.T, r *watchRig) {
 		r.watchedTwice(2 * time.Second)
 		w := r.queued("fs1")
@@ -156,7 +156,7 @@ func TestWatchSeenTwiceLate(t *testing.T) {
 }
 
 // A stop does not leave an agent of fifo waiting who answered during a prompt.
-func TestWatchStopLosesBreak(t *testing.T) {
+func TestWatchStopFreesTheAgent(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].OnSent.Transfer = "" }, func(t *testing.T, r *watchRig) {
 		var slow atomic.Int64
 		slow.Store(int64(time.Millisecond))
@@ -180,7 +180,7 @@ func TestWatchStopLosesBreak(t *testing.T) {
 }
 
 // A stop that cannot wait leaves the caller where the agent is.
-func TestWatchCutTearsAgent(t *testing.T) {
+func TestWatchCutLeavesTheAgentTheCaller(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		w := r.queued("fs1", inFifo)
 		w.Press("1")
@@ -201,7 +201,7 @@ func TestWatchCutTearsAgent(t *testing.T) {
 }
 
 // The link breaks before the switch could be told that a call is not on offer.
-func TestWatchWithdrawnMarkLost(t *testing.T) {
+func TestWatchLostMarkIsOwed(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		var slow atomic.Int64
 		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return slowConn{c, &slow} })
@@ -221,7 +221,7 @@ func TestWatchWithdrawnMarkLost(t *testing.T) {
 }
 
 // A call is withdrawn while the switch lists it as on offer.
-func TestWatchWithdrawnDuringLearn(t *testing.T) {
+func TestWatchWithdrawnWhileListedIsOff(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		var slow atomic.Int64
 		r.dialBy(func(address, password string) (freeswitch.SwitchConn, error) {
@@ -264,7 +264,7 @@ func (c slowAfter) Send(command string) (freeswitch.Reply, error) {
 }
 
 // Ids that come from a Call-ID are learned as well.
-func TestWatchLearnsCallID(t *testing.T) {
+func TestWatchLearnsCallIDs(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		r.setDown("fs1", true)
 		r.sw("fs1").Drop()
@@ -281,7 +281,7 @@ func TestWatchLearnsCallID(t *testing.T) {
 }
 
 // A switch that takes connections and breaks them at once is not tried all the time.
-func TestWatchFlaps(t *testing.T) {
+func TestWatchFlappingSwitchIsLeftInPeace(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		r.dialBy(func(address, password string) (freeswitch.SwitchConn, error) {
 			c, err := r.connect(address, password)
@@ -303,7 +303,7 @@ func TestWatchFlaps(t *testing.T) {
 
 // FreeSWITCH restarts: its calls are gone, its events are numbered anew, and a call that
 // it recovers, with the id that it had, is on offer when it is announced.
-func TestWatchRestart(t *testing.T) {
+func TestWatchRestartedSwitchAnnouncesAnew(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		w := r.queued("fs1")
 		for range 20 {
@@ -339,7 +339,7 @@ func (c lossyConn) ReadEvent() (freeswitch.Notice, error) {
 }
 
 // The end of a prompt is never told: the session does not wait for it for long.
-func TestWatchLostCompletion(t *testing.T) {
+func TestWatchLostCompletionHoldsNobody(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].AskNumber = true }, func(t *testing.T, r *watchRig) {
 		r.through(func(c freeswitch.SwitchConn) freeswitch.SwitchConn { return lossyConn{c} })
 		w := r.queued("fs1", func(c *fst.Call) { c.HideNumber = true })

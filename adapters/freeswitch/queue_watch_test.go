@@ -22,7 +22,7 @@ func settled() {
 
 // A caller in a queue presses the accept digit: decision, text, variables, prompt to
 // the caller, and only after a text the transfer.
-func TestWatch(t *testing.T) {
+func TestWatchTextsWhoPressesTheKey(t *testing.T) {
 	tests := []struct {
 		name     string
 		change   func(*deflect.Config, *freeswitch.Config)
@@ -106,7 +106,7 @@ func TestWatch(t *testing.T) {
 }
 
 // A key of a call that is not on offer does nothing: it was meant for somebody else.
-func TestWatchNotOnOffer(t *testing.T) {
+func TestWatchKeyOfNoOfferDoesNothing(t *testing.T) {
 	tests := []struct {
 		name    string
 		do      func(*fst.Waiting)
@@ -181,7 +181,7 @@ func TestWatchNotOnOffer(t *testing.T) {
 }
 
 // A call that was withdrawn, or got no text, can be announced again.
-func TestWatchAnnouncedAgain(t *testing.T) {
+func TestWatchAnnouncedAgainIsOnOffer(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		w := r.queued("fs1")
 		w.Withdraw()
@@ -214,7 +214,7 @@ func TestWatchAnnouncedAgain(t *testing.T) {
 }
 
 // The same press comes over two connections, or again after a reconnect: one text.
-func TestWatchSeenTwice(t *testing.T) {
+func TestWatchSeenTwiceTextsOnce(t *testing.T) {
 	inWatchBubble(t, []string{"fs1", "same"}, func(_ *deflect.Config, c *freeswitch.Config) {}, func(t *testing.T, r *watchRig) {
 		r.watchedTwice(0)
 		if n := r.sw("fs1").Listeners(); n != 4 {
@@ -241,7 +241,7 @@ func TestWatchSeenTwice(t *testing.T) {
 }
 
 // Nothing that a caller chooses gets into a command.
-func TestWatchHostileCaller(t *testing.T) {
+func TestWatchHostileCallerGetsIntoNoCommand(t *testing.T) {
 	// The first one was recorded from a real switch.
 	for _, bad := range []string{"Zo\u00eb %{system(touch /var/pwned2)} A+\n", "x\r\n\r\napi system touch /tmp/pwned\n\n${system(id)}';&|` deflect_outcome=sent"} {
 		testWatchHostileCaller(t, bad)
@@ -256,7 +256,7 @@ func TestWatchHostileCaller(t *testing.T) {
 
 // Ids that are a Call-ID are on offer if they are safe; that others are not is said once,
 // without the id.
-func TestWatchCallIDs(t *testing.T) {
+func TestWatchOffersSafeCallIDs(t *testing.T) {
 	for id, ok := range map[string]bool{
 		"a84b4c76e66710@pc33.example.com": true, "1-2:3@[2001:db8::1]": true, "3848276298220188511@192.0.2.1:5060": true, "f!%*_+~()<>/?=.z": true,
 		"it's": false, `quo"te`: false, `back\slash`: false, "${system(id)}": false, "-bleg": false, "a;b": false,
@@ -310,7 +310,7 @@ func testWatchHostileCaller(t *testing.T, bad string) {
 func inFifo(c *fst.Call) { c.Vars = map[string]string{"fifo_status": "WAITING"} }
 
 // While the outcome is told, an agent answers: the caller stays with the agent.
-func TestWatchAgentAnswersMeanwhile(t *testing.T) {
+func TestWatchAgentKeepsTheCaller(t *testing.T) {
 	for _, flavour := range []string{"callcenter", "fifo"} {
 		t.Run(flavour, func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
@@ -384,7 +384,7 @@ func TestWatchAgentAnswersMeanwhile(t *testing.T) {
 }
 
 // A caller who presses the key and hangs up has asked for the text.
-func TestWatchHangUpAfterTheKey(t *testing.T) {
+func TestWatchHangUpAfterTheKeyIsTexted(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
 		r.api.SetFault(&livedeflecttest.Fault{Delay: time.Second})
 		w := r.queued("fs1")
@@ -398,7 +398,7 @@ func TestWatchHangUpAfterTheKey(t *testing.T) {
 }
 
 // With confirm, only a caller who got the text leaves the queue.
-func TestWatchConfirm(t *testing.T) {
+func TestWatchTransfersWhoConfirms(t *testing.T) {
 	for keys, transfer := range map[string]string{"1": "9999 XML default", "2": "", "": ""} {
 		t.Run("answer "+keys, func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].Confirm = true }, func(t *testing.T, r *watchRig) {
@@ -425,7 +425,7 @@ func TestWatchConfirm(t *testing.T) {
 }
 
 // A caller without a number keys one in, which is read back.
-func TestWatchAnotherNumber(t *testing.T) {
+func TestWatchTextsAnotherNumber(t *testing.T) {
 	inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles[0].AskNumber = true }, func(t *testing.T, r *watchRig) {
 		w := r.queued("fs1", func(c *fst.Call) {
 			c.HideNumber = true

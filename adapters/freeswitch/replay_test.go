@@ -17,7 +17,7 @@ import (
 
 // The switch's side of every outbound recording of a real FreeSWITCH, played to
 // the session: the right outcome, and no command that a FreeSWITCH refuses.
-func TestRecordings(t *testing.T) {
+func TestRecordedCallsEndAsTheyDid(t *testing.T) {
 	tests := map[string]struct {
 		outcome string
 		texts   int

@@ -129,7 +129,7 @@ func TestKillLosesNoCall(t *testing.T) {
 	})
 }
 
-func TestMaxCalls(t *testing.T) {
+func TestCallsOverTheLimitGoOn(t *testing.T) {
 	inBubble(t, func(_ *deflect.Config, c *freeswitch.Config) { c.MaxCalls = 10 }, func(t *testing.T, r *rig) {
 		served := 0
 		for _, res := range r.runMany(30, func(int) fst.Call { return caller() }) {
@@ -150,7 +150,7 @@ func TestMaxCalls(t *testing.T) {
 }
 
 // Over TCP: the allow-list, and the whole way once.
-func TestOverTCP(t *testing.T) {
+func TestAllowListOverTCP(t *testing.T) {
 	tests := []struct {
 		name    string
 		listen  string
@@ -212,7 +212,7 @@ func TestOverTCP(t *testing.T) {
 
 // What strangers send ends their connection and counts; a call beside it does not
 // notice.
-func TestStrangers(t *testing.T) {
+func TestStrangersHarmNoCall(t *testing.T) {
 	const data = "Event-Name: CHANNEL_DATA\nUnique-ID: u-1\nContent-Type: command/reply\nReply-Text: %2BOK%0A\n\n"
 	ok := strings.Repeat("Content-Type: command/reply\nReply-Text: +OK\n\n", 5)
 	tests := []struct {
@@ -301,7 +301,7 @@ func TestStrangers(t *testing.T) {
 
 // The hostile values of a caller, a dialplan and an API: none gets into a command
 // or a log, and the caller who only has a hostile name still gets the text.
-func TestHostileValues(t *testing.T) {
+func TestHostileValuesGetIntoNoCommand(t *testing.T) {
 	const evil = "${system(touch /var/pwned)}\nexit\n\n~deflect_outcome=sent'\x00\xff"
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		r.api.Inject(livedeflecttest.Fault{Body: `{"success":"true","callId":"1~x=${system(id)}"}`})

@@ -23,7 +23,7 @@ func files(played []fst.Played) []string {
 
 // The calls of a caller, prompt by prompt: prompts last 2 s unless the test says
 // otherwise.
-func TestCalls(t *testing.T) {
+func TestCallersHearWhatBecameOfThem(t *testing.T) {
 	tests := []struct {
 		name    string
 		change  func(*deflect.Config, *freeswitch.Config)
@@ -207,7 +207,7 @@ func TestCalls(t *testing.T) {
 }
 
 // A call that comes back again and again is asked once, and gets one text.
-func TestFurtherPasses(t *testing.T) {
+func TestFurtherPassesAskAndTextOnce(t *testing.T) {
 	tests := []struct {
 		key, outcome string
 		texts        int
@@ -258,7 +258,7 @@ func TestKeyEndsThePrompt(t *testing.T) {
 }
 
 // A text is taken whole or refused, never cut.
-func TestLongText(t *testing.T) {
+func TestTextIsSentWholeOrNotAtAll(t *testing.T) {
 	for n, want := range map[int]string{1600: "sent", 1601: "ineligible"} {
 		inBubble(t, nil, func(t *testing.T, r *rig) {
 			c := caller(fst.Press("1").After(time.Second))
@@ -281,7 +281,7 @@ func (r *rig) drain() {
 }
 
 // Everything that the contract lets the dialplan say gets into the request.
-func TestChannelVariables(t *testing.T) {
+func TestEveryVariableReachesTheRequest(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		c := caller(fst.Press("1").After(time.Second))
 		c.Vars = map[string]string{
@@ -314,7 +314,7 @@ func TestChannelVariables(t *testing.T) {
 }
 
 // Profiles: by number, by name, and the rest.
-func TestProfiles(t *testing.T) {
+func TestProfileIsOfTheNumberOrTheName(t *testing.T) {
 	two := func(_ *deflect.Config, c *freeswitch.Config) {
 		rest := sales()
 		rest.Name, rest.Dialed, rest.Skill = "rest", nil, "service"
@@ -347,7 +347,7 @@ func TestProfiles(t *testing.T) {
 
 // Whatever the API does, the caller is back in the dialplan within the live
 // deadline plus the prompt, with the right outcome, and no text goes out twice.
-func TestBrokenAPI(t *testing.T) {
+func TestBrokenAPIHoldsNobodyAndTextsOnce(t *testing.T) {
 	tests := []struct {
 		fault   string
 		outcome deflect.Outcome

@@ -96,7 +96,7 @@ func (c *dyingConn) Read(p []byte) (int, error) {
 
 // A dialplan that forgot a word of "async full": what can be served is, what cannot goes
 // on unharmed, and the log says which word, but not for every call.
-func TestForgottenWords(t *testing.T) {
+func TestForgottenWordsAreSaidAndHarmNobody(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		change  func(*fst.Call)
@@ -128,7 +128,7 @@ func TestForgottenWords(t *testing.T) {
 }
 
 // Hang-ups of a socket without full, which cannot linger.
-func TestHangUpWithoutFull(t *testing.T) {
+func TestHangUpWithoutFullHoldsNothing(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		c := caller(fst.HangUp().After(time.Second))
 		c.NotFull = true
@@ -139,7 +139,7 @@ func TestHangUpWithoutFull(t *testing.T) {
 }
 
 // A dialplan may keep much in variables. What is too much is said, with its size.
-func TestLargeChannelData(t *testing.T) {
+func TestTooMuchChannelDataIsSaid(t *testing.T) {
 	large := func(n int) fst.Call {
 		c := caller(fst.Press("1").After(time.Second))
 		c.Vars = map[string]string{"crm": strings.Repeat(`{"a":"b"},`, n/10)}
@@ -217,7 +217,7 @@ func TestStarEndsNoPrompt(t *testing.T) {
 }
 
 // A key of the menu before is no answer. One in the first moment of the prompt is.
-func TestKeysOfTheMenuBefore(t *testing.T) {
+func TestKeyOfTheMenuBeforeIsNoAnswer(t *testing.T) {
 	for name, digits := range map[string]string{"accept": "1", "decline": "2", "several": "4711"} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, r *rig) {
@@ -244,7 +244,7 @@ func TestKeysOfTheMenuBefore(t *testing.T) {
 
 // A PIN menu before may have left keys secret: the offer hears them all the same, and
 // leaves the channel as it was.
-func TestSecretKeys(t *testing.T) {
+func TestSecretKeysAreHeard(t *testing.T) {
 	for name, script := range map[string][]fst.Action{
 		"given back":  {fst.Press("1").After(time.Second)},
 		"moved":       {fst.Press("5").After(time.Second), fst.Transfer("3001").After(1500 * time.Millisecond)},
@@ -268,7 +268,7 @@ func TestSecretKeys(t *testing.T) {
 }
 
 // A caller who heard nothing must not be hung up on, and somebody must learn of it.
-func TestUnheardPrompts(t *testing.T) {
+func TestUnheardPromptHangsNobodyUp(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		missing string
@@ -397,7 +397,7 @@ func TestFailureIsNoAnswer(t *testing.T) {
 }
 
 // A dialplan with half a watchdog is served: nobody is held in our own socket.
-func TestHalfAWatchdog(t *testing.T) {
+func TestHalfAWatchdogHoldsNobody(t *testing.T) {
 	for _, resume := range []string{"", "yes", "1", "false"} {
 		inBubble(t, nil, func(t *testing.T, r *rig) {
 			c := caller(fst.Press("1").After(time.Second))

@@ -25,7 +25,7 @@ func browserData(variables string) string {
 
 // A browser names variables as it likes. None of them counts, but those that the
 // configuration names and what came of an earlier pass.
-func TestVariablesOfABrowser(t *testing.T) {
+func TestVariablesOfABrowserCountIfNamed(t *testing.T) {
 	const forged = "variable_deflect_number: %2B14045550123\nvariable_deflect_mode: accepted\nvariable_deflect_skill: vip\n" +
 		"variable_deflect_info_plan: Gold\nvariable_deflect_info_tier: 1\nvariable_deflect_asked: declined\nvariable_deflect_consent: true\n"
 	read := func(data string, counting ...string) string {
@@ -59,7 +59,7 @@ func TestVariablesOfABrowser(t *testing.T) {
 
 // A header that is there twice was made by somebody who may name variables: no word of
 // the data is believed.
-func TestForgedHeaders(t *testing.T) {
+func TestForgedHeadersAreNotBelieved(t *testing.T) {
 	p, err := newProfiles([]Profile{Profile{Name: "rest", Skill: "s"}.WithDefaults("sounds")}, "US")
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func TestWatchdogIsLeftWithoutResume(t *testing.T) {
 
 // The watchdog has moved the call before we looked at it: it is left alone, and nobody
 // is texted, also who has pressed the key in a menu before.
-func TestWatchdogWasFaster(t *testing.T) {
+func TestCallThatTheWatchdogTookIsLeftAlone(t *testing.T) {
 	for _, mode := range []string{"", "variable_deflect_mode: accepted\n"} {
 		inBubble(t, nil, func(t *testing.T, r *rig) {
 			commands := r.peer(func(cmd string) string {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestCommandWire(t *testing.T) {
+func TestCommandsAreOneFrameEach(t *testing.T) {
 	tests := map[string]struct {
 		cmd  Command
 		want string
@@ -43,7 +43,7 @@ func TestCommandWire(t *testing.T) {
 	}
 }
 
-func TestCommandRefused(t *testing.T) {
+func TestUnsafeCommandIsRefused(t *testing.T) {
 	tests := map[string]Command{
 		"zero":                   {},
 		"negative linger":        Linger(-1),

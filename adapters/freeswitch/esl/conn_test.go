@@ -149,7 +149,7 @@ func TestFaultIsSafeToLog(t *testing.T) {
 	}
 }
 
-func TestEnd(t *testing.T) {
+func TestErrTellsWhoEndedIt(t *testing.T) {
 	tests := map[string]struct {
 		play func(c *Conn, p *peer)
 		want error
@@ -309,7 +309,7 @@ func answer(text string) string {
 }
 
 // The api answers in bodies, where it is allowed, in the order of the commands.
-func TestAPI(t *testing.T) {
+func TestAPIRepliesKeepTheirOrder(t *testing.T) {
 	inBubble(t, Config{}, func(t *testing.T, c *Conn, p *peer) {
 		go func() {
 			p.receive()
@@ -337,7 +337,7 @@ func TestAPI(t *testing.T) {
 }
 
 // A body is no answer to anything but the api.
-func TestAPIReplyToAnotherCommand(t *testing.T) {
+func TestBodyIsAReplyToTheAPIAlone(t *testing.T) {
 	inBubble(t, Config{}, func(t *testing.T, c *Conn, p *peer) {
 		go func() {
 			p.receive()
@@ -351,7 +351,7 @@ func TestAPIReplyToAnotherCommand(t *testing.T) {
 }
 
 // Whoever holds a call that is somewhere else waits as long as that takes.
-func TestPatient(t *testing.T) {
+func TestPatientWaitsAsLongAsItTakes(t *testing.T) {
 	inBubble(t, Config{}, func(t *testing.T, c *Conn, p *peer) {
 		go p.send(event("A"))
 		wantNext(t, c, "A")

@@ -11,7 +11,7 @@ import (
 	"testing/iotest"
 )
 
-func TestDecodeFrame(t *testing.T) {
+func TestDecodeReadsWhatTheSwitchSends(t *testing.T) {
 	tests := map[string]struct {
 		in          string
 		contentType string
@@ -85,7 +85,7 @@ func TestDecodeFrame(t *testing.T) {
 	}
 }
 
-func TestDecodeFault(t *testing.T) {
+func TestDecodeNamesTheBrokenRule(t *testing.T) {
 	const reply = "Content-Type: command/reply\n"
 	lim := Limits{HeaderLines: 4, HeaderBytes: 128, BodyBytes: 99}
 	tests := map[string]struct {
@@ -160,7 +160,7 @@ func TestDecodeLimitsAreInclusive(t *testing.T) {
 	}
 }
 
-func TestDecodeEnd(t *testing.T) {
+func TestDecodeTellsACutFrame(t *testing.T) {
 	whole := "Content-Type: log/data\nContent-Length: 2\n\nab"
 	for n := range len(whole) + 1 {
 		_, err := decodeAll(strings.NewReader(whole[:n]), Limits{})

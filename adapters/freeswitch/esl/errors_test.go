@@ -52,7 +52,7 @@ func TestKindsIsComplete(t *testing.T) {
 	}
 }
 
-func TestProtocolErrorText(t *testing.T) {
+func TestProtocolErrorTellsItsKind(t *testing.T) {
 	tests := map[string]struct {
 		err  *ProtocolError
 		want string

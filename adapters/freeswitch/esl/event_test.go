@@ -25,7 +25,7 @@ func mustEvent(t testing.TB, body string) Event {
 	return e
 }
 
-func TestEventGet(t *testing.T) {
+func TestGetDecodesAValue(t *testing.T) {
 	e := mustEvent(t, "Event-Name: DTMF\r\nFrom: %2B14043438646\nPlus: a+b\nBad: 100%, %zz %4\n"+
 		"Last: %41%\nEmpty:\nMixed: %c3%9C\nNul: a%00b\nTwice: one\nTWICE: two\nName: x: y\n"+
 		"Content-Length: 5\n\nInner: no\n")
@@ -62,7 +62,7 @@ func TestEventGet(t *testing.T) {
 	}
 }
 
-func TestEventZero(t *testing.T) {
+func TestZeroEventIsEmpty(t *testing.T) {
 	var e Event
 	e.Each("", func(string, string) bool { t.Error("a header in the zero Event"); return false })
 	if _, ok := e.Lookup("x"); ok || e.Name() != "" || e.Get("x") != "" {
@@ -70,7 +70,7 @@ func TestEventZero(t *testing.T) {
 	}
 }
 
-func TestEventEach(t *testing.T) {
+func TestEachGivesTheFirstOfAName(t *testing.T) {
 	e := mustEvent(t, "Event-Name: X\nvariable_deflect_info_plan: Gold%20%C3%9Cber\nvariable_deflect: no\n"+
 		"VARIABLE_deflect_info_b: 2\nvariable_deflect_info_plan: later\nVariable_Deflect_Info_Plan: later\n"+
 		"variable_deflect_info_: empty\nvariable_deflect_info: no\n\n")
@@ -96,7 +96,7 @@ func TestEventEach(t *testing.T) {
 	}
 }
 
-func TestEventFault(t *testing.T) {
+func TestBrokenEventIsNoEvent(t *testing.T) {
 	tests := map[string]struct {
 		body string
 		want Kind
@@ -125,7 +125,7 @@ func TestEventFault(t *testing.T) {
 	}
 }
 
-func TestChannelData(t *testing.T) {
+func TestConnectReplyIsTheChannelData(t *testing.T) {
 	frames, _ := decodeAll(bytes.NewReader(recorded(t, "hostile_caller").received), Limits{})
 	d, err := channelData(frames[0], nil)
 	if err != nil {
@@ -162,7 +162,7 @@ func TestDisconnectNoticeIsNotDecoded(t *testing.T) {
 	}
 }
 
-func TestReply(t *testing.T) {
+func TestReplyIsReadOrRefused(t *testing.T) {
 	tests := map[string]struct {
 		cmd  Command
 		head string
@@ -215,7 +215,7 @@ func TestCommandErrorKeepsItsLines(t *testing.T) {
 }
 
 // Events of another kind of connection are read as those of our own.
-func TestNewEvent(t *testing.T) {
+func TestNewEventReadsAsOurOwn(t *testing.T) {
 	headers := map[string]string{
 		"Unique-ID": "u-1", "variable_name": "100% \r\n+ Zoë\x00", "empty": "", "": "no name", "a:b": "no header", "c\nd": "nor this", "e\x00": "nor this",
 	}
@@ -249,7 +249,7 @@ func FuzzNewEvent(f *testing.F) {
 	})
 }
 
-func TestEventRepeated(t *testing.T) {
+func TestRepeatedTellsADoubleHeader(t *testing.T) {
 	d, err := plainEvent([]byte("Event-Name: X\nvariable_a: 1\nvariable_b: x: y\nVARIABLE_A: 2\nc: 1\n\n"), 10, nil)
 	if err != nil {
 		t.Fatal(err)

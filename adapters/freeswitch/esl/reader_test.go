@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestDeadlines(t *testing.T) {
+func TestSlowPeersAreGivenUpInTime(t *testing.T) {
 	whole := reply("+OK")
 	tests := map[string]struct {
 		play  func(c *Conn, p *peer)
@@ -104,7 +104,7 @@ func TestNextGivesUpAndGoesOn(t *testing.T) {
 	})
 }
 
-func TestWake(t *testing.T) {
+func TestWakeEndsNextOnce(t *testing.T) {
 	inBubble(t, Config{}, func(t *testing.T, c *Conn, p *peer) {
 		woken := func(what string) {
 			t.Helper()

@@ -36,7 +36,7 @@ func TestPostIsOneWrite(t *testing.T) {
 	})
 }
 
-func TestPostNothing(t *testing.T) {
+func TestPostOfNothingWritesNothing(t *testing.T) {
 	inBubble(t, Config{}, func(t *testing.T, c *Conn, _ *peer) {
 		if err := c.Post(); err != nil {
 			t.Errorf("Post of nothing: %v", err)
@@ -86,7 +86,7 @@ func TestPostTellsOfRefusalOnly(t *testing.T) {
 	})
 }
 
-func TestWriteThatNobodyReads(t *testing.T) {
+func TestWriteThatNobodyReadsIsGivenUp(t *testing.T) {
 	inBubble(t, Config{FirstFrameTimeout: time.Hour}, func(t *testing.T, c *Conn, _ *peer) {
 		start := time.Now()
 		for range 2 {

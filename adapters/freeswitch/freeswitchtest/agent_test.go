@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestCallcenterAgent(t *testing.T) {
+func TestCallcenterAgentTakesTheCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, w, p := queued(t)
 		p.send("api uuid_broadcast c-1 long.wav aleg", "api uuid_broadcast c-1 short.wav aleg")
@@ -37,7 +37,7 @@ func TestCallcenterAgent(t *testing.T) {
 	})
 }
 
-func TestFifoAgent(t *testing.T) {
+func TestFifoAgentTakesTheCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w, p := queued(t)
 		q := login(t, s, "event plain CHANNEL_BRIDGE DTMF", "filter variable_deflect_offer true", "filter Event-Name DTMF")
@@ -61,7 +61,7 @@ func TestFifoAgent(t *testing.T) {
 
 // A prompt swallows what mod_fifo tells the caller's channel when an agent
 // answers: both wait until the music is cut.
-func TestFifoAgentDuringAPrompt(t *testing.T) {
+func TestFifoAgentWaitsForTheMusic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, w, p := queued(t)
 		p.send("api uuid_broadcast c-1 long.wav aleg")

@@ -47,7 +47,7 @@ func TestAcceptedOffer(t *testing.T) {
 }
 
 // The commands of an offer in one write are answered in order.
-func TestPipelined(t *testing.T) {
+func TestPipelinedCommandsAreAnsweredInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, results := start(t, Call{SocketResume: true})
 		p.send(append(slices.Clone(setUp), "myevents", "bogus", "exit", "resume")...)
@@ -110,7 +110,7 @@ func TestEventsAreSubscribed(t *testing.T) {
 	}
 }
 
-func TestExecutesInOneWrite(t *testing.T) {
+func TestExecutesInOneWriteNest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, results := start(t, Call{
 			Missing: []string{"no.wav"}, Prompts: map[string]time.Duration{"b.wav": 500 * time.Millisecond},
@@ -137,7 +137,7 @@ func TestExecutesInOneWrite(t *testing.T) {
 	})
 }
 
-func TestHangUp(t *testing.T) {
+func TestHangUpLingers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, results := start(t, Call{Script: []Action{HangUp().After(time.Second)}})
 		p.offer("offer.wav")
@@ -181,7 +181,7 @@ func TestLingerWithoutEnd(t *testing.T) {
 	})
 }
 
-func TestSocketBreaks(t *testing.T) {
+func TestBrokenSocketLetsTheDialplanGoOn(t *testing.T) {
 	for resume, after := range map[bool]time.Duration{true: 1060 * time.Millisecond, false: 2040 * time.Millisecond} {
 		bubble(t, map[bool]string{true: "at once", false: "after the prompt"}[resume], func(t *testing.T) {
 			p, results := start(t, Call{SocketResume: resume})
@@ -195,7 +195,7 @@ func TestSocketBreaks(t *testing.T) {
 	}
 }
 
-func TestSilentPeer(t *testing.T) {
+func TestSilentPeerIsGivenUp(t *testing.T) {
 	for _, resume := range []bool{true, false} {
 		bubble(t, map[bool]string{true: "resume", false: "stuck"}[resume], func(t *testing.T) {
 			p, results := start(t, Call{SocketResume: resume})

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestEncoding(t *testing.T) {
+func TestEncodingGoesBothWays(t *testing.T) {
 	for raw, want := range map[string]string{
 		"+14043438646":              "%2B14043438646",
 		"Zoë A+\n":                  "Zo%C3%AB%20A%2B%0A",
@@ -71,7 +71,7 @@ func FuzzCommands(f *testing.F) {
 	})
 }
 
-func TestCheckAccepts(t *testing.T) {
+func TestCheckAcceptsWhatTheSwitchDoes(t *testing.T) {
 	good := append([]string{
 		"linger", "nolinger", "resume", "exit", "noevents", "filter delete all", "getvar x", "log 7", "nolog",
 		"sendmsg\ncall-command: execute\nexecute-app-name: break\nexecute-app-arg: ",
@@ -86,7 +86,7 @@ func TestCheckAccepts(t *testing.T) {
 	}
 }
 
-func TestCheckFinds(t *testing.T) {
+func TestCheckFindsWhatTheSwitchRefuses(t *testing.T) {
 	for command, want := range map[string]string{
 		"bogus":                                       "unknown command",
 		"auth ClueCon":                                "unknown command",
@@ -122,7 +122,7 @@ func TestCheckFinds(t *testing.T) {
 }
 
 // Recorded: a CR takes the place of all line ends before it.
-func TestLinesThatEndWithCR(t *testing.T) {
+func TestCRTakesTheLinesBefore(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\nb: c\n":                 "a\nb: c",
 		"a\r\nb: c\r\n":             "a\nb: c",

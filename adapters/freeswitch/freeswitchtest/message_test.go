@@ -51,7 +51,7 @@ func TestHostileWaiting(t *testing.T) {
 	})
 }
 
-func TestBackgroundJob(t *testing.T) {
+func TestBackgroundJobRepliesWithItsID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Switch{}
 		p, q := login(t, s, "event plain BACKGROUND_JOB"), login(t, s, "event json BACKGROUND_JOB")

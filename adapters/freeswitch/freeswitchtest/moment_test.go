@@ -54,7 +54,7 @@ func TestLengthLetsPromptEnd(t *testing.T) {
 	}
 }
 
-func TestReleases(t *testing.T) {
+func TestReleaseTellsHowTheCallWasGivenBack(t *testing.T) {
 	for _, tt := range []struct {
 		want Release
 		peer func(*peer)
@@ -79,8 +79,8 @@ func TestReleases(t *testing.T) {
 	}
 }
 
-// TestLeave hangs up a call in the middle of a prompt, and one that has ended.
-func TestLeave(t *testing.T) {
+// TestLeaveHangsUp hangs up a call in the middle of a prompt, and one that has ended.
+func TestLeaveHangsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		leave := make(chan struct{})
 		time.AfterFunc(time.Second, func() { close(leave) })

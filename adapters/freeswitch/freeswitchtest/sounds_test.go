@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestSounds(t *testing.T) {
+func TestMissingSoundsAreNotPlayed(t *testing.T) {
 	prefix, elsewhere := t.TempDir(), t.TempDir()
 	for _, name := range []string{prefix + "/ivr/a.wav", prefix + "/ivr/8000/b.wav", elsewhere + "/c.wav"} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {

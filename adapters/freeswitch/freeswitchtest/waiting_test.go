@@ -36,7 +36,7 @@ func (p *peer) tell() []string {
 	return all
 }
 
-func TestBroadcasts(t *testing.T) {
+func TestBroadcastsQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w, p := queued(t)
 		for _, what := range []string{"short.wav", "'say::en number iterated 123'", "none.wav", "other.wav"} {
