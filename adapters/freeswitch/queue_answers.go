@@ -52,12 +52,12 @@ func (w *watcher) transfer(conn *queueLine, ch *channel, target string) {
 
 // over ends the session of a call, and announces what was announced meanwhile.
 func (w *watcher) over(key callKey, c *announced) {
-	w.mu.Lock()
-	again := w.overLocked(key, c)
-	w.mu.Unlock()
-	if again != nil {
-		again()
-	}
+	w.locked(func() unlocked {
+		if again := w.overLocked(key, c); again != nil {
+			return again()
+		}
+		return nil
+	})
 }
 
 // decline sets the outcome of a caller who does not want a text, and counts it.

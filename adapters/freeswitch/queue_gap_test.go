@@ -10,6 +10,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
 )
 
 // offerHere is what the dialplan does before it announces, in the place that a call came
@@ -191,6 +192,35 @@ func TestWatchAnnouncedDuringTheSessionCountsAfterIt(t *testing.T) {
 		w.HangUp()
 		r.forgotten()
 	})
+}
+
+// A key that is pressed after that announcement, while the session goes on, is one of the
+// session's, and takes nothing from it.
+func TestWatchKeyAfterTheAnnouncementKeepsIt(t *testing.T) {
+	for what, move := range map[string]func(*fst.Waiting){"here": func(*fst.Waiting) {}, "elsewhere": func(w *fst.Waiting) {
+		w.Withdraw()
+		w.Transfer("second-queue")
+	}} {
+		t.Run(what, func(t *testing.T) {
+			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+				r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second, Status: 400})
+				w := r.queued("fs1")
+				w.Press("1")
+				time.Sleep(time.Second)
+				move(w)
+				w.Announce()
+				synctest.Wait()
+				w.Press("7")
+				settled()
+				r.api.SetFault(nil)
+				w.Press("1")
+				settled()
+				r.wantTexts(1)
+				w.HangUp()
+				r.forgotten()
+			})
+		})
+	}
 }
 
 // A caller declines while the switch is being asked about the call: what it said before

@@ -34,8 +34,8 @@ type announced struct {
 	who   identity
 
 	phase   phase
-	session *queueLine // while it is in hand
-	again   func()     // announces it once more, when that is over
+	session *queueLine      // while it is in hand
+	again   func() unlocked // announces it once more, when that is over
 	doubt   doubt
 
 	spot   spot    // where it was announced
@@ -66,13 +66,23 @@ func (w *watcher) stop() {
 // over another connection, changes nothing: the key press after it is one press. A seq of
 // 0 is that of a call that was found in a list.
 func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
-	key, now := keyOfCall(data), time.Now()
+	key := keyOfCall(data)
 	if !channelForm.MatchString(key.uuid) {
 		sw.odd()
 		return
 	}
-	ch, at := readChannel(data, now, w.srv.setup.Load().Variables), spotOf(data)
-	served := w.srv.setup.Load().profiles.serving(&ch) != nil
+	ch, at, who := readChannel(data, time.Now(), w.srv.setup.Load().Variables), spotOf(data), identityOf(data)
+	takeLocked := func() unlocked {
+		c := w.calls[key]
+		if c == nil {
+			c = &announced{phase: listed, from: sw, began: time.Now(), who: who}
+			w.calls[key] = c
+		}
+		served := w.srv.setup.Load().profiles.serving(&ch) != nil
+		after := w.putOnLocked(l, key, c, at, ch, served)
+		c.since, c.seen = seq, max(c.seen, seq)
+		return after
+	}
 	w.locked(func() unlocked {
 		c := w.calls[key]
 		last, was := w.ended[key]
@@ -80,15 +90,11 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 		case c != nil && seq <= c.seen, was && seq <= last.seq && (seq != 0 || at.place == last.place):
 			return nil
 		case c != nil && c.phase.busy():
-			w.againLocked(c, func() { w.announce(sw, l, data, seq) })
+			// Compared now: when the session is over, its keys are younger.
+			w.againLocked(c, takeLocked)
 			return nil
-		case c == nil:
-			c = &announced{phase: listed, from: sw, began: now, who: identityOf(data)}
-			w.calls[key] = c
 		}
-		after := w.putOnLocked(l, key, c, at, ch, served)
-		c.since, c.seen = seq, max(c.seen, seq)
-		return after
+		return takeLocked()
 	})
 }
 

@@ -101,7 +101,7 @@ func (w *watcher) offerLocked(c *announced, at spot, ch channel, served bool) bo
 
 // againLocked keeps an announcement until the session of the call is over: whether anybody
 // serves it is asked then.
-func (w *watcher) againLocked(c *announced, announce func()) {
+func (w *watcher) againLocked(c *announced, announce func() unlocked) {
 	if c.phase.busy() && w.stepLocked(c, announcedServed) {
 		c.again = announce
 	}
@@ -147,7 +147,7 @@ func (w *watcher) goneLocked(key callKey, c *announced, why gone) {
 
 // overLocked ends the session of a call. It returns the announcement that came meanwhile,
 // nil for none.
-func (w *watcher) overLocked(key callKey, c *announced) (again func()) {
+func (w *watcher) overLocked(key callKey, c *announced) (again func() unlocked) {
 	if !w.stepLocked(c, sessionOver) {
 		return nil
 	}

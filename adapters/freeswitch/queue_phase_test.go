@@ -111,7 +111,7 @@ func walkPhases(t *testing.T, grid map[phase]map[step]phase, steps []step) {
 		switch s {
 		case announcedServed, announcedInVain:
 			if c.phase.busy() {
-				w.againLocked(c, func() {})
+				w.againLocked(c, func() unlocked { return nil })
 			} else {
 				w.offerLocked(c, spot{}, channel{}, s == announcedServed)
 			}
