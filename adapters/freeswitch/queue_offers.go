@@ -18,6 +18,7 @@ type watcher struct {
 	stopping bool
 	calls    map[callKey]*announced
 	ended    map[callKey]ended // calls that were taken off lately
+	rounds   uint64            // the number of the latest
 }
 
 // callKey tells calls apart: the same id can be used by two switches, and by one before
@@ -41,7 +42,7 @@ type announced struct {
 	spot   spot    // where it was announced
 	ch     channel // what was known of it then, and what was pressed since
 	marked bool    // the switch has it marked as on offer
-	round  uint64  // how often it was announced, or its caller has decided
+	round  uint64  // number of its last announcement, or decision of its caller
 	since  uint64  // number of the event that announced it: what came before is of another place
 	seen   uint64  // number of the last event that was looked at
 }

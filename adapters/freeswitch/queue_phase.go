@@ -95,7 +95,7 @@ func (w *watcher) offerLocked(c *announced, at spot, ch channel, served bool) bo
 	}
 	ch.pressed = c.ch.pressed
 	c.spot, c.ch, c.marked = at, ch, false
-	c.round++
+	w.nextRoundLocked(c)
 	return true
 }
 
@@ -113,7 +113,7 @@ func (w *watcher) acceptLocked(c *announced, session *queueLine) (channel, bool)
 		return channel{}, false
 	}
 	c.session = session
-	return c.nextRound(), true
+	return w.takeLocked(c), true
 }
 
 // declineLocked takes a call off offer whose caller does not want a text, and returns what
@@ -122,12 +122,20 @@ func (w *watcher) declineLocked(c *announced) (channel, bool) {
 	if !w.stepLocked(c, declinePressed) {
 		return channel{}, false
 	}
-	return c.nextRound(), true
+	return w.takeLocked(c), true
 }
 
-// nextRound begins a round after a decision of the caller: keys are of the next one.
-func (c *announced) nextRound() channel {
-	c.round++
+// nextRoundLocked begins a round of a call. No other has its number, not even one of an
+// earlier call with the same id.
+func (w *watcher) nextRoundLocked(c *announced) {
+	w.rounds++
+	c.round = w.rounds
+}
+
+// takeLocked returns what is known of a call whose caller has decided. Keys that come now
+// are of the next round.
+func (w *watcher) takeLocked(c *announced) channel {
+	w.nextRoundLocked(c)
 	ch := c.ch
 	c.ch.pressed = ""
 	return ch

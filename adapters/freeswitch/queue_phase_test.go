@@ -150,6 +150,28 @@ func walkPhases(t *testing.T, grid map[phase]map[step]phase, steps []step) {
 	}
 }
 
+// What the switch was asked about a call is not taken for what it says of a later one with
+// the same id, however alike the two are.
+func TestRoundsOfTwoCallsDiffer(t *testing.T) {
+	m, err := newMetrics(prometheus.NewRegistry(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWatcher(&Server{metrics: m}, nil)
+	key, rounds := callKey{"core", "call"}, map[uint64]bool{}
+	for range 2 {
+		c := &announced{phase: listed}
+		w.calls[key] = c
+		w.offerLocked(c, spot{}, channel{}, true)
+		rounds[w.roundOf(key)] = true
+		w.goneLocked(key, c, hungUp)
+		rounds[w.roundOf(key)] = true
+	}
+	if len(rounds) != 3 { // two, and that of no call
+		t.Errorf("rounds %v", rounds)
+	}
+}
+
 // Keys of a call in doubt wait for the end of the doubt, and no longer, whatever it ends
 // with; one that was pressed without a doubt is not kept.
 func TestDoubtHoldsKeysUntilItIsOver(t *testing.T) {
