@@ -10,7 +10,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
-	"github.com/ivrdeflect/ivrdeflect/deflect/deflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // offerHere is what the dialplan does before it announces, in the place that a call came
@@ -203,7 +203,7 @@ func TestWatchKeyAfterTheAnnouncementKeepsIt(t *testing.T) {
 	}} {
 		t.Run(what, func(t *testing.T) {
 			inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
-				r.api.SetFault(&deflecttest.Fault{Delay: 2 * time.Second, Status: 400})
+				r.api.SetFault(&livedeflecttest.Fault{Delay: 2 * time.Second, Status: 400})
 				w := r.queued("fs1")
 				w.Press("1")
 				time.Sleep(time.Second)

@@ -136,12 +136,17 @@ func run(args []string, a app) int {
 	return exitFailed
 }
 
+// vars are what the tags of the commands refer to.
+func vars() kong.Vars {
+	return kong.Vars{"version": version(), "report_formats": formatNames()}
+}
+
 func execute(args []string, a *app) error {
 	var c commands
 	exited := false
 	parser, err := kong.New(&c,
 		kong.Name("deflectctl"), kong.Description(description),
-		kong.Vars{"version": version()},
+		vars(),
 		kong.Writers(a.stdout, a.stderr), kong.Exit(func(int) { exited = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)

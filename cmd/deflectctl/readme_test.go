@@ -16,7 +16,7 @@ import (
 var mention = regexp.MustCompile("(?m)(?:^ *|`|<\\()(?:\\./)?deflectctl ([^`\n]*)")
 
 func TestReadmesMentionWhatIsThere(t *testing.T) {
-	root := kong.Must(&commands{}, kong.Vars{"version": ""}).Model.Node
+	root := kong.Must(&commands{}, vars()).Model.Node
 	told := 0
 	err := filepath.WalkDir("../..", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(name) != ".md" {
@@ -57,7 +57,7 @@ func unknownWord(node *kong.Node, line string) string {
 }
 
 func TestUnknownWord(t *testing.T) {
-	root := kong.Must(&commands{}, kong.Vars{"version": ""}).Model.Node
+	root := kong.Must(&commands{}, vars()).Model.Node
 	for line, want := range map[string]string{
 		"check FILE": "", "report --by=day --since 7d": "", "simulate freeswitch --calls 3 --help": "", "help COMMAND": "",
 		"chek FILE": "chek", "report --bye day": "--bye", "simulate freeswitch --fault x": "--fault",
@@ -74,7 +74,7 @@ func TestReadmeHasEveryCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, leaf := range kong.Must(&commands{}, kong.Vars{"version": ""}).Model.Leaves(true) {
+	for _, leaf := range kong.Must(&commands{}, vars()).Model.Leaves(true) {
 		name := strings.TrimPrefix(leaf.Path(), "deflectctl ")
 		if !strings.Contains(string(raw), "./deflectctl "+name) {
 			t.Errorf("README.md shows no ./deflectctl %s", name)

@@ -16,21 +16,20 @@ type reportCmd struct {
 	To     string `placeholder:"TIME" help:"Until this time (default: now)."`
 
 	By          string `default:"skill" enum:"skill,hour,day,dialed" help:"Group by skill, hour, day or dialed number (default: ${default})."`
-	Format      string `default:"table" enum:"table,json,ndjson,csv,html" help:"Print a table, json, ndjson, csv or html (default: ${default})."`
+	Format      string `default:"table" enum:"${report_formats}" help:"Print a table, json, ndjson, csv or html (default: ${default})."`
 	ShowNumbers bool   `help:"Do not mask telephone numbers."`
 	Zone        string `default:"Local" placeholder:"ZONE" help:"Time zone of hours, days and times, such as Europe/Berlin (default: this machine's)."`
 }
 
 // Help is shown below the usage.
 func (reportCmd) Help() string {
+	var formats strings.Builder
+	for _, f := range reportFormats {
+		fmt.Fprintf(&formats, "  %-7s %s\n", f.name, f.help)
+	}
 	return `Tells what became of the texts: how many calls got to which stage of LiveDeflect's report, and where they were lost.
 
-  table   for people
-  json    one object: totals, stages, groups
-  ndjson  a line for each call
-  csv     a row for each group
-  html    one page that opens offline, with charts
-
+` + formats.String() + `
 Ctrl-C prints what there is. What is not all says that it is partial (csv and ndjson: on standard error). Exit code 0: all of it. 1: partial or nothing.
 2: usage or configuration.
 
@@ -56,7 +55,12 @@ func (c *reportCmd) Run(a *app) error {
 	r := collectReport(a, client, from, to)
 	r.By, r.Zone, r.ShowNumbers = c.By, zone, c.ShowNumbers
 	r.count()
-	if err := reportFormats[c.Format](a.stdout, r); err != nil {
+	for _, f := range reportFormats {
+		if f.name == c.Format {
+			err = f.write(a.stdout, r)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	r.complain(a.stderr)

@@ -77,34 +77,37 @@ func funnelChart(f funnel.Funnel) (template.HTML, error) {
 	})
 }
 
-// timeLine draws calls, texts and conversations over time, and says in which
-// steps.
+// timeLine draws the counts over time, and says in which steps.
 func timeLine(r *reportResult) (svg template.HTML, step string, err error) {
 	slots, step := timeSlots(r)
 	if len(slots) < 2 {
 		return "", step, nil // a point is no line
 	}
-	series := [][]float64{{}, {}, {}}
+	var names []string
+	for _, c := range counts() {
+		names = append(names, c.name)
+	}
+	series := make([][]float64, len(names))
 	labels := make([]string, len(slots))
 	for i, s := range slots {
-		for n, count := range []int{s.Calls, s.Texts, s.Conversations} {
+		for n, count := range s.counts {
 			series[n] = append(series[n], float64(count))
 		}
-		labels[i] = s.Start.Format("Mon 15:04")
+		labels[i] = s.start.Format("Mon 15:04")
 		if step != "hour" {
-			labels[i] = s.Start.Format("Jan 2")
+			labels[i] = s.start.Format("Jan 2")
 		}
 	}
 	opt := charts.NewLineChartOptionWithData(series)
 	opt.Theme = chartTheme()
-	opt.Legend.SeriesNames = []string{"calls", "texts", "conversations"}
+	opt.Legend.SeriesNames = names
 	opt.Legend.FontStyle = charts.NewFontStyleWithSize(12)
 	opt.XAxis.Labels = labels
 	opt.XAxis.LabelFontStyle = charts.NewFontStyleWithSize(11)
 	opt.YAxis = []charts.YAxisOption{countAxis(slices.Max(series[0]))}
 	opt.LineStrokeWidth = 2.5
 	opt.Padding = charts.NewBox(10, 10, 30, 10)
-	svg, err = drawn("Calls, texts and conversations by "+step, timeHeight, func(p *charts.Painter) error {
+	svg, err = drawn(capital(list(names))+" by "+step, timeHeight, func(p *charts.Painter) error {
 		opt := opt
 		opt.XAxis.Labels, opt.XAxis.LabelCount = labels, len(labels)
 		// The library has labels between two ticks, and the points with them, where there
@@ -135,10 +138,16 @@ func spaced(labels []string, roomy bool, width int, measure func(string) int) []
 	return out
 }
 
+// timeSlot is what was counted in one step of the time-line, by the columns that count.
+type timeSlot struct {
+	start  time.Time
+	counts []int
+}
+
 // timeSlots are the hours or days of the span, also those without calls. Where a
 // long span has too many, several days are one; the first slot may be cut, but the
 // last one, which people look at, is whole.
-func timeSlots(r *reportResult) (slots []funnel.Group, step string) {
+func timeSlots(r *reportResult) (slots []timeSlot, step string) {
 	by, step, days := funnel.ByHour, "hour", 0
 	from := r.From.In(r.Zone)
 	if r.To.Sub(r.From) > hourlyAtMost {
@@ -162,12 +171,12 @@ func timeSlots(r *reportResult) (slots []funnel.Group, step string) {
 		if by == funnel.ByDay {
 			next = startOfDay(t, days)
 		}
-		slot := funnel.Group{Start: t}
+		slot := timeSlot{start: t, counts: make([]int, len(counts()))}
 		for _, g := range groups {
 			if !g.Start.IsZero() && !g.Start.Before(t) && g.Start.Before(next) {
-				slot.Calls += g.Calls
-				slot.Texts += g.Texts
-				slot.Conversations += g.Conversations
+				for i, c := range counts() {
+					slot.counts[i] += c.count(g.Funnel)
+				}
 			}
 		}
 		slots = append(slots, slot)

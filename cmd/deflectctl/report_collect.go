@@ -28,9 +28,24 @@ type reportResult struct {
 	BadOf  []error // ... and the first of them
 }
 
-// reportFormats writes each format.
-var reportFormats = map[string]func(io.Writer, *reportResult) error{
-	"table": writeTable, "json": writeReportJSON, "ndjson": writeNDJSON, "csv": writeCSV, "html": writeHTML,
+// reportFormats are the formats that a report is printed in.
+var reportFormats = []struct {
+	name, help string
+	write      func(io.Writer, *reportResult) error
+}{
+	{"table", "for people", writeTable},
+	{"json", "one object: totals, stages, groups", writeReportJSON},
+	{"ndjson", "a line for each call", writeNDJSON},
+	{"csv", "a row for each group", writeCSV},
+	{"html", "one page that opens offline, with charts", writeHTML},
+}
+
+func formatNames() string {
+	var names []string
+	for _, f := range reportFormats {
+		names = append(names, f.name)
+	}
+	return strings.Join(names, ",")
 }
 
 // Partial reports whether something is missing.

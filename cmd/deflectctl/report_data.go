@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -14,73 +13,23 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
-// reportJSON is the one object of the format json. Its names are API.
-type reportJSON struct {
-	From    time.Time `json:"from"`
-	To      time.Time `json:"to"`
-	Partial bool      `json:"partial"`
-	funnelJSON
-	By     string      `json:"by"`
-	Groups []groupJSON `json:"groups"`
-	Bad    int         `json:"bad"`
-	Errors []string    `json:"errors,omitempty"`
-}
-
-type groupJSON struct {
-	Key string `json:"key"`
-	funnelJSON
-}
-
-type funnelJSON struct {
-	Calls              int           `json:"calls"`
-	Texts              int           `json:"texts"`
-	Conversations      int           `json:"conversations"`
-	Stages             []stageJSON   `json:"stages"`
-	AcceptToText       durationsJSON `json:"accept_to_text_seconds"`
-	TextToConversation durationsJSON `json:"text_to_conversation_seconds"`
-}
-
-type stageJSON struct {
-	Stage livedeflect.EventType `json:"stage"`
-	Calls int                   `json:"calls"`
-	Lost  int                   `json:"lost"`
-}
-
-// durationsJSON has null for what no call tells.
-type durationsJSON struct {
-	Calls  int      `json:"calls"`
-	Median *float64 `json:"median"`
-	P90    *float64 `json:"p90"`
-}
-
-func newFunnelJSON(f funnel.Funnel) funnelJSON {
-	out := funnelJSON{
-		Calls: f.Calls, Texts: f.Texts, Conversations: f.Conversations, Stages: []stageJSON{},
-		AcceptToText: newDurationsJSON(f.AcceptToText), TextToConversation: newDurationsJSON(f.TextToConversation),
-	}
-	for _, s := range f.Stages {
-		out.Stages = append(out.Stages, stageJSON(s))
-	}
-	return out
-}
-
-func newDurationsJSON(d funnel.Durations) durationsJSON {
-	if d.Calls == 0 {
-		return durationsJSON{}
-	}
-	median, p90 := d.Median.Seconds(), d.P90.Seconds()
-	return durationsJSON{d.Calls, &median, &p90}
-}
-
+// writeReportJSON writes one object. Its names are API.
 func writeReportJSON(w io.Writer, r *reportResult) error {
-	out := reportJSON{
-		From: r.From.In(r.Zone), To: r.To.In(r.Zone), Partial: r.Partial(), funnelJSON: newFunnelJSON(r.Total),
-		By: r.By, Groups: []groupJSON{}, Bad: r.Bad,
+	counted := func(o object, f funnel.Funnel) object {
+		for _, c := range reportColumns {
+			o = append(o, c.json(f))
+		}
+		return o
 	}
+	groups := []object{}
 	for _, g := range r.Groups {
-		out.Groups = append(out.Groups, groupJSON{r.key(g), newFunnelJSON(g.Funnel)})
+		groups = append(groups, counted(object{{"key", r.key(g)}}, g.Funnel))
 	}
-	out.Errors = firstOf(r.Gaps, len(r.Gaps))
+	out := counted(object{{"from", r.From.In(r.Zone)}, {"to", r.To.In(r.Zone)}, {"partial", r.Partial()}}, r.Total)
+	out = append(out, object{{"by", r.By}, {"groups", groups}, {"bad", r.Bad}}...)
+	if len(r.Gaps) > 0 {
+		out = append(out, member{"errors", firstOf(r.Gaps, len(r.Gaps))})
+	}
 	return printJSON(w, out)
 }
 
@@ -132,26 +81,16 @@ func writeNDJSON(w io.Writer, r *reportResult) error {
 // writeCSV writes a row a group.
 func writeCSV(w io.Writer, r *reportResult) error {
 	out := csv.NewWriter(w)
-	header := []string{"key", "calls", "texts", "conversations"}
-	for _, s := range funnel.Stages() {
-		header = append(header, string(s))
-	}
-	out.Write(append(header, "accept_to_text_median_s", "accept_to_text_p90_s", "text_to_conversation_median_s", "text_to_conversation_p90_s"))
-	for _, g := range r.Groups {
-		row := []string{spreadsheetText(visible(r.key(g), 1000)), strconv.Itoa(g.Calls), strconv.Itoa(g.Texts), strconv.Itoa(g.Conversations)}
-		for _, s := range g.Stages {
-			row = append(row, strconv.Itoa(s.Calls))
-		}
-		for _, d := range []funnel.Durations{g.AcceptToText, g.TextToConversation} {
-			for _, t := range []time.Duration{d.Median, d.P90} {
-				cell := ""
-				if d.Calls > 0 {
-					cell = strconv.FormatFloat(t.Seconds(), 'f', -1, 64)
-				}
-				row = append(row, cell)
-			}
+	row := func(first string, cells func(c column) []string) {
+		row := []string{first}
+		for _, c := range reportColumns {
+			row = append(row, cells(c)...)
 		}
 		out.Write(row)
+	}
+	row("key", func(c column) []string { names, _ := c.csv(r.Total); return names })
+	for _, g := range r.Groups {
+		row(spreadsheetText(visible(r.key(g), 1000)), func(c column) []string { _, cells := c.csv(g.Funnel); return cells })
 	}
 	out.Flush()
 	return out.Error()

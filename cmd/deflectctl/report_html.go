@@ -25,6 +25,7 @@ type reportPage struct {
 	TimeLine       template.HTML
 	Step           string
 	By             string
+	Heads          []string
 	Rows           []pageRow
 	Stages         []pageStage
 }
@@ -39,10 +40,8 @@ type pageStage struct {
 }
 
 type pageRow struct {
-	Key                         string
-	Calls, Texts, Conversations int
-	TextShare, ConvShare        string
-	ToText, ToConversation      string
+	Key   string
+	Cells []string
 }
 
 // writeHTML writes one page that needs nothing else.
@@ -52,22 +51,25 @@ func writeHTML(w io.Writer, r *reportResult) error {
 		Headline: headline(r),
 		Span:     r.From.In(r.Zone).Format(shownTime) + " to " + r.To.In(r.Zone).Format(shownTime),
 		Partial:  r.Partial(), Bad: r.Bad, Missing: firstOf(r.Gaps, len(r.Gaps)), By: r.By,
-		Tiles: []pageTile{
-			{fmt.Sprint(f.Calls), "calls", "asked for a text"},
-			{fmt.Sprint(f.Texts), "texts", percent(f.Texts, f.Calls) + " of the calls"},
-			{fmt.Sprint(f.Conversations), "conversations", percent(f.Conversations, f.Calls) + " of the calls"},
-			{half(f.AcceptToText), "to the text", "half of them within"},
-			{half(f.TextToConversation), "to the conversation", "half of them within"},
-		},
 	}
 	for _, s := range f.Stages {
 		page.Stages = append(page.Stages, pageStage{stageNames[s.Stage], s.Stage, s.Calls, s.Lost, percent(s.Calls, f.Calls)})
 	}
+	for _, c := range reportColumns {
+		if !c.stages {
+			page.Tiles = append(page.Tiles, c.tile(f))
+		}
+	}
+	columns := shownColumns()
+	for _, c := range columns {
+		page.Heads = append(page.Heads, c.title)
+	}
 	for _, g := range r.Groups {
-		page.Rows = append(page.Rows, pageRow{
-			r.label(g), g.Calls, g.Texts, g.Conversations, percent(g.Texts, g.Calls), percent(g.Conversations, g.Calls),
-			half(g.AcceptToText), half(g.TextToConversation),
-		})
+		row := pageRow{Key: r.label(g)}
+		for _, c := range columns {
+			row.Cells = append(row.Cells, c.text(g.Funnel))
+		}
+		page.Rows = append(page.Rows, row)
 	}
 	if f.Calls > 0 {
 		var err error

@@ -39,7 +39,7 @@ func TestTimeSlotsWithoutMidnight(t *testing.T) {
 		slots, step := timeSlots(&reportResult{From: at(-2, 1), To: at(2, 23), Zone: zone, Calls: journeys(events)})
 		var got []string
 		for _, s := range slots {
-			got = append(got, fmt.Sprintf("%s %d", s.Start.Format("Jan 2"), s.Calls))
+			got = append(got, fmt.Sprintf("%s %d", s.start.Format("Jan 2"), s.counts[0]))
 		}
 		if step != "day" || !slices.Equal(got, want) {
 			t.Errorf("%s: slots by %s: %q, want %q", name, step, got, want)

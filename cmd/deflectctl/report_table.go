@@ -32,18 +32,21 @@ func writeTable(w io.Writer, r *reportResult) error {
 		_, err := fmt.Fprintln(w, "\nNo calls. Check the span, and site_id in the configuration: a report is of one account.")
 		return err
 	}
-	fmt.Fprintf(w, "\n%d calls, %d texts (%s), %d conversations (%s)\n\n",
-		f.Calls, f.Texts, percent(f.Texts, f.Calls), f.Conversations, percent(f.Conversations, f.Calls))
+	var words []string
+	for _, c := range counts() {
+		words = append(words, c.inWords(f))
+	}
+	fmt.Fprintf(w, "\n%s\n\n", strings.Join(words, ", "))
 	if err := writeStages(w, f); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)
-	for _, t := range []struct {
-		what string
-		d    funnel.Durations
-	}{{"from accepting to the text", f.AcceptToText}, {"from the text to the conversation", f.TextToConversation}} {
-		if t.d.Calls > 0 {
-			fmt.Fprintf(w, "%s: half within %s, 90 %% within %s\n", t.what, roughly(t.d.Median), roughly(t.d.P90))
+	for _, c := range reportColumns {
+		if c.took == nil {
+			continue
+		}
+		if d := c.took(f); d.Calls > 0 {
+			fmt.Fprintf(w, "%s: half within %s, 90 %% within %s\n", c.tells, roughly(d.Median), roughly(d.P90))
 		}
 	}
 	fmt.Fprintln(w)
@@ -69,10 +72,17 @@ func bar(n, of, width int) string {
 
 func writeGroups(w io.Writer, r *reportResult) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "%s\t calls\t texts\t\tconversations\t\tto text\tto conversation\n", r.By)
+	columns := shownColumns()
+	row := func(first string, cell func(shownColumn) string) {
+		fmt.Fprint(tw, first)
+		for _, c := range columns {
+			fmt.Fprintf(tw, "\t%*s", c.width, cell(c))
+		}
+		fmt.Fprintln(tw)
+	}
+	row(r.By, func(c shownColumn) string { return c.head })
 	for _, g := range r.Groups {
-		fmt.Fprintf(tw, "%s\t%6d\t%6d\t%5s\t%13d\t%5s\t%7s\t%15s\n", r.label(g), g.Calls, g.Texts, percent(g.Texts, g.Calls),
-			g.Conversations, percent(g.Conversations, g.Calls), half(g.AcceptToText), half(g.TextToConversation))
+		row(r.label(g), func(c shownColumn) string { return c.text(g.Funnel) })
 	}
 	return tw.Flush()
 }

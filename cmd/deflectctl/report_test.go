@@ -21,6 +21,16 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
+// reportJSON is what programs read of the format json.
+type reportJSON struct {
+	From, To                    time.Time
+	Partial                     bool
+	Calls, Texts, Conversations int
+	Groups                      []struct{ Key string }
+	Bad                         int
+	Errors                      []string
+}
+
 func newYork(t *testing.T) *time.Location {
 	t.Helper()
 	zone, err := time.LoadLocation("America/New_York")
@@ -68,8 +78,12 @@ func sampleReport(t *testing.T) *reportResult {
 func written(t *testing.T, format string, r *reportResult) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := reportFormats[format](&out, r); err != nil {
-		t.Fatal(err)
+	for _, f := range reportFormats {
+		if f.name == format {
+			if err := f.write(&out, r); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	return out.String()
 }
@@ -77,6 +91,26 @@ func written(t *testing.T, format string, r *reportResult) string {
 func TestReportFormats(t *testing.T) {
 	for _, format := range []string{"table", "json", "ndjson", "csv"} {
 		golden(t, "report."+format, written(t, format, sampleReport(t)))
+	}
+}
+
+// A new column is one row: every format that tells of groups has it then.
+func TestReportColumnIsOneRow(t *testing.T) {
+	before := reportColumns
+	defer func() { reportColumns = before }()
+	reportColumns = append(slices.Clone(before), column{name: "doubles", count: func(f funnel.Funnel) int { return 2 * f.Calls }})
+	for format, want := range map[string][]string{
+		"table": {"10 doubles (200 %)", "to conversation  doubles", "4  200 %\n"},
+		"json":  {`"doubles": 10`, `"doubles": 4`},
+		"csv":   {",doubles\n", ",4\n"},
+		"html":  {"<b>10</b><span>doubles</span>", `<th scope="col">doubles</th>`, "texts, conversations and doubles by hour"},
+	} {
+		text := written(t, format, sampleReport(t))
+		for _, part := range want {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s does not have %q:\n%s", format, part, text)
+			}
+		}
 	}
 }
 
@@ -98,9 +132,9 @@ func TestReportGroups(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("by %s: %q, want %q", by, got, want)
 		}
-		for format := range reportFormats {
-			if text := written(t, format, r); text == "" {
-				t.Errorf("%s by %s is empty", format, by)
+		for _, f := range reportFormats {
+			if text := written(t, f.name, r); text == "" {
+				t.Errorf("%s by %s is empty", f.name, by)
 			}
 		}
 	}
@@ -112,7 +146,8 @@ func TestReportShowsNoStranger(t *testing.T) {
 	r := sampleReport(t)
 	r.Bad, r.BadOf = 1, []error{errors.New("bad")}
 	r.Gaps = []error{fmt.Errorf("gap <b>")}
-	for format := range reportFormats {
+	for _, f := range reportFormats {
+		format := f.name
 		text := written(t, format, r)
 		shows(t, text)
 		if strings.Contains(text, "\x1b") {
@@ -179,7 +214,7 @@ func TestTimeSlots(t *testing.T) {
 	slots, step := timeSlots(r)
 	var got []string
 	for _, s := range slots {
-		got = append(got, fmt.Sprintf("%s %d/%d/%d", s.Start.Format("15:04"), s.Calls, s.Texts, s.Conversations))
+		got = append(got, fmt.Sprintf("%s %d/%d/%d", s.start.Format("15:04"), s.counts[0], s.counts[1], s.counts[2]))
 	}
 	if want := []string{"08:00 0/0/0", "09:00 2/2/1", "10:00 2/1/1", "11:00 0/0/0"}; step != "hour" || !slices.Equal(got, want) {
 		t.Errorf("slots by %s: %q, want %q", step, got, want)
@@ -188,9 +223,9 @@ func TestTimeSlots(t *testing.T) {
 	slots, step = timeSlots(r)
 	total := 0
 	for _, s := range slots {
-		total += s.Calls
-		if s.Start.Hour() != 0 {
-			t.Errorf("a day begins at %s", s.Start)
+		total += s.counts[0]
+		if s.start.Hour() != 0 {
+			t.Errorf("a day begins at %s", s.start)
 		}
 	}
 	if step != "day" || len(slots) != 31 || total != 4 {
@@ -200,17 +235,17 @@ func TestTimeSlots(t *testing.T) {
 		span := *r
 		span.From = r.To.AddDate(0, 0, -235-length)
 		slots, _ := timeSlots(&span)
-		if first := slots[0].Start; span.From.Before(first) || !span.From.Before(slots[1].Start) {
-			t.Errorf("%d days: the first slots begin at %s and %s, the span at %s", 235+length, first, slots[1].Start, span.From)
+		if first := slots[0].start; span.From.Before(first) || !span.From.Before(slots[1].start) {
+			t.Errorf("%d days: the first slots begin at %s and %s, the span at %s", 235+length, first, slots[1].start, span.From)
 		}
 	}
 	r.From = r.From.AddDate(-2, 0, 0)
 	slots, step = timeSlots(r)
 	total = 0
 	for _, s := range slots {
-		total += s.Calls
+		total += s.counts[0]
 	}
-	if last := slots[len(slots)-1].Start; step != "7 days" || len(slots) > timeLineSlots || total != 4 || !startOfDay(last, 6).Before(r.To) || startOfDay(last, 7).Before(r.To) {
+	if last := slots[len(slots)-1].start; step != "7 days" || len(slots) > timeLineSlots || total != 4 || !startOfDay(last, 6).Before(r.To) || startOfDay(last, 7).Before(r.To) {
 		t.Errorf("two years: %d slots by %s with %d calls", len(slots), step, total)
 	}
 }
