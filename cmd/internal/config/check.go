@@ -1,7 +1,6 @@
 package config
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -43,8 +42,14 @@ func (f *File) check(d *decoder) {
 	f.checkAllow(d)
 	for i, p := range f.FreeSWITCH.Profiles {
 		at := fmt.Sprintf("profiles[%d]", i)
-		checkInvite(d, client, at, p)
 		f.checkLineTypes(d, at, p)
+		full := p.WithDefaults(f.FreeSWITCH.Sounds)
+		f.FreeSWITCH.Profiles[i] = full
+		f.checkText(d, client, at, ".text", full, p.Text)
+		for _, lang := range sorted(full.Languages) {
+			full.Text = full.Languages[lang].Text
+			f.checkText(d, client, at, ".languages."+lang+".text", full, p.Languages[lang].Text)
+		}
 	}
 }
 
@@ -167,37 +172,6 @@ func (f *File) probe() (*deflect.Client, error) {
 		cfg.DefaultRegion = ""
 	}
 	return deflect.New(cfg)
-}
-
-// checkInvite asks whether a call with nothing of its own could be texted.
-func checkInvite(d *decoder, client *deflect.Client, at string, p freeswitch.Profile) {
-	check := func(textKey, text string) {
-		call := deflect.Call{
-			ANI: "+14043438646", DNIS: "+18005550100", Start: time.Now(), ExternalCallID: "1",
-			Skill: p.Skill, TextTag: p.TextTag,
-		}
-		p.Text = text
-		if rendered, err := p.RenderText(call); err == nil { // else noted by the library's rules
-			call.Text = rendered
-		}
-		err := client.Check(context.Background(), call)
-		keys := map[string]string{"Skill": ".skill", "Text": textKey, "TextTag": ".text_tag"}
-		for _, e := range leaves(err) {
-			var v *deflect.ValidationError
-			if !errors.As(e, &v) || keys[v.Field] == "" || d.blames(at+keys[v.Field]) {
-				continue
-			}
-			if v.Code == deflect.CodeMissing {
-				d.warn(at+".skill", "is missing: only calls that set the channel variable deflect_skill are offered a text")
-				continue
-			}
-			d.badAt(at+keys[v.Field], "%s", v.Detail)
-		}
-	}
-	check(".text", p.Text)
-	for _, lang := range sorted(p.Languages) {
-		check(".languages."+lang+".text", p.Languages[lang].Text)
-	}
 }
 
 // library notes the problems that a library found, unless one of the first read

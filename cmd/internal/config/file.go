@@ -149,15 +149,12 @@ func sample() *File {
 	return &f
 }
 
-// finish reads what the file refers to, and checks the whole.
+// finish reads what the file refers to, checks the whole, and fills in the defaults of the
+// profiles.
 func (f *File) finish(d *decoder, src source) {
 	f.readSecrets(d, src)
 	f.openLists(d, src)
 	f.check(d)
-	for i, p := range f.FreeSWITCH.Profiles {
-		f.FreeSWITCH.Profiles[i] = p.WithDefaults(f.FreeSWITCH.Sounds)
-	}
-	f.checkTexts(d)
 	f.checkZones(d)
 }
 

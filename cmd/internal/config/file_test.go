@@ -189,6 +189,9 @@ profiles:
 		{"no skill", keep(0o600), "", []Problem{{
 			4, "profiles[0].skill", "is missing: only calls that set the channel variable deflect_skill are offered a text",
 		}}},
+		{"no skill, and a language", keep(0o600), "\", language: en, languages: {en-GB: {}}, text_tag: \"", []Problem{{
+			4, "profiles[0].skill", "is missing: only calls that set the channel variable deflect_skill are offered a text",
+		}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

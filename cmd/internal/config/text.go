@@ -1,7 +1,10 @@
 package config
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -32,26 +35,34 @@ func (t Text) String() string {
 	return fmt.Sprintf("%d %s: %d %s (%d fit into one)%s", s.Count, noun, s.Units, unit, s.Limit, more)
 }
 
-// checkTexts counts the messages of each text and warns of those that take more
-// than one.
-func (f *File) checkTexts(d *decoder) {
-	for i, p := range f.FreeSWITCH.Profiles {
-		at := fmt.Sprintf("profiles[%d]", i)
-		f.checkText(d, at+".text", p)
-		for _, lang := range sorted(p.Languages) {
-			p.Text = p.Languages[lang].Text
-			f.checkText(d, at+".languages."+lang+".text", p)
+// checkText makes a text of a profile once: it asks whether a call with nothing of its
+// own could be sent that, if the file gives it (own), and counts its messages.
+func (f *File) checkText(d *decoder, client *deflect.Client, at, key string, p freeswitch.Profile, own string) {
+	call := deflect.Call{
+		ANI: "+14043438646", DNIS: "+18005550100", Start: time.Now(), ExternalCallID: "1",
+		Skill: p.Skill, TextTag: p.TextTag,
+	}
+	least, bad := p.RenderText(call) // noted by the library's rules
+	if own != "" {
+		call.Text = least
+	}
+	for _, e := range leaves(client.Check(context.Background(), call)) {
+		var v *deflect.ValidationError
+		paths := map[string]string{"Skill": at + ".skill", "TextTag": at + ".text_tag", "Text": at + key}
+		if !errors.As(e, &v) || paths[v.Field] == "" || d.blames(paths[v.Field]) {
+			continue
 		}
+		if v.Code == deflect.CodeMissing {
+			if key == ".text" { // once, not for each language
+				d.warn(at+".skill", "is missing: only calls that set the channel variable deflect_skill are offered a text")
+			}
+			continue
+		}
+		d.badAt(paths[v.Field], "%s", v.Detail)
 	}
-}
-
-func (f *File) checkText(d *decoder, at string, p freeswitch.Profile) {
-	if p.Text == "" || p.Text == freeswitch.None || d.blames(at) {
+	at += key
+	if p.Text == "" || p.Text == freeswitch.None || bad != nil || d.blames(at) {
 		return
-	}
-	least, err := p.RenderText(deflect.Call{Skill: p.Skill})
-	if err != nil {
-		return // noted by the library's rules
 	}
 	cost := Text{Path: at, Segments: sms.SegmentsOf(least), Template: least != p.Text}
 	f.Texts = append(f.Texts, cost)

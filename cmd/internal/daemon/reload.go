@@ -174,14 +174,11 @@ func (d *Daemon) reload() error {
 	if err := next.Follows(r.current); err != nil {
 		return err
 	}
-	// Whatever can be wrong is found before anything changes.
+	// Whatever can be wrong was found by now: a File was checked as it was loaded.
 	fs := next.FreeSWITCH
 	fs.Client = d.client
 	room := ShareDescriptors(next).keeping(d.room.Requests)
 	fs.MaxCalls = room.Calls
-	if err := fs.Validate(); err != nil {
-		return err
-	}
 	if err := d.api.Reload(next.LiveDeflect); err != nil {
 		return err
 	}
