@@ -16,7 +16,7 @@ var (
 	sums    = regexp.MustCompile(`(_seconds_sum) \S+`)
 )
 
-func TestDemo(t *testing.T) {
+func TestDemoTellsItsStory(t *testing.T) {
 	for file, args := range map[string][]string{"demo.txt": {"demo"}, "demo_inbound.txt": {"demo", "--mode", "inbound"}} {
 		t.Run(file, func(t *testing.T) { testDemo(t, file, args) })
 	}
@@ -84,7 +84,7 @@ func TestDemoInterrupted(t *testing.T) {
 	}
 }
 
-func TestMoved(t *testing.T) {
+func TestDemoShowsCountersThatMoved(t *testing.T) {
 	for line, want := range map[string]bool{
 		`deflect_outcomes_total{outcome="sent",reason="ok"} 1`:       true,
 		`deflect_outcomes_total{outcome="failed",reason="switch"} 0`: false,

@@ -35,7 +35,7 @@ profiles:
 	return name
 }
 
-func TestExplain(t *testing.T) {
+func TestExplainTellsWhichRuleSaysNo(t *testing.T) {
 	var all strings.Builder
 	file := explainFile(t)
 	for _, args := range []string{

@@ -70,7 +70,7 @@ func TestLoadTimes(t *testing.T) {
 	}
 }
 
-func TestLoss(t *testing.T) {
+func TestLoadKnowsALostCaller(t *testing.T) {
 	for _, tt := range []struct {
 		want string
 		edit func(*freeswitchtest.Result)

@@ -46,7 +46,7 @@ func loadWith(t *testing.T, args ...string) (code int, s loadJSON) {
 	return code, s
 }
 
-func TestLoad(t *testing.T) {
+func TestLoadCountsEveryCall(t *testing.T) {
 	api := runAPI(t)
 	addr := loadDaemon(t, api)
 	code, s := loadWith(t, "--daemon", addr, "--rate", "400", "--calls", "40", "--hold", "50ms", "--press-share", "0.25")

@@ -208,8 +208,8 @@ func TestReportPage(t *testing.T) {
 	}
 }
 
-// TestTimeSlots fills the hours and days without calls.
-func TestTimeSlots(t *testing.T) {
+// TestTimeSlotsCoverTheSpan fills the hours and days without calls.
+func TestTimeSlotsCoverTheSpan(t *testing.T) {
 	r := sampleReport(t)
 	slots, step := timeSlots(r)
 	var got []string
@@ -250,7 +250,7 @@ func TestTimeSlots(t *testing.T) {
 	}
 }
 
-func TestVisible(t *testing.T) {
+func TestStrangersTextIsFitForATerminal(t *testing.T) {
 	for s, want := range map[string]string{
 		"sales": "sales", "\x1b[31;1mred\x1b[0m": "red", "a\x1b]0;title\x07b": "ab", "a\x1b": "a", "a\x1b(Bb": "aBb", "a\nb\tc\x00": "abc",
 		"\u202eevil\u2066": "evil", "\xff": "", "äöü 日本": "äöü 日本", "123456789012": "123456789…",
@@ -278,7 +278,7 @@ func TestProgressBar(t *testing.T) {
 	done() // nothing was drawn
 }
 
-func TestSpreadsheetText(t *testing.T) {
+func TestSpreadsheetRunsNoFormula(t *testing.T) {
 	for _, formula := range []string{"=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "＝1"} {
 		if got := spreadsheetText(formula); got != "'"+formula {
 			t.Errorf("spreadsheetText(%q) = %q", formula, got)
@@ -291,7 +291,7 @@ func TestSpreadsheetText(t *testing.T) {
 	}
 }
 
-func TestPercent(t *testing.T) {
+func TestPercentRoundsNothingAway(t *testing.T) {
 	for _, tt := range []struct {
 		n, of int
 		want  string
@@ -312,8 +312,8 @@ func TestRoughly(t *testing.T) {
 	}
 }
 
-// TestReport reads the report of three texts over the double.
-func TestReport(t *testing.T) {
+// TestReportTellsWhatBecameOfTexts reads the report of three texts over the double.
+func TestReportTellsWhatBecameOfTexts(t *testing.T) {
 	api := runAPI(t)
 	api.SetReport(livedeflecttest.Report{Conversation: func(d livedeflecttest.Deflection) (time.Duration, bool) { return 0, d.ExternalCallID == "c1" }})
 	config := configFile(t, api.URL())

@@ -14,7 +14,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
-func TestSend(t *testing.T) {
+func TestSendTellsWhatCameOfIt(t *testing.T) {
 	tests := []struct {
 		name  string
 		fault livedeflecttest.Fault
@@ -194,7 +194,7 @@ func TestParseValue(t *testing.T) {
 	}
 }
 
-func TestHideKeys(t *testing.T) {
+func TestDryRunHidesKeys(t *testing.T) {
 	for in, want := range map[string]string{
 		`OAuth oauth_consumer_key="a", oauth_nonce="b", oauth_signature="c", oauth_signature_method="HMAC-SHA1", oauth_token="d"`: `OAuth oauth_consumer_key="[redacted]", oauth_nonce="b", oauth_signature="[redacted]", oauth_signature_method="HMAC-SHA1", oauth_token="[redacted]"`,
 		"Bearer abc": "Bearer [redacted]",

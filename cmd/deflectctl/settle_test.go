@@ -20,7 +20,7 @@ func sendUncertain(t *testing.T, api *livedeflecttest.Server, config, id string,
 	}
 }
 
-func TestSettle(t *testing.T) {
+func TestSettleTellsWhetherATextWentOut(t *testing.T) {
 	api := runAPI(t)
 	config := configFile(t, api.URL())
 	began := time.Now()

@@ -9,7 +9,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 )
 
-func TestTidied(t *testing.T) {
+func TestTimelineTellsWhatChanged(t *testing.T) {
 	const ms = time.Millisecond
 	type entries = []freeswitchtest.Entry
 	got := tidied(entries{

@@ -13,7 +13,7 @@ import (
 
 // The first signal drains, another one cuts, and those that come with the first are the
 // same one, whichever they are.
-func TestObey(t *testing.T) {
+func TestFirstSignalDrainsSecondCuts(t *testing.T) {
 	const ms = time.Millisecond
 	for _, tt := range []struct {
 		name string

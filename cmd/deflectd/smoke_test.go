@@ -439,7 +439,7 @@ func TestLogFullDisk(t *testing.T) {
 
 // With few descriptors, more calls than there are of them, and scrapers that keep their
 // connections: who is let in is served, texts included, and the rest goes on at once.
-func TestFewDescriptors(t *testing.T) {
+func TestFewDescriptorsLoseNoCall(t *testing.T) {
 	const calls, scrapers, limit = 2000, 1100, 1024
 	var own syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &own); err != nil || own.Cur < calls+scrapers+1000 {

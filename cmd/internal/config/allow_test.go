@@ -7,7 +7,7 @@ import (
 )
 
 // A listener that nobody on the allow-list can reach is warned of.
-func TestListenWithoutGuests(t *testing.T) {
+func TestWarnsOfListenerWithoutGuests(t *testing.T) {
 	const here, others = "is for this machine alone", "is for other machines"
 	for _, tt := range []struct{ listen, allow, want string }{
 		{"127.0.0.1:8084", "", ""},

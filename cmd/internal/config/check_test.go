@@ -45,7 +45,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 	}
 }
 
-func TestKeyOf(t *testing.T) {
+func TestFieldsAreToldAsKeys(t *testing.T) {
 	for field, want := range map[string]string{
 		"SiteID":                                    "livedeflect.site_id",
 		"Breaker.OpenFor":                           "breaker.open_for",

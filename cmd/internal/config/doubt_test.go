@@ -97,7 +97,7 @@ const (
 	literal = "holds a reference such as ${NAME}, which nothing fills in: it counts as it stands, so write the value itself"
 )
 
-func TestDoubts(t *testing.T) {
+func TestWarnsOfWhatWasHardlyMeant(t *testing.T) {
 	for _, tt := range []struct{ name, line, key, want string }{
 		{"text", `text: Press #1 now #1 for you`, "text", cut},
 		{"text, then a comment", `text: Reply here.   # friendly`, "text", cut},

@@ -8,7 +8,7 @@ import (
 )
 
 // The full example configuration loads, with nothing to remark.
-func TestExample(t *testing.T) {
+func TestExampleLoadsWithoutRemark(t *testing.T) {
 	raw, err := os.ReadFile("../../../examples/freeswitch/deflectd.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -158,7 +158,7 @@ func TestParseRefusesHugeFile(t *testing.T) {
 	}
 }
 
-func TestWarnings(t *testing.T) {
+func TestWarnsOfOpenSecretsAndNoSkill(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("modes of files mean something else there")
 	}
@@ -207,7 +207,7 @@ profiles:
 	}
 }
 
-func TestProfile(t *testing.T) {
+func TestProfileServesItsNumbers(t *testing.T) {
 	f := load(t, "full.yaml", nothing)
 	tests := []struct{ dialed, want string }{
 		{"+448005550100", "sales"},

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func TestEffective(t *testing.T) {
+func TestEffectiveLoadsToTheSame(t *testing.T) {
 	tests := []struct {
 		name   string
 		getenv func(string) string

@@ -45,11 +45,13 @@ func TestReferenceTellsOfEveryKey(t *testing.T) {
 func TestReferenceTellsWhatNeedsARestart(t *testing.T) {
 	old := load(t, "full.yaml", nothing)
 	text := strings.NewReplacer("site_id: \"38856538\"", "site_id: \"1\"", "domain: va", "base_url: https://api.example").Replace(old.Effective())
+	want := []string{"livedeflect.site_id", "livedeflect.base_url"}
 	for path, value := range map[string]string{
 		"livedeflect.max_text_length": "90", "report.every": "0s", "default_region": "IE", "freeswitch.inbound": "[]",
 		"freeswitch.outbound.listen": "10.0.0.1:99", "http.listen": "0.0.0.0:99", "log.format": "json",
 	} {
 		text, _ = with(t, text, path, value)
+		want = append(want, path)
 	}
 	f, err := Parse("x.yaml", []byte(text), nothing)
 	if err != nil {
@@ -59,19 +61,23 @@ func TestReferenceTellsWhatNeedsARestart(t *testing.T) {
 	if !errors.As(f.Follows(old), &refused) {
 		t.Fatal("the reload is not refused")
 	}
-	var got, want []string
+	var got, told []string
 	for _, p := range refused.Problems {
 		got = append(got, p.Path)
 	}
 	walk(sample().rows(), "", func(path string, r row) {
 		if r.value.restart != "" && path != "livedeflect.domain" { // as base_url, which replaced it
-			want = append(want, path)
+			told = append(told, path)
 		}
 	})
-	slices.Sort(got)
-	slices.Sort(want)
+	for _, list := range [][]string{got, told, want} {
+		slices.Sort(list)
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("what a reload refuses (-reference +reload):\n%s", diff)
+		t.Errorf("what a reload refuses (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("what the reference tells of it (-want +got):\n%s", diff)
 	}
 	// All the rest may change.
 	same := load(t, "minimal.yaml", consumer)

@@ -47,7 +47,7 @@ func TestManyAliases(t *testing.T) {
 
 // Small files that stand for a lot, and large ones that stand for nothing, are refused
 // before they cost much; all of this would take minutes and gigabytes.
-func TestBombs(t *testing.T) {
+func TestBombsAreRefused(t *testing.T) {
 	number := `"+18005550100", `
 	for _, tt := range []struct{ name, text, want string }{
 		{"aliases of a list", frame("dialed: &d ["+strings.Repeat(number, 1000)+"]") + strings.Repeat("  - {name: x, dialed: *d}\n", 10_000), "stands for too many values, by its aliases"},

@@ -44,7 +44,7 @@ profiles:
 }
 
 // Every text is counted, also one that a language takes from another.
-func TestTexts(t *testing.T) {
+func TestEveryTextIsCounted(t *testing.T) {
 	f, err := Parse("x.yaml", []byte(`
 livedeflect: {site_id: "1", domain: va, consumer_key: KEY}
 profiles:

@@ -30,7 +30,7 @@ var listening = freeswitchtest.Call{
 	Prompts: map[string]time.Duration{"offer.wav": time.Hour},
 }
 
-func TestWholeWay(t *testing.T) {
+func TestCallGetsItsOutcome(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	b := start(t, func(o *Options) { o.Registry = registry })
 	tests := []struct {
@@ -107,7 +107,7 @@ func TestWholeWay(t *testing.T) {
 }
 
 // A daemon that is full takes no calls, and says so.
-func TestFull(t *testing.T) {
+func TestFullDaemonSaysSo(t *testing.T) {
 	b := start(t, func(o *Options) { o.Config.FreeSWITCH.MaxCalls = 1 })
 	addr := b.daemon.Addr()
 	results, live := b.calls(1, listening)
@@ -126,7 +126,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-func TestHTTP(t *testing.T) {
+func TestHealthAndMetricsAreServed(t *testing.T) {
 	b := start(t, nil)
 	for path, want := range map[string]string{"/healthz": "200 ok\n", "/readyz": "200 ok\n", "/": "404 404 page not found\n"} {
 		status, body := b.get(path)
@@ -149,8 +149,8 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-// TestDrain stops a daemon whose callers wait for their texts.
-func TestDrain(t *testing.T) {
+// TestDrainLetsTextsEnd stops a daemon whose callers wait for their texts.
+func TestDrainLetsTextsEnd(t *testing.T) {
 	const n = 100
 	var g *gate
 	b := start(t, func(o *Options) {
@@ -187,7 +187,7 @@ func TestDrain(t *testing.T) {
 	g.next.(*http.Transport).CloseIdleConnections()
 }
 
-func TestCut(t *testing.T) {
+func TestCutGivesCallsBack(t *testing.T) {
 	const n = 100
 	b := start(t, nil)
 	results, live := b.calls(n, listening)
@@ -205,8 +205,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestDrainEnds lets the time of the drain run out.
-func TestDrainEnds(t *testing.T) {
+// TestDrainHasAnEnd lets the time of the drain run out.
+func TestDrainHasAnEnd(t *testing.T) {
 	b := start(t, func(o *Options) { o.Config.FreeSWITCH.DrainTimeout = time.Millisecond })
 	results, live := b.calls(3, listening)
 	<-live
@@ -220,8 +220,8 @@ func TestDrainEnds(t *testing.T) {
 	}
 }
 
-// TestHTTPBreaks shows that a lost HTTP port ends the daemon, but no call.
-func TestHTTPBreaks(t *testing.T) {
+// TestLostHTTPPortLosesNoCall shows that a lost HTTP port ends the daemon, but no call.
+func TestLostHTTPPortLosesNoCall(t *testing.T) {
 	var g *gate
 	b := start(t, func(o *Options) {
 		g = newGate(livedeflect.NewTransport())

@@ -13,7 +13,7 @@ import (
 
 // Over TCP and the library that is used in earnest: a caller in a queue is
 // texted, readiness tells which switch is away, and a stop leaves the calls alone.
-func TestInbound(t *testing.T) {
+func TestWaitingCallerIsTexted(t *testing.T) {
 	sw := &freeswitchtest.Switch{Password: "opensesame-switch", Prompts: map[string]time.Duration{"sent.wav": 20 * time.Millisecond}}
 	if err := sw.Start(); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 )
 
-func TestNewLogger(t *testing.T) {
+func TestLoggerKeepsToLevelAndFormat(t *testing.T) {
 	tests := []struct {
 		level, format string
 		lines         int

@@ -237,7 +237,7 @@ func TestLogFullDiskAnywhere(t *testing.T) {
 	}
 }
 
-func TestLibraryLog(t *testing.T) {
+func TestLibraryLogQuotesNobody(t *testing.T) {
 	var b bytes.Buffer
 	q := NewLogQueue(&b)
 	defer q.Close()

@@ -82,7 +82,7 @@ func (b *bench) gauge(name string) float64 {
 	return 0
 }
 
-func TestReload(t *testing.T) {
+func TestReloadTakesAllOrNothing(t *testing.T) {
 	file := &changing{}
 	file.set()
 	level := &slog.LevelVar{}
@@ -288,7 +288,7 @@ func TestReloadHTTP(t *testing.T) {
 
 // The do-not-text list of the configuration in use is looked after, from the start
 // and after a reload, and that it is broken shows. Nothing is forgotten by a reload.
-func TestDoNotTextList(t *testing.T) {
+func TestDoNotTextListIsLookedAfter(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "list")
 	write := func(s string) {
 		t.Helper()

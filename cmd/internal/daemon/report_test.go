@@ -9,8 +9,8 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
-// TestSettles loses the answer of one text, and finds the text in the report.
-func TestSettles(t *testing.T) {
+// TestUncertainTextIsSettled loses the answer of one text, and finds the text in the report.
+func TestUncertainTextIsSettled(t *testing.T) {
 	b := start(t, func(o *Options) { o.Config.Deflect.Settle.After = time.Second })
 	b.api.Inject(livedeflecttest.Fault{ResetAfter: true})
 	results, _ := b.calls(1, pressOne)
@@ -25,8 +25,8 @@ func TestSettles(t *testing.T) {
 	}
 }
 
-// TestOpenAtTheEnd stops a daemon that does not know yet of two texts.
-func TestOpenAtTheEnd(t *testing.T) {
+// TestUnsettledTextIsToldAtTheEnd stops a daemon that does not know yet of two texts.
+func TestUnsettledTextIsToldAtTheEnd(t *testing.T) {
 	b := start(t, nil)
 	b.api.SetFault(&livedeflecttest.Fault{Status: 500})
 	for _, id := range []string{"one", "two"} {
@@ -51,9 +51,9 @@ func TestOpenAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestPolls lets the daemon poll the report: what one caller came to shows in
+// TestReportIsPolledIntoMetrics lets the daemon poll the report: what one caller came to shows in
 // its metrics.
-func TestPolls(t *testing.T) {
+func TestReportIsPolledIntoMetrics(t *testing.T) {
 	b := start(t, func(o *Options) { o.Config.Funnel.Every = time.Second })
 	// The call begins after the polling.
 	b.log.await("report request ended")
