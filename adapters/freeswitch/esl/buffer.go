@@ -7,7 +7,7 @@ import (
 
 // Sizes of buffers. Each connection keeps a small one, which holds replies and the
 // beginning of anything else. An event has 2 to 10 KB, so nearly every frame fits the
-// medium one. A peer that never ends a frame holds a larger one for FrameTimeout, and
+// medium one, which is also there while the switch owes a reply. A peer that never ends a frame holds a larger one for FrameTimeout, and
 // may be a stranger: beyond the large size there are mostHuge of them at once, for all
 // connections together.
 const (
@@ -22,6 +22,14 @@ var (
 	largePool  = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
 	huge       atomic.Int32 // how many there are
 )
+
+// hurry takes a medium buffer in place of the small one, for fewer reads.
+func (d *Decoder) hurry() {
+	if len(d.buf) == len(d.small) {
+		d.buf = takeBuffer(mediumBuffer, mediumBuffer, false)
+		d.off, d.end = 0, copy(d.buf, d.small[d.off:d.end])
+	}
+}
 
 // makeRoom makes space behind the unread bytes for a frame of up to size
 // bytes. It grows the buffer only when it is full of that frame's bytes, and reports
@@ -59,7 +67,7 @@ func (d *Decoder) makeRoom(size int) bool {
 func (d *Decoder) giveBack() {
 	d.off += d.given
 	d.given = 0
-	if n := d.end - d.off; len(d.buf) > len(d.small) && n <= len(d.small) {
+	if n := d.end - d.off; len(d.buf) > len(d.small) && n <= len(d.small) && !d.eager {
 		old := d.buf
 		copy(d.small[:], old[d.off:d.end])
 		d.buf, d.off, d.end = d.small[:], 0, n

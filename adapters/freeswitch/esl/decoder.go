@@ -53,6 +53,7 @@ type Decoder struct {
 	buf      []byte            // small, or a larger one
 	off, end int               // buf[off:end] is read and not yet given out
 	given    int               // length of the frame given out last, at off
+	eager    bool              // more is about to come: it is read into a medium buffer at once
 
 	head head // what has come of the frame that is not whole yet
 	seen int  // bytes of it that were searched for a line end
@@ -224,6 +225,9 @@ func (d *Decoder) fill(size int) error {
 	if d.eof != nil {
 		return d.ended(d.eof)
 	}
+	if d.eager {
+		d.hurry()
+	}
 	if !d.makeRoom(size) {
 		kind := KindHeaderSize
 		if d.head.whole {
@@ -255,6 +259,6 @@ func (d *Decoder) ended(err error) error {
 
 // drop forgets what is here, after which no frame comes any more.
 func (d *Decoder) drop() {
-	d.off, d.end, d.given = 0, 0, 0
+	d.off, d.end, d.given, d.eager = 0, 0, 0, false
 	d.giveBack()
 }

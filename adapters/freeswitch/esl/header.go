@@ -37,10 +37,11 @@ func headerValue(b []byte) []byte {
 	return b
 }
 
-// equalFold compares without regard to ASCII case; the lengths are equal.
+// equalFold compares without regard to ASCII case; the lengths are equal. It begins at
+// the end, because names of headers have their beginnings in common.
 func equalFold(b []byte, s string) bool {
-	for i, c := range b {
-		if d := s[i]; c != d && (lower(c) != lower(d)) {
+	for i := len(b) - 1; i >= 0; i-- {
+		if c, d := b[i], s[i]; c != d && lower(c) != lower(d) {
 			return false
 		}
 	}

@@ -29,6 +29,9 @@ func (r *reader) start(c *Conn) {
 // frame returns the next frame, ErrTimeout, ErrWoken, or why there are no more.
 func (r *reader) frame(until time.Time) (Frame, error) {
 	r.until = until
+	// What a switch owes us comes soon, with events. A peer that has not said anything yet
+	// may be a stranger, who gets no more than the small buffer.
+	r.dec.eager = r.c.first < len(r.c.waiting) && r.kind != KindFirstFrame
 	if !r.away.IsZero() {
 		r.due, r.away = r.due.Add(time.Since(r.away)), time.Time{}
 	}
