@@ -67,9 +67,9 @@ func (s *session) unheard(prompt string, result promptResult) {
 
 // name is what a prompt is for.
 func (v *voice) name(prompt string) string {
-	for _, f := range v.prompts.all() {
-		if *f.value == prompt {
-			return f.label()
+	for row, value := range v.prompts.All() {
+		if *value == prompt {
+			return row.Key
 		}
 	}
 	return otherPrompt

@@ -48,15 +48,15 @@ func (p Profile) translate(lang, sounds string) Translation {
 		if !ok {
 			continue
 		}
-		for i, dst := range t.Prompts.all() {
-			def(dst.value, *from.Prompts.all()[i].value)
+		for row, value := range t.Prompts.All() {
+			def(value, *row.of(&from.Prompts))
 		}
 		def(&t.Text, from.Text)
 	}
 	if slices.Contains(chain, shippedLanguage) {
-		for _, f := range t.Prompts.all() {
-			if p.saysRight(f.name) {
-				def(f.value, sounds+"/"+shippedLanguage+"/"+f.file)
+		for row, value := range t.Prompts.All() {
+			if p.saysRight(row) {
+				def(value, sounds+"/"+row.shipped())
 			}
 		}
 	}

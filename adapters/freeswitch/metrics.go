@@ -83,8 +83,8 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 	for _, a := range []string{confirmedYes, confirmedNo, confirmedSilence, confirmedHangup} {
 		m.confirmed[a] = confirmed.WithLabelValues(a)
 	}
-	for _, f := range (&Prompts{}).all() {
-		m.promptErrors[f.label()] = promptErrors.WithLabelValues(f.label())
+	for _, row := range prompts {
+		m.promptErrors[row.Key] = promptErrors.WithLabelValues(row.Key)
 	}
 	m.promptErrors[otherPrompt] = promptErrors.WithLabelValues(otherPrompt)
 	for _, r := range []string{rejectedNotAllowed, rejectedMaxCalls, rejectedShutdown} {

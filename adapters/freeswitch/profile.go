@@ -48,9 +48,9 @@ func (p *profile) add(lang string, t Translation) (*voice, error) {
 	chain := languageChain(lang)
 	base, _, _ := strings.Cut(chain[0], "-")
 	v := &voice{language: chain[0], say: base, prompts: t.Prompts}
-	for _, f := range v.prompts.all() {
-		if *f.value == None {
-			*f.value = ""
+	for _, value := range v.prompts.All() {
+		if *value == None {
+			*value = ""
 		}
 	}
 	var err error

@@ -2,6 +2,8 @@ package freeswitch
 
 import (
 	"errors"
+	"iter"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,8 +26,64 @@ type Prompts struct {
 	NumberInvalid string // what was keyed in cannot be texted
 }
 
+// Prompt is all that there is to know about one of [Prompts] but what it is set to: a new
+// one is a field, a row here, and its file and words in dialplan/sounds.
+type Prompt struct {
+	Field    string // of Prompts, such as AlreadySent
+	Key      string // in configuration files, metrics and logs, such as already_sent; the shipped file is named so
+	When     string // callers hear it, in Markdown
+	Question bool   // it asks something, and cannot be [None]
+
+	of       func(*Prompts) *string
+	heard    func(Profile) bool // whether callers of a profile can come to hear it; nil for yes
+	keys     func(Profile) bool // whether the shipped words name the keys of a profile; nil when they name none
+	outcomes []deflect.Outcome  // that it tells; Failed tells what no other does
+	reasons  []deflect.Reason   // that it tells
+	handed   bool               // only callers whose call is handed over hear it
+}
+
+var prompts = []Prompt{
+	{Field: "Offer", Key: "offer", When: "The question.", Question: true,
+		of: func(p *Prompts) *string { return &p.Offer }, keys: Profile.hasShippedChoice, handed: true},
+	{Field: "Wait", Key: "wait", When: "While the request runs.",
+		of: func(p *Prompts) *string { return &p.Wait }},
+	{Field: "Sent", Key: "sent", When: "A text is on its way.",
+		of: func(p *Prompts) *string { return &p.Sent }, outcomes: []deflect.Outcome{deflect.Sent}},
+	{Field: "Failed", Key: "failed", When: "No text.",
+		of: func(p *Prompts) *string { return &p.Failed }},
+	{Field: "Uncertain", Key: "uncertain", When: "A text may come.",
+		of: func(p *Prompts) *string { return &p.Uncertain }, outcomes: []deflect.Outcome{deflect.Uncertain}},
+	{Field: "AlreadySent", Key: "already_sent", When: "To a caller in the cooldown; with `\"\"` the call is not even answered.",
+		of:      func(p *Prompts) *string { return &p.AlreadySent },
+		heard:   func(p Profile) bool { return !p.NoCooldown },
+		reasons: []deflect.Reason{deflect.ReasonCooldown, deflect.ReasonAlreadyAsked}},
+	{Field: "Confirm", Key: "confirm", When: "Asks whether the text arrived.", Question: true,
+		of: func(p *Prompts) *string { return &p.Confirm }, heard: func(p Profile) bool { return p.Confirm }, keys: Profile.hasShippedChoice},
+	{Field: "Number", Key: "number", When: "Asks for a number to text.", Question: true,
+		of: func(p *Prompts) *string { return &p.Number }, heard: Profile.asksNumber,
+		keys: func(p Profile) bool { return p.NumberEntry.Terminator == shippedTerminator }},
+	{Field: "NumberConfirm", Key: "number_confirm", When: "Asks whether the number that was read back is right.", Question: true,
+		of: func(p *Prompts) *string { return &p.NumberConfirm }, heard: Profile.asksNumber, keys: Profile.hasShippedChoice},
+	{Field: "NumberInvalid", Key: "number_invalid", When: "What was keyed in cannot be texted.",
+		of: func(p *Prompts) *string { return &p.NumberInvalid }, heard: Profile.asksNumber},
+}
+
+// All returns every prompt, with the place of its value, in the order of the fields.
+func (p *Prompts) All() iter.Seq2[Prompt, *string] {
+	return func(yield func(Prompt, *string) bool) {
+		for _, row := range prompts {
+			if !yield(row, row.of(p)) {
+				return
+			}
+		}
+	}
+}
+
 // shippedLanguage is the language of the prompts in dialplan/sounds.
 const shippedLanguage = "en"
+
+// shipped is the file of dialplan/sounds, with its folder.
+func (p Prompt) shipped() string { return shippedLanguage + "/" + p.Key + ".wav" }
 
 // The keys that the shipped prompts speak of.
 const (
@@ -34,70 +92,26 @@ const (
 	shippedTerminator = "#"
 )
 
-// promptField is one prompt of a set.
-type promptField struct {
-	name  string // of the field
-	file  string // of the shipped one
-	value *string
+func (p Profile) hasShippedChoice() bool {
+	return p.AcceptDigit == shippedAccept && p.DeclineDigit == shippedDecline
 }
 
-// label is the prompt's name for metrics and logs.
-func (f promptField) label() string { return strings.TrimSuffix(f.file, ".wav") }
-
-// all returns every prompt, in the order of the fields.
-func (p *Prompts) all() []promptField {
-	return []promptField{
-		{"Offer", "offer.wav", &p.Offer},
-		{"Wait", "wait.wav", &p.Wait},
-		{"Sent", "sent.wav", &p.Sent},
-		{"Failed", "failed.wav", &p.Failed},
-		{"Uncertain", "uncertain.wav", &p.Uncertain},
-		{"AlreadySent", "already_sent.wav", &p.AlreadySent},
-		{"Confirm", "confirm.wav", &p.Confirm},
-		{"Number", "number.wav", &p.Number},
-		{"NumberConfirm", "number_confirm.wav", &p.NumberConfirm},
-		{"NumberInvalid", "number_invalid.wav", &p.NumberInvalid},
-	}
-}
-
-// asks reports whether a prompt is a question, which cannot be left out.
-func asks(name string) bool {
-	switch name {
-	case "Offer", "Confirm", "Number", "NumberConfirm":
-		return true
-	}
-	return false
-}
-
-func orNone(name string) string {
-	if asks(name) {
-		return ""
-	}
-	return ", or none on purpose"
-}
+func (p Profile) asksNumber() bool { return p.AskNumber }
 
 // plays reports whether callers of the profile can come to hear a prompt.
-func (p Profile) plays(name string) bool {
-	switch name {
-	case "AlreadySent":
-		return !p.NoCooldown
-	case "Confirm":
-		return p.Confirm
-	case "Number", "NumberConfirm", "NumberInvalid":
-		return p.AskNumber
-	}
-	return true
-}
+func (p Profile) plays(row Prompt) bool { return row.heard == nil || row.heard(p) }
 
-// saysRight reports whether a shipped prompt names the keys of the profile.
-func (p Profile) saysRight(name string) bool {
-	switch name {
-	case "Offer", "Confirm", "NumberConfirm":
-		return p.AcceptDigit == shippedAccept && p.DeclineDigit == shippedDecline
-	case "Number":
-		return p.NumberEntry.Terminator == shippedTerminator
+// saysRight reports whether a shipped prompt names no keys but those of the profile.
+func (p Profile) saysRight(row Prompt) bool { return row.keys == nil || row.keys(p) }
+
+// resultPrompt is the prompt that says how a call ended.
+func (s *session) resultPrompt(e ending) string {
+	for i := range prompts {
+		if row := &prompts[i]; slices.Contains(row.outcomes, e.Outcome) || slices.Contains(row.reasons, e.Reason) {
+			return *row.of(&s.voice.prompts)
+		}
 	}
-	return true
+	return s.voice.prompts.Failed
 }
 
 // checkPrompt refuses what would not stay one argument of playback, and what
@@ -120,33 +134,24 @@ func checkPrompt(s string) error {
 
 // prompts checks a set that has its defaults.
 func (v *checker) prompts(at string, p Profile, lang string, set Prompts) {
-	for _, f := range set.all() {
-		field := at + "." + f.name
+	for row, value := range set.All() {
+		field := at + "." + row.Field
+		orNone := ", or none on purpose"
+		if row.Question {
+			orNone = ""
+		}
 		switch {
-		case *f.value == "" && !p.plays(f.name):
-		case *f.value == "" && !p.saysRight(f.name) && languageChain(lang)[len(languageChain(lang))-1] == shippedLanguage:
+		case *value == "" && !p.plays(row):
+		case *value == "" && !p.saysRight(row) && languageChain(lang)[len(languageChain(lang))-1] == shippedLanguage:
 			v.bad(field, "is missing: the shipped prompt names other keys (%s and %s, and %s at the end of a number)", shippedAccept, shippedDecline, shippedTerminator)
-		case *f.value == "":
-			v.bad(field, "is missing: there is no shipped prompt in %s; name a file%s", lang, orNone(f.name))
-		case *f.value == None && asks(f.name) && p.plays(f.name):
+		case *value == "":
+			v.bad(field, "is missing: there is no shipped prompt in %s; name a file%s", lang, orNone)
+		case *value == None && row.Question && p.plays(row):
 			v.bad(field, "is none: it is a question, and the caller would hear nothing")
 		default:
-			if err := checkPrompt(*f.value); err != nil {
+			if err := checkPrompt(*value); err != nil {
 				v.bad(field, "%w", err)
 			}
 		}
 	}
-}
-
-// resultPrompt is the prompt that says how a call ended.
-func (s *session) resultPrompt(e ending) string {
-	switch {
-	case e.Outcome == deflect.Sent:
-		return s.voice.prompts.Sent
-	case e.Outcome == deflect.Uncertain:
-		return s.voice.prompts.Uncertain
-	case e.Reason == deflect.ReasonCooldown || e.Reason == deflect.ReasonAlreadyAsked:
-		return s.voice.prompts.AlreadySent
-	}
-	return s.voice.prompts.Failed
 }

@@ -73,12 +73,12 @@ func (v *checker) inbound(c Config) {
 		}
 		for _, set := range slices.Sorted(maps.Keys(sets)) {
 			prompts := sets[set]
-			for _, f := range prompts.all() {
+			for row, value := range prompts.All() {
 				switch {
-				case *f.value == "", *f.value == None, f.name == "Offer", checkPrompt(*f.value) != nil, promptWord(*f.value):
-				case !ownSounds && strings.HasPrefix(*f.value, c.Sounds+"/"): // said of the folder
+				case *value == "", *value == None, row.handed, checkPrompt(*value) != nil, promptWord(*value):
+				case !ownSounds && strings.HasPrefix(*value, c.Sounds+"/"): // said of the folder
 				default:
-					v.bad(at+set+"."+f.name, "%w", errNotOneWord)
+					v.bad(at+set+"."+row.Field, "%w", errNotOneWord)
 				}
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,9 +136,9 @@ func (c *simulateSwitchCmd) call() freeswitchtest.Call {
 // installed tells which files there are on a switch where nobody installed sounds but
 // the shipped prompts.
 func installed(file string) bool {
-	shipped := reflect.ValueOf(freeswitch.Profile{}.WithDefaults(freeswitch.DefaultConfig().Sounds).Prompts)
-	for i := range shipped.NumField() {
-		if file == shipped.Field(i).String() {
+	shipped := freeswitch.Profile{}.WithDefaults(freeswitch.DefaultConfig().Sounds).Prompts
+	for _, prompt := range shipped.All() {
+		if file == *prompt {
 			return true
 		}
 	}

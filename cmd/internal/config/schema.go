@@ -229,30 +229,15 @@ func profile(p *freeswitch.Profile, doNotText *string) value {
 	)
 }
 
-// prompt is what callers hear.
-func prompt(dst *string) value { return textOrNone(cutGlued, dst) }
-
-// question is a prompt that the library wants to be heard.
-func question(dst *string) value {
-	v := prompt(dst)
-	v.form = "text"
-	return v
-}
-
+// prompts are what callers hear; a question has to be heard.
 func prompts(p *freeswitch.Prompts) value {
-	return section(
-		row{"offer", "Offer", question(&p.Offer), "The question."},
-		row{"wait", "Wait", prompt(&p.Wait), "While the request runs."},
-		row{"sent", "Sent", prompt(&p.Sent), "A text is on its way."},
-		row{"failed", "Failed", prompt(&p.Failed), "No text."},
-		row{"uncertain", "Uncertain", prompt(&p.Uncertain), "A text may come."},
-		row{"already_sent", "AlreadySent", prompt(&p.AlreadySent),
-			"To a caller in the cooldown; with `\"\"` the call is not even answered."},
-		row{"confirm", "Confirm", question(&p.Confirm), "Asks whether the text arrived."},
-		row{"number", "Number", question(&p.Number), "Asks for a number to text."},
-		row{"number_confirm", "NumberConfirm", question(&p.NumberConfirm),
-			"Asks whether the number that was read back is right."},
-		row{"number_invalid", "NumberInvalid", prompt(&p.NumberInvalid),
-			"What was keyed in cannot be texted."},
-	)
+	var rows []row
+	for prompt, dst := range p.All() {
+		v := textOrNone(cutGlued, dst)
+		if prompt.Question {
+			v.form = "text"
+		}
+		rows = append(rows, row{prompt.Key, prompt.Field, v, prompt.When})
+	}
+	return section(rows...)
 }
