@@ -30,7 +30,7 @@ var checks = map[string]func(*testing.T, fs.FS, []page, page, block) error{
 	"text": names,
 }
 
-func TestBlocks(t *testing.T) {
+func TestEveryBlockIsChecked(t *testing.T) {
 	pages := repository(t)
 	for _, p := range pages {
 		for _, b := range p.blocks {
@@ -166,7 +166,7 @@ func trimmed(text string) string {
 	return "\n" + strings.Join(lines, "\n") + "\n"
 }
 
-// names wants a picture to speak of the program: TestNames looks whether it is true.
+// names wants a picture to speak of the program: TestNamesOfCodeExist looks whether it is true.
 func names(_ *testing.T, _ fs.FS, _ []page, _ page, b block) error {
 	if !qualified.MatchString(b.text) {
 		return errors.New("a picture without a name of the code, which nobody can check")
@@ -174,7 +174,7 @@ func names(_ *testing.T, _ fs.FS, _ []page, _ page, b block) error {
 	return nil
 }
 
-func TestCheck(t *testing.T) {
+func TestChecksRefuseWhatIsWrong(t *testing.T) {
 	files := fstest.MapFS{
 		".ci/readme": {Data: []byte("['ls -l']=''\n[\"echo \\\"\\$A\\\"\"]=''\n")},
 		"a/main.go":  {Data: []byte("package main\n\nfunc main() {\n\tone()\n\ttwo()\n\tthree()\n}\n")},

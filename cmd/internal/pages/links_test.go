@@ -22,7 +22,7 @@ var (
 )
 
 // Links lead to what is there, and every page can be reached from README.md.
-func TestLinks(t *testing.T) {
+func TestLinksLeadSomewhere(t *testing.T) {
 	for _, dead := range deadLinks(root(), repository(t)) {
 		t.Error(dead)
 	}
@@ -106,7 +106,7 @@ func anchors(p page) map[string]bool {
 	return all
 }
 
-func TestDeadLinks(t *testing.T) {
+func TestDeadLinksAreFound(t *testing.T) {
 	files := fstest.MapFS{
 		"README.md": {Data: []byte("[a](a/x.md#who-is-it-2) [b](a/x.md#who-is-it-3) [f](a/f.go) [dir](a)\n[web](https://example.net/x#y) `[code](none)`" +
 			" `github.com/ivrdeflect/ivrdeflect/a` `github.com/ivrdeflect/ivrdeflect/b`\n" +

@@ -25,7 +25,7 @@ var (
 )
 
 // Names of Go that the pages tell are those of the code.
-func TestNames(t *testing.T) {
+func TestNamesOfCodeExist(t *testing.T) {
 	code, err := exported(root())
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func collect(file *ast.File, into map[string]bool) {
 	}
 }
 
-func TestUnknownNames(t *testing.T) {
+func TestUnknownNamesAreFound(t *testing.T) {
 	files := fstest.MapFS{
 		"a/a.go": {Data: []byte("package a\n\nconst C = 1\n\ntype T struct{ F int }\ntype I interface{ M() }\n\nfunc New() *T { return nil }\nfunc (*T) Do() {}\n")},
 		"README.md": {Data: []byte("a.C a.T a.T.F a.I.M a.New a.T.Do `T.Do(x)` b.X Other.X `.FirstName`\n" +

@@ -100,7 +100,7 @@ func repository(t *testing.T) []page {
 	return pages
 }
 
-func TestReadable(t *testing.T) {
+func TestPagesCanBeTakenApart(t *testing.T) {
 	_, faults, err := all(root())
 	if err != nil {
 		t.Fatal(err)
@@ -108,18 +108,21 @@ func TestReadable(t *testing.T) {
 	for _, f := range faults {
 		t.Error(f)
 	}
+}
+
+// The rest belongs to one reader, on a page beside what it describes.
+func TestReadmeIsTwoScreens(t *testing.T) {
 	raw, err := fs.ReadFile(root(), "README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The rest belongs to one reader, on a page beside what it describes.
 	screens, _, _ := strings.Cut(string(raw), "\n## Changes\n")
 	if lines := strings.Count(screens, "\n"); lines > 140 {
-		t.Errorf("README.md has %d lines before its changes: it is two screens, 140 at most", lines)
+		t.Errorf("README.md has %d lines before its changes, want 140 at most", lines)
 	}
 }
 
-func TestRead(t *testing.T) {
+func TestPageIsTakenApart(t *testing.T) {
 	files := fstest.MapFS{
 		".git/x.md": {Data: []byte("`\n")},
 		"a/b.md":    {Data: []byte("one `two`\n  ```sh\n  ls\n    -l\n  ```\n```go\n")},
