@@ -57,7 +57,7 @@ func unknownWord(node *kong.Node, line string) string {
 }
 
 func TestUnknownWordsAreFound(t *testing.T) {
-	root := kong.Must(&commands{}, kong.Vars{"version": ""}).Model.Node
+	root := kong.Must(&commands{}, vars()).Model.Node
 	for line, want := range map[string]string{
 		"check FILE": "", "report --by=day --since 7d": "", "simulate freeswitch --calls 3 --help": "", "help COMMAND": "",
 		"chek FILE": "chek", "report --bye day": "--bye", "simulate freeswitch --fault x": "--fault",
