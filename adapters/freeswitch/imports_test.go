@@ -30,7 +30,7 @@ const (
 // vendors, stores and lists beside deflect. A new package needs a row.
 var arrows = []row{
 	{pkg: "deflect", ours: []string{"deflect/phone", "deflect/phone/numberplan", "deflect/internal/..."}, reason: noVendor},
-	{pkg: "deflect/livedeflect/livedeflecttest", alone: true, reason: double},
+	{pkg: "deflect/deflecttest", ours: []string{"deflect"}, reason: noVendor},
 	{pkg: "deflect/donottext", ours: []string{"deflect", "deflect/phone", "deflect/phone/numberplan", "deflect/internal/..."}, reason: noVendor},
 	{pkg: "deflect/funnel", ours: []string{"deflect", "deflect/livedeflect", "deflect/phone", "deflect/internal/..."}, reason: noVendor},
 	{pkg: "deflect/internal/rig", ours: []string{"deflect", "deflect/livedeflect"}, reason: "it makes clients for tests"},

@@ -1,0 +1,4 @@
+package deflect
+
+// NewMemoryCooldowns returns a store of a Client that is given none.
+func NewMemoryCooldowns() Cooldowns { return newMemoryCooldowns(1000, func() {}) }
