@@ -159,7 +159,7 @@ func (c *Client) deflect(ctx context.Context, call Call, ticket any, start time.
 		}
 		return e, 0
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, q.setup.LiveDeadline, cutoff.ErrLiveDeadline)
+	ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
 	e.Attempt = c.once(ctx, q, func() Attempt {
 		// Waiting may have left too little time for anything but doubt.
@@ -220,7 +220,7 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() Attempt) Atte
 		switch {
 		case err != nil:
 			giveBack()
-			reason, err := storeError(ctx, err)
+			reason, err := storeError(ctx, theCooldowns, ReasonCooldownUnknown, err)
 			return failed(reason, err)
 		case !ok:
 			giveBack()

@@ -102,7 +102,7 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 		o.release = release
 	}
 	if asker, is := q.setup.Backend.(Asker); is && !q.noNumber {
-		ctx, cancel := context.WithTimeoutCause(ctx, q.setup.LiveDeadline, cutoff.ErrLiveDeadline)
+		ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
 		defer cancel()
 		var a Attempt
 		ran := q.setup.breaker.run(func() health {

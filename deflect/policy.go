@@ -1,6 +1,7 @@
 package deflect
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -19,8 +20,8 @@ type Rules struct {
 	MinWait  time.Duration // least expected wait that an offer is worth; calls that do not say (Call.Wait) pass; 0
 	Withhold int           // percentage of calls that are not offered a text, chosen by Call.ExternalCallID; 0
 
-	// DoNotText knows the numbers that are never texted; nil is nobody. It must be
-	// safe for concurrent use and answer from memory.
+	// DoNotText knows the numbers that are never texted, such as a list of package
+	// donottext; nil is nobody.
 	DoNotText DoNotText
 	Consent   Consent // ConsentImplied
 
@@ -51,10 +52,15 @@ const (
 	ConsentRequired                // Call.Consent: it was given before the offer
 )
 
-// DoNotText knows numbers that must not be texted.
+// DoNotText knows numbers that must not be texted: a list in memory, or a database. It is
+// asked for each spelling of a number, before an offer and again before the text.
+//
+// It is safe for concurrent use and returns soon after ctx ends; a call waits for it, within
+// the live deadline. An error means that it does not know, and the caller is not texted
+// then, as if it held the number.
 type DoNotText interface {
 	// Holds reports whether an E.164 number must not be texted.
-	Holds(e164 string) bool
+	Holds(ctx context.Context, e164 string) (bool, error)
 }
 
 const maxCooldown = 31 * 24 * time.Hour

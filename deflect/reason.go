@@ -48,7 +48,8 @@ const (
 //     be a mobile
 //   - country (ineligible): the number is of a country that is not texted
 //   - no_consent (ineligible): consent is required and was not given
-//   - opted_out (ineligible): the number is on the do-not-text list
+//   - opted_out (ineligible): the number is on the do-not-text list, or the list did
+//     not answer
 //   - outside_hours (ineligible): the messaging team is not there
 //   - wait_too_short (ineligible): the expected wait is not worth an offer
 //   - not_sampled (ineligible): only a percentage of calls is offered a text, and

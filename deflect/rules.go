@@ -41,6 +41,7 @@ type inquiry struct {
 	setup    *setup
 	policy   *Policy
 	now      time.Time
+	until    time.Time // when those who answer slowly have to have done so: a caller waits
 	text     *Text
 	problems problems
 	words    bool // verdicts that pass say why
@@ -80,7 +81,9 @@ func (c *Client) inquire(ctx context.Context, call Call, now time.Time) *inquiry
 	q := &inquiry{ctx: ctx, client: c, setup: s, policy: call.Policy.inForce(), now: now}
 	// The times of a call are judged by the clock, also when somebody asks about
 	// another moment.
-	q.text, q.problems = s.validate(call, time.Now())
+	clock := time.Now()
+	q.until = clock.Add(s.LiveDeadline)
+	q.text, q.problems = s.validate(call, clock)
 	return q
 }
 
@@ -204,21 +207,33 @@ func (q *inquiry) consent() Verdict {
 }
 
 func (q *inquiry) doNotText() Verdict {
-	switch list := q.policy.rules.DoNotText; {
+	list := q.policy.rules.DoNotText
+	switch {
 	case list == nil:
 		return q.pass("there is no list")
 	case q.text.Customer == (phone.Parsed{}):
 		return skipped
-	case holds(list, q.text.Customer.E164):
+	}
+	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
+	defer cancel()
+	held, err := holds(ctx, list, q.text.Customer.E164)
+	switch {
+	case err != nil:
+		return q.unknown(ctx, theList, ReasonOptedOut, err)
+	case held:
 		return refuse(ReasonOptedOut, "the number is on the do-not-text list")
 	}
 	return q.pass("not on the list")
 }
 
 // holds asks for each spelling of a phone.
-func holds(list DoNotText, e164 string) bool {
+func holds(ctx context.Context, list DoNotText, e164 string) (bool, error) {
 	today, before := phone.Spellings(e164)
-	return list.Holds(today) || before != "" && list.Holds(before)
+	held, err := list.Holds(ctx, today)
+	if held || err != nil || before == "" {
+		return held, err
+	}
+	return list.Holds(ctx, before)
 }
 
 func (q *inquiry) hours() Verdict {
@@ -268,15 +283,12 @@ func (q *inquiry) cooldown() Verdict {
 	if len(keys) == 0 {
 		return skipped
 	}
-	ctx, cancel := context.WithTimeoutCause(q.ctx, q.setup.LiveDeadline, cutoff.ErrLiveDeadline) // a caller waits
+	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
 	for _, key := range keys {
 		held, err := q.client.cooldowns.Held(ctx, key)
 		if err != nil {
-			reason, err := storeError(ctx, err)
-			v := refuse(reason, "the store of cooldowns does not answer")
-			v.err = err
-			return v
+			return q.unknown(ctx, theCooldowns, ReasonCooldownUnknown, err)
 		}
 		if held {
 			return q.inCooldown()
@@ -285,14 +297,28 @@ func (q *inquiry) cooldown() Verdict {
 	return q.pass("not texted in the last %s", q.policy.rules.Cooldown)
 }
 
+// Those who are asked about a caller, and may not know.
+const (
+	theList      = "the do-not-text list"
+	theCooldowns = "the store of cooldowns"
+)
+
+// unknown refuses a caller of whom a list or a store does not know.
+func (q *inquiry) unknown(ctx context.Context, who string, reason Reason, err error) Verdict {
+	reason, err = storeError(ctx, who, reason, err)
+	v := refuse(reason, "%s does not answer", who)
+	v.err = err
+	return v
+}
+
 // storeError is without numbers: a store may well quote its keys. That nobody waited for
 // it any more is not the store's fault.
-func storeError(ctx context.Context, err error) (Reason, error) {
-	err = cutoff.Error(ctx, cutoff.InCooldowns, fmt.Errorf("the store of cooldowns does not answer: %w", clean.Error{Err: err}))
+func storeError(ctx context.Context, who string, reason Reason, err error) (Reason, error) {
+	err = cutoff.Error(ctx, "while "+who+" was asked", fmt.Errorf("%s does not answer: %w", who, clean.Error{Err: err}))
 	if ctx.Err() != nil && waiting(ctx) == ReasonCanceled {
 		return ReasonCanceled, err
 	}
-	return ReasonCooldownUnknown, err
+	return reason, err
 }
 
 func (q *inquiry) inCooldown() Verdict {

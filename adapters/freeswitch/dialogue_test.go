@@ -1,6 +1,7 @@
 package freeswitch_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -278,7 +279,7 @@ func hidden(c *fst.Call) { c.HideNumber = true }
 
 type optedOut string
 
-func (o optedOut) Holds(e164 string) bool { return e164 == string(o) }
+func (o optedOut) Holds(_ context.Context, e164 string) (bool, error) { return e164 == string(o), nil }
 
 // Two texts within the cooldown: the second caller hears that there is one.
 func TestCallerInTheCooldownIsTold(t *testing.T) {

@@ -84,7 +84,7 @@ func TestCut(t *testing.T) {
 						}
 						held := 0
 						for _, number := range numbers {
-							if l.Holds(number) {
+							if holds(l, number) {
 								held++
 							}
 						}

@@ -1,6 +1,7 @@
 package donottext_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,10 +28,14 @@ func ExampleOpen() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(list.Len(), list.Holds("+14043438647"), list.Holds("+14043438648"))
+	for _, number := range []string{"+14043438647", "+14043438648"} {
+		held, err := list.Holds(context.Background(), number)
+		fmt.Println(held, err)
+	}
 	policy, err := deflect.NewPolicy("sales", deflect.Rules{DoNotText: list})
 	fmt.Println(policy.Name(), err)
 	// Output:
-	// 2 true false
+	// true <nil>
+	// false <nil>
 	// sales <nil>
 }

@@ -24,7 +24,7 @@ const (
 	manyEntries = 20              // a list of so many that loses more than half is not believed
 )
 
-// File is a [DoNotText] list that is kept in a file: one number a line, in
+// File is a list of numbers that must not be texted that is kept in a file: one number a line, in
 // E.164 or as dialled inside the region, or "sha256:" with the SHA-256 of the E.164
 // number in hex, so that no plain numbers need to lie around. (Whoever has such a
 // list can still find the numbers by trying all of them.) Blank lines and what
@@ -114,10 +114,12 @@ func (l *File) Keep(before *File) {
 	l.seen, l.ended = nil, l.ended || before.ended
 }
 
-// Holds implements [DoNotText]. A list that was not opened holds everybody.
-func (l *File) Holds(e164 string) bool {
+// Holds reports whether a number in E.164 form is on the list, in either spelling. It
+// answers from memory, whatever became of ctx, and never fails: a list that was not opened
+// holds everybody.
+func (l *File) Holds(_ context.Context, e164 string) (bool, error) {
 	if l == nil || l.list.Load() == nil {
-		return true
+		return true, nil
 	}
 	list := *l.list.Load()
 	today, before := phone.Spellings(e164)
@@ -125,7 +127,7 @@ func (l *File) Holds(e164 string) bool {
 	if !held && before != "" {
 		_, held = list[hashOf(before)]
 	}
-	return held
+	return held, nil
 }
 
 // Name returns the name of the file.

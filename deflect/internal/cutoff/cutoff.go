@@ -89,7 +89,6 @@ func (noTime) Is(target error) bool { return target == context.DeadlineExceeded 
 const (
 	BeforeRequest = "before the request was made"
 	InOtherCall   = "while another call of the same caller was being texted"
-	InCooldowns   = "while the store of cooldowns was asked"
 	InTurn        = "while as many requests as allowed were under way"
 	BeforeNext    = "before another attempt"
 	BeforeSent    = "before the request had left this machine, or was taken"
