@@ -1,7 +1,9 @@
 package deflect
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -92,17 +94,15 @@ func (c *Client) attempt(ctx context.Context, ask func() Attempt, t *Text) Attem
 	return a
 }
 
+var errOffList = errors.New("the backend ended a request with an outcome or a reason that one cannot end with")
+
 // onTheList is an attempt of a backend with words of the closed lists: what a backend
 // says otherwise may have been a text.
 func onTheList(a Attempt) Attempt {
 	row := a.Reason.row()
-	switch a.Outcome {
-	case Sent, Failed, Uncertain:
-		if !row.request || !slices.Contains(row.outcomes, a.Outcome) {
-			a.Outcome, a.Reason = Uncertain, ReasonInternal
-		}
-	default:
-		a.Outcome, a.Reason = Uncertain, ReasonInternal
+	possible := a.Outcome == Sent || a.Outcome == Failed || a.Outcome == Uncertain
+	if !possible || !row.request || !slices.Contains(row.outcomes, a.Outcome) {
+		a.Outcome, a.Reason, a.Err = Uncertain, ReasonInternal, cmp.Or(a.Err, errOffList)
 	}
 	if !clean.IsCallID(a.CallID) {
 		a.CallID = ""

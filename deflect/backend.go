@@ -31,13 +31,14 @@ type Asker interface {
 	// Ask returns an Attempt that is [Sent] for a caller who can be offered a text, and
 	// keeps in Text.Ticket what Send will need of it; with any other outcome nobody is
 	// offered one. It returns soon after ctx ends: a caller waits. A call that had no
-	// offer is asked for before its text is sent.
+	// offer, or one for another number, is asked for before its text is sent.
 	Ask(ctx context.Context, t *Text) Attempt
 }
 
 // Teller is a [Backend] that can tell later what became of an uncertain text.
 type Teller interface {
-	// Doubt returns what LookUp needs to find a text that was asked for at a time of ours.
+	// Doubt returns what LookUp needs to find a text that was asked for at a time of ours;
+	// nil when it cannot be found.
 	Doubt(t *Text, began time.Time) Doubt
 	// LookUp asks the API once about several texts at a time, all from Doubt. An error
 	// says that it could not be asked, so that asking again soon is in vain.

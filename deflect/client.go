@@ -129,12 +129,13 @@ func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 	return res, err
 }
 
-func (c *Client) run(ctx context.Context, call Call, ticket any) (Result, error) {
+// run sends the text of a call, which had an offer or nil.
+func (c *Client) run(ctx context.Context, call Call, o *Offer) (Result, error) {
 	if no := c.refuses(); no != nil {
 		return Result{Outcome: no.Outcome, Reason: no.Reason}, no
 	}
 	start := time.Now()
-	e, attempts := c.deflect(ctx, call, ticket, start)
+	e, attempts := c.deflect(ctx, call, o, start)
 	res := Result{
 		Outcome:  e.Outcome,
 		Reason:   e.Reason,
@@ -149,9 +150,13 @@ func (c *Client) run(ctx context.Context, call Call, ticket any) (Result, error)
 	return res, &Error{Outcome: res.Outcome, Reason: res.Reason, Err: e.Err}
 }
 
-func (c *Client) deflect(ctx context.Context, call Call, ticket any, start time.Time) (e ending, attempts int) {
+func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Time) (e ending, attempts int) {
 	q := c.inquire(ctx, call, start)
-	q.final, q.text.Ticket = true, ticket
+	q.final = true
+	asker, toAsk := q.setup.Backend.(Asker)
+	if o != nil && o.asked != "" && o.asked == q.text.Customer.E164 {
+		q.text.Ticket, toAsk = o.ticket, false
+	}
 	if no := q.refusal(protecting); no != nil {
 		e.Attempt = Attempt{Outcome: no.Outcome, Reason: no.Reason, Err: no.Err}
 		if no.Reason == ReasonInvalidCall {
@@ -170,19 +175,13 @@ func (c *Client) deflect(ctx context.Context, call Call, ticket any, start time.
 		ran := q.setup.breaker.run(func() health {
 			wait := c.pulse.wait()
 			defer wait.end() // a panic ends the wait too
-			if asker, is := q.setup.Backend.(Asker); is && q.text.Ticket == nil {
-				if e.Attempt = c.ask(ctx, asker, q.text); e.Outcome != Sent {
-					return e.Reason.row().health
-				}
+			if toAsk {
+				e.Attempt = c.ask(ctx, asker, q.text)
 			}
-			e, attempts = c.attempts(ctx, q.setup, q.text)
-			// A deadline is the API's failure, but not one that passed for the most
-			// part before the API was asked, or while this process did not run. Nor
-			// does the end of one connection count more than once.
-			if ctx.Err() != nil && sent.Sub(start) > time.Since(sent) || e.Status == 0 && wait.end() || e.NoSign {
-				return silent
+			if !toAsk || e.Outcome == Sent {
+				e, attempts = c.attempts(ctx, q.setup, q.text)
 			}
-			return cmp.Or(e.told, e.Reason).row().health
+			return sign(ctx, e, start, sent, wait.end())
 		})
 		if !ran {
 			return failed(ReasonBreakerOpen, nil)
@@ -193,6 +192,16 @@ func (c *Client) deflect(ctx context.Context, call Call, ticket any, start time.
 		c.settler.add(q.text, start)
 	}
 	return e, attempts
+}
+
+// sign is what asking the API told about its health. A deadline is the API's failure, but
+// not one that passed for the most part before the API was asked, or while this process
+// did not run (slept). Nor does the end of one connection count more than once.
+func sign(ctx context.Context, e ending, start, asked time.Time, slept bool) health {
+	if ctx.Err() != nil && asked.Sub(start) > time.Since(asked) || e.Status == 0 && slept || e.NoSign {
+		return silent
+	}
+	return cmp.Or(e.told, e.Reason).row().health
 }
 
 // once runs send unless the caller was texted within the cooldown. The cooldown

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
@@ -25,38 +26,55 @@ type Offer struct {
 	NeedsNumber bool
 
 	client  *Client
-	ticket  any // of an Asker
+	ticket  any    // of an Asker, which was asked about ...
+	asked   string // ... this number; "" when nobody was asked
 	release func()
 
+	decided atomic.Bool // by Deflect or End, which counts the call
 	deflect sync.Once
 	result  Result
 	err     error
-	ended   sync.Once // it is counted
 }
 
-var errNoOffer = errors.New("there is no offer: its caller was refused")
+var (
+	errNoOffer    = errors.New("there is no offer: its caller was refused")
+	errOfferEnded = errors.New("the offer has ended: its caller did not ask for a text, or left")
+	errPanicked   = errors.New("the backend panicked")
+)
 
 // Deflect is [Client.Deflect] for the Offer's Call. Called again, it returns what the
-// first call came to: one key press is one text.
+// first call came to: one key press is one text. After End and Release it sends nothing.
 func (o *Offer) Deflect(ctx context.Context) (Result, error) {
 	if o == nil || o.client == nil {
-		return Result{Outcome: Failed, Reason: ReasonInternal}, &Error{Outcome: Failed, Reason: ReasonInternal, Err: errNoOffer}
+		return endedWith(Failed, ReasonInternal, errNoOffer)
 	}
 	o.deflect.Do(func() {
-		o.result, o.err = o.client.run(ctx, o.Call, o.ticket)
-		o.end(o.result.Outcome, o.result.Reason)
+		if o.decided.Swap(true) {
+			o.result, o.err = endedWith(Failed, ReasonInternal, errOfferEnded)
+			return
+		}
+		o.result, o.err = endedWith(Uncertain, ReasonInternal, errPanicked) // what a panic leaves
+		defer func() { o.client.CountOutcome(o.result.Outcome, o.result.Reason) }()
+		o.result, o.err = o.client.run(ctx, o.Call, o)
 	})
 	return o.result, o.err
 }
 
+func endedWith(o Outcome, r Reason, why error) (Result, error) {
+	return Result{Outcome: o, Reason: r}, &Error{Outcome: o, Reason: r, Err: why}
+}
+
 // End counts how the call of a caller ended who did not ask for a text: [Declined],
 // [NoInput], [Abandoned], or [Failed] for what came in between. It releases the offer.
-// Only the first end of an Offer counts.
+// Only the first end of an Offer counts, and none after Deflect was called.
 func (o *Offer) End(outcome Outcome, reason Reason) {
-	if o != nil && o.client != nil {
-		o.end(outcome, reason)
-		o.free()
+	if o == nil || o.client == nil {
+		return
 	}
+	if !o.decided.Swap(true) {
+		o.client.CountOutcome(outcome, reason)
+	}
+	o.free()
 }
 
 // Release ends the offer, so that another caller can be offered a text while the breaker is
@@ -64,10 +82,6 @@ func (o *Offer) End(outcome Outcome, reason Reason) {
 // called more than once, and of a nil Offer, so that it can be deferred before the error
 // is looked at.
 func (o *Offer) Release() { o.End(Abandoned, ReasonHangup) }
-
-func (o *Offer) end(outcome Outcome, reason Reason) {
-	o.ended.Do(func() { o.client.CountOutcome(outcome, reason) })
-}
 
 func (o *Offer) free() {
 	if o.release != nil {
@@ -89,7 +103,8 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 	if no := c.refuses(); no != nil {
 		return nil, no
 	}
-	q := c.inquire(ctx, call, time.Now())
+	start := time.Now()
+	q := c.inquire(ctx, call, start)
 	if no := q.refusal(every); no != nil {
 		return nil, no
 	}
@@ -106,8 +121,10 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 		defer cancel()
 		var a Attempt
 		ran := q.setup.breaker.run(func() health {
+			wait, asked := c.pulse.wait(), time.Now()
+			defer wait.end() // a panic ends the wait too
 			a = c.ask(ctx, asker, q.text)
-			return a.Reason.row().health
+			return sign(ctx, ending{Attempt: a}, start, asked, wait.end())
 		})
 		switch {
 		case !ran:
@@ -117,7 +134,7 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 			o.free()
 			return nil, &Error{Outcome: a.Outcome, Reason: a.Reason, Err: a.Err}
 		}
-		o.ticket = q.text.Ticket
+		o.ticket, o.asked = q.text.Ticket, q.text.Customer.E164
 	}
 	return o, nil
 }

@@ -1,7 +1,9 @@
 package deflect
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -56,8 +58,13 @@ func (s *settler) add(text *Text, began time.Time) {
 		return
 	}
 	now := time.Now()
+	told := teller.Doubt(text, began)
+	if told == nil {
+		unknown(errCannotTell)
+		return
+	}
 	d := &doubt{
-		Doubt: teller.Doubt(text, began), externalID: text.Call.ExternalCallID,
+		Doubt: told, externalID: text.Call.ExternalCallID,
 		since: now, next: now.Add(cfg.After), wait: cfg.After,
 	}
 	if err := s.enqueue(d, cfg.Max); err != nil {
@@ -141,7 +148,7 @@ func (s *settler) try(due []*doubt) {
 		doubts[i] = d.Doubt
 	}
 	setup := s.client.setup.Load()
-	outage := setup.Backend.(Teller).LookUp(ctx, doubts)
+	outage := s.lookUp(ctx, setup.Backend.(Teller), doubts)
 	if s.ctx.Err() != nil {
 		return // close settles the rest
 	}
@@ -155,7 +162,9 @@ func (s *settler) try(due []*doubt) {
 	s.mu.Lock()
 	s.open = slices.DeleteFunc(s.open, func(d *doubt) bool {
 		if looked[d] {
-			v := d.settlement(d.Told(), asked, limit)
+			told := d.Told()
+			told.Err = cmp.Or(told.Err, outage) // nothing was proved
+			v := d.settlement(told, asked, limit)
 			v.Took = ended.Sub(d.since)
 			// Another lookup of a report that cannot be had would be as long, and in vain.
 			if v.Result == SettledSent || over(d, asked) || over(d, ended) && outage != nil {
@@ -182,6 +191,19 @@ func (s *settler) try(due []*doubt) {
 	for _, v := range done {
 		s.settled(v)
 	}
+}
+
+var errLookUpPanicked = errors.New("the backend panicked while it looked up uncertain texts")
+
+func (s *settler) lookUp(ctx context.Context, teller Teller, doubts []Doubt) (err error) {
+	defer func() {
+		// On this goroutine it would end the process, and every call with it.
+		if p := recover(); p != nil {
+			err = errLookUpPanicked
+			s.client.log.Error(err.Error(), "panic", clean.Panic(p))
+		}
+	}()
+	return teller.LookUp(ctx, doubts)
 }
 
 // settled counts and logs, and lets OnSettled hear of it.

@@ -15,20 +15,6 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
-// Whoever is refused gets no offer, and may release it all the same.
-func TestNilOffer(t *testing.T) {
-	client := newClient(t, livedeflecttest.New(keys), nil)
-	refused := call()
-	refused.ANI = "anonymous"
-	offer, err := client.Offer(t.Context(), refused)
-	defer offer.Release() // before the error is looked at
-	if offer != nil || !errors.Is(err, deflect.ErrInvalidCall) {
-		t.Errorf("Offer = %v, %v", offer, err)
-	}
-	offer.Release()
-	new(deflect.Offer).Release()
-}
-
 // A Policy that nobody made is the one of NewPolicy("", Rules{}), cooldown included.
 func TestZeroPolicy(t *testing.T) {
 	made := must(deflect.NewPolicy("", deflect.Rules{}))
