@@ -98,7 +98,7 @@ func TestDeflectSends(t *testing.T) {
 	})
 }
 
-func TestSettings(t *testing.T) {
+func TestSettingsReachTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Unix(1528932953, 0)))
 		tests := []struct {
@@ -160,7 +160,7 @@ func TestDomain(t *testing.T) {
 
 // What the API and the network can do, and what it means: the outcome, how many
 // requests the API may have processed, and how long the caller waited at most.
-func TestFaults(t *testing.T) {
+func TestEveryFaultHasItsOutcome(t *testing.T) {
 	tests := []struct {
 		faults   string // one a request, with spaces between
 		outcome  deflect.Outcome

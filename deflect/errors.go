@@ -45,27 +45,27 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 // Is makes every ConfigError an [ErrInvalidConfig].
 func (e *ConfigError) Is(target error) bool { return target == ErrInvalidConfig }
 
-// Code names what is wrong with a field of a call.
-type Code string
+// FieldCode names what is wrong with a field of a call.
+type FieldCode string
 
 // The codes of a [ValidationError].
 const (
-	CodeMissing     Code = "missing"      // required and empty
-	CodeHalfPair    Code = "half_pair"    // one half of the customer id pair
-	CodeHidden      Code = "hidden"       // a withheld caller id, or a placeholder for one
-	CodeNotANumber  Code = "not_a_number" // not a telephone number that somebody can have
-	CodeFixedLine   Code = "fixed_line"   // a landline
-	CodeNotTextable Code = "not_textable" // premium rate, toll-free, personal, pagers and the like
-	CodeTimeOrder   Code = "time_order"   // a time in the future, of long ago, or accepted before the call began
-	CodeTooLong     Code = "too_long"     // over a length limit
-	CodeCharacters  Code = "characters"   // invalid UTF-8 or control characters
-	CodeNotJSON     Code = "not_json"     // caller info that cannot be encoded as JSON, or not so that all read the same
+	CodeMissing     FieldCode = "missing"      // required and empty
+	CodeHalfPair    FieldCode = "half_pair"    // one half of the customer id pair
+	CodeHidden      FieldCode = "hidden"       // a withheld caller id, or a placeholder for one
+	CodeNotANumber  FieldCode = "not_a_number" // not a telephone number that somebody can have
+	CodeFixedLine   FieldCode = "fixed_line"   // a landline
+	CodeNotTextable FieldCode = "not_textable" // premium rate, toll-free, personal, pagers and the like
+	CodeTimeOrder   FieldCode = "time_order"   // a time in the future, of long ago, or accepted before the call began
+	CodeTooLong     FieldCode = "too_long"     // over a length limit
+	CodeCharacters  FieldCode = "characters"   // invalid UTF-8 or control characters
+	CodeNotJSON     FieldCode = "not_json"     // caller info that cannot be encoded as JSON, or not so that all read the same
 )
 
 // ValidationError is one problem of a call.
 type ValidationError struct {
 	Field  string // field of Call, such as "DNIS"
-	Code   Code
+	Code   FieldCode
 	Detail string // what is wrong, without the value itself
 }
 

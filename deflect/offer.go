@@ -192,7 +192,7 @@ func (c *Client) Preview(ctx context.Context, call Call) (*Text, error) {
 // one that refuses decides. Cooldowns and the breaker are those of this Client, now.
 func (c *Client) Explain(ctx context.Context, call Call, at time.Time) []Verdict {
 	if !c.made() {
-		return []Verdict{{Rule: "client", Answer: Refuse, Reason: ReasonInternal, Detail: errNotMade.Error(), err: errNotMade}}
+		return []Verdict{{Rule: "client", Answer: RuleRefuse, Reason: ReasonInternal, Detail: errNotMade.Error(), err: errNotMade}}
 	}
 	q := c.inquire(ctx, call, at)
 	q.words = true

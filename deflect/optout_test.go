@@ -75,7 +75,7 @@ func TestListThatDoesNotKnow(t *testing.T) {
 					t.Errorf("%d texts", n)
 				}
 				for _, v := range client.Explain(t.Context(), call, time.Now()) {
-					if refused := v.Answer == deflect.Refuse; refused != (v.Rule == "do_not_text") || refused && v.Detail != "the do-not-text list does not answer" {
+					if refused := v.Answer == deflect.RuleRefuse; refused != (v.Rule == "do_not_text") || refused && v.Detail != "the do-not-text list does not answer" {
 						t.Errorf("%s: %s %s", v.Rule, v.Answer, v.Detail)
 					}
 				}

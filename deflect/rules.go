@@ -14,22 +14,22 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
-// Answer is what one rule says to a call.
-type Answer string
+// RuleAnswer is what one rule says to a call.
+type RuleAnswer string
 
 // The answers.
 const (
-	Pass   Answer = "pass"   // the rule has nothing against a text
-	Refuse Answer = "refuse" // no text
-	Ask    Answer = "ask"    // not to this number: the caller can be asked for another one
-	Skip   Answer = "skip"   // there is no number yet to judge
+	RulePass   RuleAnswer = "pass"   // the rule has nothing against a text
+	RuleRefuse RuleAnswer = "refuse" // no text
+	RuleAsk    RuleAnswer = "ask"    // not to this number: the caller can be asked for another one
+	RuleSkip   RuleAnswer = "skip"   // there is no number yet to judge
 )
 
 // Verdict is one rule with its answer.
 type Verdict struct {
 	Rule   string // name of the rule, such as "hours"
-	Answer Answer
-	Reason Reason // why not, for Refuse and Ask
+	Answer RuleAnswer
+	Reason Reason // why not, for RuleRefuse and RuleAsk
 	Detail string // the answer in words; holds no number
 	err    error
 }
@@ -101,7 +101,7 @@ func (q *inquiry) refusal(asked func(rule) bool) *Error {
 		if !asked(r) {
 			continue
 		}
-		if v := q.ask(r); v.Answer == Refuse {
+		if v := q.ask(r); v.Answer == RuleRefuse {
 			e := &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
 			if v.Reason == ReasonCanceled {
 				e.Outcome = Failed // nobody judged this caller
@@ -122,7 +122,7 @@ func protecting(r rule) bool { return r.always }
 
 // pass is in words only for those who asked for them: calls come often.
 func (q *inquiry) pass(format string, args ...any) Verdict {
-	v := Verdict{Answer: Pass}
+	v := Verdict{Answer: RulePass}
 	if q.words {
 		v.Detail = fmt.Sprintf(format, args...)
 	}
@@ -130,17 +130,17 @@ func (q *inquiry) pass(format string, args ...any) Verdict {
 }
 
 func refuse(r Reason, format string, args ...any) Verdict {
-	v := Verdict{Answer: Refuse, Reason: r, Detail: fmt.Sprintf(format, args...)}
+	v := Verdict{Answer: RuleRefuse, Reason: r, Detail: fmt.Sprintf(format, args...)}
 	v.err = errors.New(v.Detail)
 	return v
 }
 
-var skipped = Verdict{Answer: Skip, Detail: "there is no number that can be texted"}
+var skipped = Verdict{Answer: RuleSkip, Detail: "there is no number that can be texted"}
 
 // otherwise asks for another number where that is possible.
 func (q *inquiry) otherwise(v Verdict) Verdict {
 	if q.policy.rules.AskNumber && !q.final && q.text.Call.NumberOverride == "" {
-		v.Answer, q.noNumber = Ask, true
+		v.Answer, q.noNumber = RuleAsk, true
 	}
 	return v
 }
@@ -151,7 +151,7 @@ func (q *inquiry) number() Verdict {
 	for _, p := range q.problems {
 		if r := p.reason(); r != ReasonInvalidCall {
 			q.noLine = true
-			return q.otherwise(Verdict{Answer: Refuse, Reason: r, Detail: p.Error(), err: q.problems})
+			return q.otherwise(Verdict{Answer: RuleRefuse, Reason: r, Detail: p.Error(), err: q.problems})
 		}
 	}
 	return q.pass("a number that can be texted")
@@ -190,7 +190,7 @@ func (q *inquiry) country() Verdict {
 func (q *inquiry) request() Verdict {
 	for _, p := range q.problems {
 		if p.reason() == ReasonInvalidCall {
-			return Verdict{Answer: Refuse, Reason: ReasonInvalidCall, Detail: q.problems.Error(), err: q.problems}
+			return Verdict{Answer: RuleRefuse, Reason: ReasonInvalidCall, Detail: q.problems.Error(), err: q.problems}
 		}
 	}
 	return q.pass("complete")
@@ -259,7 +259,7 @@ func (q *inquiry) wait() Verdict {
 
 func (q *inquiry) percent() Verdict {
 	if q.policy.rules.Withhold == 0 && !q.words {
-		return Verdict{Answer: Pass} // wherever the call id falls
+		return Verdict{Answer: RulePass} // wherever the call id falls
 	}
 	offered, point := 100-q.policy.rules.Withhold, point(q.text.Call.ExternalCallID)
 	if point >= offered {

@@ -134,7 +134,7 @@ func TestRules(t *testing.T) {
 				// What Explain says is what Offer does.
 				first := deflect.Reason("")
 				for _, v := range client.Explain(t.Context(), call, time.Now()) {
-					if v.Answer == deflect.Refuse && first == "" {
+					if v.Answer == deflect.RuleRefuse && first == "" {
 						first = v.Reason
 					}
 				}
@@ -288,7 +288,7 @@ func TestExplain(t *testing.T) {
 	call.ANI = "anonymous"
 	skipped := 0
 	for _, v := range client.Explain(t.Context(), call, time.Now()) {
-		if v.Answer == deflect.Skip {
+		if v.Answer == deflect.RuleSkip {
 			skipped++
 		}
 	}
@@ -298,13 +298,13 @@ func TestExplain(t *testing.T) {
 	// Another day is no reason to find fault with the times of the call.
 	call.ANI, call.Policy = "+14043438646", policy(t, deflect.Rules{})
 	for _, v := range client.Explain(t.Context(), call, call.Start.Add(-48*time.Hour)) {
-		if v.Answer != deflect.Pass {
+		if v.Answer != deflect.RulePass {
 			t.Errorf("two days ago: %+v", v)
 		}
 	}
 	// A landline is refused once, and a satellite phone is of no country.
 	call.ANI = "+493012345678"
-	if v := client.Explain(t.Context(), call, time.Now())[1]; v.Rule != "line_type" || v.Answer != deflect.Skip {
+	if v := client.Explain(t.Context(), call, time.Now())[1]; v.Rule != "line_type" || v.Answer != deflect.RuleSkip {
 		t.Errorf("landline: %+v", v)
 	}
 	call.ANI, call.Policy = "+881612345678", policy(t, deflect.Rules{Countries: []string{"US"}})

@@ -50,7 +50,7 @@ func (s *setup) validate(call Call, now time.Time) (*Text, problems) {
 
 type validator struct{ problems problems }
 
-func (v *validator) add(field string, code Code, format string, args ...any) {
+func (v *validator) add(field string, code FieldCode, format string, args ...any) {
 	v.problems = append(v.problems, &ValidationError{Field: field, Code: code, Detail: fmt.Sprintf(format, args...)})
 }
 

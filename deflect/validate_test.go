@@ -14,7 +14,7 @@ func TestValidate(t *testing.T) {
 	c := testClient(t, nil)
 	type bad struct {
 		Field string
-		Code  Code
+		Code  FieldCode
 	}
 	tests := []struct {
 		name   string

@@ -25,7 +25,7 @@ func TestZeroPolicy(t *testing.T) {
 				client := newClient(t, livedeflecttest.New(keys), nil)
 				with := func(p *deflect.Policy) deflect.Call { c := call(); c.Policy = p; return c }
 				for _, v := range client.Explain(t.Context(), with(zero), time.Now()) {
-					if v.Answer == deflect.Refuse {
+					if v.Answer == deflect.RuleRefuse {
 						t.Errorf("Explain: %+v", v)
 					}
 				}
@@ -85,7 +85,7 @@ func TestZeroClient(t *testing.T) {
 					t.Errorf("%s: %v", what, err)
 				}
 			}
-			if v := c.Explain(ctx, call(), time.Now()); len(v) != 1 || v[0].Answer != deflect.Refuse {
+			if v := c.Explain(ctx, call(), time.Now()); len(v) != 1 || v[0].Answer != deflect.RuleRefuse {
 				t.Errorf("Explain = %+v", v)
 			}
 			c.CountOutcome(deflect.Sent, deflect.ReasonOK)

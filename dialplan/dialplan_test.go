@@ -338,7 +338,7 @@ func names(t *testing.T) []string {
 // The switch replaces $${x} line by line while it reads the files in the order of
 // their names: a setting counts from the next line on. Two files that are there
 // together must not set the same one.
-func TestSettings(t *testing.T) {
+func TestSettingsAreSetOnceAndBeforeTheirUse(t *testing.T) {
 	set := regexp.MustCompile(`^  <X-PRE-PROCESS cmd="set" data="(\w+)=([^"]+)"/>$`)
 	early, late := regexp.MustCompile(`\$\$\{([^}]*)\}`), regexp.MustCompile(`(?:^|[^$])\$\{([^}]*)\}`)
 	setBy, usedBy := map[string]string{}, map[string]string{}

@@ -163,6 +163,13 @@ func def[T comparable](field *T, value T) {
 // Validate returns every problem of the configuration, each a
 // [*deflect.ConfigError], joined; nil when there is none.
 func (c Config) Validate() error {
+	_, err := c.ready()
+	return err
+}
+
+// ready returns what a Server works by: the configuration with its defaults, and the
+// rules and texts of its profiles made. The error is that of Validate.
+func (c Config) ready() (*setup, error) {
 	v := &checker{}
 	if err := checkPrompt(c.Sounds); err != nil {
 		v.bad("Sounds", "%w", err)
@@ -213,8 +220,11 @@ func (c Config) Validate() error {
 	if c.Client != nil {
 		region = c.Client.DefaultRegion()
 	}
-	v.profiles(c.Profiles, region)
-	return errors.Join(v.errs...)
+	profiles := &profiles{directory: newDirectory(c.Profiles, region), list: v.profiles(c.Profiles, region)}
+	if err := errors.Join(v.errs...); err != nil {
+		return nil, err
+	}
+	return &setup{Config: c, profiles: profiles}, nil
 }
 
 // maxGap is the longest silence after an offer that makes sense.
@@ -226,7 +236,7 @@ func (v *checker) bad(field, format string, args ...any) {
 	v.errs = append(v.errs, &deflect.ConfigError{Field: field, Err: fmt.Errorf(format, args...)})
 }
 
-func (v *checker) profiles(profiles []Profile, region string) {
+func (v *checker) profiles(profiles []Profile, region string) (ready []*profile) {
 	if len(profiles) == 0 {
 		v.bad("Profiles", "is empty: no caller could be offered a text")
 	}
@@ -256,8 +266,9 @@ func (v *checker) profiles(profiles []Profile, region string) {
 			}
 			rest = p.Name
 		}
-		v.profile(at, p)
+		ready = append(ready, v.profile(at, p))
 	}
+	return ready
 }
 
 // gap is one silence of a profile in which callers are listened to.
@@ -271,8 +282,10 @@ func (p Profile) gaps() []gap {
 	return []gap{{"Gap", p.Gap, true}, {"ConfirmGap", p.ConfirmGap, p.Confirm}, {"NumberEntry.Gap", p.NumberEntry.Gap, p.AskNumber}}
 }
 
-func (v *checker) profile(at string, p Profile) {
-	for _, err := range leaves(p.Rules.Validate()) {
+// profile makes a profile ready for calls, as far as there is nothing wrong with it.
+func (v *checker) profile(at string, p Profile) *profile {
+	policy, err := deflect.NewPolicy(p.Name, p.Rules)
+	for _, err := range leaves(err) {
 		v.bad(at+"."+err.Field, "%w", err.Err)
 	}
 	if !digitForm.MatchString(p.AcceptDigit) {
@@ -296,7 +309,9 @@ func (v *checker) profile(at string, p Profile) {
 	if p.AskNumber && (p.AcceptDigit == p.NumberEntry.Terminator || p.DeclineDigit == p.NumberEntry.Terminator) {
 		v.bad(at+".NumberEntry.Terminator", "is the accept or decline digit too: the end of a number would answer whether it is right")
 	}
-	v.languages(at, p)
+	ready := &profile{Profile: p, policy: policy, voices: map[string]*voice{}}
+	v.languages(at, ready)
+	return ready
 }
 
 func (v *checker) numberEntry(at string, n NumberEntry) {
@@ -314,14 +329,14 @@ func (v *checker) numberEntry(at string, n NumberEntry) {
 	}
 }
 
-func (v *checker) languages(at string, p Profile) {
+func (v *checker) languages(at string, p *profile) {
 	base := languageChain(p.Language)
 	if base == nil {
 		v.bad(at+".Language", "is not a language such as en or es-MX")
 		return
 	}
-	v.prompts(at+".Prompts", p, p.Language, p.Prompts)
-	v.text(at+".Text", p.Text)
+	v.prompts(at+".Prompts", p.Profile, p.Language, p.Prompts)
+	p.own = p.add(p.Language, p.Prompts, v.text(at+".Text", p.Text))
 	seen := map[string]string{base[0]: "the profile itself"}
 	for _, lang := range slices.Sorted(maps.Keys(p.Languages)) {
 		field := at + ".Languages." + lang
@@ -336,18 +351,20 @@ func (v *checker) languages(at string, p Profile) {
 		}
 		seen[chain[0]] = "the key " + lang
 		t := p.Languages[lang]
-		v.prompts(field+".Prompts", p, lang, t.Prompts)
+		v.prompts(field+".Prompts", p.Profile, lang, t.Prompts)
 		if t.Text == "" {
 			v.bad(field+".Text", "is missing: callers would get a text in %s; give one, or none on purpose (LiveDeflect then sends its standard welcome)", p.Language)
 		}
-		v.text(field+".Text", t.Text)
+		p.add(lang, t.Prompts, v.text(field+".Text", t.Text))
 	}
 }
 
-func (v *checker) text(field, s string) {
-	if _, err := parseText(s); err != nil {
+func (v *checker) text(field, s string) *sms.Template {
+	t, err := parseText(s)
+	if err != nil {
 		v.bad(field, "%w", err)
 	}
+	return t
 }
 
 // parseText reads the template of a text; none is the empty text.

@@ -27,12 +27,12 @@ type Explanation struct {
 // Decision returns the verdict that decides: the first one that refuses, else one
 // that passes or asks for another number.
 func (e Explanation) Decision() deflect.Verdict {
-	decision := deflect.Verdict{Answer: deflect.Pass}
+	decision := deflect.Verdict{Answer: deflect.RulePass}
 	for _, v := range e.Verdicts {
 		switch v.Answer {
-		case deflect.Refuse:
+		case deflect.RuleRefuse:
 			return v
-		case deflect.Ask:
+		case deflect.RuleAsk:
 			decision = v
 		}
 	}
@@ -42,7 +42,7 @@ func (e Explanation) Decision() deflect.Verdict {
 // Explain tells what a Server of this configuration would decide about a call, by
 // the code that serves calls. Cooldowns and the breaker are those of Config.Client, now.
 func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
-	s, err := newSetup(cfg)
+	s, err := cfg.ready()
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -54,9 +54,9 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 	p, v, no, textErr := s.look(&ch)
 	var e Explanation
 	add := func(rule string, reason deflect.Reason, detail string) {
-		answer := deflect.Pass
+		answer := deflect.RulePass
 		if reason != "" {
-			answer = deflect.Refuse
+			answer = deflect.RuleRefuse
 		}
 		e.Verdicts = append(e.Verdicts, deflect.Verdict{Rule: rule, Answer: answer, Reason: reason, Detail: detail})
 	}
@@ -79,7 +79,7 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 	for _, verdict := range s.Client.Explain(ctx, ch.call, at) {
 		share := 100 - p.Withhold
 		if verdict.Rule == "percent" && in.Vars["uuid"]+in.Vars[externalIDVariable] == "" && share > 0 && share < 100 {
-			verdict.Answer, verdict.Reason = deflect.Skip, ""
+			verdict.Answer, verdict.Reason = deflect.RuleSkip, ""
 			verdict.Detail = fmt.Sprintf("%d of 100 calls are offered a text; which ones depends on the id of the call (uuid)", share)
 		}
 		e.Verdicts = append(e.Verdicts, verdict)

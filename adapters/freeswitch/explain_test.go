@@ -55,7 +55,7 @@ func TestExplainIsWhatHappens(t *testing.T) {
 						got = deflect.Reason(res.Vars["deflect_reason"])
 					}
 					want := e.Decision()
-					if want.Answer != deflect.Refuse {
+					if want.Answer != deflect.RuleRefuse {
 						want.Reason = ""
 					}
 					if got != want.Reason {
@@ -82,7 +82,7 @@ func TestExplainTellsOfAnotherTime(t *testing.T) {
 		c.Profiles[0].Hours = deflect.Hours{Zone: "UTC", Week: map[string][]string{"mon": {"09:00-17:00"}}}
 		c.Profiles[0].Withhold = 50
 	})
-	for at, want := range map[string]deflect.Answer{"2026-11-23T10:00:00Z": deflect.Pass, "2026-11-23T08:00:00Z": deflect.Refuse} {
+	for at, want := range map[string]deflect.RuleAnswer{"2026-11-23T10:00:00Z": deflect.RulePass, "2026-11-23T08:00:00Z": deflect.RuleRefuse} {
 		when, err := time.Parse(time.RFC3339, at)
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package freeswitch
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -152,4 +153,10 @@ func FuzzReadChannel(f *testing.F) {
 			t.Fatalf("multiset %q", arg)
 		}
 	})
+}
+
+// newProfiles makes profiles with their defaults ready for calls.
+func newProfiles(list []Profile, region string) (*profiles, error) {
+	v := &checker{}
+	return &profiles{directory: newDirectory(list, region), list: v.profiles(list, region)}, errors.Join(v.errs...)
 }

@@ -26,37 +26,17 @@ type voice struct {
 	text     *sms.Template
 }
 
-// newProfile takes a valid profile with its defaults.
-func newProfile(p Profile) (*profile, error) {
-	policy, err := deflect.NewPolicy(p.Name, p.Rules)
-	if err != nil {
-		return nil, err
-	}
-	out := &profile{Profile: p, policy: policy, voices: map[string]*voice{}}
-	if out.own, err = out.add(p.Language, Translation{Prompts: p.Prompts, Text: p.Text}); err != nil {
-		return nil, err
-	}
-	for lang, t := range p.Languages {
-		if _, err := out.add(lang, t); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-func (p *profile) add(lang string, t Translation) (*voice, error) {
+func (p *profile) add(lang string, prompts Prompts, text *sms.Template) *voice {
 	chain := languageChain(lang)
 	base, _, _ := strings.Cut(chain[0], "-")
-	v := &voice{language: chain[0], say: base, prompts: t.Prompts}
+	v := &voice{language: chain[0], say: base, prompts: prompts, text: text}
 	for _, value := range v.prompts.All() {
 		if *value == None {
 			*value = ""
 		}
 	}
-	var err error
-	v.text, err = parseText(t.Text)
 	p.voices[chain[0]] = v
-	return v, err
+	return v
 }
 
 // voice returns what callers of a language hear: in it, in one that can stand in
@@ -145,19 +125,6 @@ func FindProfile(list []Profile, dialed phone.Number, region string) (Profile, b
 type profiles struct {
 	directory
 	list []*profile
-}
-
-// newProfiles takes valid profiles with their defaults.
-func newProfiles(list []Profile, region string) (*profiles, error) {
-	p := &profiles{directory: newDirectory(list, region)}
-	for _, cfg := range list {
-		it, err := newProfile(cfg)
-		if err != nil {
-			return nil, err
-		}
-		p.list = append(p.list, it)
-	}
-	return p, nil
 }
 
 // serving returns the profile that serves a call, nil for none, and completes the

@@ -40,22 +40,10 @@ type setup struct {
 	profiles *profiles
 }
 
-func newSetup(cfg Config) (*setup, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	cfg = cfg.withDefaults()
-	profiles, err := newProfiles(cfg.Profiles, cfg.Client.DefaultRegion())
-	if err != nil {
-		return nil, err
-	}
-	return &setup{Config: cfg, profiles: profiles}, nil
-}
-
 // New returns a Server. The error lists every problem of the configuration, see
 // [Config.Validate].
 func New(cfg Config) (*Server, error) {
-	first, err := newSetup(cfg)
+	first, err := cfg.ready()
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +65,7 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) Reload(cfg Config) error {
 	old := s.setup.Load()
 	cfg.Client, cfg.Inbound, cfg.Logger, cfg.Registerer = old.Client, old.Inbound, old.Logger, old.Registerer
-	next, err := newSetup(cfg)
+	next, err := cfg.ready()
 	if err != nil {
 		return err
 	}

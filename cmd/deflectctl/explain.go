@@ -60,9 +60,9 @@ func (c *explainCmd) Run(a *app) error {
 func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.Explanation) string {
 	var b strings.Builder
 	switch d := e.Decision(); d.Answer {
-	case deflect.Refuse:
+	case deflect.RuleRefuse:
 		fmt.Fprintf(&b, "NO: not offered a text, because of %s (%s)\n\n", d.Rule, d.Reason)
-	case deflect.Ask:
+	case deflect.RuleAsk:
 		fmt.Fprintf(&b, "YES: offered a text, and asked for another number (%s), as far as is known here\n\n", d.Reason)
 	default:
 		fmt.Fprint(&b, "YES: offered a text, as far as is known here\n\n")
@@ -76,10 +76,10 @@ func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.
 	fmt.Fprintln(w, "rule\tverdict\tbecause")
 	for _, v := range e.Verdicts {
 		answer, detail := answers[v.Answer], v.Detail
-		if v.Answer == deflect.Refuse || v.Answer == deflect.Ask {
+		if v.Answer == deflect.RuleRefuse || v.Answer == deflect.RuleAsk {
 			detail = fmt.Sprintf("%s: %s", v.Reason, v.Detail)
 		}
-		if where := remembered[v.Rule]; where != "" && v.Answer == deflect.Pass && !(v.Rule == "cooldown" && file.NoCooldown(e.Profile)) {
+		if where := remembered[v.Rule]; where != "" && v.Answer == deflect.RulePass && !(v.Rule == "cooldown" && file.NoCooldown(e.Profile)) {
 			answer, detail = "?", where
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Rule, answer, detail)
@@ -88,8 +88,8 @@ func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.
 	return b.String()
 }
 
-var answers = map[deflect.Answer]string{
-	deflect.Pass: "yes", deflect.Refuse: "NO", deflect.Ask: "ask", deflect.Skip: "-",
+var answers = map[deflect.RuleAnswer]string{
+	deflect.RulePass: "yes", deflect.RuleRefuse: "NO", deflect.RuleAsk: "ask", deflect.RuleSkip: "-",
 }
 
 // remembered is where to look for what only a running deflectd knows.

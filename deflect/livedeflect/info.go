@@ -28,7 +28,7 @@ var (
 
 // readInfo encodes the caller info, as it is sent. Texts in it may hold line breaks and tabs.
 func readInfo(info map[string]any) ([]byte, *deflect.ValidationError) {
-	bad := func(code deflect.Code, format string, args ...any) ([]byte, *deflect.ValidationError) {
+	bad := func(code deflect.FieldCode, format string, args ...any) ([]byte, *deflect.ValidationError) {
 		return nil, &deflect.ValidationError{Field: "CallerInfo", Code: code, Detail: fmt.Sprintf(format, args...)}
 	}
 	if len(info) == 0 {

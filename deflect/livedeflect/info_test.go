@@ -43,7 +43,7 @@ func TestInfoIsRefusedBeforeTheOffer(t *testing.T) {
 	tests := []struct {
 		name  string
 		value any
-		code  deflect.Code
+		code  deflect.FieldCode
 	}{
 		{"a name twice in raw JSON", json.RawMessage(twice), deflect.CodeNotJSON},
 		{"a name twice, one of them escaped", json.RawMessage(escaped), deflect.CodeNotJSON},
