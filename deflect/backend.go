@@ -25,8 +25,8 @@ type Backend interface {
 	Send(ctx context.Context, t *Text) Attempt
 }
 
-// Asker is a [Backend] that has to be asked before a caller is offered a text. Its
-// answer counts for the breaker as that of Send does.
+// Asker is a [Backend] that has to be asked before a caller is offered a text. A failure
+// counts for the breaker as that of Send does, a success does not: no text was seen to work.
 type Asker interface {
 	// Ask returns an Attempt that is [Sent] for a caller who can be offered a text, and
 	// keeps in Text.Ticket what Send will need of it; with any other outcome nobody is

@@ -25,7 +25,7 @@ type Call struct {
 	ExternalCallID string       // the phone system's id of this call, the key of the report, in logs as [LogID] shows it; required, at most 255 characters
 
 	Skill   string // skill that serves the conversation, by name; required
-	Text    string // the text to send, at most Config.MaxTextLength characters; empty for LiveDeflect's standard welcome
+	Text    string // the text to send, at most Config.MaxTextLength characters; empty for the standard one of the backend
 	TextTag string // tag of the text; optional
 
 	FirstName, LastName  string // optional

@@ -105,7 +105,7 @@ func (g breakerGauge) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// CountOutcome counts a call that ended without [Client.Deflect]: not offered,
+// CountOutcome counts a call that ended without [Client.Deflect] and without an [Offer]: not offered,
 // declined, abandoned and so on. Deflect counts its own calls; a call must be
 // counted once. A pair that is not on the closed list counts as failed,
 // internal, so that no call is lost from the sum.

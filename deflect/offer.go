@@ -124,6 +124,9 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 			wait, asked := c.pulse.wait(), time.Now()
 			defer wait.end() // a panic ends the wait too
 			a = c.ask(ctx, asker, q.text)
+			if a.Outcome == Sent {
+				return silent // no text was seen to work
+			}
 			return sign(ctx, ending{Attempt: a}, start, asked, wait.end())
 		})
 		switch {

@@ -8,7 +8,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
-// SettleConfig says how an [Uncertain] deflection is looked up in the report,
+// SettleConfig says how an [Uncertain] deflection is looked up by a [Teller],
 // in the background, to learn whether its text went out after all.
 type SettleConfig struct {
 	Disabled bool          // leave uncertain what is uncertain
@@ -29,28 +29,29 @@ func (s SettleConfig) validate(bad func(field, format string, args ...any)) {
 	}
 }
 
-// SettleResult is what the report says of an uncertain deflection.
+// SettleResult is what the API says of an uncertain deflection.
 type SettleResult string
 
 // The results. The list is closed.
 const (
-	SettledSent    SettleResult = "sent"     // the report shows the text
-	SettledNotSent SettleResult = "not_sent" // the report, read without a gap at the limit, shows no text
-	SettledUnknown SettleResult = "unknown"  // the report could not be read, or not for long enough
+	SettledSent    SettleResult = "sent"     // the API shows the text
+	SettledNotSent SettleResult = "not_sent" // the API, asked without a gap at the limit, shows no text
+	SettledUnknown SettleResult = "unknown"  // the API could not be asked, or not for long enough
 )
 
 var settleResults = []SettleResult{SettledSent, SettledNotSent, SettledUnknown}
 
 // Settlement is how an uncertain deflection was settled. Every deflection that
-// [Client.Deflect] ends as uncertain is settled once, unless Settle.Disabled is set.
+// [Client.Deflect] ends as uncertain is settled once, unless Settle.Disabled is set or the
+// backend panicked.
 type Settlement struct {
 	ExternalCallID string // Call.ExternalCallID
 	Result         SettleResult
-	CallID         string        // LiveDeflect's id, when the report shows the call and the id has its form
-	SentAt         time.Time     // when the text was sent, as the report says; zero unless sent
-	Lookups        int           // how often the report was read
+	CallID         string        // the API's id, when it shows the call and the id has its form
+	SentAt         time.Time     // when the text was sent, as the API says; zero unless sent
+	Lookups        int           // how often the API was asked
 	Took           time.Duration // from the deflection to this result
-	Err            error         // why it is unknown, else nil: one of the errors below, or an error of the report
+	Err            error         // why it is unknown, else nil: one of the errors below, or one of the backend
 }
 
 // ErrClosed is the error of what a Client is asked for after [Client.Close], and of a

@@ -162,7 +162,7 @@ func (s *settler) try(due []*doubt) {
 	s.mu.Lock()
 	s.open = slices.DeleteFunc(s.open, func(d *doubt) bool {
 		if looked[d] {
-			told := d.Told()
+			told := s.told(d)
 			told.Err = cmp.Or(told.Err, outage) // nothing was proved
 			v := d.settlement(told, asked, limit)
 			v.Took = ended.Sub(d.since)
@@ -179,7 +179,7 @@ func (s *settler) try(due []*doubt) {
 			return false
 		}
 		if over(d, ended) && outage != nil {
-			told := d.Told()
+			told := s.told(d)
 			told.Err = outage
 			done = append(done, d.settlement(told, ended, limit))
 			return true
@@ -204,6 +204,18 @@ func (s *settler) lookUp(ctx context.Context, teller Teller, doubts []Doubt) (er
 		}
 	}()
 	return teller.LookUp(ctx, doubts)
+}
+
+// told is what the backend says, whatever it does: it is asked where nobody else would
+// catch its panic.
+func (s *settler) told(d *doubt) (told Told) {
+	defer func() {
+		if p := recover(); p != nil {
+			told = Told{Err: errLookUpPanicked}
+			s.client.log.Error(errLookUpPanicked.Error(), "panic", clean.Panic(p))
+		}
+	}()
+	return d.Told()
 }
 
 // settled counts and logs, and lets OnSettled hear of it.
@@ -286,7 +298,7 @@ func (s *settler) end() {
 	s.mu.Unlock()
 	now := time.Now()
 	for _, d := range open {
-		told := d.Told()
+		told := s.told(d)
 		v := d.settlement(told, now, s.client.setup.Load().Settle.Limit)
 		if !told.Sent {
 			v.Result, v.Err = SettledUnknown, ErrClosed

@@ -84,6 +84,7 @@ func (s *session) decide() (e ending) {
 	if s.judged.offer == nil {
 		return s.unoffered()
 	}
+	e = end(deflect.Failed, deflect.ReasonInternal) // of a panic
 	defer func() {
 		s.judged.offer.End(e.Outcome, e.Reason)
 		s.counted = true
@@ -217,8 +218,8 @@ func (s *session) variables(e ending) []assignment {
 	return set
 }
 
-// finish gives the call back, and then counts and records it: nothing of that may be in
-// its way.
+// finish gives the call back, and then counts, unless its offer did, and records it:
+// nothing of that may be in its way.
 func (s *session) finish(e *ending) {
 	s.keepKeys()
 	s.cause = s.talk.part(s.variables(*e))

@@ -47,7 +47,7 @@ func (c *explainCmd) Run(a *app) error {
 		return err
 	}
 	defer client.Close()
-	file.FreeSWITCH.Client = client
+	file.FreeSWITCH.Client = client.Client
 	explained, err := freeswitch.Explain(a.ctx, file.FreeSWITCH, in)
 	if err != nil {
 		return err

@@ -183,12 +183,27 @@ func printJSON(w io.Writer, v any) error {
 	return nil
 }
 
+// client is a client and its backend, which it closes too.
+type client struct {
+	*deflect.Client
+	api *livedeflect.Client
+}
+
+func (c *client) Close() {
+	c.Client.Close()
+	c.api.Close()
+}
+
 // newClient returns a client of a configuration, for one run of a command.
-func newClient(file config.File) (*deflect.Client, error) {
+func newClient(file config.File) (*client, error) {
 	api, err := livedeflect.New(file.LiveDeflect)
 	if err != nil {
 		return nil, err
 	}
 	file.Deflect.Backend = api
-	return deflect.New(file.Deflect)
+	c, err := deflect.New(file.Deflect)
+	if err != nil {
+		return nil, err
+	}
+	return &client{c, api}, nil
 }

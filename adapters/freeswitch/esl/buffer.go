@@ -63,11 +63,12 @@ func (d *Decoder) makeRoom(size int) bool {
 }
 
 // giveBack is done with the frame given out last. Once the rest fits the small
-// buffer the larger one goes back to its pool.
+// buffer the larger one goes back to its pool, but for a medium one that is about to be
+// needed again.
 func (d *Decoder) giveBack() {
 	d.off += d.given
 	d.given = 0
-	if n := d.end - d.off; len(d.buf) > len(d.small) && n <= len(d.small) && !d.eager {
+	if n := d.end - d.off; len(d.buf) > len(d.small) && n <= len(d.small) && (!d.eager || len(d.buf) > mediumBuffer) {
 		old := d.buf
 		copy(d.small[:], old[d.off:d.end])
 		d.buf, d.off, d.end = d.small[:], 0, n

@@ -40,6 +40,14 @@ func TestOwedRepliesAreReadAtOnce(t *testing.T) {
 		if holds() != mediumBuffer {
 			t.Errorf("what is owed is read into %d bytes", holds())
 		}
+		// Who owes a reply holds no more for having said much before.
+		before := huge.Load()
+		p.send(event("CHANNEL_EXECUTE_COMPLETE", "variable_x: "+strings.Repeat("x", 200<<10)))
+		<-told
+		next()
+		if holds() > mediumBuffer || huge.Load() != before {
+			t.Errorf("after a large event it holds %d bytes", holds())
+		}
 		p.send(said)
 		<-told
 		next()

@@ -32,7 +32,7 @@ func (f File) Follows(old File) error {
 		switch {
 		case path == "freeswitch.inbound":
 			f.followsInbound(old, restart)
-		case r.field == "" && r.value.restart == onChange && r.value.print().Value != was[path].Value:
+		case r.field == "" && r.value.restart == onChange && printed(r.value.print()) != printed(was[path]):
 			restart(path)
 		}
 	})
@@ -57,4 +57,12 @@ func (f File) followsInbound(old File, restart func(path string)) {
 	if len(is) < len(was) {
 		restart("freeswitch.inbound")
 	}
+}
+
+// printed is what a key is printed as, "" for one that is not.
+func printed(n *yaml.Node) string {
+	if n == nil {
+		return ""
+	}
+	return n.Value
 }

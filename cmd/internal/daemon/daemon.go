@@ -179,6 +179,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	stopPolling()
 	<-polled
 	d.reloader.close()
+	if d.funnel != nil {
+		d.funnel.Close()
+	}
 	d.client.Close()
 	d.api.Close()
 	err := errors.Join(broke("calls", callErr), broke("waiting calls", watchErr), broke("HTTP", webErr))
