@@ -265,6 +265,63 @@ func TestOtherBackendOpensTheBreaker(t *testing.T) {
 	})
 }
 
+// A ticket is no sign that texts are sent: who is promised one by it has to get it.
+func TestTicketsDoNotCloseTheBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, api, reg := ticketClient(t, func(c *deflect.Config) { c.Breaker.Failures = 3 })
+		api.fail["/text"] = 500
+		for range 3 {
+			offer, err := c.Offer(t.Context(), call())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res, err := offer.Deflect(t.Context()); res.Outcome != deflect.Uncertain {
+				t.Errorf("Deflect = %+v, %v", res, err)
+			}
+			offer.Release()
+		}
+		wantState(t, reg, "open")
+		time.Sleep(time.Minute)
+		wantState(t, reg, "half_open")
+		offer, err := c.Offer(t.Context(), call())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer offer.Release()
+		wantState(t, reg, "half_open") // the ticket was no text
+	})
+}
+
+// shaky is a backend whose doubts have a defect.
+type shaky struct{ tickets }
+
+func (b *shaky) Doubt(*deflect.Text, time.Time) deflect.Doubt { return tremor{} }
+
+func (b *shaky) LookUp(context.Context, []deflect.Doubt) error { return nil }
+
+type tremor struct{}
+
+func (tremor) Told() deflect.Told { panic("a defect") }
+
+// A defect of a backend ends no process, neither when a text is settled nor at the end.
+func TestTellerThatPanics(t *testing.T) {
+	for _, wait := range []time.Duration{time.Hour, time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			var got settled
+			api := &ticketAPI{fail: map[string]int{"/text": 500}, texts: map[string]int{}}
+			c := must(deflect.New(deflect.Config{Backend: &shaky{tickets{rt: api, token: "t0ken"}}, OnSettled: got.hear}))
+			if res, err := c.Deflect(t.Context(), call()); res.Outcome != deflect.Uncertain {
+				t.Errorf("Deflect = %+v, %v", res, err)
+			}
+			time.Sleep(wait)
+			c.Close()
+			if all := got.heard(); len(all) != 1 || all[0].Result != deflect.SettledUnknown || all[0].Err == nil {
+				t.Errorf("settled %+v", all)
+			}
+		})
+	}
+}
+
 // babble is a backend that says what it likes.
 type babble struct {
 	tickets
