@@ -51,10 +51,10 @@ func newMemoryCooldowns(max int, evicted func()) *memoryCooldowns {
 func (m *memoryCooldowns) Held(_ context.Context, key string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.held(key, time.Now()), nil
+	return m.heldLocked(key, time.Now()), nil
 }
 
-func (m *memoryCooldowns) held(key string, now time.Time) bool {
+func (m *memoryCooldowns) heldLocked(key string, now time.Time) bool {
 	c := m.byKey[key]
 	return c != nil && now.Before(c.until)
 }
@@ -63,14 +63,14 @@ func (m *memoryCooldowns) Take(_ context.Context, key, token string, lasts time.
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.held(key, now) {
+	if m.heldLocked(key, now) {
 		return false, nil
 	}
-	m.forget(now, forgetAtOnce)
+	m.forgetLocked(now, forgetAtOnce)
 	if over := m.byKey[key]; over != nil {
-		m.drop(over)
+		m.dropLocked(over)
 	}
-	m.makeRoom(now, m.max-1)
+	m.makeRoomLocked(now, m.max-1)
 	mine := &cooldown{key: key, token: token, until: now.Add(lasts)}
 	m.byKey[key] = mine
 	heap.Push(&m.byEnd, mine)
@@ -81,7 +81,7 @@ func (m *memoryCooldowns) Release(_ context.Context, key, token string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if c := m.byKey[key]; c != nil && c.token == token {
-		m.drop(c)
+		m.dropLocked(c)
 	}
 	return nil
 }
@@ -89,18 +89,18 @@ func (m *memoryCooldowns) Release(_ context.Context, key, token string) error {
 // forgetAtOnce bounds how long one call can be held up by those that are over.
 const forgetAtOnce = 64
 
-// forget drops some of what is over, and reports whether there may be more.
-func (m *memoryCooldowns) forget(now time.Time, most int) bool {
+// forgetLocked drops some of what is over, and reports whether there may be more.
+func (m *memoryCooldowns) forgetLocked(now time.Time, most int) bool {
 	for range most {
 		if len(m.byEnd) == 0 || now.Before(m.byEnd[0].until) {
 			return false
 		}
-		m.drop(m.byEnd[0])
+		m.dropLocked(m.byEnd[0])
 	}
 	return true
 }
 
-func (m *memoryCooldowns) drop(c *cooldown) {
+func (m *memoryCooldowns) dropLocked(c *cooldown) {
 	heap.Remove(&m.byEnd, c.at)
 	delete(m.byKey, c.key)
 }
@@ -109,7 +109,7 @@ func (m *memoryCooldowns) drop(c *cooldown) {
 func (m *memoryCooldowns) len() (n int) {
 	for more := true; more; {
 		m.mu.Lock()
-		more = m.forget(time.Now(), forgetAtOnce)
+		more = m.forgetLocked(time.Now(), forgetAtOnce)
 		n = len(m.byEnd)
 		m.mu.Unlock()
 	}
@@ -122,19 +122,19 @@ func (m *memoryCooldowns) setMax(max int) {
 	for more := true; more; {
 		m.mu.Lock()
 		m.max = max
-		m.makeRoom(time.Now(), max)
+		m.makeRoomLocked(time.Now(), max)
 		more = len(m.byEnd) > max
 		m.mu.Unlock()
 	}
 }
 
-// makeRoom drops some of those that end first, as long as there are more than most.
-func (m *memoryCooldowns) makeRoom(now time.Time, most int) {
+// makeRoomLocked drops some of those that end first, as long as there are more than most.
+func (m *memoryCooldowns) makeRoomLocked(now time.Time, most int) {
 	for i := 0; i < forgetAtOnce && len(m.byEnd) > most; i++ {
 		if m.byEnd[0].until.After(now) {
 			m.evicted()
 		}
-		m.drop(m.byEnd[0])
+		m.dropLocked(m.byEnd[0])
 	}
 }
 

@@ -154,7 +154,7 @@ func (l *File) Whole() bool { return l.whole.Load() }
 func (l *File) Refresh() (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	changed, err = l.refresh()
+	changed, err = l.refreshLocked()
 	if err != nil {
 		err = fmt.Errorf("do-not-text list: %w", err)
 	}
@@ -162,7 +162,7 @@ func (l *File) Refresh() (changed bool, err error) {
 	return changed, err
 }
 
-func (l *File) refresh() (changed bool, err error) {
+func (l *File) refreshLocked() (changed bool, err error) {
 	now, err := l.stat()
 	if err != nil {
 		l.seen, l.fresh = nil, nil
@@ -176,7 +176,7 @@ func (l *File) refresh() (changed bool, err error) {
 	next, known := c.list, *l.list.Load()
 	same = same && sameFile(now, after)
 	if err == nil {
-		err = l.cut(c, known)
+		err = l.cutLocked(c, known)
 	}
 	l.ended = l.ended || c.ended
 	l.seen = nil
@@ -191,8 +191,8 @@ func (l *File) refresh() (changed bool, err error) {
 	return len(next) != len(known), err
 }
 
-// cut returns what tells that a file without a bad line is not all of its list.
-func (l *File) cut(c content, known hashes) error {
+// cutLocked returns what tells that a file without a bad line is not all of its list.
+func (l *File) cutLocked(c content, known hashes) error {
 	const kept = "it may be incomplete, so none is dropped"
 	had, has := len(known), len(c.list)
 	switch {

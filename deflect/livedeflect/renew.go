@@ -36,7 +36,7 @@ func (r *renewing) current() *http.Transport {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if time.Since(r.made) > r.oldest {
-		r.renew()
+		r.renewLocked()
 	}
 	return r.now
 }
@@ -46,11 +46,11 @@ func (r *renewing) retire(made time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !made.Before(r.made) {
-		r.renew()
+		r.renewLocked()
 	}
 }
 
-func (r *renewing) renew() {
+func (r *renewing) renewLocked() {
 	const most = 4 // what is older closes its connections by itself
 	r.old = append(r.old, r.now)
 	if len(r.old) > most {

@@ -182,7 +182,7 @@ func (w *wire) getConn(string) {
 func (w *wire) gotConn(info httptrace.GotConnInfo) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.moved = w.moved || w.movedNow()
+	w.moved = w.moved || w.movedNowLocked()
 	w.got = true
 	w.reused = info.Reused
 	w.conn, w.counter = countersOf(info.Conn)
@@ -232,7 +232,7 @@ func (w *wire) shared() *countingConn {
 	return w.conn
 }
 
-func (w *wire) movedNow() bool {
+func (w *wire) movedNowLocked() bool {
 	return w.got && (w.counter == nil || w.counter.written.Load() != w.base)
 }
 
@@ -247,7 +247,7 @@ func (w *wire) left() bool {
 	case !w.handed:
 		return w.within
 	case w.got:
-		return w.moved || w.movedNow() && (w.twice || !unprocessed(w.err))
+		return w.moved || w.movedNowLocked() && (w.twice || !unprocessed(w.err))
 	case w.asked:
 		return false
 	}
