@@ -132,7 +132,10 @@ func signable(req *http.Request) error {
 // is left out, and no other.
 func signablePort(u *url.URL) bool {
 	_, port, err := net.SplitHostPort(u.Host)
-	if err != nil || port != "80" && port != "443" {
+	switch {
+	case err != nil:
+		return u.Port() == "" // one that only some find is signed by some
+	case port != "80" && port != "443":
 		return true
 	}
 	return (u.Scheme == "http") == (port == "80") && !strings.HasPrefix(u.Host, "[")

@@ -39,6 +39,7 @@ func FuzzSignature(f *testing.F) {
 	f.Add("k", "s", "t", "t", "example.net:80", "a3=a&a3=2+q", "")
 	f.Add("k", "s", "t", "t", "[::1]:443", "oauth_nonce=1", "")
 	f.Add("k", "s", "t", "t", "[::1]:8080", "a=%zz", "")
+	f.Add("k", "s", "t", "t", "exampl]]]e.net:80", "", "")
 	f.Fuzz(func(t *testing.T, key, secret, token, tokenSecret, host, query, body string) {
 		if key == "" || secret == "" || (token == "") != (tokenSecret == "") || strings.ContainsAny(host, "/?#@\\%") {
 			t.Skip()
