@@ -1,5 +1,5 @@
-// Package freeswitch offers a text to the callers of a FreeSWITCH and asks
-// LiveDeflect to send it.
+// Package freeswitch offers a text to the callers of a FreeSWITCH and has a
+// deflect.Client send it.
 //
 // FreeSWITCH's dialplan hands the call over with its socket application:
 //
@@ -19,8 +19,8 @@
 //	err = server.Serve(ctx, listener) // a listener of Listen, until ctx ends and the last call is over
 //
 // The call is answered, hears the offer, and its caller presses the accept digit,
-// the decline digit or nothing. An accepted offer becomes a request to
-// LiveDeflect; then the channel variables deflect_outcome, deflect_reason and their like are
+// the decline digit or nothing. An accepted offer becomes a
+// request; then the channel variables deflect_outcome, deflect_reason and their like are
 // set (variables.go has them all, and README.md of the dialplan folder) and the dialplan goes
 // on. A caller who cannot get a text is not even answered, and the dialplan goes on at once;
 // one who was texted a short while ago is told so. Who can is said by the rules of the

@@ -8,8 +8,9 @@
 //
 // Secrets never stand in the file. They come from the files that
 // consumer_secret_file and token_secret_file name, or from the environment
-// variables DEFLECT_CONSUMER_SECRET and DEFLECT_TOKEN_SECRET. Blanks and line ends
-// around them are left out. Nothing else is filled in from the environment.
+// variables DEFLECT_CONSUMER_SECRET and DEFLECT_TOKEN_SECRET; passwords of switches from
+// password_file or DEFLECT_FREESWITCH_PASSWORD_NAME. Blanks and line ends around them are
+// left out. Nothing else is filled in from the environment.
 //
 // Each key is one row (see File.rows), by which it is read, printed and documented.
 //

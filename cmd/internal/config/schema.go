@@ -7,8 +7,9 @@ import (
 )
 
 // rows are the keys of the file, bound to f: the one place where a key is made. What a
-// new one needs besides is a field that it fills, whoever uses that, and a line in
-// testdata/good/full.yaml.
+// new one needs besides is a field that it fills, with its bounds in the Validate of its
+// owner, whoever uses that, and a line in testdata/good/full.yaml; -update renews the page
+// and the golden files, and the tests name what else compares whole files.
 func (f *File) rows() []row {
 	engine, api, polls, fs := &f.Deflect, &f.LiveDeflect, &f.Funnel, &f.FreeSWITCH
 	return []row{

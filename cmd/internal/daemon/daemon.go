@@ -89,7 +89,7 @@ func New(o Options) (*Daemon, error) {
 	engine.Backend, engine.Logger, engine.Registerer = d.api, o.Logger, reg
 	engine.MaxRequests = room.Requests
 	if d.client, err = deflect.New(engine); err != nil {
-		return nil, fmt.Errorf("daemon: configure LiveDeflect: %w", err)
+		return nil, fmt.Errorf("daemon: configure the engine: %w", err)
 	}
 	if polls := o.Config.Funnel; polls.Every > 0 {
 		polls.Logger, polls.Registerer = o.Logger, reg
