@@ -70,7 +70,7 @@ func setVariables(uuid, assignments string) (command, bool) {
 }
 
 func broadcast(uuid, prompt string) (command, bool) {
-	return command("api uuid_broadcast " + uuid + " " + prompt + " aleg"), promptWord(prompt)
+	return command("api uuid_broadcast " + uuid + " " + noTerminators + prompt + " aleg"), promptWord(prompt)
 }
 
 // promptWord reports whether a prompt can be played to a caller who waits.
@@ -89,7 +89,7 @@ func commandFor(uuid string, w word) (command, bool) {
 	case doOpen:
 		return dump(uuid), true
 	case doPlay:
-		return broadcast(uuid, noTerminators+w.prompt)
+		return broadcast(uuid, w.prompt)
 	case doSay:
 		arg := noTerminators + spoken(w)
 		return command("api uuid_broadcast " + uuid + " 'say::" + arg + "' aleg"), sayForm.MatchString(arg)

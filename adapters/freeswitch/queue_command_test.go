@@ -32,6 +32,7 @@ func TestWordsToACallThatWaits(t *testing.T) {
 		{"a blank in the prompt", freeswitch.Play("ivr/a b.wav"), "no"},
 		{"a quote in the prompt", freeswitch.Play("ivr/'a.wav"), "no"},
 		{"another application", freeswitch.Play("system::id"), "no"},
+		{"no prompt", freeswitch.Play(""), "no"},
 		{"two lines", freeswitch.Play("a\nb"), "no"},
 		{"expansion", freeswitch.Play("${a}"), "no"},
 		{"something else said", freeswitch.Say("en", "1' x"), "no"},
@@ -55,6 +56,7 @@ func FuzzCommands(f *testing.F) {
 	for _, s := range []string{"sent.wav", "9999 XML default", "a b", "${x}", "x\n\napi reload", "say::x", "a;b=c", "'", "\\", "\x00", "\x04", "1.2", "-bleg 1 XML default"} {
 		f.Add(s, s)
 	}
+	f.Add("0", "")
 	f.Fuzz(func(t *testing.T, uuid, text string) {
 		for _, c := range freeswitch.AllCommands(uuid, text) {
 			if strings.ContainsAny(c, "\r\n\x00`\\") || strings.Contains(c, "${") {
