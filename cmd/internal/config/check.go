@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
@@ -28,7 +29,7 @@ func (f *File) check(d *decoder) {
 	}
 	read := len(d.problems)
 	engine := f.Deflect
-	engine.Backend = nobody
+	engine.Backend = nobody()
 	d.library(errors.Join(f.LiveDeflect.Validate(), f.validateFunnel(), engine.Validate()), read)
 
 	client, err := f.probe()
@@ -153,8 +154,8 @@ func (f *File) validateFunnel() error {
 	return errors.Join(errs...)
 }
 
-// nobody is a backend for clients that send nothing.
-var nobody = func() deflect.Backend {
+// nobody is a backend for clients that send nothing, made when a file is first checked.
+var nobody = sync.OnceValue(func() deflect.Backend {
 	api, err := livedeflect.New(livedeflect.Config{
 		SiteID: "1", Domain: "va", Auth: livedeflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")},
 	})
@@ -162,12 +163,12 @@ var nobody = func() deflect.Backend {
 		panic(err)
 	}
 	return api
-}()
+})
 
 // probe is a client that sends nothing: the rules for calls depend on the
 // region and on the longest text. A region that is wrong was noted already.
 func (f *File) probe() (*deflect.Client, error) {
-	cfg := deflect.Config{Backend: nobody, DefaultRegion: f.Deflect.DefaultRegion, MaxTextLength: f.Deflect.MaxTextLength}
+	cfg := deflect.Config{Backend: nobody(), DefaultRegion: f.Deflect.DefaultRegion, MaxTextLength: f.Deflect.MaxTextLength}
 	if cfg.Validate() != nil {
 		cfg.DefaultRegion = ""
 	}
