@@ -76,7 +76,7 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 	if no.Reason == deflect.ReasonAlreadyAsked {
 		add("asked_before", no.Reason, askedVariable+" says that an earlier pass of this call ended as "+ch.asked)
 	}
-	for _, verdict := range s.Client.Explain(ctx, ch.call, at) {
+	for _, verdict := range s.Client.Explain(ctx, *ch.call, at) {
 		share := 100 - p.Withhold
 		if verdict.Rule == "percent" && in.Vars["uuid"]+in.Vars[externalIDVariable] == "" && share > 0 && share < 100 {
 			verdict.Answer, verdict.Reason = deflect.RuleSkip, ""

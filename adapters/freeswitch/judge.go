@@ -20,11 +20,14 @@ func (s *session) judge() {
 	if s.profile, s.voice, j.no, textErr = s.setup.look(&s.ch); j.no.Outcome != "" {
 		return
 	}
-	j.offer, j.err = s.setup.Client.Offer(s.stop, s.ch.call)
+	j.offer, j.err = s.setup.Client.Offer(s.stop, *s.ch.call)
 	if j.err == nil && textErr != nil {
 		j.no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr)
 		j.offer.End(j.no.Outcome, j.no.Reason)
 		j.offer, s.counted = nil, true
+	}
+	if j.offer != nil {
+		s.ch.call = &j.offer.Call
 	}
 }
 

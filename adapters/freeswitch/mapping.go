@@ -45,7 +45,7 @@ type channel struct {
 	unheard  error  // why no key of the caller could be heard
 	advice   string // what the dialplan should say, for the log
 	dialed   []phone.Number
-	call     deflect.Call // Policy, DNIS, Skill, Text and TextTag lack the profile's
+	call     *deflect.Call // of the offer, once there is one. Policy, DNIS, Skill, Text and TextTag lack the profile's
 }
 
 // headers are channel data; an esl.Event has them.
@@ -76,7 +76,7 @@ func readChannel(data headers, now time.Time, counting []string) channel {
 		ch.released = !ch.watched && variableOf(e, applicationVariable) != "socket"
 	}
 	ch.dialed = dialedNumbers(e)
-	ch.call = deflect.Call{
+	ch.call = &deflect.Call{
 		ANI:                  callerNumber(e),
 		NumberOverride:       phone.Number(v(numberVariable)),
 		Digits:               keepDigits(e.variable(digitsVariable)),
@@ -106,9 +106,12 @@ func readChannel(data headers, now time.Time, counting []string) channel {
 // ids are the attributes of log lines that name the call: call_id, which is that of all
 // its lines, also those of package deflect, and the channel's where that is another one.
 func (ch *channel) ids() []any {
+	if ch.call == nil {
+		return nil // nothing is known yet
+	}
 	switch id := deflect.LogID(ch.call.ExternalCallID); id {
 	case "":
-		return nil // nothing is known yet
+		return nil
 	case ch.uuid:
 		return []any{"call_id", id}
 	default:

@@ -27,7 +27,7 @@ func (s *session) askNumber() (ending, bool) {
 			}
 			continue
 		}
-		call := s.ch.call
+		call := *s.ch.call
 		call.NumberOverride = phone.Number(digits)
 		err := s.checkNumber(call)
 		switch reason := deflect.ReasonOf(err); {
@@ -41,7 +41,7 @@ func (s *session) askNumber() (ending, bool) {
 			}
 			continue
 		default:
-			s.ch.call = call
+			*s.ch.call = call
 			return s.bye(notTexted(err)), false
 		}
 		e, c := s.readBack(try, digits)
@@ -52,7 +52,7 @@ func (s *session) askNumber() (ending, bool) {
 			return e, false
 		}
 		if c == yes {
-			s.ch.call = call
+			*s.ch.call = call
 			return ending{}, true
 		}
 	}

@@ -89,7 +89,7 @@ func (l *PaperLine) next(until time.Time) event {
 func (l *PaperLine) wake() { l.events <- event{what: lineWoken} }
 
 func (l *PaperLine) call() (channel, bool) {
-	return channel{mode: modeOffer, dialed: []phone.Number{phone.Number(l.Dialed)}, call: deflect.Call{
+	return channel{mode: modeOffer, dialed: []phone.Number{phone.Number(l.Dialed)}, call: &deflect.Call{
 		ANI: phone.Number(l.Caller), ExternalCallID: "paper-1", Start: time.Now(),
 	}}, true
 }

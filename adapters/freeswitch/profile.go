@@ -160,7 +160,7 @@ func (p *profiles) find(ch *channel) (*profile, *voice, error) {
 	def(&ch.call.TextTag, prof.TextTag)
 	spoken := prof.voice(ch.language)
 	if ch.call.Text == "" {
-		text, err := spoken.text.Render(textFields(ch.call, prof.Name))
+		text, err := spoken.text.Render(textFields(*ch.call, prof.Name))
 		if err != nil {
 			return prof, spoken, fmt.Errorf("the text cannot be made for this call: it %w", err)
 		}

@@ -107,7 +107,8 @@ func (q *queueLine) why() error { return q.Err() }
 
 // call implements line. The key was pressed, whatever has become of the call since.
 func (q *queueLine) call() (channel, bool) {
-	ch := q.announced
+	ch, call := q.announced, *q.announced.call
+	ch.call = &call // the announced one stays as it was
 	if q.known {
 		q.state.Lock()
 		defer q.state.Unlock()

@@ -123,7 +123,7 @@ func (s *session) accepted() ending {
 	go func() {
 		defer s.talk.line.wake()
 		defer close(done)
-		e = s.request(s.ch.call)
+		e = s.request()
 	}()
 	s.talk.stop()
 	if !s.ch.waits {
@@ -141,14 +141,13 @@ func (s *session) accepted() ending {
 }
 
 // request runs beside the session. It ends within the live deadline.
-func (s *session) request(call deflect.Call) (e ending) {
+func (s *session) request() (e ending) {
 	defer func() {
 		if p := recover(); p != nil {
 			e = end(deflect.Uncertain, deflect.ReasonInternal)
 			s.srv.defect("a request", p, s.ch.ids()...)
 		}
 	}()
-	s.judged.offer.Call = call
 	res, err := s.judged.offer.Deflect(s.stop)
 	return ending{Result: res, err: err}
 }

@@ -47,6 +47,10 @@ func (c *Conn) Post(cmds ...Command) error {
 	return c.write(*buf)
 }
 
+// keptAsked is for how many commands a connection keeps room while it waits: the first ones
+// are many at once, and the caller then listens for a long time.
+const keptAsked = 8
+
 // repliedTo returns the command that the next reply belongs to.
 func (c *Conn) repliedTo() (asked, bool) {
 	if c.first == len(c.waiting) {
@@ -56,6 +60,9 @@ func (c *Conn) repliedTo() (asked, bool) {
 	c.waiting[c.first] = asked{}
 	if c.first++; c.first == len(c.waiting) {
 		c.waiting, c.first = c.waiting[:0], 0
+		if cap(c.waiting) > keptAsked {
+			c.waiting = nil
+		}
 	}
 	return a, true
 }
