@@ -2,12 +2,8 @@ package freeswitch_test
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -279,41 +275,5 @@ func TestLastWordsGoOutFirst(t *testing.T) {
 		if res.Vars["deflect_reason"] != "breaker_open" || !res.Answered {
 			t.Errorf("answered %t, variables %v", res.Answered, res.Vars)
 		}
-	})
-}
-
-type panicking struct{}
-
-func (panicking) RoundTrip(*http.Request) (*http.Response, error) { panic("defect of a transport") }
-
-// A defect in what an embedder brings: the call survives, with an outcome.
-func TestPanicInTheRequestLosesNoCall(t *testing.T) {
-	inBubble(t, func(dc *deflect.Config, _ *freeswitch.Config) { dc.Backend = backend(t, panicking{}) }, func(t *testing.T, r *rig) {
-		res := r.run(caller(fst.Press("1").After(time.Second)))
-		r.wantOutcome(res, deflect.Uncertain, deflect.ReasonInternal)
-	})
-}
-
-// panicHandler is a log handler with a defect.
-type panicHandler struct{ slog.Handler }
-
-func (panicHandler) Enabled(context.Context, slog.Level) bool { return true }
-
-func (h panicHandler) Handle(_ context.Context, rec slog.Record) error {
-	if rec.Message == "call ended" {
-		panic(errors.New("defect of a log handler"))
-	}
-	return nil
-}
-
-func TestPanicInTheSessionLosesNoCall(t *testing.T) {
-	broken := func(_ *deflect.Config, c *freeswitch.Config) { c.Logger = slog.New(panicHandler{slog.DiscardHandler}) }
-	inBubble(t, broken, func(t *testing.T, r *rig) {
-		res := r.run(caller(fst.Press("1").After(time.Second)))
-		if !res.Continued {
-			t.Errorf("the caller is stuck: %v", res.Timeline)
-		}
-		r.wantSum(1)
-		r.wantTexts(1)
 	})
 }
