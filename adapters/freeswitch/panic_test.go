@@ -79,6 +79,7 @@ func TestPanicInTheOfferLosesNoCallAndNoOffer(t *testing.T) {
 	const nowhere = "what nobody says"
 	for name, tt := range map[string]struct{ message, words string }{
 		"of a log handler": {"the switch could not play a prompt: the caller heard nothing", nowhere},
+		"of a connection":  {nowhere, "offer.wav"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken := func(dc *deflect.Config, c *freeswitch.Config) {

@@ -134,11 +134,12 @@ func (t *talk) tell(w word) {
 	}
 }
 
-// flush says what was to be told, in one write.
+// flush says what was to be told, in one write. What a defect keeps from being said is not
+// said again when the call is given back: it would keep that from being said too.
 func (t *talk) flush() {
-	if len(t.unsaid) > 0 {
-		t.line.tell(t.unsaid...)
+	if words := t.unsaid; len(words) > 0 {
 		t.unsaid = nil
+		t.line.tell(words...)
 	}
 }
 
