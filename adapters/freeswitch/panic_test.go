@@ -30,7 +30,7 @@ func TestPanicInTheRequestLosesNoCall(t *testing.T) {
 	})
 }
 
-// panicHandler is a log handler with a defect: one message ends it.
+// panicHandler is a log handler with a defect: one message breaks it.
 type panicHandler struct {
 	slog.Handler
 	at string
@@ -39,7 +39,7 @@ type panicHandler struct {
 func (panicHandler) Enabled(context.Context, slog.Level) bool { return true }
 
 func (h panicHandler) Handle(ctx context.Context, rec slog.Record) error {
-	if rec.Message == h.at {
+	if strings.HasPrefix(rec.Message, h.at) {
 		panic(errors.New("defect of a log handler"))
 	}
 	return h.Handler.Handle(ctx, rec)
@@ -77,9 +77,13 @@ func (c panicConn) Write(p []byte) (int, error) {
 // caller gets it.
 func TestPanicInTheOfferLosesNoCallAndNoOffer(t *testing.T) {
 	const nowhere = "what nobody says"
-	for name, tt := range map[string]struct{ message, words string }{
-		"of a log handler": {"the switch could not play a prompt: the caller heard nothing", nowhere},
-		"of a connection":  {nowhere, "offer.wav"},
+	for name, tt := range map[string]struct {
+		message, words string
+		notFull        bool
+	}{
+		"of a log handler":      {"the switch could not play a prompt", nowhere, false},
+		"of a connection":       {nowhere, "offer.wav", false},
+		"before a word is said": {"the dialplan says socket without full", nowhere, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken := func(dc *deflect.Config, c *freeswitch.Config) {
@@ -96,7 +100,7 @@ func TestPanicInTheOfferLosesNoCallAndNoOffer(t *testing.T) {
 				before := outcomes(t, r.reg)
 
 				c := caller()
-				c.Missing = []string{"offer.wav"}
+				c.Missing, c.NotFull = []string{"offer.wav"}, tt.notFull
 				ours, theirs := net.Pipe()
 				r.ln.conns <- panicConn{theirs, tt.words}
 				res, err := c.Run(t.Context(), ours)
@@ -123,4 +127,60 @@ func TestPanicInTheOfferLosesNoCallAndNoOffer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A defect after the text was sent: a program that has handed its call over is told what
+// came of the text, and does not send another one.
+func TestPanicAfterTheTextTellsOfTheText(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault livedeflecttest.Fault
+		want  deflect.Outcome
+	}{
+		"sent":      {livedeflecttest.Fault{}, deflect.Sent},
+		"uncertain": {livedeflecttest.Fault{Status: 503}, deflect.Uncertain},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broken := func(_ *deflect.Config, c *freeswitch.Config) {
+				c.Logger = slog.New(panicHandler{c.Logger.Handler(), "call ended"})
+			}
+			inBubble(t, broken, func(t *testing.T, r *rig) {
+				r.api.SetFault(&tt.fault)
+				ours, theirs := net.Pipe()
+				told := make(chan deflect.Result, 1)
+				go func() {
+					res, _ := r.srv.Bridge(context.Background(), newGlueConn(theirs))
+					told <- res
+				}()
+				res, err := caller(fst.Press("1").After(time.Second)).Run(t.Context(), ours)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.clean(res)
+				if got := <-told; got.Outcome != tt.want || res.Vars["deflect_outcome"] != string(tt.want) {
+					t.Errorf("the program is told %q, the dialplan %q, want %q", got.Outcome, res.Vars["deflect_outcome"], tt.want)
+				}
+				r.wantSum(1)
+				sendsGiveUp()
+			})
+		})
+	}
+}
+
+// The same to a caller who waits: the place in the queue is kept.
+func TestPanicAfterTheTextKeepsThePlaceInTheQueue(t *testing.T) {
+	broken := func(_ *deflect.Config, c *freeswitch.Config) {
+		c.Logger = slog.New(panicHandler{c.Logger.Handler(), "call ended"})
+	}
+	inWatchBubble(t, []string{"fs1"}, broken, func(t *testing.T, r *watchRig) {
+		w := r.queued("fs1")
+		w.Press("1")
+		settled()
+		if res := w.Result(); res.Transferred != "" || res.Vars["deflect_outcome"] != "sent" {
+			t.Errorf("transferred to %q with %v", res.Transferred, res.Vars)
+		}
+		w.HangUp()
+		r.forgotten()
+		r.wantTexts(1)
+		r.wantSum(1)
+	})
 }

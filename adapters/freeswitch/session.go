@@ -38,13 +38,27 @@ func (s *session) guarded() (e ending) {
 	defer context.AfterFunc(s.stop, s.talk.line.wake)()
 	defer func() {
 		if p := recover(); p != nil {
-			e = end(deflect.Failed, deflect.ReasonInternal)
 			s.talk.part(nil)
+			e = s.endDefect()
 			s.count(e)
 			s.srv.defect("a call's session", p, s.ch.ids()...)
 		}
 	}()
 	return s.run()
+}
+
+// endDefect is the ending of a session that a defect ended, and the end of its offer. Of a
+// text that was asked for it is what came of that: it may be on its way. Nobody knows that
+// the caller has heard of it, who keeps the place in the queue.
+func (s *session) endDefect() ending {
+	offer := s.judged.offer
+	if offer == nil {
+		return end(deflect.Failed, deflect.ReasonInternal)
+	}
+	offer.End(deflect.Failed, deflect.ReasonInternal)
+	s.counted = true
+	res, _ := offer.Deflect(s.stop) // asks for none: the offer has ended
+	return ending{Result: res, confirmed: "false"}
 }
 
 // run takes the call from the first word to the last, and returns how it ended: an
