@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -133,21 +134,19 @@ func (f *File) checkAllow(d *decoder) {
 	d.warn(at, "is for other machines, but freeswitch.outbound.allow names none of them: add the network of your FreeSWITCH there, such as %q, or listen on 127.0.0.1", "10.0.0.0/8")
 }
 
-// validateFunnel is about the polls of the report, which is in the section of the report.
+// validateFunnel is about the polls of the report, which are in its section of the file,
+// and of which there can be none.
 func (f *File) validateFunnel() error {
 	polls := f.Funnel
-	never := polls.Every == 0
-	if never {
-		polls.Every = time.Second
-	}
+	polls.Every = cmp.Or(polls.Every, time.Second) // any that is right, for none
 	var errs []error
 	for _, err := range leaves(polls.Validate()) {
-		var c *deflect.ConfigError
-		if errors.As(err, &c) {
+		if c := (*deflect.ConfigError)(nil); errors.As(err, &c) {
+			why := c.Err
 			if c.Field == "Every" {
-				c.Err = errors.New(strings.Replace(c.Err.Error(), "must be between", "must be 0 for never, or between", 1))
+				why = fmt.Errorf("is %s; must be 0 for never, or between 1s and 24h", polls.Every)
 			}
-			c.Field = "Report." + c.Field
+			err = &deflect.ConfigError{Field: "Report." + c.Field, Err: why}
 		}
 		errs = append(errs, err)
 	}

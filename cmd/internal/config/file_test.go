@@ -230,3 +230,21 @@ func TestProfileServesItsNumbers(t *testing.T) {
 		t.Errorf("Profile() of a number that nobody serves = %q", p.Name)
 	}
 }
+
+// The polls of the report are as often as the file says that they may be, or never: it says
+// so in words of its own, and their owner decides.
+func TestReportEveryIsWithinWhatIsSaid(t *testing.T) {
+	for every, right := range map[time.Duration]bool{
+		0: true, time.Second: true, 24 * time.Hour: true,
+		time.Second - 1: false, 24*time.Hour + 1: false,
+	} {
+		f := File{Funnel: funnel.LiveConfig{Every: every, Lookback: 24 * time.Hour}}
+		if every > f.Funnel.Lookback {
+			f.Funnel.Lookback = every
+		}
+		err := f.validateFunnel()
+		if right && err != nil || !right && (err == nil || !strings.HasSuffix(err.Error(), "; must be 0 for never, or between 1s and 24h")) {
+			t.Errorf("every %s: %v", every, err)
+		}
+	}
+}
