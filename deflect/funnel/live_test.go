@@ -48,15 +48,15 @@ func funnelMetrics(t *testing.T, registry *prometheus.Registry) string {
 	return strings.Join(out, ", ")
 }
 
-var keys = livedeflecttest.Config{SiteID: "38856538", ConsumerKey: "consumer", ConsumerSecret: "consumer-s3cret"}
+var (
+	keys = rig.Keys
+	call = rig.Call
+)
 
 // newClient returns a client of an API without sockets.
 func newClient(t *testing.T, api http.RoundTripper, registry prometheus.Registerer) *rig.Client {
 	t.Helper()
-	var cfg rig.Config
-	cfg.SiteID, cfg.Domain, cfg.Transport, cfg.Registerer = keys.SiteID, "va", api, registry
-	cfg.Auth = livedeflect.OAuth1{ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(keys.ConsumerSecret)}
-	return rig.Must(t, cfg)
+	return rig.Over(t, api, func(c *rig.Config) { c.Registerer = registry })
 }
 
 // newLive returns the live funnel of a client, with its metrics on the registry.
@@ -68,13 +68,6 @@ func newLive(t *testing.T, c *rig.Client, registry prometheus.Registerer, every,
 	}
 	t.Cleanup(live.Close)
 	return live
-}
-
-func call() deflect.Call {
-	return deflect.Call{
-		ANI: "+14043438646", DNIS: "+18005550100",
-		Start: time.Now().Add(-time.Minute), ExternalCallID: "3e0068c6-dcda-4c96-a87d-305d62b539f6", Skill: "sales",
-	}
 }
 
 // TestLive polls for an hour while calls come in, under each reading of

@@ -1,0 +1,53 @@
+package rig
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+)
+
+// Keys are the account of tests, as the double of the API knows it.
+var Keys = livedeflecttest.Config{
+	SiteID: "38856538", ConsumerKey: "consumer", ConsumerSecret: "consumer-s3cret",
+	Token: "token", TokenSecret: "token-s3cret",
+}
+
+// Auth signs with Keys.
+func Auth() livedeflect.OAuth1 {
+	return livedeflect.OAuth1{
+		ConsumerKey: Keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(Keys.ConsumerSecret),
+		Token: Keys.Token, TokenSecret: deflect.NewSecret(Keys.TokenSecret),
+	}
+}
+
+// Account is the configuration of a client of the account, without a transport.
+func Account() Config {
+	var cfg Config
+	cfg.SiteID, cfg.Domain, cfg.Auth = Keys.SiteID, "va", Auth()
+	return cfg
+}
+
+// Over returns a client of the account over a transport, such as the double of the API; a
+// nil change leaves its configuration as it is.
+func Over(t testing.TB, api http.RoundTripper, change func(*Config)) *Client {
+	t.Helper()
+	cfg := Account()
+	cfg.Transport = api
+	if change != nil {
+		change(&cfg)
+	}
+	return Must(t, cfg)
+}
+
+// Call is one that a text may be sent for, which began a minute ago.
+func Call() deflect.Call {
+	return deflect.Call{
+		ANI: "+14043438646", DNIS: "+18005550100", Digits: "1234",
+		Start: time.Now().Add(-time.Minute), ExternalCallID: "3e0068c6-dcda-4c96-a87d-305d62b539f6",
+		Skill: "sales", Text: "Thanks for calling.",
+	}
+}
