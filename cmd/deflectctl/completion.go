@@ -19,23 +19,35 @@ var (
 	completionFish string
 )
 
+// shell is one that completes with a script of ours.
+type shell struct {
+	name, script string
+	use, in      string // the line that loads the script, and where that stands
+}
+
+var shells = []shell{
+	{"bash", completionBash, "source <(deflectctl completion bash)", "~/.bashrc"},
+	{"zsh", completionZsh, "source <(deflectctl completion zsh)", "~/.zshrc, after compinit"},
+	{"fish", completionFish, "deflectctl completion fish | source", "~/.config/fish/config.fish"},
+}
+
 type completionCmd struct {
-	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+	Shell string `arg:"" enum:"${shells}" help:"${shells_listed}."`
 }
 
 // Help is shown below the usage.
 func (completionCmd) Help() string {
-	return `Prints a script that completes commands, flags, their values and the names of configurations.
-
-  source <(deflectctl completion bash)       in ~/.bashrc
-  source <(deflectctl completion zsh)        in ~/.zshrc, after compinit
-  deflectctl completion fish | source        in ~/.config/fish/config.fish`
+	var uses strings.Builder
+	for _, s := range shells {
+		fmt.Fprintf(&uses, "\n  %-42s in %s", s.use, s.in)
+	}
+	return "Prints a script that completes commands, flags, their values and the names of configurations.\n" + uses.String()
 }
 
 // Run prints a script.
 func (c *completionCmd) Run(a *app) error {
-	script := map[string]string{"bash": completionBash, "zsh": completionZsh, "fish": completionFish}[c.Shell]
-	_, err := fmt.Fprint(a.stdout, script)
+	i := slices.IndexFunc(shells, func(s shell) bool { return s.name == c.Shell })
+	_, err := fmt.Fprint(a.stdout, shells[i].script)
 	return err
 }
 

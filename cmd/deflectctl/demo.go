@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ const (
 )
 
 type demoCmd struct {
-	Mode string `enum:"outbound,inbound" default:"outbound" help:"Whether the dialplan hands calls over (outbound), or callers already wait in a queue (inbound)."`
+	Mode string `enum:"${modes}" default:"outbound" help:"Whether ${modes_listed}."`
 }
 
 // Help is shown below the usage.
@@ -50,19 +51,23 @@ type scene struct {
 
 // programme is what a demo shows.
 type programme struct {
+	mode    string
+	when    string // in the words of the help
 	title   string
 	inbound bool // the callers wait in a queue
 	scenes  []scene
 	next    string // what to do now
 }
 
-var programmes = map[string]programme{
-	"outbound": {
+var programmes = []programme{
+	{
+		mode: "outbound", when: "the dialplan hands calls over",
 		title: "press 1 to text, the whole way", scenes: scenes,
 		next: `dialplan/README.md has the XML for your own
 FreeSWITCH, and 'deflectctl simulate --help' plays either side against your deflectd.`,
 	},
-	"inbound": {
+	{
+		mode: "inbound", when: "callers already wait in a queue",
 		title: "callers who already wait in a queue", inbound: true, scenes: inboundScenes,
 		next: `dialplan/README.md has the XML for mod_callcenter
 and fifo; the switch goes into deflectd's configuration, under freeswitch.inbound.`,
@@ -120,7 +125,10 @@ var (
 )
 
 // Run plays the demo.
-func (c demoCmd) Run(a *app) error { return programmes[c.Mode].play(a) }
+func (c demoCmd) Run(a *app) error {
+	i := slices.IndexFunc(programmes, func(p programme) bool { return p.mode == c.Mode })
+	return programmes[i].play(a)
+}
 
 func (p programme) play(a *app) (err error) {
 	began := time.Now()

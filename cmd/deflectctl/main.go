@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -47,7 +48,7 @@ type commands struct {
 		LiveDeflect simulateAPICmd    `cmd:"" name:"livedeflect" help:"Answer like LivePerson's LiveDeflect API."`
 		FreeSWITCH  simulateSwitchCmd `cmd:"" name:"freeswitch" help:"Call a running deflectd like FreeSWITCH."`
 	} `cmd:"" help:"Play one of deflectd's neighbours."`
-	Completion  completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
+	Completion  completionCmd `cmd:"" help:"Print a completion script for ${shells_listed}."`
 	Complete    completeCmd   `cmd:"" hidden:"" passthrough:""`
 	Help        helpCmd       `cmd:"" help:"Show the help of a command."`
 	VersionWord versionCmd    `cmd:"" name:"version" help:"Print the version."`
@@ -136,9 +137,27 @@ func run(args []string, a app) int {
 	return exitFailed
 }
 
-// vars are what the tags of the commands refer to.
+// vars are what the tags of the commands refer to: what a value may be, and how the help
+// lists that.
 func vars() kong.Vars {
-	return kong.Vars{"version": version(), "report_formats": formatNames()}
+	formats := each(reportFormats, func(f reportFormat) string { return f.name })
+	names := each(shells, func(s shell) string { return s.name })
+	return kong.Vars{
+		"version": version(),
+		"formats": strings.Join(formats, ","), "formats_listed": list(formats, "or"),
+		"groupings":        strings.Join(each(groupings, func(g grouping) string { return g.name }), ","),
+		"groupings_listed": list(each(groupings, func(g grouping) string { return g.words }), "or"),
+		"modes":            strings.Join(each(programmes, func(p programme) string { return p.mode }), ","),
+		"modes_listed":     strings.Join(each(programmes, func(p programme) string { return p.when + " (" + p.mode + ")" }), ", or "),
+		"shells":           strings.Join(names, ","), "shells_listed": list(names, "or"),
+	}
+}
+
+func each[R any](rows []R, word func(R) string) (words []string) {
+	for _, r := range rows {
+		words = append(words, word(r))
+	}
+	return words
 }
 
 func execute(args []string, a *app) error {

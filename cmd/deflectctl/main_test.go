@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,6 +16,7 @@ func TestHelp(t *testing.T) {
 		{"help.txt", "--help"},
 		{"help_demo.txt", "demo --help"},
 		{"help_send.txt", "send --help"},
+		{"help_report.txt", "report --help"},
 		{"help_check.txt", "check --help"},
 		{"help_load.txt", "load --help"},
 		{"help_completion.txt", "completion --help"},
@@ -27,6 +29,34 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s: exit code %d, stderr %q", tt.args, code, errOut.String())
 		}
 		golden(t, tt.file, out.String())
+	}
+}
+
+// A new value of a flag is one row: the flag takes it then, and the help lists it.
+func TestValueOfAFlagIsOneRow(t *testing.T) {
+	f, g, p, s := reportFormats, groupings, programmes, shells
+	defer func() { reportFormats, groupings, programmes, shells = f, g, p, s }()
+	reportFormats = append(slices.Clone(f), reportFormat{name: "smoke", help: "for far away"})
+	groupings = append(slices.Clone(g), grouping{name: "moon", words: "phase of the moon"})
+	programmes = append(slices.Clone(p), programme{mode: "adrift", when: "nobody calls"})
+	shells = append(slices.Clone(s), shell{name: "nut", use: "crack", in: "~/.nutrc"})
+	for args, want := range map[string]string{
+		"report --help":     "csv, html or smoke|  smoke   for far away|or phase of the moon",
+		"report --format x": `"html","smoke" but`,
+		"report --by x":     `"dialed","moon" but`,
+		"demo --help":       "or nobody calls (adrift).",
+		"demo --mode x":     `"inbound","adrift" but`,
+		"completion --help": "fish or nut.|crack                                      in ~/.nutrc",
+		"completion x":      `"fish","nut" but`,
+		"--help":            "zsh, fish or nut.",
+	} {
+		_, stdout, stderr := invoke(t, strings.Fields(args)...)
+		for part := range strings.SplitSeq(want, "|") {
+			text := stdout + stderr
+			if !strings.Contains(text, part) && !strings.Contains(strings.Join(strings.Fields(text), " "), part) {
+				t.Errorf("%s does not have %q:\n%s", args, part, text)
+			}
+		}
 	}
 }
 

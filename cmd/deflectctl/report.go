@@ -15,8 +15,8 @@ type reportCmd struct {
 	From   string `placeholder:"TIME" help:"From this time on: RFC 3339, or seconds or milliseconds since 1970."`
 	To     string `placeholder:"TIME" help:"Until this time (default: now)."`
 
-	By          string `default:"skill" enum:"skill,hour,day,dialed" help:"Group by skill, hour, day or dialed number (default: ${default})."`
-	Format      string `default:"table" enum:"${report_formats}" help:"Print a table, json, ndjson, csv or html (default: ${default})."`
+	By          string `default:"skill" enum:"${groupings}" help:"Group by ${groupings_listed} (default: ${default})."`
+	Format      string `default:"table" enum:"${formats}" help:"Print a ${formats_listed} (default: ${default})."`
 	ShowNumbers bool   `help:"Do not mask telephone numbers."`
 	Zone        string `default:"Local" placeholder:"ZONE" help:"Time zone of hours, days and times, such as Europe/Berlin (default: this machine's)."`
 }

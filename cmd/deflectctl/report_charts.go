@@ -107,7 +107,7 @@ func timeLine(r *reportResult) (svg template.HTML, step string, err error) {
 	opt.YAxis = []charts.YAxisOption{countAxis(slices.Max(series[0]))}
 	opt.LineStrokeWidth = 2.5
 	opt.Padding = charts.NewBox(10, 10, 30, 10)
-	svg, err = drawn(capital(list(names))+" by "+step, timeHeight, func(p *charts.Painter) error {
+	svg, err = drawn(capital(list(names, "and"))+" by "+step, timeHeight, func(p *charts.Painter) error {
 		opt := opt
 		opt.XAxis.Labels, opt.XAxis.LabelCount = labels, len(labels)
 		// The library has labels between two ticks, and the points with them, where there

@@ -28,24 +28,18 @@ type reportResult struct {
 	BadOf  []error // ... and the first of them
 }
 
-// reportFormats are the formats that a report is printed in.
-var reportFormats = []struct {
+// reportFormat is a format that a report is printed in.
+type reportFormat struct {
 	name, help string
 	write      func(io.Writer, *reportResult) error
-}{
+}
+
+var reportFormats = []reportFormat{
 	{"table", "for people", writeTable},
 	{"json", "one object: totals, stages, groups", writeReportJSON},
 	{"ndjson", "a line for each call", writeNDJSON},
 	{"csv", "a row for each group", writeCSV},
 	{"html", "one page that opens offline, with charts", writeHTML},
-}
-
-func formatNames() string {
-	var names []string
-	for _, f := range reportFormats {
-		names = append(names, f.name)
-	}
-	return strings.Join(names, ",")
 }
 
 // Partial reports whether something is missing.
@@ -92,13 +86,26 @@ func progressBar(w io.Writer) (progress func(done, total int), done func()) {
 	}
 }
 
-var groupings = map[string]funnel.Grouping{
-	"skill": funnel.BySkill, "hour": funnel.ByHour, "day": funnel.ByDay, "dialed": funnel.ByDialed,
+// grouping is what the calls of a report are grouped by.
+type grouping struct {
+	name, words string
+	by          funnel.Grouping
+}
+
+var groupings = []grouping{
+	{"skill", "skill", funnel.BySkill},
+	{"hour", "hour", funnel.ByHour},
+	{"day", "day", funnel.ByDay},
+	{"dialed", "dialed number", funnel.ByDialed},
 }
 
 func (r *reportResult) count() {
 	r.Total = funnel.Of(r.Calls)
-	r.Groups = funnel.By(r.Calls, groupings[r.By], r.Zone)
+	for _, g := range groupings {
+		if g.name == r.By {
+			r.Groups = funnel.By(r.Calls, g.by, r.Zone)
+		}
+	}
 }
 
 // maxComplaints is how many of one kind a person is told.

@@ -161,8 +161,8 @@ func (o object) MarshalJSON() ([]byte, error) {
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// list is words as a person lists them.
-func list(words []string) string {
+// list is words as a person lists them, with "and" or "or" before the last.
+func list(words []string, before string) string {
 	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " and " + words[last]
+	return strings.Join(words[:last], ", ") + " " + before + " " + words[last]
 }
