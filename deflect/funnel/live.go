@@ -197,11 +197,11 @@ func (l *Live) Run(ctx context.Context) {
 			continue
 		case <-ticks.C:
 		}
-		l.poll(ctx)
+		l.pollLocked(ctx)
 	}
 }
 
-func (l *Live) poll(ctx context.Context) {
+func (l *Live) pollLocked(ctx context.Context) {
 	cfg := l.cfg.Load()
 	limited, cancel := context.WithTimeoutCause(ctx, max(pollWithin, cfg.Every), errLongPoll)
 	defer cancel()
@@ -225,11 +225,11 @@ func (l *Live) poll(ctx context.Context) {
 	old, took := period.Later(l.began, now.Add(-2*cfg.Lookback)).Sub(now), time.Since(now)
 	sent, theirs := period.Span{From: now.Add(old), To: now.Add(took)}, period.Span{From: shows.Add(old), To: shows.Add(took)}
 	for i := range calls {
-		if !l.count(&calls[i], sent, theirs, now) {
+		if !l.countLocked(&calls[i], sent, theirs, now) {
 			problem = cmp.Or(problem, errManyCalls)
 		}
 	}
-	l.forget(now.Add(-2 * cfg.Lookback))
+	l.forgetLocked(now.Add(-2 * cfg.Lookback))
 	if problem != nil {
 		l.polls["incomplete"].Inc()
 		cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "report poll incomplete", slog.Any("err", problem))
@@ -287,11 +287,11 @@ func slim(report iter.Seq2[livedeflect.Event, error]) iter.Seq2[livedeflect.Even
 	}
 }
 
-// count counts what is new about a call. What was reached before the periods is old
+// countLocked counts what is new about a call. What was reached before the periods is old
 // news: it may have been counted, and forgotten. The times of what comes before the
 // text are those that were sent, as a rule. It reports false for a call that there is
 // no room to remember.
-func (l *Live) count(j *Journey, sent, theirs period.Span, now time.Time) bool {
+func (l *Live) countLocked(j *Journey, sent, theirs period.Span, now time.Time) bool {
 	known := l.calls[j.CallID]
 	for i, s := range stages {
 		at := j.at[i]
@@ -314,14 +314,14 @@ func (l *Live) count(j *Journey, sent, theirs period.Span, now time.Time) bool {
 	}
 	if known != nil {
 		known.seen = now
-		l.observe(known, j)
+		l.observeLocked(known, j)
 	}
 	return true
 }
 
-// observe takes the times between stages, each once: when the report has told of
+// observeLocked takes the times between stages, each once: when the report has told of
 // both ends, perhaps in different polls.
-func (l *Live) observe(known *counted, j *Journey) {
+func (l *Live) observeLocked(known *counted, j *Journey) {
 	before := known.at
 	for i := range stages {
 		known.at[i] = period.Earlier(known.at[i], j.at[i])
@@ -340,7 +340,7 @@ func (l *Live) observe(known *counted, j *Journey) {
 	}
 }
 
-func (l *Live) forget(before time.Time) {
+func (l *Live) forgetLocked(before time.Time) {
 	for id, k := range l.calls {
 		if k.seen.Before(before) {
 			delete(l.calls, id)

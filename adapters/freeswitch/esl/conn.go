@@ -89,9 +89,9 @@ func (c *Conn) Next(until time.Time) (Event, error) {
 		return Event{}, c.Err()
 	}
 	for {
-		f, err := c.in.frame(until)
+		f, err := c.in.frameLocked(until)
 		if err != nil {
-			return Event{}, c.failed(err)
+			return Event{}, c.failedLocked(err)
 		}
 		event, err := c.take(f)
 		if event && err == nil {
@@ -99,7 +99,7 @@ func (c *Conn) Next(until time.Time) (Event, error) {
 		}
 		switch {
 		case err != nil:
-			return Event{}, c.failed(err)
+			return Event{}, c.failedLocked(err)
 		case event:
 			return Event{&c.event}, nil
 		}
@@ -159,8 +159,8 @@ func (c *Conn) end(err error) {
 	}
 }
 
-// failed returns what Next reports, after it ended the connection if it has to.
-func (c *Conn) failed(err error) error {
+// failedLocked returns what Next reports, after it ended the connection if it has to.
+func (c *Conn) failedLocked(err error) error {
 	if err == ErrTimeout || err == ErrWoken {
 		return err
 	}

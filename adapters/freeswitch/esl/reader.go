@@ -26,8 +26,8 @@ func (r *reader) start(c *Conn) {
 	r.dec.init(r, c.cfg.Limits)
 }
 
-// frame returns the next frame, ErrTimeout, ErrWoken, or why there are no more.
-func (r *reader) frame(until time.Time) (Frame, error) {
+// frameLocked returns the next frame, ErrTimeout, ErrWoken, or why there are no more.
+func (r *reader) frameLocked(until time.Time) (Frame, error) {
 	r.until = until
 	// What a switch owes us comes soon, with events. A peer that has not said anything yet
 	// may be a stranger, who gets no more than the small buffer.

@@ -89,33 +89,33 @@ func (w *Waiting) Agent(flavour string) {
 		if w.ch.talks() || w.missed {
 			return
 		}
-		w.note("an agent of %s answers", flavour)
-		w.enqueue(&agent{
+		w.noteLocked("an agent of %s answers", flavour)
+		w.enqueueLocked(&agent{
 			uuid: newUUID(), name: "agent7", member: newUUID(), flavour: flavour, created: time.Now(),
 		})
 		if flavour == fifo {
-			w.emit(event{name: eventCustom, subclass: "fifo::info", source: fromFifo, extra: []line{
+			w.emitLocked(event{name: eventCustom, subclass: "fifo::info", source: fromFifo, extra: []line{
 				{"FIFO-Name", "f1@default"}, {"FIFO-Action", "caller_pop"},
 			}})
 			w.ch.setAll("fifo answer")
 		}
 		switch {
 		case flavour == callcenter:
-			w.answeredByCallcenter()
-		case w.hears():
-			w.note("a prompt is in the way of the agent")
+			w.answeredByCallcenterLocked()
+		case w.hearsLocked():
+			w.noteLocked("a prompt is in the way of the agent")
 			w.missed = true
 			if w.playing != nil {
-				w.played("FILE PLAYED", "break")
+				w.playedLocked("FILE PLAYED", "break")
 			}
 		default:
-			w.answeredByFifo()
+			w.answeredByFifoLocked()
 		}
 	})
 }
 
-// enqueue has the call wait in the queue of the agent's module.
-func (w *Waiting) enqueue(a *agent) {
+// enqueueLocked has the call wait in the queue of the agent's module.
+func (w *Waiting) enqueueLocked(a *agent) {
 	ch := w.ch
 	ch.agent = a
 	arg := pick(a.flavour == fifo, "f1@default in", "q1@default")
@@ -130,42 +130,42 @@ func (w *Waiting) enqueue(a *agent) {
 	ch.setAll(a.flavour + " queue")
 }
 
-// answeredByCallcenter connects the caller with the agent: the bridge is the
+// answeredByCallcenterLocked connects the caller with the agent: the bridge is the
 // caller's.
-func (w *Waiting) answeredByCallcenter() {
+func (w *Waiting) answeredByCallcenterLocked() {
 	ch, a := w.ch, w.ch.agent
 	a.other = agentTemplate["callcenter other"]
 	ch.newProfile()
 	ch.stateNumber = 8
 	ch.transferSource = fmt.Sprintf("%d:%s:uuid_br:%s", time.Now().Unix(), newUUID(), a.uuid)
 	ch.setAll("callcenter answer")
-	w.silence("PLAYBACK ERROR")
-	w.flush()
+	w.silenceLocked("PLAYBACK ERROR")
+	w.flushLocked()
 	ch.vars.set("cc_cause", "answered")
-	w.leaveQueue()
-	w.connected("CS_SOFT_EXECUTE", 3)
+	w.leaveQueueLocked()
+	w.connectedLocked("CS_SOFT_EXECUTE", 3)
 	ch.vars.unset("uuid_bridge")
 	ch.appName, ch.appArg = "uuid_bridge", a.uuid
-	w.emit(event{name: eventExecute, source: fromSoftExecute, extra: []line{
+	w.emitLocked(event{name: eventExecute, source: fromSoftExecute, extra: []line{
 		{"Application", "uuid_bridge"}, {"Application-Data", a.uuid},
 	}})
-	w.emit(event{name: eventBridge, source: fromBridge, first: w.legs()})
+	w.emitLocked(event{name: eventBridge, source: fromBridge, first: w.legsLocked()})
 	ch.setAll("callcenter talk")
 }
 
-// answeredByFifo connects the agent with the caller: the bridge is the
+// answeredByFifoLocked connects the agent with the caller: the bridge is the
 // agent's, and the caller's variables are not in it.
-func (w *Waiting) answeredByFifo() {
+func (w *Waiting) answeredByFifoLocked() {
 	ch, a, s := w.ch, w.ch.agent, w.sw
 	w.missed = false
-	w.flush()
+	w.flushLocked()
 	ch.stateNumber = 8
-	w.leaveQueue()
+	w.leaveQueueLocked()
 	ch.newProfile()
 	a.other = agentTemplate["fifo other"]
-	w.connected("CS_EXCHANGE_MEDIA", 5)
-	core, sequence := s.id(), s.next()
-	s.publish(&message{name: eventBridge, build: func() []byte {
+	w.connectedLocked("CS_EXCHANGE_MEDIA", 5)
+	core, sequence := s.idLocked(), s.nextLocked()
+	s.publishLocked(&message{name: eventBridge, build: func() []byte {
 		dst := appendOrigin(appendLine(nil, "Event-Name", eventBridge), core, fromBridge, sequence)
 		dst = appendLines(dst, []line{{"Bridge-A-Unique-ID", a.uuid}, {"Bridge-B-Unique-ID", ch.uuid}})
 		return ch.appendHeaders(dst, "", agentTemplate["fifo agent"])
@@ -173,37 +173,37 @@ func (w *Waiting) answeredByFifo() {
 	ch.setAll("fifo talk")
 }
 
-func (w *Waiting) connected(state string, number int) {
+func (w *Waiting) connectedLocked(state string, number int) {
 	w.ch.state, w.ch.stateNumber = state, number
 	w.ch.agent.bridged = time.Now()
 	w.result.Bridged = true
-	w.note("the agent talks with the caller")
+	w.noteLocked("the agent talks with the caller")
 }
 
-// separated takes the agent away from the caller.
-func (w *Waiting) separated() {
+// separatedLocked takes the agent away from the caller.
+func (w *Waiting) separatedLocked() {
 	if a := w.ch.agent; w.ch.talks() {
 		if a.flavour == callcenter {
 			w.ch.setAll("callcenter unbridge")
-			w.emit(event{name: "CHANNEL_UNBRIDGE", source: fromUnbridge, first: w.legs()})
+			w.emitLocked(event{name: "CHANNEL_UNBRIDGE", source: fromUnbridge, first: w.legsLocked()})
 		}
-		w.note("the agent is gone")
+		w.noteLocked("the agent is gone")
 	}
 }
 
-// leaveQueue tells that the application in which the call waited has ended.
-func (w *Waiting) leaveQueue() {
+// leaveQueueLocked tells that the application in which the call waited has ended.
+func (w *Waiting) leaveQueueLocked() {
 	if w.app == nil {
 		return
 	}
 	if w.app.app == "park" {
-		w.emit(event{name: "CHANNEL_UNPARK", source: fromPark})
+		w.emitLocked(event{name: "CHANNEL_UNPARK", source: fromPark})
 	}
-	w.emit(event{name: eventComplete, source: fromComplete, extra: w.ch.application(w.app, true)})
+	w.emitLocked(event{name: eventComplete, source: fromComplete, extra: w.ch.application(w.app, true)})
 	w.app = nil
 }
 
-// legs are the first headers of a bridge in which the caller comes first.
-func (w *Waiting) legs() []line {
+// legsLocked are the first headers of a bridge in which the caller comes first.
+func (w *Waiting) legsLocked() []line {
 	return []line{{"Bridge-A-Unique-ID", w.ch.uuid}, {"Bridge-B-Unique-ID", w.ch.agent.uuid}}
 }

@@ -10,9 +10,9 @@ import (
 // begins, and twice as many at most.
 const leadTime = 9 * frameTime
 
-// broadcast lets the caller hear a file, or runs application::argument.
+// broadcastLocked lets the caller hear a file, or runs application::argument.
 // Broadcasts wait for one another.
-func (w *Waiting) broadcast(what, legs string) {
+func (w *Waiting) broadcastLocked(what, legs string) {
 	app, arg, ok := strings.Cut(what, "::")
 	if !ok {
 		app, arg = "playback", what
@@ -22,50 +22,50 @@ func (w *Waiting) broadcast(what, legs string) {
 	}
 	app, _, _ = strings.Cut(app, "!")
 	w.queue = append(w.queue, &execution{app: app, arg: arg, uuid: newUUID()})
-	w.at(frameTime, w.look)
+	w.atLocked(frameTime, w.lookLocked)
 }
 
-// look takes the next broadcast if nothing plays.
-func (w *Waiting) look() {
+// lookLocked takes the next broadcast if nothing plays.
+func (w *Waiting) lookLocked() {
 	if w.playing != nil || w.lead != nil || len(w.queue) == 0 {
 		return
 	}
 	e := w.queue[0]
 	w.queue = w.queue[1:]
 	w.lead = e
-	w.at(leadTime, func() {
+	w.atLocked(leadTime, func() {
 		if w.lead == e {
 			w.lead = nil
-			w.play(e)
+			w.playLocked(e)
 		}
 	})
 }
 
-// play begins a broadcast.
-func (w *Waiting) play(e *execution) {
+// playLocked begins a broadcast.
+func (w *Waiting) playLocked(e *execution) {
 	ch := w.ch
 	e.scope()
-	ch.begin(e, w.emit)
+	ch.begin(e, w.emitLocked)
 	if !e.sounds() {
-		w.note("runs %s %s, which does nothing here", e.app, e.arg)
-		ch.complete(e, "", w.emit)
-		w.look()
+		w.noteLocked("runs %s %s, which does nothing here", e.app, e.arg)
+		ch.complete(e, "", w.emitLocked)
+		w.lookLocked()
 		return
 	}
 	w.result.Played = append(w.result.Played, Played{File: e.file(), At: e.began.Sub(w.start)})
 	e.prompt = len(w.result.Played)
 	w.playing = e
 	if !w.has(e.file()) {
-		w.note("cannot find %s", e.file())
-		w.stopped("FILE NOT FOUND")
-		w.look()
+		w.noteLocked("cannot find %s", e.file())
+		w.stoppedLocked("FILE NOT FOUND")
+		w.lookLocked()
 		return
 	}
-	w.note("plays %s", e.file())
-	w.emit(event{name: "PLAYBACK_START", source: fromPlay, extra: e.sounding()})
-	w.at(w.promptLength(e.file()), func() {
+	w.noteLocked("plays %s", e.file())
+	w.emitLocked(event{name: "PLAYBACK_START", source: fromPlay, extra: e.sounding()})
+	w.atLocked(w.promptLength(e.file()), func() {
 		if w.playing == e {
-			w.played("FILE PLAYED", "done")
+			w.playedLocked("FILE PLAYED", "done")
 		}
 	})
 }
@@ -85,78 +85,78 @@ func (w *Waiting) promptLength(file string) time.Duration {
 	return Call{Prompts: w.sw.Prompts}.promptLength(file)
 }
 
-// played ends what plays and goes on with what waits for it.
-func (w *Waiting) played(response, status string) {
-	w.ends(response, status)
-	w.look()
+// playedLocked ends what plays and goes on with what waits for it.
+func (w *Waiting) playedLocked(response, status string) {
+	w.endsLocked(response, status)
+	w.lookLocked()
 }
 
-// ends tells that what plays has ended.
-func (w *Waiting) ends(response, status string) {
+// endsLocked tells that what plays has ended.
+func (w *Waiting) endsLocked(response, status string) {
 	e := w.playing
 	full := w.promptLength(e.file())
 	heard := min(time.Since(e.began), full)
 	w.result.Played[e.prompt-1].For = heard
 	if heard < full {
-		w.note("%s ends after %v", e.file(), heard.Round(time.Millisecond))
+		w.noteLocked("%s ends after %v", e.file(), heard.Round(time.Millisecond))
 	}
 	w.ch.heard(heard, full)
-	w.emit(event{name: "PLAYBACK_STOP", source: fromStop, extra: append(e.sounding(), line{"Playback-Status", status})})
-	w.stopped(response)
+	w.emitLocked(event{name: "PLAYBACK_STOP", source: fromStop, extra: append(e.sounding(), line{"Playback-Status", status})})
+	w.stoppedLocked(response)
 }
 
-// stopped tells that the application of a prompt has ended.
-func (w *Waiting) stopped(response string) {
+// stoppedLocked tells that the application of a prompt has ended.
+func (w *Waiting) stoppedLocked(response string) {
 	e := w.playing
 	w.playing = nil
 	if e.app == "say" {
 		response = "" // the switch does not tell
 	}
 	w.result.Played[e.prompt-1].Response = pick(e.app == "say", "_none_", response)
-	w.ch.complete(e, response, w.emit)
+	w.ch.complete(e, response, w.emitLocked)
 }
 
-// hears tells whether the caller hears a broadcast, or will.
-func (w *Waiting) hears() bool { return w.playing != nil || w.lead != nil || len(w.queue) > 0 }
+// hearsLocked tells whether the caller hears a broadcast, or will.
+func (w *Waiting) hearsLocked() bool { return w.playing != nil || w.lead != nil || len(w.queue) > 0 }
 
-// flush gives what has not begun to play and never will.
-func (w *Waiting) flush() []*execution {
+// flushLocked gives what has not begun to play and never will.
+func (w *Waiting) flushLocked() []*execution {
 	late := w.queue
 	if w.lead != nil {
 		late = append([]*execution{w.lead}, late...)
 	}
 	w.queue, w.lead = nil, nil
 	for _, e := range late {
-		w.note("%s comes too late", e.file())
+		w.noteLocked("%s comes too late", e.file())
 	}
 	return late
 }
 
-// silence ends what plays.
-func (w *Waiting) silence(response string) {
+// silenceLocked ends what plays.
+func (w *Waiting) silenceLocked(response string) {
 	if w.playing != nil {
-		w.ends(response, "done")
+		w.endsLocked(response, "done")
 	}
 }
 
-// breakIn ends what plays in the next frame, and the music a frame later; with
+// breakInLocked ends what plays in the next frame, and the music a frame later; with
 // all also what waits for it. What is about to begin it does not touch.
-func (w *Waiting) breakIn(flag string) {
+func (w *Waiting) breakInLocked(flag string) {
 	if strings.Contains(flag, "all") {
 		w.queue = nil
 	}
 	e := w.playing
-	w.at(frameTime, func() {
+	w.atLocked(frameTime, func() {
 		switch {
 		case e != nil && w.playing == e:
-			w.played("FILE PLAYED", "break")
-			w.at(frameTime, func() {
+			w.playedLocked("FILE PLAYED", "break")
+			w.atLocked(frameTime, func() {
 				if w.missed {
-					w.answeredByFifo()
+					w.answeredByFifoLocked()
 				}
 			})
-		case e == nil && w.missed && !w.hears():
-			w.answeredByFifo() // the music ended
+		case e == nil && w.missed && !w.hearsLocked():
+			w.answeredByFifoLocked() // the music ended
 		}
 	})
 }

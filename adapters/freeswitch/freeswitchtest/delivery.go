@@ -2,48 +2,48 @@ package freeswitchtest
 
 import "time"
 
-// publish brings an event to all connections that want it, and counts them.
-func (s *Switch) publish(m *message) int {
+// publishLocked brings an event to all connections that want it, and counts them.
+func (s *Switch) publishLocked(m *message) int {
 	n := 0
 	for _, l := range s.listeners {
 		if l.authed && l.wanted.wants(m) {
-			l.deliver(m.frame(l.wanted.format))
+			l.deliverLocked(m.frame(l.wanted.format))
 			n++
 		}
 	}
 	return n
 }
 
-// emit brings an event of a channel to all connections that want it.
-func (s *Switch) emit(ch *channel, e event) int {
-	ch.core, ch.sequence = s.id(), s.next()
-	return s.publish(&message{
+// emitLocked brings an event of a channel to all connections that want it.
+func (s *Switch) emitLocked(ch *channel, e event) int {
+	ch.core, ch.sequence = s.idLocked(), s.nextLocked()
+	return s.publishLocked(&message{
 		name: e.name, subclass: e.subclass,
 		build: func() []byte { return ch.append(make([]byte, 0, eventSize), e) },
 	})
 }
 
-// next counts the events, also those that nobody wants.
-func (s *Switch) next() int {
+// nextLocked counts the events, also those that nobody wants.
+func (s *Switch) nextLocked() int {
 	s.sequence++
 	return s.sequence
 }
 
-// id is the switch's own, a new one after each restart.
-func (s *Switch) id() string {
+// idLocked is the switch's own, a new one after each restart.
+func (s *Switch) idLocked() string {
 	if s.core == "" {
 		s.core = newUUID()
 	}
 	return s.core
 }
 
-// at does something later.
-func (s *Switch) at(d time.Duration, do func()) {
+// atLocked does something later.
+func (s *Switch) atLocked(d time.Duration, do func()) {
 	s.agenda.add(time.Now().Add(d), do)
-	s.arm()
+	s.armLocked()
 }
 
-func (s *Switch) arm() {
+func (s *Switch) armLocked() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -62,5 +62,5 @@ func (s *Switch) tick() {
 		}
 		do()
 	}
-	s.arm()
+	s.armLocked()
 }

@@ -5,30 +5,30 @@ import (
 	"strings"
 )
 
-// answer does a command and gives the text of the reply.
-func (l *listener) answer(c command) string {
+// answerLocked does a command and gives the text of the reply.
+func (l *listener) answerLocked(c command) string {
 	if strings.HasPrefix(c.verb, "exit") {
 		l.over, l.exited = true, true
 		return l.reply("+OK bye")
 	}
 	if !l.authed {
-		return l.reply("%s", l.auth(c))
+		return l.reply("%s", l.authLocked(c))
 	}
 	switch c.verb {
 	case "api":
 		if c.rest == "" {
 			break
 		}
-		answer := l.sw.api(c.rest)
+		answer := l.sw.apiLocked(c.rest)
 		l.wire.send(fmt.Appendf(nil, "Content-Type: api/response\nContent-Length: %d\n\n%s", len(answer), answer))
 		return answer
 	case "bgapi":
 		if c.rest == "" {
 			break
 		}
-		return l.background(c)
+		return l.backgroundLocked(c)
 	case "sendevent":
-		return l.reply("+OK %s", l.sw.relay(c))
+		return l.reply("+OK %s", l.sw.relayLocked(c))
 	case "filter":
 		if c.rest != "" {
 			return l.reply("%s", l.wanted.filters.command(c.rest))
@@ -54,8 +54,8 @@ func (l *listener) answer(c command) string {
 	return l.reply("-ERR command not found")
 }
 
-// auth takes the password. Nothing else is heard before it.
-func (l *listener) auth(c command) string {
+// authLocked takes the password. Nothing else is heard before it.
+func (l *listener) authLocked(c command) string {
 	password := l.sw.Password
 	if password == "" {
 		password = "ClueCon"
@@ -80,39 +80,39 @@ func withoutPassword(text string) string {
 	return text
 }
 
-// background does an api command and tells its answer with an event.
-func (l *listener) background(c command) string {
+// backgroundLocked does an api command and tells its answer with an event.
+func (l *listener) backgroundLocked(c command) string {
 	job := c.get("job-uuid")
 	if job == "" {
 		job = newUUID()
 	}
 	l.reply("+OK Job-UUID: %s\nJob-UUID: %s", job, job)
 	name, arg, hasArg := strings.Cut(c.rest, " ")
-	answer := l.sw.api(c.rest)
+	answer := l.sw.apiLocked(c.rest)
 	extra := []line{{"Job-UUID", job}, {"Job-Command", name}}
 	if hasArg {
 		extra = append(extra, line{"Job-Command-Arg", arg})
 	}
-	core, sequence := l.sw.id(), l.sw.next()
-	l.sw.publish(&message{name: eventJob, body: answer, build: func() []byte {
+	core, sequence := l.sw.idLocked(), l.sw.nextLocked()
+	l.sw.publishLocked(&message{name: eventJob, body: answer, build: func() []byte {
 		dst := appendOrigin(appendLine(nil, "Event-Name", eventJob), core, fromJob, sequence)
 		return appendLines(dst, extra)
 	}})
 	return answer
 }
 
-// relay fires an event that a program has made and gives its id.
-func (s *Switch) relay(c command) string {
+// relayLocked fires an event that a program has made and gives its id.
+func (s *Switch) relayLocked(c command) string {
 	id, name := newUUID(), "CLONE"
 	if n, ok := eventName(c.rest); ok {
 		name = n
 	}
-	core, sequence := s.id(), s.next()
+	core, sequence := s.idLocked(), s.nextLocked()
 	subclass := ""
 	if name == eventCustom {
 		subclass = c.get("event-subclass")
 	}
-	s.publish(&message{name: name, subclass: subclass, build: func() []byte {
+	s.publishLocked(&message{name: name, subclass: subclass, build: func() []byte {
 		var dst []byte
 		if subclass != "" {
 			dst = appendLine(dst, "Event-Subclass", subclass)

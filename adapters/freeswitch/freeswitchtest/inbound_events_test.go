@@ -109,7 +109,7 @@ func playParked(s *Switch, p *peer) {
 	c := recordedPerson("18005550131")
 	c.Vars["fifo_music"] = "tone_stream://%(2000,4000,440,480);loops=-1"
 	w := s.Park(c)
-	w.do(func() { w.enqueue(&agent{flavour: fifo}); w.ch.agent = nil })
+	w.do(func() { w.enqueueLocked(&agent{flavour: fifo}); w.ch.agent = nil })
 	p.send("api uuid_setvar_multi "+w.UUID()+" deflect_offer=on", "api uuid_park "+w.UUID())
 	time.Sleep(time.Second)
 }

@@ -87,7 +87,7 @@ func recordedCaller(s *Switch, rec recording, start time.Time) {
 		case "DTMF":
 			w.Press("1")
 		case eventReport:
-			w.do(func() { w.kill("") }) // the extension did it
+			w.do(func() { w.killLocked("") }) // the extension did it
 		}
 	}
 }

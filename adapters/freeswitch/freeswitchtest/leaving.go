@@ -9,35 +9,35 @@ import (
 // HangUp lets the caller hang up. The channel is gone then.
 func (w *Waiting) HangUp() {
 	w.do(func() {
-		w.note("caller hangs up")
+		w.noteLocked("caller hangs up")
 		w.ch.bye(func() {
 			if w.ch.talks() {
 				w.ch.setAll(w.ch.agent.flavour + " hangup")
 			}
-			w.ch.hangUp(normalClearing, w.emit)
+			w.ch.hangUp(normalClearing, w.emitLocked)
 		})
-		w.takeApart("PLAYBACK ERROR")
+		w.takeApartLocked("PLAYBACK ERROR")
 	})
 }
 
-// kill ends the call as a program wants it.
-func (w *Waiting) kill(cause string) {
+// killLocked ends the call as a program wants it.
+func (w *Waiting) killLocked(cause string) {
 	if cause == "" {
 		cause = normalClearing
 	}
-	w.note("a program ends the call: %s", cause)
-	w.ch.hangUp(cause, w.emit)
-	w.takeApart("FILE PLAYED")
+	w.noteLocked("a program ends the call: %s", cause)
+	w.ch.hangUp(cause, w.emitLocked)
+	w.takeApartLocked("FILE PLAYED")
 }
 
-// takeApart ends everything about a call that was hung up.
-func (w *Waiting) takeApart(response string) {
+// takeApartLocked ends everything about a call that was hung up.
+func (w *Waiting) takeApartLocked(response string) {
 	w.result.HungUp = true
-	w.silence(response)
-	w.flush()
-	w.separated()
-	w.leaveQueue()
-	w.ch.report(w.emit)
+	w.silenceLocked(response)
+	w.flushLocked()
+	w.separatedLocked()
+	w.leaveQueueLocked()
+	w.ch.report(w.emitLocked)
 	w.gone = true
 	delete(w.sw.calls, w.ch.uuid)
 	w.sw.order = slices.DeleteFunc(w.sw.order, func(o *Waiting) bool { return o == w })
@@ -50,14 +50,14 @@ func (w *Waiting) Transfer(extension string) {
 		if !plainWord(extension) {
 			panic(fmt.Sprintf("freeswitchtest: transfer: %q is not an extension", extension))
 		}
-		w.note("somebody sends the call to %s", extension)
+		w.noteLocked("somebody sends the call to %s", extension)
 		w.ch.transfer(extension, "XML", w.ch.context)
-		w.arrive()
+		w.arriveLocked()
 	})
 }
 
-// transferTo sends the call to another extension as a program wants it.
-func (w *Waiting) transferTo(extension, dialplan, context string) {
+// transferToLocked sends the call to another extension as a program wants it.
+func (w *Waiting) transferToLocked(extension, dialplan, context string) {
 	if dialplan == "" {
 		dialplan = "XML"
 	}
@@ -65,23 +65,23 @@ func (w *Waiting) transferTo(extension, dialplan, context string) {
 		context = w.ch.context
 	}
 	w.result.Transferred = extension + " " + dialplan + " " + context
-	w.note("a program sends the call to %s", w.result.Transferred)
+	w.noteLocked("a program sends the call to %s", w.result.Transferred)
 	w.ch.transfer(extension, dialplan, context)
-	w.at(frameTime, w.arrive)
+	w.atLocked(frameTime, w.arriveLocked)
 }
 
-// arrive leaves the queue for the extension, which lets the call wait. What
+// arriveLocked leaves the queue for the extension, which lets the call wait. What
 // was to be heard comes too late: the switch begins it and gives it up.
-func (w *Waiting) arrive() {
-	w.silence("PLAYBACK ERROR")
-	for _, e := range w.flush() {
-		w.ch.begin(e, w.emit)
-		w.ch.complete(e, pick(e.app == "playback", "PLAYBACK ERROR", ""), w.emit)
+func (w *Waiting) arriveLocked() {
+	w.silenceLocked("PLAYBACK ERROR")
+	for _, e := range w.flushLocked() {
+		w.ch.begin(e, w.emitLocked)
+		w.ch.complete(e, pick(e.app == "playback", "PLAYBACK ERROR", ""), w.emitLocked)
 	}
-	w.separated()
-	w.leaveQueue()
+	w.separatedLocked()
+	w.leaveQueueLocked()
 	if w.missed {
-		w.answeredByFifo() // whom the transfer has set free
+		w.answeredByFifoLocked() // whom the transfer has set free
 		return
 	}
 	if a := w.ch.agent; a != nil {
@@ -91,16 +91,16 @@ func (w *Waiting) arrive() {
 	w.ch.vars.set("call_uuid", w.ch.uuid)
 }
 
-// putAside takes the call out of the queue and parks it, where it is in the
+// putAsideLocked takes the call out of the queue and parks it, where it is in the
 // dialplan.
-func (w *Waiting) putAside() {
-	w.note("a program parks the call")
-	w.silence("PLAYBACK ERROR")
-	w.flush()
+func (w *Waiting) putAsideLocked() {
+	w.noteLocked("a program parks the call")
+	w.silenceLocked("PLAYBACK ERROR")
+	w.flushLocked()
 	if v, _ := w.ch.vars.get("fifo_status", w.ch.fill); v == "WAITING" {
 		w.ch.vars.set("fifo_status", "ABORTED")
 	}
-	w.leaveQueue()
+	w.leaveQueueLocked()
 	w.ch.state, w.ch.stateNumber = "CS_PARK", 6
-	w.emit(event{name: "CHANNEL_PARK", source: fromParked})
+	w.emitLocked(event{name: "CHANNEL_PARK", source: fromParked})
 }

@@ -53,7 +53,7 @@ func (s *Switch) ServeConn(conn net.Conn) {
 	s.listeners = append(s.listeners, l)
 	if s.Refuse {
 		l.wire.send([]byte(rudeRejection))
-		l.sayGoodbye()
+		l.sayGoodbyeLocked()
 	} else {
 		l.wire.send([]byte(authRequest))
 	}
@@ -82,7 +82,7 @@ func (l *listener) serve() {
 			return
 		case <-first.C:
 			l.sw.mu.Lock()
-			l.sayGoodbye()
+			l.sayGoodbyeLocked()
 			l.sw.mu.Unlock()
 			return
 		}
@@ -99,40 +99,40 @@ func (l *listener) ended(err error) bool {
 	if err == nil && !l.over {
 		return false
 	}
-	l.leave()
+	l.leaveLocked()
 	return true
 }
 
-// leave takes the connection from those that hear events.
-func (l *listener) leave() {
+// leaveLocked takes the connection from those that hear events.
+func (l *listener) leaveLocked() {
 	l.over = true
 	l.sw.listeners = slices.DeleteFunc(l.sw.listeners, func(o *listener) bool { return o == l })
 }
 
-// breakOff ends the connection without a word.
-func (l *listener) breakOff() {
+// breakOffLocked ends the connection without a word.
+func (l *listener) breakOffLocked() {
 	l.over, l.cut = true, true
 	close(l.broken)
 	_ = l.conn.Close()
 }
 
-// sayGoodbye ends the connection from the switch's side.
-func (l *listener) sayGoodbye() {
+// sayGoodbyeLocked ends the connection from the switch's side.
+func (l *listener) sayGoodbyeLocked() {
 	l.wire.send(fmt.Appendf(nil, "Content-Type: text/disconnect-notice\nContent-Length: %d\n\n%s", len(goodbye), goodbye))
 	l.wire.hangUp()
-	l.leave()
+	l.leaveLocked()
 }
 
 func (l *listener) receiveAll(commands []string) {
 	for _, c := range commands {
 		l.sw.mu.Lock()
-		l.receive(c)
+		l.receiveLocked(c)
 		l.sw.mu.Unlock()
 	}
 }
 
-// receive takes one command and answers it.
-func (l *listener) receive(text string) {
+// receiveLocked takes one command and answers it.
+func (l *listener) receiveLocked(text string) {
 	if l.cut {
 		return // nobody hears it
 	}
@@ -150,7 +150,7 @@ func (l *listener) receive(text string) {
 		s.violations = append(s.violations, violation(p, shown))
 	}
 	l.busy = true
-	answer := l.answer(parseCommand(text))
+	answer := l.answerLocked(parseCommand(text))
 	l.busy = false
 	if refused(answer) && len(problems) == 0 {
 		s.violations = append(s.violations, violation("refused with "+strings.TrimSpace(answer), shown))
@@ -160,7 +160,7 @@ func (l *listener) receive(text string) {
 	}
 	l.waiting = nil
 	if l.over {
-		l.sayGoodbye()
+		l.sayGoodbyeLocked()
 	}
 }
 
@@ -170,8 +170,8 @@ func refused(answer string) bool {
 		!strings.HasPrefix(answer, noSuchChannel) && answer != invalidUUID
 }
 
-// deliver sends an event, behind the answer to a command that is being done.
-func (l *listener) deliver(frame []byte) {
+// deliverLocked sends an event, behind the answer to a command that is being done.
+func (l *listener) deliverLocked(frame []byte) {
 	if l.busy {
 		l.waiting = append(l.waiting, frame)
 		return

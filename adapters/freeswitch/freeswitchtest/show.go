@@ -14,14 +14,14 @@ var shows = map[string]bool{"channels as json": true, "channels count": true}
 // The switch writes its table of calls a while after the calls themselves.
 const showLag = 150 * time.Millisecond
 
-// listed are the calls that the table has.
-func (s *Switch) listed() []*Waiting {
+// listedLocked are the calls that the table has.
+func (s *Switch) listedLocked() []*Waiting {
 	return slices.DeleteFunc(slices.Clone(s.order), func(w *Waiting) bool { return time.Since(w.start) < showLag })
 }
 
-// show lists the calls.
-func (s *Switch) show(args string) string {
-	calls := s.listed()
+// showLocked lists the calls.
+func (s *Switch) showLocked(args string) string {
+	calls := s.listedLocked()
 	switch strings.ToLower(strings.Join(strings.Fields(args), " ")) {
 	case "channels as json":
 	case "channels count":

@@ -67,8 +67,8 @@ func TestExists(t *testing.T) {
 		own := s.Park(Call{Exists: func(string) bool { return true }})
 		for _, call := range []*Waiting{w, own} {
 			s.mu.Lock()
-			call.broadcast("nowhere.wav", "aleg")
-			call.broadcast("there.wav", "aleg")
+			call.broadcastLocked("nowhere.wav", "aleg")
+			call.broadcastLocked("there.wav", "aleg")
 			s.mu.Unlock()
 		}
 		time.Sleep(10 * time.Second)

@@ -94,7 +94,7 @@ func (s *Switch) Stop() {
 	defer s.life.Unlock()
 	s.mu.Lock()
 	s.stopped = true
-	s.forget()
+	s.forgetLocked()
 	s.mu.Unlock()
 	if s.listener != nil {
 		_ = s.listener.Close()
@@ -108,14 +108,14 @@ func (s *Switch) Stop() {
 func (s *Switch) Restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forget()
+	s.forgetLocked()
 }
 
-// forget leaves nothing of what went on.
-func (s *Switch) forget() {
-	s.drop()
+// forgetLocked leaves nothing of what went on.
+func (s *Switch) forgetLocked() {
+	s.dropLocked()
 	for _, w := range s.order {
-		w.lost()
+		w.lostLocked()
 	}
 	s.calls, s.order, s.agenda = nil, nil, nil
 	s.core, s.sequence = "", 0
@@ -125,12 +125,12 @@ func (s *Switch) forget() {
 func (s *Switch) Drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop()
+	s.dropLocked()
 }
 
-func (s *Switch) drop() {
+func (s *Switch) dropLocked() {
 	for _, l := range s.listeners {
-		l.breakOff()
+		l.breakOffLocked()
 	}
 	s.listeners = nil
 }

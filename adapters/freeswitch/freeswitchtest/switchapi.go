@@ -23,8 +23,8 @@ var usage = map[string]string{
 		"say|interfaces|interface_types|tasks|limits|status",
 }
 
-// api answers a command of the switch's api.
-func (s *Switch) api(text string) string {
+// apiLocked answers a command of the switch's api.
+func (s *Switch) apiLocked(text string) string {
 	name, args, _ := strings.Cut(text, " ")
 	verb := strings.ToLower(name)
 	var answer string
@@ -36,11 +36,11 @@ func (s *Switch) api(text string) string {
 	case "xml_locate":
 		return s.locate(args)
 	case "show":
-		answer = s.show(args)
+		answer = s.showLocked(args)
 	case "uuid_setvar_multi":
-		answer = s.setMulti(args)
+		answer = s.setMultiLocked(args)
 	case "uuid_dump", "uuid_setvar", "uuid_broadcast", "uuid_break", "uuid_kill", "uuid_park", "uuid_transfer":
-		answer = s.steer(verb, args)
+		answer = s.steerLocked(verb, args)
 	default:
 		return fmt.Sprintf("-ERR %s Command not found!\n", name)
 	}
@@ -56,8 +56,8 @@ var apiWords = map[string]struct{ least, most int }{
 	"uuid_kill": {1, 2}, "uuid_park": {1, 1}, "uuid_transfer": {2, 5},
 }
 
-// steer does what is to be done with one call.
-func (s *Switch) steer(verb, args string) string {
+// steerLocked does what is to be done with one call.
+func (s *Switch) steerLocked(verb, args string) string {
 	words := separate(args, ' ', apiWords[verb].most)
 	if len(words) < apiWords[verb].least {
 		return usageOf(verb)
@@ -69,30 +69,30 @@ func (s *Switch) steer(verb, args string) string {
 	words = append(words, "", "", "", "")
 	switch verb {
 	case "uuid_dump":
-		w.ch.core, w.ch.sequence = s.id(), s.next()
+		w.ch.core, w.ch.sequence = s.idLocked(), s.nextLocked()
 		if words[1] == "json" {
 			return w.ch.dumpJSON()
 		}
 		return w.ch.dump()
 	case "uuid_setvar":
-		w.setVar(words[1], words[2])
+		w.setVarLocked(words[1], words[2])
 	case "uuid_broadcast":
-		w.broadcast(words[1], words[2])
+		w.broadcastLocked(words[1], words[2])
 		return "+OK Message sent\n"
 	case "uuid_break":
-		w.breakIn(words[1])
+		w.breakInLocked(words[1])
 	case "uuid_kill":
-		w.kill(words[1])
+		w.killLocked(words[1])
 	case "uuid_park":
-		w.at(frameTime, w.putAside)
+		w.atLocked(frameTime, w.putAsideLocked)
 	case "uuid_transfer":
-		w.transferTo(words[1], words[2], words[3])
+		w.transferToLocked(words[1], words[2], words[3])
 	}
 	return "+OK\n"
 }
 
-// setMulti sets several variables of one call.
-func (s *Switch) setMulti(args string) string {
+// setMultiLocked sets several variables of one call.
+func (s *Switch) setMultiLocked(args string) string {
 	const verb = "uuid_setvar_multi"
 	id, list, ok := strings.Cut(args, " ")
 	w := s.calls[id]
@@ -111,7 +111,7 @@ func (s *Switch) setMulti(args string) string {
 			answer += "-ERR No variable specified\n"
 			continue
 		}
-		w.setVar(name, value)
+		w.setVarLocked(name, value)
 		set = true
 	}
 	if set {

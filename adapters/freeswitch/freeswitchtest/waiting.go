@@ -73,7 +73,7 @@ func (s *Switch) Park(c Call) *Waiting {
 	}
 	s.calls[w.ch.uuid] = w
 	s.order = append(s.order, w)
-	w.note("the call waits")
+	w.noteLocked("the call waits")
 	return w
 }
 
@@ -90,13 +90,13 @@ func (w *Waiting) Withdraw() { w.Event("deflect::withdraw") }
 // Event is the event application of the dialplan with a CUSTOM event.
 func (w *Waiting) Event(subclass string) {
 	w.do(func() {
-		w.note("announces %s", subclass)
+		w.noteLocked("announces %s", subclass)
 		v := &w.ch.vars
 		data, _ := v.get("current_application_data", w.ch.fill)
 		app, _ := v.get("current_application", w.ch.fill)
 		v.set("current_application_data", "Event-Name=CUSTOM,Event-Subclass="+subclass)
 		v.set("current_application", "event")
-		w.emit(event{name: eventCustom, subclass: subclass, source: fromApp})
+		w.emitLocked(event{name: eventCustom, subclass: subclass, source: fromApp})
 		v.unset("current_application_data")
 		if data != "" {
 			v.set("current_application_data", data)
@@ -115,11 +115,11 @@ func (w *Waiting) Press(digits string) int {
 		}
 		for i := range len(digits) {
 			digit := digits[i : i+1]
-			w.note("caller presses %s", digit)
-			n = w.sw.emit(w.ch, w.ch.press(digit))
+			w.noteLocked("caller presses %s", digit)
+			n = w.sw.emitLocked(w.ch, w.ch.press(digit))
 			if w.playing != nil && w.ch.terminates(digit, w.playing.scoped) {
 				w.ch.vars.set("playback_terminator_used", digit)
-				w.played("FILE PLAYED", "done")
+				w.playedLocked("FILE PLAYED", "done")
 			}
 		}
 	})
@@ -153,10 +153,10 @@ func (w *Waiting) Result() WaitingResult {
 	return r
 }
 
-// lost is for a call whose switch is gone.
-func (w *Waiting) lost() {
+// lostLocked is for a call whose switch is gone.
+func (w *Waiting) lostLocked() {
 	w.gone = true
-	w.note("the switch is gone")
+	w.noteLocked("the switch is gone")
 	if e := w.playing; e != nil {
 		w.result.Played[e.prompt-1].For = time.Since(e.began)
 		w.playing = nil
@@ -172,28 +172,28 @@ func (w *Waiting) do(f func()) {
 	}
 }
 
-func (w *Waiting) emit(e event) { w.sw.emit(w.ch, e) }
+func (w *Waiting) emitLocked(e event) { w.sw.emitLocked(w.ch, e) }
 
-func (w *Waiting) note(format string, args ...any) {
+func (w *Waiting) noteLocked(format string, args ...any) {
 	w.result.Timeline = append(w.result.Timeline, Entry{time.Since(w.start), printable(fmt.Sprintf(format, args...))})
 }
 
-// setVar is for the programs.
-func (w *Waiting) setVar(name, value string) {
+// setVarLocked is for the programs.
+func (w *Waiting) setVarLocked(name, value string) {
 	if value == "" {
 		w.ch.vars.unset(name)
 		delete(w.result.Vars, name)
-		w.note("a program unsets %s", name)
+		w.noteLocked("a program unsets %s", name)
 		return
 	}
 	w.ch.vars.set(name, value)
 	w.result.Vars[name] = value
-	w.note("a program sets %s=%s", name, value)
+	w.noteLocked("a program sets %s=%s", name, value)
 }
 
-// at does something later, if the call is there then.
-func (w *Waiting) at(d time.Duration, f func()) {
-	w.sw.at(d, func() {
+// atLocked does something later, if the call is there then.
+func (w *Waiting) atLocked(d time.Duration, f func()) {
+	w.sw.atLocked(d, func() {
 		if !w.gone {
 			f()
 		}

@@ -103,7 +103,7 @@ func (w *wire) send(parts ...[]byte) {
 	for _, p := range parts {
 		w.out.b = append(w.out.b, p...)
 	}
-	w.startWriter()
+	w.startWriterLocked()
 }
 
 // hangUp closes the connection when everything is written.
@@ -111,10 +111,10 @@ func (w *wire) hangUp() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closing = true
-	w.startWriter()
+	w.startWriterLocked()
 }
 
-func (w *wire) startWriter() {
+func (w *wire) startWriterLocked() {
 	if !w.writing {
 		w.writing = true
 		w.tasks.Go(w.write)

@@ -102,7 +102,7 @@ func (s *Server) handle(ctx context.Context, a *arrival, f Fault) answer {
 	if !s.isReport(a.path) {
 		rec.ExternalCallID = a.externalCallID()
 	}
-	respond := func() answer { return success(s.process(v.deflection, f, &rec), f.SuccessBool) }
+	respond := func() answer { return success(s.processLocked(v.deflection, f, &rec), f.SuccessBool) }
 	if v.window != nil {
 		report := s.report(*v.window, f.SuccessBool)
 		respond = func() answer { return report }
@@ -134,9 +134,9 @@ func (s *Server) handle(ctx context.Context, a *arrival, f Fault) answer {
 	return ans
 }
 
-// process takes a call and sends its text, unless the fault keeps it back. It
-// gives the callId. The lock must be held.
-func (s *Server) process(d Deflection, f Fault, rec *Received) string {
+// processLocked takes a call and sends its text, unless the fault keeps it back. It
+// gives the callId.
+func (s *Server) processLocked(d Deflection, f Fault, rec *Received) string {
 	d.CallID, d.Time = strconv.FormatInt(s.nextCallID, 10), rec.Time
 	s.nextCallID++
 	rec.CallID = d.CallID

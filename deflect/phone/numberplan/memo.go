@@ -64,7 +64,7 @@ func (m *memo) get(key memoKey) *memoEntry {
 	e := m.young[key]
 	if e == nil {
 		if e = m.old[key]; e != nil {
-			m.keep(e)
+			m.keepLocked(e)
 		}
 	}
 	return e
@@ -73,12 +73,12 @@ func (m *memo) get(key memoKey) *memoEntry {
 func (m *memo) put(e *memoEntry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keep(e)
+	m.keepLocked(e)
 }
 
-// keep forgets the old ones when the young ones are as many as there may be: what
+// keepLocked forgets the old ones when the young ones are as many as there may be: what
 // was asked for meanwhile is among the young.
-func (m *memo) keep(e *memoEntry) {
+func (m *memo) keepLocked(e *memoEntry) {
 	if len(m.young) >= m.max {
 		m.young, m.old = m.old, m.young
 		clear(m.young)
