@@ -23,7 +23,9 @@ const (
 // ending is what one text came to: its last attempt, or why there was none.
 type ending struct {
 	Attempt
-	told Reason // of the attempt, when the wait for the next one was cancelled
+	told     Reason // of the attempt, when the wait for the next one was cancelled
+	repeated bool   // of an earlier call of Deflect
+	gone     bool   // the text was not ours to send any more
 }
 
 // attempts tries until an attempt may not be repeated or the next one would not

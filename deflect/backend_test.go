@@ -165,7 +165,7 @@ func TestOtherBackend(t *testing.T) {
 				t.Errorf("%s: requests (-want +got):\n%s", what, diff)
 			}
 		}
-		o := must(c.Offer(t.Context(), k))
+		o := must(c.Offer(t.Context(), next(k)))
 		wantPaths("offer", "/ticket")
 		res, err := o.Deflect(t.Context())
 		if o.Release(); err != nil || res.Outcome != deflect.Sent || res.CallID != "text-1" || res.Attempts != 1 {
@@ -173,23 +173,23 @@ func TestOtherBackend(t *testing.T) {
 		}
 		wantPaths("its text", "/text")
 
-		if _, err := c.Offer(t.Context(), k); reasonOf(err) != deflect.ReasonCooldown {
+		if _, err := c.Offer(t.Context(), next(k)); reasonOf(err) != deflect.ReasonCooldown {
 			t.Errorf("in the cooldown: %v", err)
 		}
 		k.ANI = "+4915112345678"
-		if _, err := c.Offer(t.Context(), k); reasonOf(err) != deflect.ReasonCountry {
+		if _, err := c.Offer(t.Context(), next(k)); reasonOf(err) != deflect.ReasonCountry {
 			t.Errorf("of another country: %v", err)
 		}
 		wantPaths("refused callers")
 
 		k.ANI = "+14043438647"
-		if _, err := c.Deflect(t.Context(), k); err != nil {
+		if _, err := c.Deflect(t.Context(), next(k)); err != nil {
 			t.Error(err)
 		}
 		wantPaths("without an offer", "/ticket", "/text")
 
 		k.ANI = "+14043438648"
-		o = must(c.Offer(t.Context(), k))
+		o = must(c.Offer(t.Context(), next(k)))
 		o.Call.NumberOverride = "+14043438649"
 		if _, err := o.Deflect(t.Context()); err != nil {
 			t.Error(err)

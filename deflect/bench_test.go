@@ -17,7 +17,7 @@ func BenchmarkDeflect(b *testing.B) {
 	k.CallerInfo = map[string]any{"plan": "Gold", "wait": 120}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := client.Deflect(b.Context(), k); err != nil {
+		if _, err := client.Deflect(b.Context(), next(k)); err != nil {
 			b.Fatal(err)
 		}
 	}

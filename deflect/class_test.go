@@ -17,7 +17,7 @@ var classes = map[string]error{
 	"ErrInvalidCall": ErrInvalidCall, "ErrIneligible": ErrIneligible, "ErrBreakerOpen": ErrBreakerOpen,
 	"ErrUnauthorized": ErrUnauthorized, "ErrRateLimited": ErrRateLimited, "ErrRejected": ErrRejected,
 	"ErrUnavailable": ErrUnavailable, "ErrBadResponse": ErrBadResponse, "ErrCanceled": ErrCanceled,
-	"ErrSwitch": ErrSwitch, "ErrInternal": ErrInternal, "ErrClosed": ErrClosed,
+	"ErrJournal": ErrJournal, "ErrSwitch": ErrSwitch, "ErrInternal": ErrInternal, "ErrClosed": ErrClosed,
 }
 
 // otherErrors are those that stand for something else than a reason.

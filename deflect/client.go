@@ -24,10 +24,14 @@ type Client struct {
 	setup      atomic.Pointer[setup]
 	reloading  sync.Mutex
 	cooldowns  Cooldowns
-	turns      turns
+	journal    Journal
+	durable    bool  // the journal is not ours
+	calls      turns // of external ids
+	turns      turns // of cooldowns
 	requests   requestTurns
 	metrics    *metrics
 	settler    *settler
+	later      *later
 	closing    sync.Once
 	collectors []prometheus.Collector // on the Registerer
 	pulse      pulse
@@ -35,7 +39,8 @@ type Client struct {
 }
 
 // New returns a Client. The error lists every problem of the configuration, see
-// [Config.Validate]. New does not touch the network.
+// [Config.Validate]. New does not touch the network. What its Journal holds of texts that
+// have not ended is taken up: what was being sent is in doubt.
 func New(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -46,18 +51,36 @@ func New(cfg Config) (*Client, error) {
 	c.pulse.missed = func(gap time.Duration) {
 		c.log.Warn("this process did not run for a while: what timed out then does not count against the API", "gap", gap)
 	}
+	if c.journal = cfg.Journal; c.journal == nil {
+		c.journal = newMemoryJournal(cfg.MaxCooldowns)
+	} else {
+		c.durable = true
+	}
+	if both, is := c.journal.(Cooldowns); is && c.cooldowns == nil {
+		c.cooldowns = both
+	}
 	if c.cooldowns == nil {
 		own := newMemoryCooldowns(cfg.MaxCooldowns, m.cooldownsEvicted.Inc)
 		c.cooldowns = own
-		collectors = append(collectors, newCooldownGauge(own))
 	}
+	if store, is := c.cooldowns.(interface{ OnEvicted(func()) }); is {
+		store.OnEvicted(m.cooldownsEvicted.Inc)
+	}
+	if store, is := c.cooldowns.(interface{ Cooling() int }); is {
+		collectors = append(collectors, newCooldownGauge(store.Cooling))
+	}
+	c.settler, c.later = newSettler(c), newLater(c)
+	collectors = append(collectors, c.later.gauges()...)
 	c.setup.Store(c.newSetup(cfg))
 	collectors = append(collectors, breakerGauge{c})
 	if err := metric.Register(cfg.Registerer, collectors); err != nil {
 		return nil, &ConfigError{Field: "Registerer", Err: err}
 	}
 	c.collectors = collectors
-	c.settler = newSettler(c)
+	if err := c.takeUp(); err != nil {
+		c.Close()
+		return nil, &ConfigError{Field: "Journal", Err: err}
+	}
 	return c, nil
 }
 
@@ -65,13 +88,16 @@ func New(cfg Config) (*Client, error) {
 // of OnSettled, and takes the metrics off the Registerer; the backend is left to who made
 // it. Calls in progress go on; what is asked for afterwards is
 // refused with [ErrClosed]. Uncertain deflections that are not settled yet, or end
-// uncertain later, are settled as unknown; each gets a line in the log.
+// uncertain later, are settled as unknown; each gets a line in the log. With a Journal they
+// are left in it, as are texts that wait, for the next Client; close the Journal after
+// the Client.
 //
 // Close may be called more than once, and beside calls, but not by OnSettled.
 func (c *Client) Close() {
 	if !c.made() {
 		return
 	}
+	c.later.close()
 	c.settler.close()
 	c.closing.Do(func() { metric.Unregister(c.setup.Load().Registerer, c.collectors) })
 }
@@ -116,6 +142,9 @@ var errNotMade = fmt.Errorf("%w: this Client was not made by New", ErrInternal)
 // the offer, and an offer that was made is kept. While another call of the same caller
 // is being texted, this one waits for how that ends.
 //
+// A call whose text was sent, may have been, is being sent or waits, by its ExternalCallID,
+// gets none again: the Result is that of before, and Repeated.
+//
 // Cancelling ctx gives up the wait, not the text: what has left has left. The error is
 // [ErrCanceled] then, and matches [context.Canceled] and the cause. A deadline of ctx
 // that comes before the live deadline counts like it, as the API's failure; the errors
@@ -125,8 +154,17 @@ func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 		return Result{Outcome: no.Outcome, Reason: no.Reason}, no
 	}
 	res, err := c.run(ctx, call, nil)
-	c.CountOutcome(res.Outcome, res.Reason)
+	c.count(res)
 	return res, err
+}
+
+// count counts a call once: a repeated one was counted before.
+func (c *Client) count(res Result) {
+	if res.Repeated {
+		c.metrics.repeated.Inc()
+		return
+	}
+	c.CountOutcome(res.Outcome, res.Reason)
 }
 
 // run sends the text of a call, which had an offer or nil.
@@ -142,6 +180,7 @@ func (c *Client) run(ctx context.Context, call Call, o *Offer) (Result, error) {
 		CallID:   e.CallID,
 		Attempts: attempts,
 		Status:   e.Status,
+		Repeated: e.repeated,
 		Duration: time.Since(start),
 	}
 	if res.Outcome == Sent {
@@ -153,9 +192,15 @@ func (c *Client) run(ctx context.Context, call Call, o *Offer) (Result, error) {
 func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Time) (e ending, attempts int) {
 	q := c.inquire(ctx, call, start)
 	q.final = true
-	asker, toAsk := q.setup.Backend.(Asker)
-	if o != nil && o.asked != "" && o.asked == q.text.Customer.E164 {
-		q.text.Ticket, toAsk = o.ticket, false
+	ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
+	defer cancel()
+	done, ok := c.calls.take(ctx, call.ExternalCallID)
+	if !ok {
+		return ending{Attempt: late(ctx, cutoff.InSameCall)}, 0
+	}
+	defer done()
+	if e, is := c.known(ctx, q); is {
+		return e, 0
 	}
 	if no := q.refusal(protecting); no != nil {
 		e.Attempt = Attempt{Outcome: no.Outcome, Reason: no.Reason, Err: no.Err}
@@ -164,16 +209,41 @@ func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Ti
 		}
 		return e, 0
 	}
-	ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
-	defer cancel()
-	e.Attempt = c.once(ctx, q, func() Attempt {
-		// Waiting may have left too little time for anything but doubt.
-		if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) < min(minAttempt, q.setup.LiveDeadline/2) {
-			return late(ctx, cutoff.BeforeRequest)
+	if o != nil && !o.Later.IsZero() {
+		e, _ = c.atOpening(q, o.Later)
+		return e, 0
+	}
+	e, attempts = c.send(ctx, q, o, "")
+	if c.mayWait(q, e) {
+		if kept, ok := c.tryLater(q, "", e); ok {
+			return kept, attempts
 		}
-		sent := time.Now()
+	}
+	return e, attempts
+}
+
+// send asks for the text, of which the journal knows the state from; o is nil or the offer
+// that there was. When certainly none was sent, the journal knows of none, or of one that
+// waits as before.
+func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e ending, attempts int) {
+	asker, toAsk := q.setup.Backend.(Asker)
+	if o != nil && o.asked != "" && o.asked == q.text.Customer.E164 {
+		q.text.Ticket, toAsk = o.ticket, false
+	}
+	began := false
+	e.Attempt = c.once(ctx, q, func() Attempt {
 		ran := q.setup.breaker.run(func() health {
-			wait := c.pulse.wait()
+			// Waiting may have left too little time for anything but doubt.
+			if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) < min(minAttempt, q.setup.LiveDeadline/2) {
+				e.Attempt = late(ctx, cutoff.BeforeRequest)
+				return silent
+			}
+			var ok bool
+			if e, ok = c.begin(ctx, q, from); !ok {
+				return silent
+			}
+			began = true
+			wait, sent := c.pulse.wait(), time.Now()
 			defer wait.end() // a panic ends the wait too
 			if toAsk {
 				e.Attempt = c.ask(ctx, asker, q.text)
@@ -181,15 +251,21 @@ func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Ti
 			if !toAsk || e.Outcome == Sent {
 				e, attempts = c.attempts(ctx, q.setup, q.text)
 			}
-			return sign(ctx, e, start, sent, wait.end())
+			return sign(ctx, e, q.now, sent, wait.end())
 		})
 		if !ran {
 			return failed(ReasonBreakerOpen, nil)
 		}
 		return e.Attempt
 	})
-	if e.Outcome == Uncertain {
-		c.settler.add(q.text, start)
+	switch entry := q.entry(Doubted, e.Reason); {
+	case e.Outcome == Sent:
+		c.ended(entry, Sent, e.Reason, e.CallID)
+	case e.Outcome == Uncertain:
+		entry.CallID = e.CallID
+		c.settler.add(q.text, entry, q.now)
+	case from == "" && !e.gone && (began || e.Reason == ReasonJournal):
+		c.erase(entry.ExternalCallID)
 	}
 	return e, attempts
 }

@@ -38,6 +38,17 @@ type Config struct {
 	MaxRequests  int
 	MaxCooldowns int // how many callers in a cooldown are remembered in memory, some 200 bytes each; 100000
 
+	// Journal remembers texts by the id of their call; nil is one in memory, of the last
+	// MaxCooldowns calls.
+	Journal Journal
+	// JournalOptional says that a text goes out also when the Journal does not answer, which
+	// is counted. After a crash it can then be sent a second time. Without it, no text does.
+	JournalOptional bool
+	Remember        time.Duration // how long it is known what became of a call's text; 24 h
+	// Policies are those whose texts may wait, by their names: a text goes by the rules of
+	// the time when it goes out. They need a Journal.
+	Policies []*Policy
+
 	// Cooldowns remembers who was texted, for every [Policy]; nil is a store in memory.
 	Cooldowns Cooldowns
 	// Logger gets debug lines per request and the moves of the breaker; nil discards.
@@ -69,6 +80,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Settle.Limit, 10*time.Minute)
 	def(&c.Settle.Max, 1000)
 	def(&c.MaxCooldowns, 100_000)
+	def(&c.Remember, 24*time.Hour)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -116,6 +128,23 @@ func (c Config) Validate() error {
 	}
 	if c.MaxCooldowns < 1 {
 		bad("MaxCooldowns", "is %d; must be positive", c.MaxCooldowns)
+	}
+	if c.Remember < time.Minute || c.Remember > 31*24*time.Hour {
+		bad("Remember", "is %s; must be between 1m and 31 days", c.Remember)
+	}
+	names := map[string]bool{}
+	for i, p := range c.Policies {
+		field := fmt.Sprintf("Policies[%d]", i)
+		switch {
+		case p == nil || p.hours == nil:
+			bad(field, "was not made by NewPolicy")
+		case names[p.name]:
+			bad(field, "has the name of another one, %q", p.name)
+		case c.Journal == nil && (p.rules.Later.Closed > 0 || p.rules.Later.Failed > 0):
+			bad(field, "lets texts wait, which needs a Journal: in memory they would be lost with the process")
+		default:
+			names[p.name] = true
+		}
 	}
 	c.Settle.validate(bad)
 	return errors.Join(errs...)

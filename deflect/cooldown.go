@@ -105,8 +105,8 @@ func (m *memoryCooldowns) dropLocked(c *cooldown) {
 	delete(m.byKey, c.key)
 }
 
-// len counts what is not over. It lets calls in between.
-func (m *memoryCooldowns) len() (n int) {
+// Cooling counts what is not over. It lets calls in between.
+func (m *memoryCooldowns) Cooling() (n int) {
 	for more := true; more; {
 		m.mu.Lock()
 		more = m.forgetLocked(time.Now(), forgetAtOnce)
@@ -116,9 +116,9 @@ func (m *memoryCooldowns) len() (n int) {
 	return n
 }
 
-// setMax changes how many there may be, and evicts those above. It lets calls in between,
+// SetMaxCooldowns changes how many there may be, and evicts those above. It lets calls in between,
 // which may have found room meanwhile.
-func (m *memoryCooldowns) setMax(max int) {
+func (m *memoryCooldowns) SetMaxCooldowns(max int) {
 	for more := true; more; {
 		m.mu.Lock()
 		m.max = max
@@ -196,9 +196,15 @@ func (t *turns) take(ctx context.Context, key string) (done func(), ok bool) {
 			delete(t.keys, key)
 		}
 	}
+	done = func() { mine.free <- struct{}{}; leave() }
+	select {
+	case <-mine.free: // also for one whose time is over
+		return done, true
+	default:
+	}
 	select {
 	case <-mine.free:
-		return func() { mine.free <- struct{}{}; leave() }, true
+		return done, true
 	case <-ctx.Done():
 		leave()
 		return nil, false

@@ -32,9 +32,9 @@ func TestCooldown(t *testing.T) {
 			t.Helper()
 			call := call()
 			call.ANI, call.Policy = n, p
-			_, offerErr := client.Offer(t.Context(), call)
+			_, offerErr := client.Offer(t.Context(), next(call))
 			checkErr := client.Check(t.Context(), call)
-			res, err := client.Deflect(t.Context(), call)
+			res, err := client.Deflect(t.Context(), next(call))
 			if reasonOf(offerErr) != reasonOf(err) || reasonOf(checkErr) != reasonOf(err) || err != nil && res.Outcome != deflect.Ineligible {
 				t.Errorf("Offer: %v, Check: %v, Deflect: %v", offerErr, checkErr, err)
 			}
@@ -93,11 +93,11 @@ func TestCooldownOfWhatFailed(t *testing.T) {
 				api.SetFault(&tt.fault)
 				call := call()
 				call.Policy = policy(t, deflect.Rules{})
-				if res, err := client.Deflect(t.Context(), call); err == nil || (res.Outcome == deflect.Uncertain) != tt.kept {
+				if res, err := client.Deflect(t.Context(), next(call)); err == nil || (res.Outcome == deflect.Uncertain) != tt.kept {
 					t.Fatalf("Deflect: %+v, %v", res, err)
 				}
 				api.SetFault(nil)
-				_, err := client.Deflect(t.Context(), call)
+				_, err := client.Deflect(t.Context(), next(call))
 				if kept := reasonOf(err) == deflect.ReasonCooldown; kept != tt.kept || !kept && err != nil {
 					t.Errorf("the next text: %v", err)
 				}
@@ -112,9 +112,9 @@ func TestCooldownOfWhatFailed(t *testing.T) {
 		call.Policy = policy(t, deflect.Rules{})
 		func() {
 			defer func() { _ = recover() }()
-			client.Deflect(t.Context(), call) //nolint:errcheck // panics
+			client.Deflect(t.Context(), next(call)) //nolint:errcheck // panics
 		}()
-		if _, err := client.Offer(t.Context(), call); reasonOf(err) != deflect.ReasonCooldown {
+		if _, err := client.Offer(t.Context(), next(call)); reasonOf(err) != deflect.ReasonCooldown {
 			t.Errorf("after a panic nobody knows what was sent: %v", err)
 		}
 	})
@@ -180,7 +180,7 @@ func TestOneTextEach(t *testing.T) {
 					call.ANI, call.Policy = phone.Number(number), p
 					call.ExternalCallID = fmt.Sprintf("call-%d", i)
 					calls.Go(func() {
-						res, _ := client.Deflect(t.Context(), call)
+						res, _ := client.Deflect(t.Context(), next(call))
 						mu.Lock()
 						defer mu.Unlock()
 						if outcomes[number] == nil {
@@ -217,7 +217,7 @@ func TestCooldownOfWhoCalls(t *testing.T) {
 		text := func(ani, override phone.Number) deflect.Reason {
 			call := call()
 			call.ANI, call.NumberOverride, call.Policy = ani, override, p
-			res, err := client.Deflect(t.Context(), call)
+			res, err := client.Deflect(t.Context(), next(call))
 			if offer := client.Check(t.Context(), call); err == nil && reasonOf(offer) != deflect.ReasonCooldown {
 				t.Errorf("not in the cooldown after a text: %v", offer)
 			}
@@ -260,15 +260,15 @@ func TestTurnComesLate(t *testing.T) {
 		call.Policy = policy(t, deflect.Rules{})
 		api.SetFault(&livedeflecttest.Fault{Delay: 3900 * time.Millisecond, Status: 400, Body: `{"success":"false"}`})
 		var both sync.WaitGroup
-		both.Go(func() { client.Deflect(t.Context(), call) }) //nolint:errcheck // fails
+		both.Go(func() { client.Deflect(t.Context(), next(call)) }) //nolint:errcheck // fails
 		synctest.Wait()
-		res, err := client.Deflect(t.Context(), call)
+		res, err := client.Deflect(t.Context(), next(call))
 		both.Wait()
 		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonDeadline || !deflect.NotSent(err) {
 			t.Errorf("%+v, %v", res, err)
 		}
 		api.SetFault(nil)
-		if _, err := client.Deflect(t.Context(), call); err != nil {
+		if _, err := client.Deflect(t.Context(), next(call)); err != nil {
 			t.Errorf("the cooldown was kept: %v", err)
 		}
 	})
@@ -284,15 +284,15 @@ func TestOtherCallTakesLong(t *testing.T) {
 		call.Policy = policy(t, deflect.Rules{})
 		var first deflect.Result
 		var both sync.WaitGroup
-		both.Go(func() { first, _ = client.Deflect(t.Context(), call) })
+		both.Go(func() { first, _ = client.Deflect(t.Context(), next(call)) })
 		time.Sleep(time.Second)
 		ctx, hangUp := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, hangUp)
-		res, err := client.Deflect(ctx, call)
+		res, err := client.Deflect(ctx, next(call))
 		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonCanceled || !deflect.NotSent(err) {
 			t.Errorf("cancelled while it waited: %+v, %v", res, err)
 		}
-		res, _ = client.Deflect(t.Context(), call)
+		res, _ = client.Deflect(t.Context(), next(call))
 		both.Wait()
 		if first.Outcome != deflect.Uncertain || res.Reason != deflect.ReasonCooldown {
 			t.Errorf("first %+v, second %+v", first, res)
@@ -313,7 +313,7 @@ func TestCooldownsAreBounded(t *testing.T) {
 		text := func(i int) deflect.Reason {
 			call := call()
 			call.ANI, call.Policy = phone.Number(fmt.Sprintf("+1404343%04d", i)), p
-			res, _ := client.Deflect(t.Context(), call)
+			res, _ := client.Deflect(t.Context(), next(call))
 			return res.Reason
 		}
 		for i := range 4 {
@@ -350,7 +350,7 @@ func BenchmarkCooldowns(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		call.ANI = phone.Number(fmt.Sprintf("+1404%07d", 3000000+i%5000000))
-		if _, err := client.Deflect(b.Context(), call); err != nil && deflect.ReasonOf(err) != deflect.ReasonCooldown {
+		if _, err := client.Deflect(b.Context(), next(call)); err != nil && deflect.ReasonOf(err) != deflect.ReasonCooldown {
 			b.Fatal(err)
 		}
 	}

@@ -29,6 +29,7 @@ var (
 	account   = rig.Account
 	newClient = rig.Over
 	call      = rig.Call
+	next      = rig.Next
 )
 
 func TestDeflectSends(t *testing.T) {
@@ -105,7 +106,7 @@ func TestSettingsReachTheRequest(t *testing.T) {
 			if tt.call != nil {
 				tt.call(&k)
 			}
-			if _, err := client.Deflect(t.Context(), k); err != nil {
+			if _, err := client.Deflect(t.Context(), next(k)); err != nil {
 				t.Errorf("%s: %v", tt.name, err)
 				continue
 			}
@@ -293,12 +294,12 @@ func TestInvalidCallIsNotSent(t *testing.T) {
 	client := newClient(t, api, nil)
 	k := call()
 	k.Skill, k.Text = "", "\x00"
-	res, err := client.Deflect(t.Context(), k)
+	res, err := client.Deflect(t.Context(), next(k))
 	if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonInvalidCall || res.Attempts != 0 || !errors.Is(err, deflect.ErrInvalidCall) {
 		t.Errorf("%+v, %v", res, err)
 	}
 	k.ANI = "anonymous"
-	res, _ = client.Deflect(t.Context(), k)
+	res, _ = client.Deflect(t.Context(), next(k))
 	if res.Outcome != deflect.Ineligible || res.Reason != deflect.ReasonNumberHidden {
 		t.Errorf("%+v", res)
 	}
@@ -398,14 +399,14 @@ func TestDeadlineThatIsNotTheAPIs(t *testing.T) {
 		k := call()
 		k.Policy = policy
 		var calls sync.WaitGroup
-		calls.Go(func() { client.Deflect(t.Context(), k) })
+		calls.Go(func() { client.Deflect(t.Context(), next(k)) })
 		synctest.Wait()
-		if res, _ := client.Deflect(t.Context(), k); res.Reason != deflect.ReasonTimeout {
+		if res, _ := client.Deflect(t.Context(), next(k)); res.Reason != deflect.ReasonTimeout {
 			t.Errorf("the second call: %+v", res)
 		}
 		calls.Wait()
 		k.Policy = nil
-		client.Deflect(t.Context(), k) // one failure, not two in a row
+		client.Deflect(t.Context(), next(k)) // one failure, not two in a row
 		if _, err := client.Offer(t.Context(), call()); err != nil {
 			t.Error(err)
 		}
@@ -484,7 +485,7 @@ func TestMetricsAreClean(t *testing.T) {
 }
 
 func TestOutcomesAndReasons(t *testing.T) {
-	want := []deflect.Outcome{"sent", "declined", "no_input", "ineligible", "failed", "uncertain", "abandoned"}
+	want := []deflect.Outcome{"sent", "declined", "no_input", "ineligible", "failed", "uncertain", "abandoned", "deferred"}
 	if diff := cmp.Diff(want, deflect.Outcomes()); diff != "" {
 		t.Error(diff)
 	}

@@ -22,6 +22,7 @@
 //	            HTTP/2 says that it was not processed                      was certainly not sent
 //	uncertain   5xx, a lost connection, no answer in time, a cut answer,
 //	            or a nonce that was seen before: the request came twice    may have been sent
+//	deferred    the team is closed, or it failed for now, and it may wait  was kept, and is sent later
 //	ineligible  the number or the policy does not let this caller be texted was not asked for
 //
 // What of it an API's answer is, its backend says. Every outcome comes with a [Reason] of a
@@ -36,6 +37,7 @@
 //	ErrUnavailable   unreachable, lost, too slow, or 5xx
 //	ErrBadResponse   a 2xx that cannot be read
 //	ErrCanceled      the context was cancelled, or that of a report ended; the error matches the context's error and cause too
+//	ErrJournal       the journal does not answer, and without it nobody would know of the text after a crash
 //	ErrInternal      a defect of this program, or a limit of this machine
 //	ErrClosed        the Client was closed before, or a phone system ended the call because its process was stopped
 //

@@ -68,7 +68,7 @@ func TestContextEnds(t *testing.T) {
 			api.SetFault(&livedeflecttest.Fault{Hang: true})
 			other := textedCall(t)
 			other.ANI = "+14043438647"
-			go c.Deflect(t.Context(), other) //nolint:errcheck // its own business
+			go c.Deflect(t.Context(), next(other)) //nolint:errcheck // its own business
 			synctest.Wait()
 		}, deflect.Failed, deflect.ReasonInternal, 1, "while as many requests as allowed were under way"},
 		{"a store that hangs", false, func(c *rig.Config) { c.Cooldowns = deafStore{} }, nil,
@@ -152,7 +152,7 @@ func TestCancelledBetweenAttempts(t *testing.T) {
 						if i > 0 {
 							call.ANI = "+14043438647"
 						}
-						res, err := client.Deflect(ctx, call)
+						res, err := client.Deflect(ctx, next(call))
 						cancel()
 						if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonCanceled || res.Attempts != 1 {
 							t.Errorf("Deflect = %+v, %v", res, err)
@@ -187,8 +187,8 @@ func TestContextEndedBefore(t *testing.T) {
 					want = deflect.ReasonCanceled
 				}
 				call := textedCall(t)
-				_, offered := client.Offer(ctx, call)
-				res, texted := client.Deflect(ctx, call)
+				_, offered := client.Offer(ctx, next(call))
+				res, texted := client.Deflect(ctx, next(call))
 				for what, err := range map[string]error{"Offer": offered, "Check": client.Check(ctx, call), "Deflect": texted} {
 					if reasonOf(err) != want || !deflect.NotSent(err) {
 						t.Errorf("%s: %v", what, err)
@@ -199,11 +199,11 @@ func TestContextEndedBefore(t *testing.T) {
 					t.Errorf("Deflect = %+v after %d requests", res, len(api.Requests()))
 				}
 				call.Skill = ""
-				if _, err := client.Offer(ctx, call); !errors.Is(err, deflect.ErrInvalidCall) {
+				if _, err := client.Offer(ctx, next(call)); !errors.Is(err, deflect.ErrInvalidCall) {
 					t.Errorf("a malformed call is one at any time: %v", err)
 				}
 				call.Skill = "sales"
-				if _, err := client.Offer(t.Context(), call); err != nil {
+				if _, err := client.Offer(t.Context(), next(call)); err != nil {
 					t.Errorf("a cooldown was taken: %v", err)
 				}
 			})
@@ -248,7 +248,7 @@ func TestGivingBackTakesASecond(t *testing.T) {
 			call := textedCall(t)
 			call.NumberOverride = "+14043438647" // and the one that calls
 			began := time.Now()
-			if _, err := client.Deflect(t.Context(), call); !deflect.NotSent(err) {
+			if _, err := client.Deflect(t.Context(), next(call)); !deflect.NotSent(err) {
 				t.Errorf("Deflect: %v", err)
 			}
 			if took := time.Since(began); took > 5*time.Second {

@@ -19,6 +19,7 @@ var (
 	ErrUnavailable   = errors.New("the API did not answer")
 	ErrBadResponse   = errors.New("the API's answer cannot be read")
 	ErrCanceled      = errors.New("the context was cancelled")
+	ErrJournal       = errors.New("the journal does not answer")
 	ErrSwitch        = errors.New("the switch did not do its part")
 	ErrInternal      = errors.New("a defect of this program, or a limit of this machine")
 )
@@ -96,7 +97,7 @@ func (p problems) Unwrap() []error {
 // Error is what [Client.Deflect] returns when no text was certainly sent. Its
 // text says what failed and what it means; it holds no number and no secret.
 type Error struct {
-	Outcome Outcome // Failed, Uncertain or Ineligible
+	Outcome Outcome // Failed, Uncertain, Deferred or Ineligible
 	Reason  Reason
 	Err     error // the cause; *ValidationError (one or more), or what the backend says, in its chain
 }
@@ -106,6 +107,8 @@ func (e *Error) Error() string {
 	switch e.Outcome {
 	case Uncertain:
 		means = "a text may have been sent, do not send again"
+	case Deferred:
+		means = "the text waits, do not send again"
 	default:
 		means = "no text was sent"
 	}

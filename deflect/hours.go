@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
@@ -36,7 +37,12 @@ type timetable struct {
 	always   bool           // but on holidays
 	week     [7][]span      // by the weekday that a span begins on
 	holidays map[date]bool
+
+	next atomic.Pointer[opening] // the last one that was found
 }
+
+// opening is when it opens next, seen from a time.
+type opening struct{ from, at time.Time }
 
 // span is a time of day in minutes since midnight. One that ends before it
 // begins ends on the next day.
@@ -66,16 +72,38 @@ func (tt *timetable) open(t time.Time) (bool, string) {
 	}
 	local := t.In(tt.zone)
 	at := local.Format("Mon 2006-01-02 15:04") + " in " + tt.zone.String()
-	switch {
+	day := local.Weekday()
+	switch open, by := tt.openAt(local); {
+	case by != nil:
+		return true, fmt.Sprintf("%s, within %s %s", at, dayNames[by.day], by.span)
+	case open:
+		return true, at + " is no holiday"
 	case tt.holidays[dateOf(local)]:
 		return false, at + " is a holiday"
+	case len(tt.week[day]) == 0:
+		return false, at + "; " + dayNames[day] + " has no hours"
+	}
+	return false, fmt.Sprintf("%s; hours of %s: %s", at, dayNames[day], join(tt.week[day]))
+}
+
+// daySpan is a span with the day on which it begins.
+type daySpan struct {
+	span
+	day time.Weekday
+}
+
+// openAt reports whether it is open at a time in the zone, and by which span, if by one.
+func (tt *timetable) openAt(local time.Time) (open bool, by *daySpan) {
+	switch {
+	case tt.holidays[dateOf(local)]:
+		return false, nil
 	case tt.always:
-		return true, at + " is no holiday"
+		return true, nil
 	}
 	now, day := local.Hour()*60+local.Minute(), local.Weekday()
 	for _, s := range tt.week[day] {
 		if s.from <= now && (now < s.to || s.overnight()) {
-			return true, fmt.Sprintf("%s, within %s %s", at, dayNames[day], s)
+			return true, &daySpan{s, day}
 		}
 	}
 	// Noon, because not every day has a midnight.
@@ -83,13 +111,28 @@ func (tt *timetable) open(t time.Time) (bool, string) {
 	yesterday := time.Date(y, m, d-1, 12, 0, 0, 0, tt.zone)
 	for _, s := range tt.week[yesterday.Weekday()] {
 		if s.overnight() && now < s.to && !tt.holidays[dateOf(yesterday)] {
-			return true, fmt.Sprintf("%s, within %s %s", at, dayNames[yesterday.Weekday()], s)
+			return true, &daySpan{s, yesterday.Weekday()}
 		}
 	}
-	if len(tt.week[day]) == 0 {
-		return false, at + "; " + dayNames[day] + " has no hours"
+	return false, nil
+}
+
+// reopens returns when it opens next after a time at which it is closed, if that is within
+// so long.
+func (tt *timetable) reopens(t time.Time, within time.Duration) (time.Time, bool) {
+	if o := tt.next.Load(); o != nil && !t.Before(o.from) && t.Before(o.at) {
+		return o.at, !o.at.After(t.Add(within))
 	}
-	return false, fmt.Sprintf("%s; hours of %s: %s", at, dayNames[day], join(tt.week[day]))
+	// Minute by minute, because hours are those on a clock, which is put forward and back.
+	at := t.Truncate(time.Minute)
+	for at.Before(t.Add(within)) {
+		at = at.Add(time.Minute)
+		if open, _ := tt.openAt(at.In(tt.zone)); open {
+			tt.next.Store(&opening{t, at})
+			return at, !at.After(t.Add(within))
+		}
+	}
+	return time.Time{}, false
 }
 
 func join(spans []span) string {

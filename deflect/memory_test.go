@@ -53,21 +53,21 @@ func TestManyCooldownsEnd(t *testing.T) {
 		if n := len(m.byEnd); n < 1000-forgetAtOnce {
 			t.Errorf("%d left after one Take", n)
 		}
-		if n := m.len(); n != 1 || evicted != 0 || len(m.byKey) != 1 {
+		if n := m.Cooling(); n != 1 || evicted != 0 || len(m.byKey) != 1 {
 			t.Errorf("%d held, %d in the map, %d evicted", n, len(m.byKey), evicted)
 		}
 		// A smaller store makes room at once, and goes on so.
 		for i := range 100 {
 			m.Take(t.Context(), fmt.Sprint("b", i), "t", time.Hour) //nolint:errcheck // cannot fail
 		}
-		m.setMax(10)
+		m.SetMaxCooldowns(10)
 		if n := len(m.byEnd); n != 10 || len(m.byKey) != 10 || evicted != 91 {
 			t.Errorf("%d held, %d in the map, %d evicted", n, len(m.byKey), evicted)
 		}
 		for i := range 2 {
 			m.Take(t.Context(), fmt.Sprint("c", i), "t", time.Hour) //nolint:errcheck // cannot fail
 		}
-		if n := m.len(); n != 10 || evicted != 93 {
+		if n := m.Cooling(); n != 10 || evicted != 93 {
 			t.Errorf("%d held, %d evicted", n, evicted)
 		}
 	})

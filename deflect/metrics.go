@@ -1,6 +1,9 @@
 package deflect
 
 import (
+	"slices"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -16,7 +19,16 @@ type metrics struct {
 	transitions map[string]prometheus.Counter
 
 	cooldownsEvicted prometheus.Counter
+	repeated         prometheus.Counter
+	laterEnded       map[Outcome]map[Reason]prometheus.Counter
+	journalFailures  map[string]prometheus.Counter
 }
+
+// What became of a text for which the journal did not answer.
+const (
+	journalRefused = "refused"
+	journalSent    = "sent"
+)
 
 func newMetrics() (*metrics, []prometheus.Collector) {
 	byOutcome := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -58,6 +70,33 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		Name: "deflect_cooldowns_evicted_total",
 		Help: "Cooldowns that ended early because there was no room for more; their callers can be texted again too soon.",
 	})
+	m.repeated = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "deflect_repeated_total",
+		Help: "Texts that were asked for again, of calls that have one or may: they got the outcome of before, and are counted nowhere else.",
+	})
+	laterEnded := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_waiting_ended_total",
+		Help: "Texts that waited, by what became of them: all but sent and uncertain were dropped, for the reason.",
+	}, []string{"outcome", "reason"})
+	journalFailures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "deflect_journal_failures_total",
+		Help: "Texts for which the journal did not answer, by what became of them: refused, or sent without it.",
+	}, []string{"result"})
+	m.journalFailures = map[string]prometheus.Counter{}
+	for _, r := range []string{journalRefused, journalSent} {
+		m.journalFailures[r] = journalFailures.WithLabelValues(r)
+	}
+	m.laterEnded = map[Outcome]map[Reason]prometheus.Counter{Sent: {}, Uncertain: {}, Failed: {}, Ineligible: {}}
+	for _, row := range reasons {
+		if row.class == ErrSwitch {
+			continue // it is about a caller who is on the line
+		}
+		for o, counters := range m.laterEnded {
+			if slices.Contains(row.outcomes, o) {
+				counters[row.reason] = laterEnded.WithLabelValues(string(o), string(row.reason))
+			}
+		}
+	}
 	for _, row := range reasons {
 		for _, o := range row.outcomes {
 			if m.outcomes[o] == nil {
@@ -75,14 +114,34 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	for _, s := range breakerStates {
 		m.transitions[s] = transitions.WithLabelValues(s)
 	}
-	return m, []prometheus.Collector{byOutcome, requests, settled, transitions, m.duration, m.inFlight, m.settleOpen, m.cooldownsEvicted}
+	return m, []prometheus.Collector{byOutcome, requests, settled, transitions, m.duration, m.inFlight, m.settleOpen, m.cooldownsEvicted, m.repeated, laterEnded, journalFailures}
 }
 
-func newCooldownGauge(m *memoryCooldowns) prometheus.Collector {
+func newCooldownGauge(cooling func() int) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "deflect_cooldowns",
 		Help: "Callers who were texted and whose cooldown is not over.",
-	}, func() float64 { return float64(m.len()) })
+	}, func() float64 { return float64(cooling()) })
+}
+
+// gauges show what waits at the time of the scrape.
+func (l *later) gauges() []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "deflect_waiting_texts",
+			Help: "Texts that were promised to callers and wait.",
+		}, func() float64 { n, _ := l.waiting(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "deflect_waiting_oldest_age_seconds",
+			Help: "How long the oldest text waits that does, 0 without one.",
+		}, func() float64 {
+			_, oldest := l.waiting()
+			if oldest.IsZero() {
+				return 0
+			}
+			return max(0, time.Since(oldest).Seconds())
+		}),
+	}
 }
 
 // breakerGauge shows the state at the time of the scrape: an open breaker

@@ -24,6 +24,10 @@ type Offer struct {
 	// another one, put it into Call.NumberOverride and let [Client.Check] judge it.
 	// It occurs only with Rules.AskNumber.
 	NeedsNumber bool
+	// Later is when the text will go out at the earliest, for a caller who calls while the
+	// team is closed and can have it then ([Later].Closed); zero for at once. Deflect keeps
+	// such a text, and ends as Deferred.
+	Later time.Time
 
 	client  *Client
 	ticket  any    // of an Asker, which was asked about ...
@@ -54,7 +58,7 @@ func (o *Offer) Deflect(ctx context.Context) (Result, error) {
 			return
 		}
 		o.result, o.err = endedWith(Uncertain, ReasonInternal, errPanicked) // what a panic leaves
-		defer func() { o.client.CountOutcome(o.result.Outcome, o.result.Reason) }()
+		defer func() { o.client.count(o.result) }()
 		o.result, o.err = o.client.run(ctx, o.Call, o)
 	})
 	return o.result, o.err
@@ -108,7 +112,10 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 	if no := q.refusal(every); no != nil {
 		return nil, no
 	}
-	o := &Offer{Call: call, NeedsNumber: q.noNumber, client: c}
+	o := &Offer{Call: call, NeedsNumber: q.noNumber, Later: q.opens, client: c}
+	if !o.Later.IsZero() {
+		return o, nil // the API is not asked for anything before
+	}
 	if b := q.setup.breaker; b.state() == "half_open" {
 		release, ok := b.offer(q.setup.Breaker.OpenFor)
 		if !ok {

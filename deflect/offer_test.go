@@ -41,7 +41,7 @@ func outcomes(t *testing.T, from prometheus.Gatherer) map[string]float64 {
 
 func offer(t *testing.T, c *rig.Client, k deflect.Call) *deflect.Offer {
 	t.Helper()
-	o, err := c.Offer(t.Context(), k)
+	o, err := c.Offer(t.Context(), next(k))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestNilOffer(t *testing.T) {
 	client := newClient(t, livedeflecttest.New(keys), func(c *rig.Config) { c.Registerer = reg })
 	refused := call()
 	refused.ANI = "anonymous"
-	offer, err := client.Offer(t.Context(), refused)
+	offer, err := client.Offer(t.Context(), next(refused))
 	defer offer.Release() // before the error is looked at
 	if offer != nil || !errors.Is(err, deflect.ErrInvalidCall) {
 		t.Errorf("Offer = %v, %v", offer, err)

@@ -68,9 +68,9 @@ func TestListThatDoesNotKnow(t *testing.T) {
 						t.Errorf("%s took %s, want %s", what, took, tt.takes)
 					}
 				}
-				asked("Offer", func() error { _, err := client.Offer(t.Context(), call); return err })
+				asked("Offer", func() error { _, err := client.Offer(t.Context(), next(call)); return err })
 				asked("Check", func() error { return client.Check(t.Context(), call) })
-				asked("Deflect", func() error { _, err := client.Deflect(t.Context(), call); return err })
+				asked("Deflect", func() error { _, err := client.Deflect(t.Context(), next(call)); return err })
 				if n := len(api.Sent()); n != 0 {
 					t.Errorf("%d texts", n)
 				}
@@ -112,7 +112,7 @@ func TestSlowListSharesTheDeadline(t *testing.T) {
 				call := call()
 				call.Policy = policy(t, deflect.Rules{DoNotText: tt.list})
 				began := time.Now()
-				offer, err := client.Offer(t.Context(), call)
+				offer, err := client.Offer(t.Context(), next(call))
 				offer.Release()
 				if deflect.ReasonOf(err) != tt.offer {
 					t.Errorf("Offer: %v, want %s", err, tt.offer)
@@ -121,7 +121,7 @@ func TestSlowListSharesTheDeadline(t *testing.T) {
 					t.Errorf("Offer took %s", took)
 				}
 				began = time.Now()
-				res, err := client.Deflect(t.Context(), call)
+				res, err := client.Deflect(t.Context(), next(call))
 				if res.Outcome != tt.outcome || res.Reason != tt.reason {
 					t.Errorf("Deflect: %v, want %s %s", err, tt.outcome, tt.reason)
 				}
@@ -142,7 +142,7 @@ func TestHangUpDuringTheList(t *testing.T) {
 		ctx, hangUp := context.WithCancel(t.Context())
 		defer hangUp()
 		time.AfterFunc(time.Second, hangUp)
-		res, err := client.Deflect(ctx, call)
+		res, err := client.Deflect(ctx, next(call))
 		if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonCanceled || !errors.Is(err, deflect.ErrCanceled) || !deflect.NotSent(err) {
 			t.Errorf("Deflect: %+v, %v", res, err)
 		}

@@ -28,9 +28,26 @@ type Rules struct {
 	Cooldown   time.Duration // how long a caller who was texted is not texted again; 15 min
 	NoCooldown bool          // text a caller as often as asked
 
+	// Later says which texts may wait; the zero value is none.
+	Later Later
+
 	// AskNumber says that callers whose number cannot be texted can be asked for
 	// another one, see [Offer].
 	AskNumber bool
+}
+
+// Later says which texts wait in the journal instead of not being sent at all. It needs a
+// [Config].Journal, and the policy among Config.Policies.
+type Later struct {
+	// Closed offers a text outside of the hours, for when the team is back, if that is at
+	// most so long away, up to 7 days; 0 is no offer.
+	Closed time.Duration
+	// Failed is how long a text that a caller asked for, and that certainly was not sent, is
+	// tried again, up to 24 h; 0 is not at all.
+	Failed time.Duration
+	// Spread is over how long the texts of those who called while it was closed go out after
+	// it opens, so that agents are not flooded; 10 min.
+	Spread time.Duration
 }
 
 // LineTypes says which kinds of line are texted.
@@ -63,7 +80,10 @@ type DoNotText interface {
 	Holds(ctx context.Context, e164 string) (bool, error)
 }
 
-const maxCooldown = 31 * 24 * time.Hour
+const (
+	maxCooldown = 31 * 24 * time.Hour
+	maxLater    = 7 * 24 * time.Hour
+)
 
 // Validate returns every problem of the rules, each a [*ConfigError], joined; nil
 // when there is none.
@@ -113,6 +133,14 @@ func NewPolicy(name string, r Rules) (*Policy, error) {
 	}
 	if r.Cooldown < time.Second || r.Cooldown > maxCooldown {
 		bad("Cooldown", "is %s; must be between 1s and 31 days", r.Cooldown)
+	}
+	def(&p.rules.Later.Spread, 10*time.Minute)
+	if l := p.rules.Later; l.Closed < 0 || l.Closed > maxLater {
+		bad("Later.Closed", "is %s; must be between 0s and 7 days", l.Closed)
+	} else if l.Failed < 0 || l.Failed > 24*time.Hour {
+		bad("Later.Failed", "is %s; must be between 0s and 24h", l.Failed)
+	} else if l.Spread < 0 || l.Spread > 24*time.Hour {
+		bad("Later.Spread", "is %s; must be between 0s and 24h", l.Spread)
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)

@@ -12,6 +12,7 @@ import "slices"
 //   - failed: certainly no text was sent
 //   - uncertain: a request left and nothing tells whether a text was sent
 //   - abandoned: the caller left before asking for a text
+//   - deferred: the caller asked for a text, and none was sent yet: it waits in the journal
 type Outcome string
 
 // The outcomes of a call; [Outcome] says what they mean.
@@ -23,6 +24,7 @@ const (
 	Failed     Outcome = "failed"
 	Uncertain  Outcome = "uncertain"
 	Abandoned  Outcome = "abandoned"
+	Deferred   Outcome = "deferred"
 )
 
 // Reason says in one word why a call has its outcome. The list is closed. It is
@@ -50,7 +52,7 @@ const (
 //   - no_consent (ineligible): consent is required and was not given
 //   - opted_out (ineligible): the number is on the do-not-text list, or the list did
 //     not answer
-//   - outside_hours (ineligible): the messaging team is not there
+//   - outside_hours (ineligible, deferred): the messaging team is not there
 //   - wait_too_short (ineligible): the expected wait is not worth an offer
 //   - not_sampled (ineligible): only a percentage of calls is offered a text, and
 //     this is none of them
@@ -58,19 +60,21 @@ const (
 //   - cooldown_unknown (ineligible, failed): the store of cooldowns did not answer
 //   - no_profile (ineligible): no profile serves the dialled number
 //   - already_asked (ineligible): this call was asked before
-//   - breaker_open (ineligible, failed): the API is known to be down: not offered, or
-//     asked for in vain
+//   - breaker_open (ineligible, failed, deferred): the API is known to be down: not
+//     offered, or asked for in vain
 //   - invalid_call (ineligible, failed): the request would be malformed; the error
 //     lists every problem
 //   - unauthorized (failed): 401 or 403, or the request got no credentials, such as a
 //     token
-//   - rate_limited (failed): 429 without a Retry-After that fits the deadline
+//   - rate_limited (failed, deferred): 429 without a Retry-After that fits the deadline
 //   - rejected (failed): another 4xx, or an answer that says no
 //   - redirected (failed): 3xx; redirects are not followed
-//   - unreachable (failed): no byte of the request left this machine, or the server
-//     says that it did not process it (HTTP/2)
-//   - deadline (failed): the live deadline, or that of the context of Deflect,
+//   - unreachable (failed, deferred): no byte of the request left this machine, or the
+//     server says that it did not process it (HTTP/2)
+//   - deadline (failed, deferred): the live deadline, or that of the context of Deflect,
 //     passed before a byte left, or left too little time for a request
+//   - journal (failed): the journal could not be written in time, and without it
+//     nobody would know of the text after a crash
 //   - prompt (failed): the offer could not be played
 //   - switch (failed): the switch refused a command or broke the protocol
 //   - server_error (uncertain): 5xx
@@ -124,6 +128,7 @@ const (
 	ReasonRedirected   Reason = "redirected"
 	ReasonUnreachable  Reason = "unreachable"
 	ReasonDeadline     Reason = "deadline"
+	ReasonJournal      Reason = "journal"
 	ReasonPrompt       Reason = "prompt"
 	ReasonSwitch       Reason = "switch"
 
@@ -139,7 +144,7 @@ const (
 )
 
 // outcomes is every outcome, in the order of the documentation.
-var outcomes = []Outcome{Sent, Declined, NoInput, Ineligible, Failed, Uncertain, Abandoned}
+var outcomes = []Outcome{Sent, Declined, NoInput, Ineligible, Failed, Uncertain, Abandoned, Deferred}
 
 // reasonRow is all that is known of a reason.
 type reasonRow struct {
@@ -148,6 +153,7 @@ type reasonRow struct {
 	class    error     // of errors that have it; nil for how a caller decided
 	health   health    // what it tells about the API
 	request  bool      // one request can end with it
+	ours     bool      // it is a lack of this side, which may pass
 	again    again     // whether an attempt that ended with it is repeated
 }
 
@@ -182,19 +188,20 @@ var reasons = []reasonRow{
 	{reason: ReasonInvalidCall, outcomes: []Outcome{Ineligible, Failed}, class: ErrInvalidCall},
 	{reason: ReasonNoConsent, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
 	{reason: ReasonOptedOut, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
-	{reason: ReasonOutsideHours, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
+	{reason: ReasonOutsideHours, outcomes: []Outcome{Ineligible, Deferred}, class: ErrIneligible},
 	{reason: ReasonWaitTooShort, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
 	{reason: ReasonNotSampled, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
 	{reason: ReasonCooldown, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
-	{reason: ReasonCooldownUnknown, outcomes: []Outcome{Ineligible, Failed}, class: ErrIneligible},
-	{reason: ReasonBreakerOpen, outcomes: []Outcome{Ineligible, Failed}, class: ErrBreakerOpen},
+	{reason: ReasonCooldownUnknown, outcomes: []Outcome{Ineligible, Failed}, class: ErrIneligible, ours: true},
+	{reason: ReasonBreakerOpen, outcomes: []Outcome{Ineligible, Failed, Deferred}, class: ErrBreakerOpen},
 
 	{reason: ReasonUnauthorized, outcomes: []Outcome{Failed}, class: ErrUnauthorized, health: sick, request: true},
-	{reason: ReasonRateLimited, outcomes: []Outcome{Failed}, class: ErrRateLimited, health: sick, request: true, again: whenAsked},
+	{reason: ReasonRateLimited, outcomes: []Outcome{Failed, Deferred}, class: ErrRateLimited, health: sick, request: true, again: whenAsked},
 	{reason: ReasonRejected, outcomes: []Outcome{Failed}, class: ErrRejected, health: healthy, request: true},
 	{reason: ReasonRedirected, outcomes: []Outcome{Failed}, class: ErrRejected, health: sick, request: true},
-	{reason: ReasonUnreachable, outcomes: []Outcome{Failed}, class: ErrUnavailable, health: sick, request: true, again: soon},
-	{reason: ReasonDeadline, outcomes: []Outcome{Failed}, class: ErrUnavailable, health: sick, request: true},
+	{reason: ReasonUnreachable, outcomes: []Outcome{Failed, Deferred}, class: ErrUnavailable, health: sick, request: true, again: soon},
+	{reason: ReasonDeadline, outcomes: []Outcome{Failed, Deferred}, class: ErrUnavailable, health: sick, request: true},
+	{reason: ReasonJournal, outcomes: []Outcome{Failed}, class: ErrJournal, ours: true},
 
 	{reason: ReasonServerError, outcomes: []Outcome{Uncertain}, class: ErrUnavailable, health: sick, request: true},
 	{reason: ReasonTimeout, outcomes: []Outcome{Uncertain}, class: ErrUnavailable, health: sick, request: true},
@@ -202,11 +209,11 @@ var reasons = []reasonRow{
 	{reason: ReasonInvalidNonce, outcomes: []Outcome{Uncertain}, class: ErrUnauthorized, health: sick, request: true},
 	{reason: ReasonBadResponse, outcomes: []Outcome{Uncertain}, class: ErrBadResponse, health: sick, request: true},
 
-	{reason: ReasonCanceled, outcomes: []Outcome{Failed, Uncertain}, class: ErrCanceled, request: true},
+	{reason: ReasonCanceled, outcomes: []Outcome{Failed, Uncertain}, class: ErrCanceled, request: true, ours: true},
 	{reason: ReasonPrompt, outcomes: []Outcome{Failed}, class: ErrSwitch},
 	{reason: ReasonSwitch, outcomes: []Outcome{Failed}, class: ErrSwitch},
 	{reason: ReasonShutdown, outcomes: []Outcome{Failed}, class: ErrClosed},
-	{reason: ReasonInternal, outcomes: []Outcome{Failed, Uncertain}, class: ErrInternal, request: true, again: soon},
+	{reason: ReasonInternal, outcomes: []Outcome{Failed, Uncertain}, class: ErrInternal, request: true, ours: true, again: soon},
 }
 
 var rowByReason = func() map[Reason]*reasonRow {

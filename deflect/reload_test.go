@@ -30,7 +30,7 @@ func TestReload(t *testing.T) {
 		client := rig.Must(t, base)
 		call := call()
 		call.Policy = policy(t, deflect.Rules{})
-		if _, err := client.Deflect(t.Context(), call); deflect.ReasonOf(err) != deflect.ReasonUnauthorized {
+		if _, err := client.Deflect(t.Context(), rig.Next(call)); deflect.ReasonOf(err) != deflect.ReasonUnauthorized {
 			t.Fatalf("with the old key: %v", err)
 		}
 
@@ -39,10 +39,10 @@ func TestReload(t *testing.T) {
 		if err := client.Reload(next); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := client.Deflect(t.Context(), call); err != nil {
+		if _, err := client.Deflect(t.Context(), rig.Next(call)); err != nil {
 			t.Fatalf("with the new key: %v", err)
 		}
-		if _, err := client.Offer(t.Context(), call); deflect.ReasonOf(err) != deflect.ReasonCooldown {
+		if _, err := client.Offer(t.Context(), rig.Next(call)); deflect.ReasonOf(err) != deflect.ReasonCooldown {
 			t.Errorf("the cooldown is forgotten: %v", err)
 		}
 
@@ -108,7 +108,7 @@ func TestReloadUnderLoad(t *testing.T) {
 				call := call()
 				call.ANI = phone.Number(fmt.Sprintf("+1404343%04d", 1000+100*i+j))
 				call.Policy = policy(t, deflect.Rules{})
-				if offer, err := client.Offer(t.Context(), call); err != nil {
+				if offer, err := client.Offer(t.Context(), rig.Next(call)); err != nil {
 					t.Error(err)
 				} else {
 					offer.Release()
@@ -116,7 +116,7 @@ func TestReloadUnderLoad(t *testing.T) {
 				if _, body, err := client.Preview(call); err != nil || !bytes.Contains(body, []byte(`"deflectionHandle":"1404343`)) {
 					t.Errorf("%s, %v", body, err)
 				}
-				if _, err := client.Deflect(t.Context(), call); err != nil {
+				if _, err := client.Deflect(t.Context(), rig.Next(call)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -261,7 +261,7 @@ func TestReloadLeavesForeignCooldowns(t *testing.T) {
 	}
 	call := call()
 	call.Policy = policy(t, deflect.Rules{})
-	if _, err := client.Deflect(t.Context(), call); err != nil {
+	if _, err := client.Deflect(t.Context(), rig.Next(call)); err != nil {
 		t.Error(err)
 	}
 }

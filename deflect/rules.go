@@ -44,10 +44,12 @@ type inquiry struct {
 	until    time.Time // when those who answer slowly have to have done so: a caller waits
 	text     *Text
 	problems problems
-	words    bool // verdicts that pass say why
-	final    bool // nobody can be asked for another number any more
-	noNumber bool // the number cannot be texted, and another one will be asked for
-	noLine   bool // the number cannot be texted at all, so that its kind does not matter
+	words    bool      // verdicts that pass say why
+	final    bool      // nobody can be asked for another number any more
+	noNumber bool      // the number cannot be texted, and another one will be asked for
+	unsure   bool      // who refused did not know
+	opens    time.Time // when it opens, for a text that can wait until then; zero when it is open
+	noLine   bool      // the number cannot be texted at all, so that its kind does not matter
 }
 
 // rule is one reason not to text a caller.
@@ -238,10 +240,15 @@ func holds(ctx context.Context, list DoNotText, e164 string) (bool, error) {
 
 func (q *inquiry) hours() Verdict {
 	open, why := q.policy.hours.open(q.now)
-	if !open {
+	if open {
+		return q.pass("open: %s", why)
+	}
+	opens, ok := q.reopens(q.now)
+	if !ok {
 		return refuse(ReasonOutsideHours, "closed: %s", why)
 	}
-	return q.pass("open: %s", why)
+	q.opens = opens
+	return q.pass("closed: %s; it opens at %s, and the text can wait until then", why, opens.Format("Mon 2006-01-02 15:04"))
 }
 
 func (q *inquiry) wait() Verdict {
@@ -306,6 +313,7 @@ const (
 // unknown refuses a caller of whom a list or a store does not know.
 func (q *inquiry) unknown(ctx context.Context, who string, reason Reason, err error) Verdict {
 	reason, err = storeError(ctx, who, reason, err)
+	q.unsure = true
 	v := refuse(reason, "%s does not answer", who)
 	v.err = err
 	return v
@@ -348,6 +356,9 @@ func (q *inquiry) cooldownKeys() []string {
 }
 
 func (q *inquiry) breaker() Verdict {
+	if !q.opens.IsZero() {
+		return q.pass("the text waits, and the API is asked when it opens")
+	}
 	switch state := q.setup.breaker.state(); state {
 	case "open":
 		return refuse(ReasonBreakerOpen, "%s", ErrBreakerOpen)

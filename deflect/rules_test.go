@@ -115,6 +115,7 @@ func TestRules(t *testing.T) {
 				api := livedeflecttest.New(keys)
 				client := newClient(t, api, nil)
 				call := call()
+				call.ExternalCallID = "3e0068c6-dcda-4c96-a87d-305d62b539f6" // where the percentage falls
 				call.Policy = policy(t, tt.rules)
 				if tt.change != nil {
 					tt.change(&call)
@@ -260,6 +261,7 @@ func TestPercent(t *testing.T) {
 func TestExplain(t *testing.T) {
 	client := newClient(t, livedeflecttest.New(keys), nil)
 	call := call()
+	call.ExternalCallID = "3e0068c6-dcda-4c96-a87d-305d62b539f6"
 	call.Policy = policy(t, deflect.Rules{
 		Countries: []string{"CA"}, Hours: deflect.Hours{Zone: "UTC", Week: map[string][]string{"mon": {"09:00-17:00"}}},
 		MinWait: time.Minute, Withhold: 67, DoNotText: numbers{"+14043438646"}, Consent: deflect.ConsentRequired,

@@ -89,22 +89,22 @@ func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time
 		return Settlement{ExternalCallID: externalCallID, Result: SettledUnknown, Err: errCannotTell}
 	}
 	now := time.Now()
-	d := doubt{externalID: externalCallID, since: at}
+	d := doubt{entry: Entry{ExternalCallID: externalCallID}, since: at}
 	return d.settlement(teller.Find(ctx, externalCallID, at, s.Settle.Limit), now, s.Settle.Limit)
 }
 
 // doubt is an uncertain deflection that is to be settled.
 type doubt struct {
 	Doubt
-	externalID string
-	since      time.Time // when Deflect ended uncertain
-	next       time.Time // when it is looked up
-	wait       time.Duration
+	entry Entry     // as the journal has it
+	since time.Time // when Deflect ended uncertain
+	next  time.Time // when it is looked up
+	wait  time.Duration
 }
 
 // settlement is what was told, as of now.
 func (d *doubt) settlement(told Told, now time.Time, limit time.Duration) Settlement {
-	s := Settlement{ExternalCallID: d.externalID, Lookups: told.Lookups, Took: now.Sub(d.since)}
+	s := Settlement{ExternalCallID: d.entry.ExternalCallID, Lookups: told.Lookups, Took: now.Sub(d.since)}
 	if clean.IsCallID(told.CallID) {
 		s.CallID = told.CallID
 	}

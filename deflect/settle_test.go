@@ -425,7 +425,8 @@ func TestSettleTellsTextsApart(t *testing.T) {
 				c := newClient(t, api, func(c *rig.Config) { c.OnSettled = got.hear })
 				k := call()
 				k.ExternalCallID = "1231"
-				if _, err := c.Deflect(t.Context(), k); err != nil {
+				before := newClient(t, api, nil) // remembers its calls by their ids
+				if _, err := before.Deflect(t.Context(), k); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(20 * time.Minute)

@@ -42,34 +42,63 @@ func newSettler(c *Client) *settler {
 	return s
 }
 
-// add takes an uncertain deflection. It does not wait.
-func (s *settler) add(text *Text, began time.Time) {
-	setup := s.client.setup.Load()
-	cfg := setup.Settle
+// add takes an uncertain deflection, which the journal then knows of as entry. It does not
+// wait.
+func (s *settler) add(text *Text, entry Entry, began time.Time) {
+	c := s.client
+	cfg := c.setup.Load().Settle
 	if cfg.Disabled {
+		c.ended(entry, Uncertain, entry.Reason, entry.CallID)
 		return
 	}
+	if c.durable {
+		entry.Data = doubtData(text, began)
+	}
+	c.journal.Note(entry)
+	now := time.Now()
+	s.take(text, entry, began, &doubt{entry: entry, since: now, next: now.Add(cfg.After), wait: cfg.After})
+}
+
+// take takes a doubt that the journal knows of.
+func (s *settler) take(text *Text, entry Entry, began time.Time, d *doubt) {
+	setup := s.client.setup.Load()
 	unknown := func(err error) {
-		s.settled(Settlement{ExternalCallID: text.Call.ExternalCallID, Result: SettledUnknown, Err: err})
+		if errors.Is(err, ErrClosed) && s.client.durable {
+			return // the next Client takes it up
+		}
+		s.client.ended(entry, Uncertain, entry.Reason, entry.CallID)
+		s.settled(Settlement{ExternalCallID: entry.ExternalCallID, Result: SettledUnknown, Err: err})
 	}
 	teller, ok := setup.Backend.(Teller)
 	if !ok {
 		unknown(errCannotTell)
 		return
 	}
-	now := time.Now()
-	told := teller.Doubt(text, began)
-	if told == nil {
+	if d.Doubt = teller.Doubt(text, began); d.Doubt == nil {
 		unknown(errCannotTell)
 		return
 	}
-	d := &doubt{
-		Doubt: told, externalID: text.Call.ExternalCallID,
-		since: now, next: now.Add(cfg.After), wait: cfg.After,
-	}
-	if err := s.enqueue(d, cfg.Max); err != nil {
+	if err := s.enqueue(d, setup.Settle.Max); err != nil {
 		unknown(err)
 	}
+}
+
+// ids are those of the calls in doubt.
+func (s *settler) ids() (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.open {
+		ids = append(ids, d.entry.ExternalCallID)
+	}
+	return ids
+}
+
+// forget forgets doubts about which nobody is to ask any more.
+func (s *settler) forget(ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = slices.DeleteFunc(s.open, func(d *doubt) bool { return slices.Contains(ids, d.entry.ExternalCallID) })
+	s.client.metrics.settleOpen.Set(float64(len(s.open)))
 }
 
 func (s *settler) enqueue(d *doubt, max int) error {
@@ -152,9 +181,13 @@ func (s *settler) try(due []*doubt) {
 	if s.ctx.Err() != nil {
 		return // close settles the rest
 	}
-	limit, ended := setup.Settle.Limit, time.Now()
+	limit, now := setup.Settle.Limit, time.Now()
 	over := func(d *doubt, now time.Time) bool { return now.Sub(d.since) >= limit }
-	var done []Settlement
+	type ended struct {
+		entry Entry
+		Settlement
+	}
+	var done []ended
 	looked := make(map[*doubt]bool, len(due))
 	for _, d := range due {
 		looked[d] = true
@@ -165,10 +198,10 @@ func (s *settler) try(due []*doubt) {
 			told := s.told(d)
 			told.Err = cmp.Or(told.Err, outage) // nothing was proved
 			v := d.settlement(told, asked, limit)
-			v.Took = ended.Sub(d.since)
+			v.Took = now.Sub(d.since)
 			// Another lookup of a report that cannot be had would be as long, and in vain.
-			if v.Result == SettledSent || over(d, asked) || over(d, ended) && outage != nil {
-				done = append(done, v)
+			if v.Result == SettledSent || over(d, asked) || over(d, now) && outage != nil {
+				done = append(done, ended{d.entry, v})
 				return true
 			}
 			d.wait *= 2
@@ -178,10 +211,10 @@ func (s *settler) try(due []*doubt) {
 			}
 			return false
 		}
-		if over(d, ended) && outage != nil {
+		if over(d, now) && outage != nil {
 			told := s.told(d)
 			told.Err = outage
-			done = append(done, d.settlement(told, ended, limit))
+			done = append(done, ended{d.entry, d.settlement(told, now, limit)})
 			return true
 		}
 		return false
@@ -189,7 +222,8 @@ func (s *settler) try(due []*doubt) {
 	s.client.metrics.settleOpen.Set(float64(len(s.open)))
 	s.mu.Unlock()
 	for _, v := range done {
-		s.settled(v)
+		s.write(v.entry, v.Settlement)
+		s.settled(v.Settlement)
 	}
 }
 
@@ -216,6 +250,15 @@ func (s *settler) told(d *doubt) (told Told) {
 		}
 	}()
 	return d.Told()
+}
+
+// write lets the journal know how a doubt was settled.
+func (s *settler) write(entry Entry, v Settlement) {
+	if v.Result == SettledSent {
+		s.client.endDoubt(entry, Sent, ReasonOK, v.CallID)
+	} else {
+		s.client.endDoubt(entry, Uncertain, entry.Reason, cmp.Or(v.CallID, entry.CallID))
+	}
 }
 
 // settled counts and logs, and lets OnSettled hear of it.
@@ -298,11 +341,15 @@ func (s *settler) end() {
 	s.mu.Unlock()
 	now := time.Now()
 	for _, d := range open {
+		if s.client.durable && !s.told(d).Sent {
+			continue // the next Client takes it up
+		}
 		told := s.told(d)
 		v := d.settlement(told, now, s.client.setup.Load().Settle.Limit)
 		if !told.Sent {
 			v.Result, v.Err = SettledUnknown, ErrClosed
 		}
+		s.write(d.entry, v)
 		s.settled(v)
 	}
 }

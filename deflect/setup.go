@@ -6,13 +6,17 @@ import "errors"
 // change.
 type setup struct {
 	Config
-	breaker breaker
+	breaker  breaker
+	policies map[string]*Policy // whose texts may wait
 }
 
 // newSetup makes a setup of a valid Config with its defaults. A breaker whose
 // settings stay the same goes on with what it knows.
 func (c *Client) newSetup(cfg Config) *setup {
-	s := &setup{Config: cfg}
+	s := &setup{Config: cfg, policies: map[string]*Policy{}}
+	for _, p := range cfg.Policies {
+		s.policies[p.name] = p
+	}
 	if old := c.setup.Load(); old != nil && old.Breaker == cfg.Breaker {
 		s.breaker = old.breaker
 	} else {
@@ -25,7 +29,7 @@ func (c *Client) newSetup(cfg Config) *setup {
 // NumberCheck. What the Client knows stays: cooldowns, uncertain deflections, metrics,
 // and the state of a breaker whose settings are the same; another breaker begins
 // closed. What is in progress ends as it began. Backend, MaxRequests,
-// Logger, OnSettled, Registerer and Cooldowns stay as they were given to [New].
+// Logger, OnSettled, Registerer, Cooldowns and Journal stay as they were given to [New].
 //
 // The error lists every problem, see [Config.Validate]; the Client then goes on as
 // before. DefaultRegion and MaxTextLength cannot change, by which a call in progress was
@@ -41,7 +45,7 @@ func (c *Client) Reload(cfg Config) error {
 	defer c.reloading.Unlock()
 	old := c.setup.Load()
 	cfg.Backend, cfg.Logger, cfg.OnSettled = old.Backend, old.Logger, old.OnSettled
-	cfg.Registerer, cfg.Cooldowns = old.Registerer, old.Cooldowns
+	cfg.Registerer, cfg.Cooldowns, cfg.Journal = old.Registerer, old.Cooldowns, old.Journal
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
@@ -50,7 +54,10 @@ func (c *Client) Reload(cfg Config) error {
 		return err
 	}
 	c.setup.Store(c.newSetup(cfg))
-	if own, ok := c.cooldowns.(*memoryCooldowns); ok {
+	if store, is := c.cooldowns.(interface{ SetMaxCooldowns(int) }); is {
+		store.SetMaxCooldowns(cfg.MaxCooldowns)
+	}
+	if own, is := c.journal.(*memoryJournal); is {
 		own.setMax(cfg.MaxCooldowns)
 	}
 	return nil

@@ -2,6 +2,7 @@ package deflect
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -43,3 +44,6 @@ func testClient(t testing.TB, change func(*Config)) *Client {
 	t.Cleanup(c.Close)
 	return c
 }
+
+// phoneOf is the number of one of many callers.
+func phoneOf(n int) phone.Number { return phone.Number(fmt.Sprintf("+1404343%04d", 8600+n)) }

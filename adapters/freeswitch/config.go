@@ -122,6 +122,7 @@ func unmapped(p netip.Prefix) netip.Prefix {
 // included that it takes from another language or from what is shipped in sounds.
 func (p Profile) WithDefaults(sounds string) Profile {
 	def(&p.Cooldown, 15*time.Minute)
+	def(&p.Later.Spread, 10*time.Minute)
 	def(&p.AcceptDigit, "1")
 	def(&p.DeclineDigit, "2")
 	def(&p.Repeat, 1)

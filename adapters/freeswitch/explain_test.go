@@ -49,7 +49,7 @@ func TestExplainIsWhatHappens(t *testing.T) {
 					if c.Answered {
 						c.Script = nil
 					}
-					res := rig.run(c)
+					res := rig.play(c) // by its id it is sampled or not
 					got := deflect.Reason("")
 					if o := res.Vars["deflect_outcome"]; o == "ineligible" {
 						got = deflect.Reason(res.Vars["deflect_reason"])

@@ -312,7 +312,7 @@ func TestHandleEventSocketServesTheLibrary(t *testing.T) {
 		results <- res
 	})
 	prompts := map[string]time.Duration{"offer.wav": 300 * time.Millisecond, "sent.wav": 20 * time.Millisecond, "failed.wav": 20 * time.Millisecond}
-	for _, tt := range []struct {
+	for i, tt := range []struct {
 		name, outcome string
 		fault         livedeflecttest.Fault
 		script        []fst.Action
@@ -326,7 +326,7 @@ func TestHandleEventSocketServesTheLibrary(t *testing.T) {
 				api.Inject(tt.fault)
 			}
 			call := caller(tt.script...)
-			call.Prompts = prompts
+			call.UUID, call.Prompts = nthCall(i), prompts
 			res, err := call.Dial(t.Context(), address)
 			if err != nil || !res.Continued || len(res.Violations) > 0 || res.Vars["deflect_outcome"] != tt.outcome {
 				t.Errorf("%v, %+v", err, res)

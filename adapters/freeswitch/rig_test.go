@@ -3,11 +3,13 @@ package freeswitch_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,6 +66,7 @@ type rig struct {
 	log  *syncBuffer
 	stop context.CancelFunc // begins the shutdown
 	done chan error         // what Serve returned
+	ran  atomic.Int64       // calls
 }
 
 type syncBuffer struct {
@@ -170,8 +173,21 @@ func caller(script ...freeswitchtest.Action) freeswitchtest.Call {
 	}
 }
 
-// run plays one call. What a real switch would not take is an error in any test.
+// run plays one call, which is another one than those before.
 func (r *rig) run(c freeswitchtest.Call) freeswitchtest.Result {
+	r.t.Helper()
+	if n := r.ran.Add(1); n > 1 && c.UUID == caller().UUID {
+		c.UUID = nthCall(n)
+	}
+	return r.play(c)
+}
+
+// nthCall is the id of another call.
+func nthCall[N int | int64](n N) string { return fmt.Sprintf("3e0068c6-dcda-4c96-a87d-%012d", n) }
+
+// play plays a call, or one more pass of it. What a real switch would not take is an error
+// in any test.
+func (r *rig) play(c freeswitchtest.Call) freeswitchtest.Result {
 	r.t.Helper()
 	res, err := c.Run(context.Background(), r.ln.dial(r.t))
 	if err != nil {

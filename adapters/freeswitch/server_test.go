@@ -26,7 +26,11 @@ func (r *rig) runMany(n int, pick func(i int) fst.Call) []fst.Result {
 	results := make([]fst.Result, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { results[i], _ = pick(i).Run(context.Background(), r.ln.dial(r.t)) })
+		wg.Go(func() {
+			c := pick(i)
+			c.UUID = nthCall(i)
+			results[i], _ = c.Run(context.Background(), r.ln.dial(r.t))
+		})
 	}
 	wg.Wait()
 	for _, res := range results {

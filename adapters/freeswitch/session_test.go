@@ -306,7 +306,7 @@ func TestEveryVariableReachesTheRequest(t *testing.T) {
 			t.Errorf("request (-want +got):\n%s", diff)
 		}
 		// The external id defaults to the channel's UUID.
-		r.run(caller(fst.Press("1").After(time.Second)))
+		r.play(caller(fst.Press("1").After(time.Second)))
 		if id := r.api.Sent()[1].ExternalCallID; id != "3e0068c6-dcda-4c96-a87d-305d62b539f6" {
 			t.Errorf("externalCallId = %q", id)
 		}

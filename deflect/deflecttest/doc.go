@@ -4,4 +4,7 @@
 //	func TestStore(t *testing.T) {
 //		deflecttest.TestCooldowns(t, func() deflect.Cooldowns { return newStore(t) })
 //	}
+//	func TestJournal(t *testing.T) {
+//		deflecttest.TestJournal(t, func(t testing.TB) deflect.Journal { return newJournal(t) })
+//	}
 package deflecttest

@@ -100,7 +100,7 @@ func TestLive(t *testing.T) {
 					}
 				}
 				for i := range 10 {
-					deflectOne(i) // before the polling
+					deflectOne(40 + i) // before the polling
 				}
 				time.Sleep(20 * time.Minute)
 				ctx, cancel := context.WithCancel(t.Context())

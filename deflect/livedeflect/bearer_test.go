@@ -214,7 +214,7 @@ func TestBearer(t *testing.T) {
 			})
 			call := validCall()
 			call.Accepted = time.Time{}
-			res, err := client.Deflect(context.Background(), call)
+			res, err := client.Deflect(context.Background(), next(call))
 			if res.Outcome != tt.outcome || res.Reason != tt.reason || res.Attempts != tt.attempts || tokens.Load() != tt.tokens {
 				t.Errorf("%+v (%v) with %d tokens, want %s %s after %d with %d", res, err, tokens.Load(), tt.outcome, tt.reason, tt.attempts, tt.tokens)
 			}
@@ -239,7 +239,7 @@ func TestBearerCanceled(t *testing.T) {
 	go func() { <-asked; cancel() }()
 	call := validCall()
 	call.Accepted = time.Time{}
-	res, err := client.Deflect(ctx, call)
+	res, err := client.Deflect(ctx, next(call))
 	if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonCanceled || !deflect.NotSent(err) || !errors.Is(err, context.Canceled) {
 		t.Errorf("%+v, %v", res, err)
 	}

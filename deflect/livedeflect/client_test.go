@@ -1,6 +1,8 @@
 package livedeflect
 
 import (
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,4 +61,12 @@ func testClient(t testing.TB, change func(*bothConfig)) *bothClient {
 	}
 	t.Cleanup(c.Close)
 	return &bothClient{c, api}
+}
+
+var calls atomic.Uint64
+
+// next is another call like one: each is texted once.
+func next(k deflect.Call) deflect.Call {
+	k.ExternalCallID = fmt.Sprint("next-", calls.Add(1))
+	return k
 }

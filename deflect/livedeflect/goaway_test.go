@@ -157,7 +157,7 @@ func TestUnprocessedStreams(t *testing.T) {
 					}
 					call := validCall()
 					call.Accepted = time.Time{}
-					res, err := client.Deflect(context.Background(), call)
+					res, err := client.Deflect(context.Background(), next(call))
 					wanted := res.Outcome == deflect.Uncertain && res.Attempts == 1
 					if tt.proof {
 						wanted = res.Outcome == deflect.Sent && res.Attempts == 2

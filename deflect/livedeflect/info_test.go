@@ -82,8 +82,8 @@ func TestInfoIsRefusedBeforeTheOffer(t *testing.T) {
 	for _, tt := range tests {
 		call := validCall()
 		call.CallerInfo = map[string]any{"n": 1, "info": tt.value}
-		_, offered := client.Offer(t.Context(), call)
-		_, texted := client.Deflect(t.Context(), call)
+		_, offered := client.Offer(t.Context(), next(call))
+		_, texted := client.Deflect(t.Context(), next(call))
 		_, previewed := client.Preview(t.Context(), call)
 		for what, err := range map[string]error{"Offer": offered, "Check": client.Check(t.Context(), call), "Preview": previewed, "Deflect": texted} {
 			var v *deflect.ValidationError
@@ -166,8 +166,8 @@ func FuzzInfo(f *testing.F) {
 		call := validCall()
 		call.CallerInfo = map[string]any{name: v, "flag": how > 127}
 		api = livedeflecttest.New(doubleKeys)
-		_, refused := client.Offer(t.Context(), call)
-		_, err := client.Deflect(t.Context(), call)
+		_, refused := client.Offer(t.Context(), next(call))
+		_, err := client.Deflect(t.Context(), next(call))
 		if refused != nil {
 			if !errors.Is(refused, deflect.ErrInvalidCall) || !errors.Is(err, deflect.ErrInvalidCall) || len(api.Requests()) > 0 {
 				t.Errorf("Offer: %v, Deflect: %v, %d requests", refused, err, len(api.Requests()))

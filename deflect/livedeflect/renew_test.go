@@ -143,7 +143,7 @@ func TestConnectionDiesSilently(t *testing.T) {
 			text := func() deflect.Result {
 				call := validCall()
 				call.Accepted = time.Time{}
-				res, _ := client.Deflect(context.Background(), call)
+				res, _ := client.Deflect(context.Background(), next(call))
 				return res
 			}
 			if res := text(); res.Outcome != deflect.Sent {

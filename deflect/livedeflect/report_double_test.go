@@ -62,7 +62,7 @@ func TestReportOddities(t *testing.T) {
 					k.CustomerID, k.CustomerIDDescriptor = "123456", "CustomerId"
 					k.CallerInfo = map[string]any{"tshirtsize": "Large"}
 					time.Sleep(30 * time.Second)
-					if _, err := c.Deflect(t.Context(), k); err != nil {
+					if _, err := c.Deflect(t.Context(), rig.Next(k)); err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(3 * time.Minute)

@@ -29,7 +29,7 @@ func TestReportConversationOpensWhileItIsRead(t *testing.T) {
 			c := newClient(t, api, func(c *rig.Config) { c.Report.Window, c.Report.Parallel = time.Minute, 1 })
 			k := call()
 			k.Start, k.Accepted = time.Now(), time.Now()
-			if _, err := c.Deflect(t.Context(), k); err != nil {
+			if _, err := c.Deflect(t.Context(), rig.Next(k)); err != nil {
 				t.Fatal(err)
 			}
 			seam := time.Now()
@@ -105,7 +105,7 @@ func TestPollConversationOpensWhileItIsRead(t *testing.T) {
 		time.Sleep(time.Minute)
 		k := call()
 		k.Start, k.Accepted = time.Now(), time.Now()
-		if _, err := c.Deflect(t.Context(), k); err != nil { // at the seam of the next poll
+		if _, err := c.Deflect(t.Context(), rig.Next(k)); err != nil { // at the seam of the next poll
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)

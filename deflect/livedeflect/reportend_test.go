@@ -11,7 +11,7 @@ import (
 // classes are those of all reasons.
 var classes = []error{
 	deflect.ErrInvalidCall, deflect.ErrIneligible, deflect.ErrBreakerOpen, deflect.ErrUnauthorized, deflect.ErrRateLimited,
-	deflect.ErrRejected, deflect.ErrUnavailable, deflect.ErrBadResponse, deflect.ErrCanceled, deflect.ErrSwitch,
+	deflect.ErrRejected, deflect.ErrUnavailable, deflect.ErrBadResponse, deflect.ErrCanceled, deflect.ErrJournal, deflect.ErrSwitch,
 	deflect.ErrInternal, deflect.ErrClosed,
 }
 

@@ -128,7 +128,7 @@ func TestErrorsQuoteNobody(t *testing.T) {
 	for _, value := range []any{json.Number("+1 404 343 8646"), tellTale{}, tellTale{panics: true}, []any{json.Number("Jane Doe")}} {
 		call := validCall()
 		call.CallerInfo = map[string]any{"x": value}
-		_, err := testClient(t, nil).Deflect(t.Context(), call)
+		_, err := testClient(t, nil).Deflect(t.Context(), next(call))
 		if !errors.Is(err, deflect.ErrInvalidCall) || !strings.Contains(err.Error(), fmt.Sprintf("type %T", value)) {
 			t.Errorf("%T: %v", value, err)
 		}

@@ -61,7 +61,7 @@ func wantResult(t *testing.T, c *bothClient, o deflect.Outcome, r deflect.Reason
 	t.Helper()
 	call := validCall()
 	call.Accepted = time.Time{}
-	res, err := c.Deflect(context.Background(), call)
+	res, err := c.Deflect(context.Background(), next(call))
 	if res.Outcome != o || res.Reason != r || res.Attempts != attempts {
 		t.Errorf("result = %+v (%v), want %s %s after %d", res, err, o, r, attempts)
 	}
@@ -159,10 +159,10 @@ func TestMachineLimits(t *testing.T) {
 			}
 			call := validCall()
 			call.Accepted = time.Time{}
-			if _, err := client.Offer(t.Context(), call); err != nil {
+			if _, err := client.Offer(t.Context(), next(call)); err != nil {
 				t.Errorf("%v: %v", failure, err)
 			}
-			_, err := client.Deflect(t.Context(), call)
+			_, err := client.Deflect(t.Context(), next(call))
 			if !deflect.NotSent(err) || !errors.Is(err, failure) || !strings.Contains(err.Error(), "ulimit") {
 				t.Errorf("%v: %v", failure, err)
 			}
@@ -328,7 +328,7 @@ func TestProtocolErrorsAreClean(t *testing.T) {
 		})
 		call := validCall()
 		call.Accepted = time.Time{}
-		res, err := realClient(t, url, nil).Deflect(context.Background(), call)
+		res, err := realClient(t, url, nil).Deflect(context.Background(), next(call))
 		if res.Outcome != deflect.Uncertain || strings.Contains(err.Error(), "4043438") || len(err.Error()) > 400 {
 			t.Errorf("%.40q: %+v, %d bytes of error: %.200v", answer, res, len(err.Error()), err)
 		}
@@ -445,7 +445,7 @@ func TestPanicKeepsTheGaugeRight(t *testing.T) {
 		}()
 		call := validCall()
 		call.Accepted = time.Time{}
-		client.Deflect(context.Background(), call) //nolint:errcheck // it panics
+		client.Deflect(context.Background(), next(call)) //nolint:errcheck // it panics
 	}()
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(
 		"# HELP deflect_requests_in_flight Requests to send a text that wait for their answer.\n# TYPE deflect_requests_in_flight gauge\ndeflect_requests_in_flight 0\n",

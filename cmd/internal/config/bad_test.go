@@ -106,7 +106,7 @@ var badFiles = []struct {
 1: livedeflect.site_id: is missing: the LivePerson account id`},
 	{"log_format", consumer, `13: log.format: must be json or text`},
 	{"log_level", consumer, `13: log.level: must be debug, info, warn or error`},
-	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
+	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
 	{"not_a_mapping", consumer, `1: is not a configuration: it must hold keys such as livedeflect and profiles`},
 	{"null_document", consumer, `1: is empty: copy examples/freeswitch/starter.yaml and change it`},
 	{"only_comments", consumer, `1: is empty: copy examples/freeswitch/starter.yaml and change it`},
@@ -147,7 +147,7 @@ var badFiles = []struct {
 9: freeswitch.outbound.listen: must be an address and a port, such as 127.0.0.1:8084
 13: profiles[0].accept_digit: must be text: put it in quotes
 14: profiles[0].text: holds invalid UTF-8 or control characters
-15: profiles[0].colour: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages
+15: profiles[0].colour: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages
 16: profiles[1].name: "sales" is the name of an earlier profile too
 16: profiles[1].dialed: is missing: profile "sales" already serves the numbers that no profile names
 17: profiles[1].gap: is 5m0s; must be between 1ms and 1m
@@ -155,6 +155,8 @@ var badFiles = []struct {
 	{"site_id_form", consumer, `2: livedeflect.site_id: is not an account id (letters and digits)`},
 	{"site_id_missing", consumer, `1: livedeflect.site_id: is missing: the LivePerson account id`},
 	{"skill_control", consumer, `10: profiles[0].skill: holds invalid UTF-8 or control characters`},
+	{"state_dir_empty", consumer, `13: state.dir: is empty; remove the key for memory, which a restart empties`},
+	{"state_required_form", consumer, `13: state.required: must be true or false, without quotes`},
 	{"syntax", consumer, `3: is not YAML: mapping values are not allowed in this context (put text that holds a colon and a blank in quotes)`},
 	{"tabs", consumer, `3: is not YAML: found character that cannot start any token (indent with blanks, not with tabs)`},
 	{"tag_mismatch", consumer, `2: livedeflect.site_id: must be text: put it in quotes`},
@@ -189,6 +191,8 @@ var badFiles = []struct {
 	{"language_key", consumer, `11: profiles[0].languages: has a key of characters other than letters, digits, comma, hyphen and underscore`},
 	{"language_without_prompt", consumer, `11: profiles[0].languages.es.prompts.already_sent: is missing: there is no shipped prompt in es; name a file, or "" for none`},
 	{"language_without_text", consumer, `13: profiles[0].languages.es.text: is missing: callers would get a text in en; give one, or "" for none (LiveDeflect then sends its standard welcome)`},
+	{"later_bounds", consumer, `11: profiles[0].later.closed: is 200h0m0s; must be between 0s and 7 days`},
+	{"later_without_state", consumer, `11: profiles[0].later: needs state.dir, such as /var/lib/deflectd: texts that wait in memory would be lost with a restart`},
 	{"line_types_form", consumer, `11: profiles[0].line_types: must be lenient or strict`},
 	{"min_wait_is_negative", consumer, `11: profiles[0].min_wait: must be 0s or longer`},
 	{"number_check_form", consumer, `13: number_check: must be valid or possible`},
@@ -206,10 +210,10 @@ var badFiles = []struct {
 	{"sounds_expand", consumer, `6: freeswitch.sounds: holds ${, which the switch would expand; prompts are fixed`},
 	{"language_text_long", consumer, `12: profiles[0].languages.en-GB.text: has 31 characters; at most 20`},
 	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
-	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
+	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, cooldown, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
 	{"variables_empty", consumer, `6: freeswitch.variables: is empty; remove the key for none`},
 	{"variables_name", consumer, `6: freeswitch.variables[1]: "deflect_outcome" is no variable that the dialplan can set for us, such as deflect_profile or deflect_info_plan`},
-	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, max_cooldowns, default_region, number_check, freeswitch, http, log, profiles`},
+	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, state, max_cooldowns, default_region, number_check, freeswitch, http, log, profiles`},
 }
 
 func TestBadFiles(t *testing.T) {

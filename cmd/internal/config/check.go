@@ -45,6 +45,7 @@ func (f *File) check(d *decoder) {
 	for i, p := range f.FreeSWITCH.Profiles {
 		at := fmt.Sprintf("profiles[%d]", i)
 		f.checkLineTypes(d, at, p)
+		f.checkLater(d, at+".later", p)
 		full := p.WithDefaults(f.FreeSWITCH.Sounds)
 		f.FreeSWITCH.Profiles[i] = full
 		f.checkText(d, client, at, ".text", full, p.Text)
@@ -72,6 +73,16 @@ func (f *File) checkLineTypes(d *decoder, at string, p freeswitch.Profile) {
 	}
 	if len(blind) > 0 {
 		d.warn(at+".line_types", "is strict, but numbers do not tell mobiles from landlines in %s: nobody there is offered a text", strings.Join(blind, ", "))
+	}
+}
+
+// checkLater is about texts that wait.
+func (f *File) checkLater(d *decoder, at string, p freeswitch.Profile) {
+	switch waits := p.Later.Closed > 0 || p.Later.Failed > 0; {
+	case waits && f.StateDir == "" && !d.blames("state.dir"):
+		d.badAt(at, "needs state.dir, such as /var/lib/deflectd: texts that wait in memory would be lost with a restart")
+	case p.Later.Closed > 0 && len(p.Hours.Week) == 0 && len(p.Hours.Holidays) == 0:
+		d.warn(at+".closed", "is of no use without hours: it is never closed")
 	}
 }
 

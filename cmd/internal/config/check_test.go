@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
@@ -15,7 +17,7 @@ import (
 // TestEveryFieldHasAKey fails when a library gets a setting that the file does
 // not have, or the file a key that no test reads.
 func TestEveryFieldHasAKey(t *testing.T) {
-	collaborators := []string{"Backend", "Transport", "MaxRequests", "Logger", "Registerer", "Client", "OnSettled", "Cooldowns"}
+	collaborators := []string{"Backend", "Transport", "MaxRequests", "Logger", "Registerer", "Client", "OnSettled", "Cooldowns", "Journal", "Policies"}
 	full, err := Load("testdata/good/full.yaml", nothing)
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +30,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[deflect.Config](), reflect.TypeFor[deflect.BreakerConfig](),
 		reflect.TypeFor[livedeflect.Config](), reflect.TypeFor[livedeflect.ReportConfig](), reflect.TypeFor[funnel.LiveConfig](), reflect.TypeFor[deflect.SettleConfig](),
-		reflect.TypeFor[deflect.Rules](), reflect.TypeFor[deflect.Hours](),
+		reflect.TypeFor[deflect.Rules](), reflect.TypeFor[deflect.Hours](), reflect.TypeFor[deflect.Later](),
 		reflect.TypeFor[freeswitch.Config](), reflect.TypeFor[freeswitch.Profile](), reflect.TypeFor[freeswitch.Prompts](),
 		reflect.TypeFor[freeswitch.NumberEntry](), reflect.TypeFor[freeswitch.Translation](),
 		reflect.TypeFor[freeswitch.Switch](), reflect.TypeFor[freeswitch.OnSent](),
@@ -41,6 +43,28 @@ func TestEveryFieldHasAKey(t *testing.T) {
 			if keys[name] == "" {
 				t.Errorf("%s.%s has no key", typ, name)
 			}
+		}
+	}
+}
+
+// Texts for when a team is back, of a team that is always there.
+func TestWarnsOfLaterWithoutHours(t *testing.T) {
+	const base = `
+livedeflect: {site_id: "1", domain: va, consumer_key: KEY}
+state: {dir: state}
+profiles:
+  - {name: all, skill: sales, later: {closed: 16h}HOURS}
+`
+	for hours, want := range map[string][]Problem{
+		"": {{5, "profiles[0].later.closed", "is of no use without hours: it is never closed"}},
+		`, hours: {zone: UTC, holidays: ["2026-12-25"]}`: nil,
+	} {
+		f, err := Parse("x.yaml", []byte(strings.Replace(base, "HOURS", hours, 1)), consumer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, f.Warnings); diff != "" {
+			t.Errorf("hours %q: warnings (-want +got):\n%s", hours, diff)
 		}
 	}
 }

@@ -27,6 +27,7 @@ type File struct {
 	Funnel      funnel.LiveConfig  // likewise; the report is not polled where Every is 0
 	FreeSWITCH  freeswitch.Config  // Client, Logger and Registerer are for the daemon to set
 
+	StateDir       string // folder of the journal; "" for none
 	OutboundListen string // where FreeSWITCH's socket application connects to
 	HTTPListen     string // metrics, health and readiness
 	Log            Log
@@ -154,6 +155,9 @@ func sample() *File {
 func (f *File) finish(d *decoder, src source) {
 	f.readSecrets(d, src)
 	f.openLists(d, src)
+	if f.StateDir != "" {
+		f.StateDir = src.path(f.StateDir)
+	}
 	f.check(d)
 	f.checkZones(d)
 }
@@ -162,6 +166,22 @@ func (f *File) finish(d *decoder, src source) {
 // daemon picks it when the channel names none.
 func (f File) Profile(dialed phone.Number) (freeswitch.Profile, bool) {
 	return freeswitch.FindProfile(f.FreeSWITCH.Profiles, dialed, f.Deflect.DefaultRegion)
+}
+
+// Policies returns the rules of the profiles, by which texts go out that waited; none
+// without a journal.
+func (f File) Policies() ([]*deflect.Policy, error) {
+	var all []*deflect.Policy
+	for _, p := range f.FreeSWITCH.Profiles {
+		policy, err := deflect.NewPolicy(p.Name, p.Rules)
+		if err != nil {
+			return nil, err
+		}
+		if f.StateDir != "" {
+			all = append(all, policy)
+		}
+	}
+	return all, nil
 }
 
 // NoCooldown reports whether a profile texts callers as often as they ask.

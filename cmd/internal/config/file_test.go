@@ -53,7 +53,7 @@ func TestLoadEveryKey(t *testing.T) {
 		LiveDeadline: 3 * time.Second, DefaultRegion: "GB", NumberCheck: deflect.PossibleNumbers, MaxTextLength: 480,
 		Breaker:      deflect.BreakerConfig{Failures: 3, OpenFor: time.Minute},
 		Settle:       deflect.SettleConfig{Disabled: true, After: 20 * time.Second, Limit: 30 * time.Minute, Max: 50},
-		MaxCooldowns: 5000,
+		MaxCooldowns: 5000, JournalOptional: true, Remember: 48 * time.Hour,
 	}
 	if diff := cmp.Diff(want, f.Deflect, sameAuth); diff != "" {
 		t.Errorf("Deflect (-want +got):\n%s", diff)
@@ -84,6 +84,7 @@ func TestLoadEveryKey(t *testing.T) {
 					},
 					MinWait: 90 * time.Second, Withhold: 75, DoNotText: f.Lists[0], Cooldown: time.Hour,
 					Consent: deflect.ConsentRequired, AskNumber: true,
+					Later: deflect.Later{Closed: 16 * time.Hour, Failed: time.Hour, Spread: 20 * time.Minute},
 				},
 				OnSent:  freeswitch.OnSent{Transfer: "9999 XML default"},
 				Confirm: true, ConfirmGap: 20 * time.Second,
@@ -97,7 +98,7 @@ func TestLoadEveryKey(t *testing.T) {
 			},
 			{
 				Name: "rest", Skill: "service", Text: freeswitch.None, AcceptDigit: "1", DeclineDigit: "2", Repeat: 1, Gap: 3 * time.Second,
-				Rules:      deflect.Rules{Withhold: 100, Cooldown: 15 * time.Minute, NoCooldown: true},
+				Rules:      deflect.Rules{Withhold: 100, Cooldown: 15 * time.Minute, NoCooldown: true, Later: deflect.Later{Spread: 10 * time.Minute}},
 				ConfirmGap: 15 * time.Second, NumberEntry: freeswitch.NumberEntry{MinDigits: 7, MaxDigits: 15, Terminator: "#", Gap: 5 * time.Second, Tries: 3},
 				Language: "en", Prompts: prompts,
 			},
@@ -110,6 +111,9 @@ func TestLoadEveryKey(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantFS, f.FreeSWITCH, sameAuth); diff != "" {
 		t.Errorf("FreeSWITCH (-want +got):\n%s", diff)
+	}
+	if f.StateDir != "/var/lib/deflectd" {
+		t.Errorf("StateDir = %q", f.StateDir)
 	}
 	if f.OutboundListen != "10.0.0.1:8084" || f.HTTPListen != "0.0.0.0:9180" {
 		t.Errorf("listens on %q and %q", f.OutboundListen, f.HTTPListen)

@@ -111,6 +111,13 @@ func filled(dst *string, instead string) value {
 	return v
 }
 
+// folder is the name of a folder; a relative one is looked for beside the configuration.
+func folder(dst *string, instead string) value {
+	v := filled(dst, instead)
+	v.form = "name of a folder"
+	return v
+}
+
 // secretFile is the name of a file that holds a secret, which comes from the environment
 // without it: from the variable env, as the form has it.
 func secretFile(o *origin, key, what, form string, env func() string) value {

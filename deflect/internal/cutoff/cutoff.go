@@ -88,6 +88,7 @@ func (noTime) Is(target error) bool { return target == context.DeadlineExceeded 
 // What contexts cut short.
 const (
 	BeforeRequest = "before the request was made"
+	InSameCall    = "while the same call was being texted"
 	InOtherCall   = "while another call of the same caller was being texted"
 	InTurn        = "while as many requests as allowed were under way"
 	BeforeNext    = "before another attempt"

@@ -1,7 +1,9 @@
 package rig
 
 import (
+	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,11 +45,20 @@ func Over(t testing.TB, api http.RoundTripper, change func(*Config)) *Client {
 	return Must(t, cfg)
 }
 
-// Call is one that a text may be sent for, which began a minute ago.
+// Call is one that a text may be sent for, which began a minute ago. Each has an id of
+// its own, for one call is texted once.
 func Call() deflect.Call {
-	return deflect.Call{
+	return Next(deflect.Call{
 		ANI: "+14043438646", DNIS: "+18005550100", Digits: "1234",
-		Start: time.Now().Add(-time.Minute), ExternalCallID: "3e0068c6-dcda-4c96-a87d-305d62b539f6",
+		Start: time.Now().Add(-time.Minute),
 		Skill: "sales", Text: "Thanks for calling.",
-	}
+	})
+}
+
+var calls atomic.Uint64
+
+// Next is another call like one.
+func Next(k deflect.Call) deflect.Call {
+	k.ExternalCallID = fmt.Sprintf("3e0068c6-dcda-4c96-a87d-%012x", 0x305d62b539f6+calls.Add(1))
+	return k
 }

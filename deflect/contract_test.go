@@ -10,3 +10,7 @@ import (
 func TestCooldownsInMemoryKeepTheContract(t *testing.T) {
 	deflecttest.TestCooldowns(t, deflect.NewMemoryCooldowns)
 }
+
+func TestJournalInMemoryKeepsTheContract(t *testing.T) {
+	deflecttest.TestJournal(t, func(testing.TB) deflect.Journal { return deflect.NewMemoryJournal() })
+}

@@ -2,3 +2,6 @@ package deflect
 
 // NewMemoryCooldowns returns a store of a Client that is given none.
 func NewMemoryCooldowns() Cooldowns { return newMemoryCooldowns(1000, func() {}) }
+
+// NewMemoryJournal returns the journal of a Client that is given none.
+func NewMemoryJournal() Journal { return newMemoryJournal(1000) }

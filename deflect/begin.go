@@ -1,0 +1,135 @@
+package deflect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+)
+
+// journalWithin is how long a call waits for the journal.
+const journalWithin = 250 * time.Millisecond
+
+const theJournal = "the journal"
+
+var (
+	errOtherState   = errors.New("the journal knows the call's text in another state: somebody else sends it, or it was cancelled")
+	errSlowJournal  = fmt.Errorf("the journal did not answer within %s", journalWithin)
+	errKnownSending = errors.New("a text of this call was begun, and nobody knows its end")
+)
+
+// known returns what has become of the call's text before, if there was one.
+func (c *Client) known(ctx context.Context, q *inquiry) (e ending, is bool) {
+	id := q.text.Call.ExternalCallID
+	if id == "" {
+		return e, false // of no call in particular; it is refused
+	}
+	ctx, cancel := c.journalTime(ctx)
+	defer cancel()
+	entry, err := c.journal.Find(ctx, id)
+	if err != nil {
+		return e, c.journalFails(ctx, q, &e, err)
+	}
+	switch entry.State {
+	case Ended:
+		e.Outcome, e.Reason, e.CallID = entry.Outcome, entry.Reason, entry.CallID
+	case Doubted:
+		e.Outcome, e.Reason, e.CallID = Uncertain, entry.Reason, entry.CallID
+	case Waiting:
+		e.Outcome, e.Reason = Deferred, entry.Reason
+	case Sending:
+		e.Outcome, e.Reason, e.Err = Uncertain, ReasonInternal, errKnownSending
+	default:
+		return e, false
+	}
+	e.repeated = true
+	return e, true
+}
+
+// begin writes down that a text is about to be asked for. Without that, it is not.
+func (c *Client) begin(ctx context.Context, q *inquiry, from State) (e ending, ok bool) {
+	entry := q.entry(Sending, ReasonInternal)
+	if c.durable {
+		entry.Data = doubtData(q.text, q.now)
+	}
+	bound, cancel := c.journalTime(ctx)
+	defer cancel()
+	switch changed, err := c.journal.Change(bound, from, entry); {
+	case err != nil:
+		return e, !c.journalFails(bound, q, &e, err)
+	case !changed:
+		e.Attempt, e.gone = failed(ReasonJournal, errOtherState), true
+		return e, false
+	}
+	return e, true
+}
+
+// journalFails says what a call comes to for which the journal does not answer; it reports
+// false when the call goes on without.
+func (c *Client) journalFails(ctx context.Context, q *inquiry, e *ending, err error) bool {
+	if q.ctx.Err() != nil {
+		e.Attempt = late(q.ctx, "while "+theJournal+" was asked")
+		return true
+	}
+	if ctx.Err() != nil {
+		err = errSlowJournal
+	}
+	err = fmt.Errorf("%w: %w", ErrJournal, clean.Error{Err: err})
+	if q.setup.JournalOptional {
+		c.metrics.journalFailures[journalSent].Inc()
+		c.log.LogAttrs(ctx, slog.LevelWarn, "a text goes out without the journal, which does not answer: after a crash it could be sent again",
+			slog.String("call_id", LogID(q.text.Call.ExternalCallID)), slog.Any("err", err))
+		return false
+	}
+	c.metrics.journalFailures[journalRefused].Inc()
+	e.Attempt = failed(ReasonJournal, err)
+	return true
+}
+
+// journalTime bounds how long a call waits for the journal. One in memory answers at once.
+func (c *Client) journalTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !c.durable {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, journalWithin)
+}
+
+// entry is what the journal keeps of the text, from now on.
+func (q *inquiry) entry(s State, r Reason) Entry {
+	return Entry{
+		ExternalCallID: q.text.Call.ExternalCallID,
+		Customer:       q.text.Customer.E164,
+		Policy:         q.policy.name,
+		State:          s,
+		Reason:         r,
+		Since:          time.Now().Round(0),
+	}
+}
+
+// ended notes that a text was sent, or may have been and nobody will tell.
+func (c *Client) ended(e Entry, o Outcome, r Reason, callID string) {
+	c.journal.Note(c.endOf(e, o, r, callID))
+}
+
+func (c *Client) endOf(e Entry, o Outcome, r Reason, callID string) Entry {
+	e.State, e.Outcome, e.Reason, e.CallID, e.Data = Ended, o, r, callID, nil
+	e.Since = time.Now().Round(0)
+	e.Until = e.Since.Add(c.setup.Load().Remember)
+	return e
+}
+
+// endDoubt writes what a doubt came to. One that was erased meanwhile stays so.
+func (c *Client) endDoubt(e Entry, o Outcome, r Reason, callID string) {
+	e = c.endOf(e, o, r, callID)
+	ctx, cancel := context.WithTimeout(context.Background(), lookupWithin)
+	defer cancel()
+	if _, err := c.journal.Change(ctx, Doubted, e); err != nil {
+		c.journal.Note(e)
+	}
+}
+
+// erase notes that there is no text of a call.
+func (c *Client) erase(externalCallID string) { c.journal.Note(Entry{ExternalCallID: externalCallID}) }
