@@ -36,6 +36,7 @@ var arrows = []row{
 	{pkg: "deflect/funnel", ours: []string{"deflect", "deflect/livedeflect", "deflect/phone", "deflect/internal/..."}, reason: noVendor},
 	{pkg: "deflect/internal/rig", ours: []string{"deflect", "deflect/livedeflect", "deflect/livedeflect/livedeflecttest"}, reason: "it makes clients for tests"},
 	{pkg: "deflect/internal/...", ours: []string{"deflect/internal/..."}, reason: nobody},
+	{pkg: "deflect/journal", ours: []string{"deflect", "deflect/phone", "deflect/internal/..."}, reason: "vendors and stores import the engine, never each other"},
 	{pkg: "deflect/livedeflect", ours: []string{"deflect", "deflect/phone", "deflect/phone/numberplan", "deflect/internal/..."}, reason: "vendors and stores import the engine, never each other"},
 	{pkg: "deflect/livedeflect/livedeflecttest", alone: true, reason: double},
 	{pkg: "deflect/phone", reason: nobody},

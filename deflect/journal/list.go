@@ -1,0 +1,230 @@
+package journal
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// Listing is what is known at a moment, the oldest first.
+type Listing struct {
+	Texts     []deflect.Entry // those that have not ended, without their Data; Customer is whole: mask it
+	Cooldowns []Cooldown      // the one that ends first in front
+}
+
+// Cooldown is a caller who was texted lately.
+type Cooldown struct {
+	Policy string
+	Number string // masked as [phone.Number] prints it: the number itself is not kept
+	Until  time.Time
+}
+
+// List returns what waits, is being sent, is in doubt, or is cooling down.
+func (j *Journal) List(ctx context.Context) (Listing, error) { return j.list(ctx, "", nil) }
+
+// About is List of what is known of one number.
+func (j *Journal) About(ctx context.Context, e164 string) (Listing, error) {
+	number := j.keys.number(e164)
+	return j.list(ctx, e164, number[:])
+}
+
+func (j *Journal) list(ctx context.Context, customer string, prefix []byte) (Listing, error) {
+	texts, err := j.Open(ctx)
+	if err != nil {
+		return Listing{}, err
+	}
+	texts = slices.DeleteFunc(texts, func(e deflect.Entry) bool { return prefix != nil && e.Customer != customer })
+	for i := range texts {
+		texts[i].Data = nil
+	}
+	slices.SortFunc(texts, func(a, b deflect.Entry) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ExternalCallID, b.ExternalCallID))
+	})
+
+	values, ends := map[cooldownKey][]byte{}, map[cooldownKey]time.Duration{}
+	j.mu.Lock()
+	for k, c := range j.freshCooldowns {
+		if bytes.HasPrefix(k[:], prefix) {
+			values[k] = c.value
+		}
+	}
+	for k, c := range j.byKey {
+		if bytes.HasPrefix(k[:], prefix) {
+			ends[k] = c.end
+		}
+	}
+	j.mu.Unlock()
+	err = j.view(ctx, func(tx *bbolt.Tx) error {
+		c := tx.Bucket([]byte(cooldownBucket)).Cursor()
+		for k, v := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
+			if _, fresh := values[cooldownKey(k)]; !fresh {
+				values[cooldownKey(k)] = bytes.Clone(v)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Listing{}, err
+	}
+	var cooldowns []Cooldown
+	for k, value := range values {
+		end, held := ends[k]
+		if until := j.start.Add(end); held && value != nil && time.Now().Before(until) {
+			c, err := j.keys.openCooldown(k, value)
+			if err != nil {
+				return Listing{}, j.damaged(err)
+			}
+			c.Until = until.Round(0)
+			cooldowns = append(cooldowns, c)
+		}
+	}
+	slices.SortFunc(cooldowns, func(a, b Cooldown) int {
+		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.Number, b.Number))
+	})
+	return Listing{texts, cooldowns}, nil
+}
+
+// ErrNotWaiting says that a text does not wait: it is not known, is being sent, or has
+// ended.
+var ErrNotWaiting = errors.New("journal: this call has no text that waits")
+
+// ErrSending says that of a number a text is just being sent, which is not forgotten.
+var ErrSending = errors.New("journal: a text to this number is just being sent: what else was known is forgotten; ask again in a moment")
+
+// Cancel forgets a text that waits. When there is none, the error is [ErrNotWaiting].
+func (j *Journal) Cancel(ctx context.Context, externalCallID string) error {
+	cancelled, err := j.Change(ctx, deflect.Waiting, deflect.Entry{ExternalCallID: externalCallID})
+	if err == nil && !cancelled {
+		return ErrNotWaiting
+	}
+	return err
+}
+
+// EndCooldowns ends all cooldowns of a number, and returns how many. It waits for the disk.
+func (j *Journal) EndCooldowns(ctx context.Context, e164 string) (ended int, err error) {
+	err = j.between(ctx, func() error {
+		ended = j.dropNumber(j.keys.number(e164))
+		return j.commit(nil)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return ended, nil
+}
+
+// Forgotten counts what was known of a number.
+type Forgotten struct {
+	Waiting, Doubted, Ended, Cooldowns int
+}
+
+// Forget erases all that is known of a number, and writes the file anew, so that it is in
+// none: no text is sent while that lasts, some tenths of a second for 100,000 records. Of
+// the blocks that the disk had before, the disk decides. A text that is just being sent is
+// not forgotten: the error is [ErrSending] then.
+func (j *Journal) Forget(ctx context.Context, e164 string) (Forgotten, error) {
+	var all Forgotten
+	err := j.between(ctx, func() error {
+		sending, err := j.forget(j.keys.number(e164), &all)
+		if err == nil {
+			err = j.commit(nil)
+		}
+		if err == nil {
+			err = j.compact()
+		}
+		if err == nil && sending {
+			err = ErrSending
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrSending) {
+		return Forgotten{}, err
+	}
+	return all, err
+}
+
+// forget is for the goroutine that writes: what the file has does not change meanwhile.
+func (j *Journal) forget(number numberHash, all *Forgotten) (sending bool, err error) {
+	stored := map[textKey]*text{}
+	err = guarded(j.dir, func() error {
+		return j.db.View(func(tx *bbolt.Tx) error {
+			for _, bucket := range []string{openBucket, endedBucket} {
+				err := tx.Bucket([]byte(bucket)).ForEach(func(k, v []byte) (err error) {
+					if isOf(v, number) {
+						stored[textKey(k)], err = j.keys.openText(bucket, textKey(k), v)
+					}
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return false, err
+	}
+	all.Cooldowns = j.dropNumber(number)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	maps.Copy(stored, j.fresh)
+	for k, t := range stored {
+		if !isOf(t.value, number) {
+			continue
+		}
+		switch t.State {
+		case deflect.Sending:
+			sending = true
+			continue
+		case deflect.Doubted:
+			all.Doubted++
+		case deflect.Waiting:
+			all.Waiting++
+		case deflect.Ended:
+			all.Ended++
+		}
+		j.fresh[k] = &text{}
+	}
+	return sending, nil
+}
+
+func isOf(value []byte, number numberHash) bool {
+	return len(value) >= textHead && bytes.Equal(value[headSize:textHead], number[:])
+}
+
+// between has something done between two commits, and waits for it.
+func (j *Journal) between(ctx context.Context, do func() error) error {
+	if j.readOnly {
+		return ErrReadOnly
+	}
+	done := make(chan error, 1)
+	select {
+	case j.orders <- func() { done <- do() }:
+		return wait(ctx, done)
+	case <-j.ended:
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("journal: %w", context.Cause(ctx))
+	}
+}
+
+// openCooldown reads what a record of a cooldown tells beside its end.
+func (k keys) openCooldown(key cooldownKey, value []byte) (c Cooldown, err error) {
+	rest, err := k.open(cooldownBucket, key[:], value, headSize)
+	if err == nil {
+		c.Policy, rest, err = cutField(rest)
+	}
+	if err == nil {
+		c.Number, _, err = cutField(rest)
+	}
+	return c, err
+}
