@@ -200,17 +200,15 @@ func (j *Journal) dropNumber(number numberHash) (n int) {
 // load reads all cooldowns into memory. Those that are over are erased with the next
 // commit.
 func (j *Journal) load(tx *bbolt.Tx) error {
-	now := time.Now()
 	err := tx.Bucket([]byte(cooldownBucket)).ForEach(func(k, v []byte) error {
 		if _, err := j.keys.open(cooldownBucket, k, v, headSize); err != nil {
 			return err
 		}
-		c := &cooldown{key: cooldownKey(k), end: min(headOf(v).until().Sub(now), longestCooldown)}
+		c := &cooldown{key: cooldownKey(k), end: min(headOf(v).until().Sub(j.start), longestCooldown), at: len(j.byEnd)}
 		if c.end <= 0 {
 			j.freshCooldowns[c.key] = &freshCooldown{}
 			return nil
 		}
-		c.at = len(j.byEnd)
 		j.byKey[c.key] = c
 		j.byEnd = append(j.byEnd, c)
 		return nil

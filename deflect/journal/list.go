@@ -110,15 +110,10 @@ func (j *Journal) Cancel(ctx context.Context, externalCallID string) error {
 }
 
 // EndCooldowns ends all cooldowns of a number, and returns how many. It waits for the disk.
-func (j *Journal) EndCooldowns(ctx context.Context, e164 string) (ended int, err error) {
-	err = j.between(ctx, func() error {
-		ended = j.dropNumber(j.keys.number(e164))
-		return j.commit(nil)
+func (j *Journal) EndCooldowns(ctx context.Context, e164 string) (int, error) {
+	return between(ctx, j, func() (int, error) {
+		return j.dropNumber(j.keys.number(e164)), j.commit(nil)
 	})
-	if err != nil {
-		return 0, err
-	}
-	return ended, nil
 }
 
 // Forgotten counts what was known of a number.
@@ -126,14 +121,14 @@ type Forgotten struct {
 	Waiting, Doubted, Ended, Cooldowns int
 }
 
-// Forget erases all that is known of a number, and writes the file anew, so that it is in
-// none: no text is sent while that lasts, some tenths of a second for 100,000 records. Of
-// the blocks that the disk had before, the disk decides. A text that is just being sent is
-// not forgotten: the error is [ErrSending] then.
+// Forget erases all that is known of a number, and writes the file anew, so that nothing of
+// it is left there: no text is sent while that lasts, see the package's benchmarks. What
+// becomes of the blocks that the file had before is up to the disk. A text that is just being sent
+// is not forgotten: the error is [ErrSending] then. What it counts is forgotten also when
+// there is an error.
 func (j *Journal) Forget(ctx context.Context, e164 string) (Forgotten, error) {
-	var all Forgotten
-	err := j.between(ctx, func() error {
-		sending, err := j.forget(j.keys.number(e164), &all)
+	return between(ctx, j, func() (Forgotten, error) {
+		all, sending, err := j.forget(j.keys.number(e164))
 		if err == nil {
 			err = j.commit(nil)
 		}
@@ -143,16 +138,12 @@ func (j *Journal) Forget(ctx context.Context, e164 string) (Forgotten, error) {
 		if err == nil && sending {
 			err = ErrSending
 		}
-		return err
+		return all, err
 	})
-	if err != nil && !errors.Is(err, ErrSending) {
-		return Forgotten{}, err
-	}
-	return all, err
 }
 
 // forget is for the goroutine that writes: what the file has does not change meanwhile.
-func (j *Journal) forget(number numberHash, all *Forgotten) (sending bool, err error) {
+func (j *Journal) forget(number numberHash) (all Forgotten, sending bool, err error) {
 	stored := map[textKey]*text{}
 	err = guarded(j.dir, func() error {
 		return j.db.View(func(tx *bbolt.Tx) error {
@@ -171,7 +162,7 @@ func (j *Journal) forget(number numberHash, all *Forgotten) (sending bool, err e
 		})
 	})
 	if err != nil {
-		return false, err
+		return all, false, err
 	}
 	all.Cooldowns = j.dropNumber(number)
 	j.mu.Lock()
@@ -194,7 +185,7 @@ func (j *Journal) forget(number numberHash, all *Forgotten) (sending bool, err e
 		}
 		j.fresh[k] = &text{}
 	}
-	return sending, nil
+	return all, sending, nil
 }
 
 func isOf(value []byte, number numberHash) bool {
@@ -202,18 +193,29 @@ func isOf(value []byte, number numberHash) bool {
 }
 
 // between has something done between two commits, and waits for it.
-func (j *Journal) between(ctx context.Context, do func() error) error {
-	if j.readOnly {
-		return ErrReadOnly
-	}
+func between[T any](ctx context.Context, j *Journal, do func() (T, error)) (T, error) {
+	var result, none T
 	done := make(chan error, 1)
+	order := func() {
+		var err error
+		result, err = do()
+		done <- err
+	}
+	if j.readOnly {
+		return none, ErrReadOnly
+	}
 	select {
-	case j.orders <- func() { done <- do() }:
-		return wait(ctx, done)
+	case j.orders <- order:
 	case <-j.ended:
-		return ErrClosed
+		return none, ErrClosed
 	case <-ctx.Done():
-		return fmt.Errorf("journal: %w", context.Cause(ctx))
+		return none, fmt.Errorf("journal: %w", context.Cause(ctx))
+	}
+	select {
+	case err := <-done:
+		return result, err
+	case <-ctx.Done():
+		return none, fmt.Errorf("journal: it goes on, but nobody waits: %w", context.Cause(ctx))
 	}
 }
 

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -128,9 +129,9 @@ func (j *Journal) Close() error {
 	var err error
 	if j.db != nil {
 		if !j.readOnly {
-			err = os.Remove(j.path(ownerFile))
+			_ = os.Remove(j.path(ownerFile))
 		}
-		err = errors.Join(err, j.db.Close())
+		err = j.db.Close()
 		j.db = nil
 	}
 	return errors.Join(j.Err(), err)
@@ -244,7 +245,10 @@ func (j *Journal) open() error {
 			return j.lockedError()
 		}
 	}
-	_ = os.Remove(j.path(newDBFile))
+	_ = os.Remove(j.path(newDBFile)) // of a process that was killed meanwhile
+	if err := os.Chmod(j.path(dbFile), 0o600); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
 	if err := j.own(); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -312,6 +316,9 @@ func (j *Journal) read() error {
 	}
 	err = guarded(j.dir, func() error { return j.db.View(j.load) })
 	if err == nil {
+		_, err = j.Open(context.Background()) // what cannot be read is told now
+	}
+	if err == nil && !j.readOnly {
 		j.SetMaxCooldowns(j.max)
 	}
 	return err
