@@ -1,10 +1,15 @@
 package journal
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
 // What the tests of the package's users look at, or bring about.
@@ -63,3 +68,40 @@ func (j *Journal) Compact() error {
 
 // SweepDue is how long all that is over may stay in the file.
 const SweepDue = sweepEvery + time.Minute
+
+// HashOf is what the file has of a number.
+func (j *Journal) HashOf(e164 string) []byte {
+	h := j.keys.number(e164)
+	return h[:]
+}
+
+// CheckSeals holds seals to what they are for.
+func CheckSeals() error {
+	k := newKeys(make([]byte, keySize))
+	a, b := k.text("a"), k.text("b")
+	e := deflect.Entry{ExternalCallID: "a", State: deflect.Waiting, Until: time.Unix(1, 0)}
+	one, two := k.sealText(a, e).value, k.sealText(a, e).value
+	if bytes.Contains(two, one[len(one)-16:]) {
+		return errors.New("the same text is sealed to the same bytes")
+	}
+	if _, err := k.openText(openBucket, a, one); err != nil {
+		return err
+	}
+	if _, err := k.openText(openBucket, b, one); err == nil {
+		return errors.New("a record is read in the place of another call's")
+	}
+	if _, err := k.openText(endedBucket, a, one); err == nil {
+		return errors.New("a record is read in another bucket")
+	}
+	for i := range one {
+		one[i] ^= 1
+		if _, err := k.openText(openBucket, a, one); err == nil {
+			return fmt.Errorf("a record is read whose byte %d was changed", i)
+		}
+		one[i] ^= 1
+		if _, err := k.openText(openBucket, a, one[:i]); err == nil {
+			return fmt.Errorf("a record is read that was cut to %d bytes", i)
+		}
+	}
+	return nil
+}
