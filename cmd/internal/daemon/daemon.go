@@ -16,8 +16,10 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
@@ -39,24 +41,28 @@ type Options struct {
 
 // Daemon serves the calls of one configuration.
 type Daemon struct {
-	api    *livedeflect.Client
-	client *deflect.Client
-	funnel *funnel.Live // nil where the report is not polled
-	server *freeswitch.Server
-	http   *http.Server
-	log    *slog.Logger
-	about  []any // what the line at the start says
-	room   Descriptors
+	api     *livedeflect.Client
+	journal *journal.Journal // nil without state.dir
+	client  *deflect.Client
+	funnel  *funnel.Live // nil where the report is not polled
+	server  *freeswitch.Server
+	http    *http.Server
+	log     *slog.Logger
+	about   []any // what the line at the start says
+	room    Descriptors
 
 	reloader *reloader
 
 	calls, web net.Listener
 	stopping   atomic.Bool
+	unwritten  func() error // why the journal is not written now
+	optional   atomic.Bool  // texts go out without the journal too
 }
 
 // New listens on both addresses of the configuration, so that Addr and HTTPAddr
-// are known and a port that is taken shows here. Nothing is served before Run.
-func New(o Options) (*Daemon, error) {
+// are known and a port that is taken shows here, as does a journal that cannot be used.
+// Nothing is served before Run.
+func New(o Options) (_ *Daemon, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -81,13 +87,27 @@ func New(o Options) (*Daemon, error) {
 	room := ShareDescriptors(o.Config)
 	api := o.Config.LiveDeflect
 	api.Transport, api.Logger, api.Registerer = o.Transport, o.Logger, reg
-	var err error
 	if d.api, err = livedeflect.New(api); err != nil {
 		return nil, fmt.Errorf("daemon: configure LiveDeflect: %w", err)
 	}
+	if d.journal, err = openJournal(o.Config, o.Logger); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil && d.journal != nil {
+			d.journal.Close()
+		}
+	}()
 	engine := o.Config.Deflect
 	engine.Backend, engine.Logger, engine.Registerer = d.api, o.Logger, reg
 	engine.MaxRequests = room.Requests
+	d.unwritten = func() error { return nil }
+	if d.journal != nil {
+		engine.Journal, d.unwritten = d.journal, d.journal.Err
+	}
+	if engine.Policies, err = o.Config.Policies(); err != nil {
+		return nil, fmt.Errorf("daemon: configure the profiles: %w", err)
+	}
 	if d.client, err = deflect.New(engine); err != nil {
 		return nil, fmt.Errorf("daemon: configure the engine: %w", err)
 	}
@@ -103,7 +123,12 @@ func New(o Options) (*Daemon, error) {
 	if d.server, err = freeswitch.New(fs); err != nil {
 		return nil, fmt.Errorf("daemon: configure FreeSWITCH: %w", err)
 	}
-	d.http = newHTTPServer(reg, d.ready, d.Reload, o.Logger)
+	var keeper state.Keeper
+	if d.journal != nil {
+		keeper = state.Local{Journal: d.journal, Region: engine.DefaultRegion, Changed: d.client.ReadJournal}
+	}
+	d.optional.Store(engine.JournalOptional)
+	d.http = newHTTPServer(reg, d.ready, d.Reload, newStateHandler(keeper, o.Logger), o.Logger)
 
 	if d.calls, err = freeswitch.Listen(o.Config.OutboundListen); err != nil {
 		return nil, fmt.Errorf("daemon: listen for calls: %w", err)
@@ -184,9 +209,20 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.client.Close()
 	d.api.Close()
-	err := errors.Join(broke("calls", callErr), broke("waiting calls", watchErr), broke("HTTP", webErr))
+	err := errors.Join(broke("calls", callErr), broke("waiting calls", watchErr), broke("HTTP", webErr), d.closeJournal())
 	d.log.Info("deflectd stopped", "uptime", time.Since(began).Round(time.Millisecond))
 	return err
+}
+
+// closeJournal writes what is left of it. Nobody uses it any more.
+func (d *Daemon) closeJournal() error {
+	if d.journal == nil {
+		return nil
+	}
+	if err := d.journal.Close(); err != nil {
+		return fmt.Errorf("daemon: close the journal: %w", err)
+	}
+	return nil
 }
 
 // Cut ends live calls now; their callers go on in the dialplan. It is for the
@@ -206,19 +242,28 @@ func (d *Daemon) stopHTTP(served <-chan error) error {
 	return <-served
 }
 
-// ready reports whether calls are taken, and says why not, or on which switches no
-// waiting caller is offered a text. Calls that are handed over go on without those.
-func (d *Daemon) ready() (takesCalls bool, about string) {
+// ready reports whether calls are taken, and whether every switch is watched, and says
+// what is not so. A journal that does not write keeps texts from going out where it is
+// required: another deflectd of a fleet can do more for those callers.
+func (d *Daemon) ready() (takesCalls, watches bool, about string) {
 	if d.stopping.Load() {
-		return false, "draining"
+		return false, false, "draining"
 	}
 	if d.server.Refusing() {
-		return false, "full: no more calls until some end"
+		return false, false, "full: no more calls until some end"
 	}
-	if away := d.server.Away(); len(away) > 0 {
-		return true, "freeswitch away: " + strings.Join(away, ", ")
+	var lines []string
+	switch err := d.unwritten(); {
+	case err != nil && !d.optional.Load():
+		return false, false, "journal: no text goes out, for none can be written down: " + err.Error()
+	case err != nil:
+		lines = append(lines, "journal: texts go out without being written down: "+err.Error())
 	}
-	return true, ""
+	away := d.server.Away()
+	if len(away) > 0 {
+		lines = append(lines, "freeswitch away: "+strings.Join(away, ", "))
+	}
+	return true, len(away) == 0, strings.Join(lines, "\n")
 }
 
 // sayShort says that not as many calls are served as the configuration allows.

@@ -17,9 +17,9 @@ import (
 // a file system that hangs. It is less than the server's WriteTimeout.
 const reloadAnswer = 25 * time.Second
 
-// newHTTPServer serves metrics, health and readiness, and reloads for whoever is on
-// this machine. Its limits are for whoever reaches the port.
-func newHTTPServer(reg *prometheus.Registry, ready func() (bool, string), reload func() error, log *slog.Logger) *http.Server {
+// newHTTPServer serves metrics, health and readiness, and for whoever is on this machine
+// reloads and the state. Its limits are for whoever reaches the port.
+func newHTTPServer(reg *prometheus.Registry, ready func() (takesCalls, watches bool, about string), reload func() error, state http.Handler, log *slog.Logger) *http.Server {
 	errors := slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{
@@ -31,8 +31,8 @@ func newHTTPServer(reg *prometheus.Registry, ready func() (bool, string), reload
 		answer(w, http.StatusOK, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		switch takesCalls, about := ready(); {
-		case !takesCalls, about != "" && r.URL.Query().Has("inbound"):
+		switch takesCalls, watches, about := ready(); {
+		case !takesCalls, !watches && r.URL.Query().Has("inbound"):
 			answer(w, http.StatusServiceUnavailable, about)
 		case about != "":
 			answer(w, http.StatusOK, "ok\n"+about)
@@ -59,6 +59,8 @@ func newHTTPServer(reg *prometheus.Registry, ready func() (bool, string), reload
 		case <-r.Context().Done():
 		}
 	})
+	mux.Handle("/state", state)
+	mux.Handle("/state/", state)
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,

@@ -179,10 +179,11 @@ func (d *Daemon) reload() error {
 	fs.Client = d.client
 	room := ShareDescriptors(next).keeping(d.room.Requests)
 	fs.MaxCalls = room.Calls
-	if err := d.api.Reload(next.LiveDeflect); err != nil {
+	engine := next.Deflect
+	if engine.Policies, err = next.Policies(); err != nil {
 		return err
 	}
-	if err := d.client.Reload(next.Deflect); err != nil {
+	if err := d.api.Reload(next.LiveDeflect); err != nil {
 		return err
 	}
 	if d.funnel != nil {
@@ -190,7 +191,12 @@ func (d *Daemon) reload() error {
 			return err
 		}
 	}
+	// Before anybody asks the lists, which are to know what those before them knew.
 	r.watch(next.Lists, d.log)
+	if err := d.client.Reload(engine); err != nil {
+		return err
+	}
+	d.optional.Store(engine.JournalOptional)
 	if err := d.server.Reload(fs); err != nil {
 		return err
 	}

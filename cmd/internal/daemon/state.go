@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
+	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
+)
+
+// openJournal opens the journal of a configuration; nil where it has none.
+func openJournal(file config.File, log *slog.Logger) (*journal.Journal, error) {
+	if file.StateDir == "" {
+		return nil, nil
+	}
+	j, err := journal.Open(file.StateDir, journal.Options{MaxCooldowns: file.Deflect.MaxCooldowns, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("daemon: open the journal (state.dir): %w", err)
+	}
+	return j, nil
+}
+
+const (
+	stateAnswer = 25 * time.Second // how long one waits for the disk, less than the server's WriteTimeout
+	mostAsked   = 4 << 10
+)
+
+// stateHandler shows and changes the journal, for whoever is on this machine. Every
+// answer is JSON.
+type stateHandler struct {
+	keeper state.Keeper  // nil without a journal
+	turn   chan struct{} // holds who is answered: one at a time
+	log    *slog.Logger
+}
+
+func newStateHandler(keeper state.Keeper, log *slog.Logger) *stateHandler {
+	return &stateHandler{keeper: keeper, turn: make(chan struct{}, 1), log: log}
+}
+
+func (h *stateHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	out, err := h.answer(w, r)
+	status := http.StatusOK
+	if err != nil {
+		no, told := errors.AsType[*state.Error](err)
+		if !told {
+			no = &state.Error{Status: http.StatusInternalServerError, Text: err.Error()}
+		}
+		status, out = no.Status, no
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(out) //nolint:errcheck // whoever asked has gone
+}
+
+func refusal(status int, format string, args ...any) *state.Error {
+	return &state.Error{Status: status, Text: fmt.Sprintf(format, args...)}
+}
+
+func (h *stateHandler) answer(w http.ResponseWriter, r *http.Request) (any, error) {
+	if not := notHere(r); not != "" {
+		return nil, refusal(http.StatusForbidden, "the state is not told: %s; ask on the machine itself (deflectctl state)", not)
+	}
+	method, byID := http.MethodPost, false
+	switch r.URL.Path {
+	case state.PathList:
+		method = http.MethodGet
+	case state.PathCancel:
+		byID = true
+	case state.PathAbout, state.PathForget, state.PathRelease:
+	default:
+		return nil, refusal(http.StatusNotFound, "there is no such path; there are GET %s, POST %s, %s, %s and %s",
+			state.PathList, state.PathAbout, state.PathForget, state.PathCancel, state.PathRelease)
+	}
+	if r.Method != method {
+		w.Header().Set("Allow", method)
+		return nil, refusal(http.StatusMethodNotAllowed, "must be asked with %s", method)
+	}
+	var of state.Request
+	if method == http.MethodPost {
+		var err error
+		if of, err = requested(w, r, byID); err != nil {
+			return nil, err
+		}
+	}
+	if h.keeper == nil {
+		return nil, refusal(http.StatusNotFound, "this deflectd keeps no journal (state.dir is not set): what it knows is in its memory, and ends with it")
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), stateAnswer)
+	defer cancel()
+	select {
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+	case <-ctx.Done():
+		return nil, refusal(http.StatusServiceUnavailable, "somebody else is still being answered: try again")
+	}
+	return h.do(ctx, r.URL.Path, of)
+}
+
+func (h *stateHandler) do(ctx context.Context, path string, of state.Request) (out any, err error) {
+	switch path {
+	case state.PathAbout:
+		return h.keeper.About(ctx, of.Number)
+	case state.PathForget:
+		var f state.Forgotten
+		if f, err = h.keeper.Forget(ctx, of.Number); err == nil {
+			h.log.Info("number forgotten", "number", f.Number, "waiting", f.Waiting, "doubted", f.Doubted, "ended", f.Ended, "cooldowns", f.Cooldowns)
+		}
+		return f, err
+	case state.PathCancel:
+		var c state.Cancelled
+		if c, err = h.keeper.Cancel(ctx, of.ExternalID); err == nil {
+			h.log.Info("waiting text cancelled", "call_id", c.ExternalID)
+		}
+		return c, err
+	case state.PathRelease:
+		var f state.Released
+		if f, err = h.keeper.Release(ctx, of.Number); err == nil {
+			h.log.Info("cooldowns ended", "number", f.Number, "cooldowns", f.Cooldowns)
+		}
+		return f, err
+	}
+	return h.keeper.List(ctx)
+}
+
+// requested reads what is asked for. It is to be called JSON, as no form of a page is.
+func requested(w http.ResponseWriter, r *http.Request, byID bool) (state.Request, error) {
+	var of state.Request
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return of, refusal(http.StatusUnsupportedMediaType, "the Content-Type must be application/json")
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostAsked))
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return of, refusal(http.StatusRequestEntityTooLarge, "the body is longer than %d bytes", mostAsked)
+	} else if err != nil {
+		return of, refusal(http.StatusBadRequest, "the body could not be read")
+	}
+	form := `{"number": "+14043438646"}`
+	if byID {
+		form = `{"external_id": "3e0068c6-dcda-4c96"}`
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&of); err != nil || dec.More() || byID != (of.ExternalID != "") || byID == (of.Number != "") {
+		return state.Request{}, refusal(http.StatusBadRequest, "the body must be as %s", form)
+	}
+	return of, nil
+}
