@@ -7,6 +7,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 )
 
 type checkCmd struct {
@@ -42,6 +43,13 @@ func (c *checkCmd) Run(a *app) error {
 	}
 	if short := daemon.ShareDescriptors(file).Short(); short != "" {
 		fmt.Fprintf(a.stdout, "# freeswitch.outbound.max_calls: started from here, deflectd serves %s\n", short)
+	}
+	if file.StateDir == "" {
+		fmt.Fprint(a.stdout, "# state.dir: is not set. After a restart callers can be texted again within their cooldown, and a text in doubt stays so.\n")
+	} else if is, wrong := state.Folder(file.StateDir); wrong != "" {
+		fmt.Fprintf(a.stderr, "warning: %s: state.dir: %s %s\n", name, file.StateDir, wrong)
+	} else {
+		fmt.Fprintf(a.stdout, "# state.dir: %s %s\n", file.StateDir, is)
 	}
 	fmt.Fprintf(a.stdout, "# With every default filled in:\n%s", file.Effective())
 	return nil

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -107,4 +109,51 @@ func invokeShowing(t *testing.T, args ...string) (code int, stdout, stderr strin
 	code = run(args, app{t.Context(), &out, &errOut, secretEnv})
 	shows(t, strings.ReplaceAll(out.String()+errOut.String(), dialed, "***00"))
 	return code, out.String(), errOut.String()
+}
+
+// What a configuration without a journal means, and how it is with the folder of one:
+// nothing is made, and no exit code is changed.
+func TestCheckTellsOfTheState(t *testing.T) {
+	name := configFile(t, "https://api.example")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stdout, stderr := invokeShowing(t, "check", name)
+	if !strings.Contains(stdout, "\n# state.dir: is not set. After a restart callers can be texted again") || stderr != "" {
+		t.Errorf("without state: stderr %q\n%s", stderr, stdout)
+	}
+	base := t.TempDir()
+	file := filepath.Join(base, "file")
+	open := filepath.Join(base, "open")
+	private := filepath.Join(base, "private")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Mkdir(open, 0o700), os.Chmod(open, 0o755), os.Mkdir(private, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ dir, stdout, stderr string }{
+		{filepath.Join(base, "new", "state"), "# state.dir: DIR is not there yet, and can be made", ""},
+		{private, "# state.dir: DIR is there, and private", ""},
+		{open, "", "state.dir: DIR is open to other users of this machine (mode 0755): chmod 700 it"},
+		{file, "", "state.dir: DIR is no folder"},
+		{filepath.Join(file, "state"), "", "state.dir: DIR cannot be"},
+	} {
+		if runtime.GOOS == "windows" && tt.dir == open {
+			continue // modes of files mean something else there
+		}
+		with := string(data) + "state: {dir: " + strconv.Quote(tt.dir) + "}\n"
+		if err := os.WriteFile(name, []byte(with), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := invokeShowing(t, "check", name)
+		want := strings.NewReplacer("DIR", tt.dir).Replace
+		if code != 0 || !strings.Contains(stdout, want(tt.stdout)) || !strings.Contains(stderr, want(tt.stderr)) || (tt.stderr == "") != (stderr == "") {
+			t.Errorf("%s: exit code %d, stderr %q\n%s", tt.dir, code, stderr, stdout)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(base, "new")); err == nil {
+		t.Error("check has made the folder")
+	}
+	if left, err := os.ReadDir(private); err != nil || len(left) > 0 {
+		t.Errorf("check has left %v in the folder, error %v", left, err)
+	}
 }

@@ -11,12 +11,14 @@ import (
 
 func TestComplete(t *testing.T) {
 	for _, tt := range []struct{ words, want string }{
-		{"|", "demo send report settle explain check config load simulate completion help version"},
-		{"s|", "send settle simulate"},
+		{"|", "demo send report settle state explain check config load simulate completion help version"},
+		{"s|", "send settle state simulate"},
+		{"state||", "list forget cancel release"},
+		{"state|list|--", "--help --version --config --json --number"},
 		{"simulate|", "simulate"},
 		{"simulate||", "livedeflect freeswitch"},
 		{"simulate|f", "freeswitch"},
-		{"dance||", "demo send report settle explain check config load simulate completion help version"},
+		{"dance||", "demo send report settle state explain check config load simulate completion help version"},
 		{"help|c", "check config completion"},
 		{"help|simulate||", "livedeflect freeswitch"},
 		{"completion||", "bash zsh fish"},
@@ -42,7 +44,7 @@ func TestComplete(t *testing.T) {
 		{"explain|--to||", ""},
 		{"demo|--mode||", "outbound inbound"},
 		{"-", "--help --version"},
-		{"-h||", "demo send report settle explain check config load simulate completion help version"},
+		{"-h||", "demo send report settle state explain check config load simulate completion help version"},
 	} {
 		words := strings.Split(strings.TrimSuffix(tt.words, "|"), "|")
 		code, stdout, stderr := invoke(t, append([]string{"complete"}, words...)...)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
@@ -22,8 +25,9 @@ type explainCmd struct {
 
 // Help is shown below the usage.
 func (explainCmd) Help() string {
-	return `Each rule with its verdict, by the code that serves calls; the first NO decides. What a running deflectd remembers
-(cooldowns, the breaker) is not known here. Numbers are masked. Nothing is contacted. Exit code 0 for any verdict.
+	return `Each rule with its verdict, by the code that serves calls; the first NO decides. With state.dir, what is remembered of
+the caller (a cooldown, a text that waits or is in doubt) is told as by 'deflectctl state list'; the breaker is known to
+the running deflectd alone. Numbers are masked. Nothing else is contacted. Exit code 0 for any verdict.
 
   deflectctl explain --config deflectd.yaml --from +14043438646 --to +18005550100 --at 2026-12-25T10:00:00-05:00`
 }
@@ -42,6 +46,11 @@ func (c *explainCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	// By the rules of texts that wait, without those that do: nothing may be sent from here.
+	if file.Deflect.Policies, err = file.Policies(); err != nil {
+		return err
+	}
+	file.Deflect.Journal = noJournal{}
 	client, err := newClient(file)
 	if err != nil {
 		return err
@@ -52,12 +61,80 @@ func (c *explainCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(a.stdout, c.text(file, in, explained))
+	known := c.remembered(a, file, in)
+	known.judge(&explained, file, in.At)
+	fmt.Fprint(a.stdout, c.text(file, in, explained, known))
 	return nil
 }
 
+// noJournal is a journal that nothing is in, and that takes nothing.
+type noJournal struct{}
+
+func (noJournal) Find(context.Context, string) (deflect.Entry, error) { return deflect.Entry{}, nil }
+func (noJournal) Change(context.Context, deflect.State, deflect.Entry) (bool, error) {
+	return false, errors.ErrUnsupported
+}
+func (noJournal) Note(deflect.Entry)                            {}
+func (noJournal) Open(context.Context) ([]deflect.Entry, error) { return nil, nil }
+
+// memory is what the state says of a caller.
+type memory struct {
+	state.Listing
+	from string // who told; "" without a journal
+	err  error  // why nobody did
+}
+
+// remembered asks the state about the numbers of a call: the caller's, and the one that
+// is texted in its place.
+func (c *explainCmd) remembered(a *app, file config.File, in freeswitch.Inquiry) (m memory) {
+	if file.StateDir == "" {
+		return m
+	}
+	k, from, done, err := openState(file, true)
+	if err != nil {
+		m.err = err
+		return m
+	}
+	defer done()
+	m.from = from
+	asked := map[string]bool{}
+	for _, n := range []string{in.From, in.Vars["deflect_number"]} {
+		spellings, err := state.Spellings(n, file.Deflect.DefaultRegion)
+		if err != nil || asked[spellings[0]] {
+			continue // hidden, or no number: nothing is kept of those
+		}
+		asked[spellings[0]] = true
+		l, err := k.About(a.ctx, spellings[0])
+		if err != nil {
+			return memory{err: remoteTrouble(k, file, err)}
+		}
+		m.Texts, m.Cooldowns = append(m.Texts, l.Texts...), append(m.Cooldowns, l.Cooldowns...)
+	}
+	return m
+}
+
+// judge corrects the verdict on the cooldown, which only the state knows.
+func (m memory) judge(e *freeswitch.Explanation, file config.File, at time.Time) {
+	if m.from == "" {
+		return
+	}
+	for i := range e.Verdicts {
+		v := &e.Verdicts[i]
+		if v.Rule != "cooldown" || v.Answer != deflect.RulePass || file.NoCooldown(e.Profile) {
+			continue
+		}
+		v.Detail = "not texted lately, by the state"
+		for _, c := range m.Cooldowns {
+			if c.Profile == e.Profile && c.Until.After(at) {
+				v.Answer, v.Reason = deflect.RuleRefuse, deflect.ReasonCooldown
+				v.Detail = "was, or may have been, texted: until " + when(&c.Until)
+			}
+		}
+	}
+}
+
 // text tells the explanation: the answer first, then each rule.
-func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.Explanation) string {
+func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.Explanation, known memory) string {
 	var b strings.Builder
 	switch d := e.Decision(); d.Answer {
 	case deflect.RuleRefuse:
@@ -79,12 +156,18 @@ func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.
 		if v.Answer == deflect.RuleRefuse || v.Answer == deflect.RuleAsk {
 			detail = fmt.Sprintf("%s: %s", v.Reason, v.Detail)
 		}
-		if where := remembered[v.Rule]; where != "" && v.Answer == deflect.RulePass && !(v.Rule == "cooldown" && file.NoCooldown(e.Profile)) {
+		if where := remembered[v.Rule]; where != "" && v.Answer == deflect.RulePass && !(v.Rule == "cooldown" && (file.NoCooldown(e.Profile) || known.from != "")) {
 			answer, detail = "?", where
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Rule, answer, detail)
 	}
 	w.Flush()
+	switch {
+	case known.err != nil:
+		fmt.Fprintf(&b, "\nWhat is remembered of the caller could not be looked up: %v\n", known.err)
+	case known.from != "":
+		fmt.Fprintf(&b, "\nRemembered of the caller: %s", listText(known.Listing, known.from))
+	}
 	return b.String()
 }
 

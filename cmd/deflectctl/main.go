@@ -36,10 +36,16 @@ Exit codes: 0 done, 1 it did not work out (no text sent, a caller lost), 2 usage
 
 // commands are what deflectctl can do.
 type commands struct {
-	Demo     demoCmd    `cmd:"" help:"Watch callers go through deflectd, all on this machine."`
-	Send     sendCmd    `cmd:"" help:"Send one text, or show the request with --dry-run."`
-	Report   reportCmd  `cmd:"" help:"Tell what became of the texts."`
-	Settle   settleCmd  `cmd:"" help:"Look up whether an uncertain text went out."`
+	Demo   demoCmd   `cmd:"" help:"Watch callers go through deflectd, all on this machine."`
+	Send   sendCmd   `cmd:"" help:"Send one text, or show the request with --dry-run."`
+	Report reportCmd `cmd:"" help:"Tell what became of the texts."`
+	Settle settleCmd `cmd:"" help:"Look up whether an uncertain text went out."`
+	State  struct {
+		List    stateListCmd    `cmd:"" help:"Show what waits, is in doubt, or is in a cooldown."`
+		Forget  stateForgetCmd  `cmd:"" help:"Erase all that is known of a number."`
+		Cancel  stateCancelCmd  `cmd:"" help:"Drop a text that waits."`
+		Release stateReleaseCmd `cmd:"" help:"End the cooldowns of a number."`
+	} `cmd:"" help:"Show and change what deflectd remembers across restarts."`
 	Explain  explainCmd `cmd:"" help:"Tell whether a caller would be offered a text, and which rule says no."`
 	Check    checkCmd   `cmd:"" help:"Check a configuration and print it with all defaults."`
 	Config   configCmd  `cmd:"" help:"Print the reference of the configuration."`

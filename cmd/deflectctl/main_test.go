@@ -19,6 +19,8 @@ func TestHelp(t *testing.T) {
 		{"help_report.txt", "report --help"},
 		{"help_check.txt", "check --help"},
 		{"help_load.txt", "load --help"},
+		{"help_state.txt", "state --help"},
+		{"help_state_forget.txt", "state forget --help"},
 		{"help_completion.txt", "completion --help"},
 		{"help_simulate_livedeflect.txt", "simulate livedeflect --help"},
 		{"help_simulate_freeswitch.txt", "simulate freeswitch --help"},

@@ -39,11 +39,8 @@ type settleResult struct {
 
 // Run looks one call up.
 func (c *settleCmd) Run(a *app) error {
-	if c.ExternalID == "" || strings.TrimSpace(c.ExternalID) != c.ExternalID {
-		return usage("--external-id %q is empty or has blanks around it: no call has such an id", c.ExternalID)
-	}
-	if c.ExternalID == "?" || strings.Contains(c.ExternalID, "***") {
-		return usage("--external-id %q is as the log masks it: take the id from the system that gave it", c.ExternalID)
+	if err := wholeID(c.ExternalID); err != nil {
+		return err
 	}
 	at, err := parseInstant(c.At)
 	if err != nil {
@@ -78,6 +75,17 @@ func (c *settleCmd) Run(a *app) error {
 	}
 	if v.Result == deflect.SettledUnknown {
 		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+// wholeID refuses what is not the id of any call, and is easily given as one.
+func wholeID(id string) error {
+	if id == "" || strings.TrimSpace(id) != id {
+		return usage("--external-id %q is empty or has blanks around it: no call has such an id", id)
+	}
+	if id == "?" || strings.Contains(id, "***") {
+		return usage("--external-id %q is as the log masks it: take the id from the system that gave it", id)
 	}
 	return nil
 }

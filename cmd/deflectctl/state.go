@@ -1,0 +1,261 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
+	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
+)
+
+// stateFlags are those of each command about the state.
+type stateFlags struct {
+	Config string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	JSON   bool   `name:"json" help:"Print the answer as one JSON object."`
+}
+
+type stateListCmd struct {
+	stateFlags
+	Number string `placeholder:"NUMBER" help:"Show what is known of this number alone."`
+}
+
+type stateForgetCmd struct {
+	stateFlags
+	Number string `required:"" placeholder:"NUMBER" help:"Whose number it is that is forgotten."`
+}
+
+type stateCancelCmd struct {
+	stateFlags
+	ExternalID string `required:"" name:"external-id" placeholder:"ID" help:"Your id of the call whose text waits."`
+}
+
+type stateReleaseCmd struct {
+	stateFlags
+	Number string `required:"" placeholder:"NUMBER" help:"Who may be texted again."`
+}
+
+const stateHelp = `
+
+Asks the deflectd that runs on this machine with the configuration, over its HTTP port; where none runs, the
+journal in state.dir itself.`
+
+// Help is shown below the usage.
+func (stateListCmd) Help() string {
+	return `What waits, is in doubt, or is just being sent, and who is in a cooldown. Numbers are masked.` + stateHelp + `
+
+  deflectctl state list --config deflectd.yaml`
+}
+
+// Help is shown below the usage.
+func (stateForgetCmd) Help() string {
+	return `Erases all that is known of a number, as for a privacy request: texts that wait or are in doubt, outcomes of
+texts, cooldowns. A text that waits is not sent; one in doubt is no longer looked up. The do-not-text list is yours to keep.` + stateHelp + `
+
+  deflectctl state forget --config deflectd.yaml --number +14043438646`
+}
+
+// Help is shown below the usage.
+func (stateCancelCmd) Help() string {
+	return `Drops a text that waits: it is not sent. Exit code 1 when no such text waits (any more).` + stateHelp + `
+
+  deflectctl state cancel --config deflectd.yaml --external-id 3e0068c6-dcda-4c96`
+}
+
+// Help is shown below the usage.
+func (stateReleaseCmd) Help() string {
+	return `Ends the cooldowns of a number, so that it can be texted again at once.` + stateHelp + `
+
+  deflectctl state release --config deflectd.yaml --number +14043438646`
+}
+
+// Run lists.
+func (c *stateListCmd) Run(a *app) error {
+	return c.with(a, c.Number, true, func(k state.Keeper, from string) (any, string, error) {
+		if c.Number != "" {
+			l, err := k.About(a.ctx, c.Number)
+			return l, listText(l, from), err
+		}
+		l, err := k.List(a.ctx)
+		return l, listText(l, from), err
+	})
+}
+
+// Run forgets.
+func (c *stateForgetCmd) Run(a *app) error {
+	return c.with(a, c.Number, false, func(k state.Keeper, from string) (any, string, error) {
+		f, err := k.Forget(a.ctx, c.Number)
+		if f.Nothing() {
+			return f, fmt.Sprintf("Nothing was known of %s (%s).\n", f.Number, from), err
+		}
+		return f, fmt.Sprintf("%s is forgotten (%s). Erased: %s that waited, %s in doubt, %s of texts, %s.\n",
+			f.Number, from, plural(f.Waiting, "text"), plural(f.Doubted, "text"), plural(f.Ended, "outcome"), plural(f.Cooldowns, "cooldown")), err
+	})
+}
+
+// Run cancels.
+func (c *stateCancelCmd) Run(a *app) error {
+	if err := wholeID(c.ExternalID); err != nil {
+		return err
+	}
+	return c.with(a, "", false, func(k state.Keeper, from string) (any, string, error) {
+		done, err := k.Cancel(a.ctx, c.ExternalID)
+		return done, fmt.Sprintf("The text of %s is not sent (%s).\n", done.ExternalID, from), err
+	})
+}
+
+// Run releases.
+func (c *stateReleaseCmd) Run(a *app) error {
+	return c.with(a, c.Number, false, func(k state.Keeper, from string) (any, string, error) {
+		done, err := k.Release(a.ctx, c.Number)
+		if done.Cooldowns == 0 {
+			return done, fmt.Sprintf("%s is in no cooldown (%s).\n", done.Number, from), err
+		}
+		return done, fmt.Sprintf("%s can be texted again (%s): ended %s.\n", done.Number, from, plural(done.Cooldowns, "cooldown")), err
+	})
+}
+
+// with does something with the state of a configuration, and prints what came of it: as
+// JSON, or in words.
+func (f *stateFlags) with(a *app, number string, read bool, do func(k state.Keeper, from string) (any, string, error)) error {
+	file, err := loadConfig(a, f.Config)
+	if err != nil {
+		return err
+	}
+	if number != "" {
+		if _, err := state.Spellings(number, file.Deflect.DefaultRegion); err != nil {
+			return usage("--number: %w", err)
+		}
+	}
+	k, from, done, err := openState(file, read)
+	if err != nil {
+		return err
+	}
+	defer done()
+	out, text, err := do(k, from)
+	if err != nil {
+		return remoteTrouble(k, file, err)
+	}
+	if f.JSON {
+		return printJSON(a.stdout, out)
+	}
+	_, err = io.WriteString(a.stdout, text)
+	return err
+}
+
+// openState returns who knows the state of a configuration, and says who that is: where
+// deflectd has the journal, it is asked. Nobody who only reads keeps it from starting.
+func openState(file config.File, read bool) (k state.Keeper, from string, done func(), err error) {
+	if file.StateDir == "" {
+		return nil, "", nil, usage("%s has no state.dir: deflectd keeps what it knows in memory, and nobody else can see it", file.Name)
+	}
+	options := journal.Options{MaxCooldowns: file.Deflect.MaxCooldowns}
+	j, err := journal.OpenReadOnly(file.StateDir, options) // which makes none
+	if err == nil && !read {
+		if err = j.Close(); err == nil {
+			j, err = journal.Open(file.StateDir, options)
+		}
+	}
+	_, locked := errors.AsType[*journal.LockedError](err)
+	switch {
+	case err == nil:
+		return state.Local{Journal: j, Region: file.Deflect.DefaultRegion}, "from the journal; no deflectd runs with it", func() { j.Close() }, nil
+	case locked, errors.Is(err, fs.ErrPermission):
+		addr := state.Reach(file.HTTPListen)
+		return state.Remote{Addr: addr, Why: err}, "from deflectd at http://" + addr, func() {}, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, "", nil, fmt.Errorf("there is no journal in %s (state.dir): deflectd has not run with this configuration yet", file.StateDir)
+	}
+	return nil, "", nil, err
+}
+
+// remoteTrouble adds what to do when a deflectd that has the journal does not tell.
+func remoteTrouble(k state.Keeper, file config.File, err error) error {
+	r, remote := k.(state.Remote)
+	refused, told := errors.AsType[*state.Error](err)
+	switch {
+	case !remote:
+		return err
+	case errors.Is(err, state.ErrAway):
+		return fmt.Errorf("%w. It was asked because the journal cannot be opened: %w. Ask on its machine, as a user who may read %s or while deflectd runs with %s",
+			err, r.Why, file.StateDir, file.Name)
+	case told && refused.Status == http.StatusForbidden:
+		return fmt.Errorf("%w; deflectd listens on no loopback address (http.listen: %s): let it, or stop it and ask again", err, file.HTTPListen)
+	}
+	return err
+}
+
+// mostShown are the cooldowns in words; JSON has all.
+const mostShown = 20
+
+// listText tells a listing.
+func listText(l state.Listing, from string) string {
+	var b strings.Builder
+	if len(l.Texts)+len(l.Cooldowns) == 0 {
+		fmt.Fprintf(&b, "Nothing waits, is in doubt or in a cooldown (%s).\n", from)
+		return b.String()
+	}
+	fmt.Fprintf(&b, "%s, %s (%s).\n", plural(len(l.Texts), "text"), plural(len(l.Cooldowns), "cooldown"), from)
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	if len(l.Texts) > 0 {
+		fmt.Fprint(w, "\ntext of call\tnumber\tprofile\tis\tsince\tnext try\tgiven up\n")
+	}
+	for _, t := range l.Texts {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ExternalID, t.Number, dash(t.Profile), isWhat(t), when(&t.Since), when(t.Next), when(t.Until))
+	}
+	w.Flush()
+	if len(l.Cooldowns) > 0 {
+		fmt.Fprint(w, "\nin a cooldown\tprofile\tuntil\n")
+	}
+	for _, c := range l.Cooldowns[:min(len(l.Cooldowns), mostShown)] {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Number, dash(c.Profile), when(&c.Until))
+	}
+	w.Flush()
+	if more := max(0, len(l.Cooldowns)-mostShown) + l.More; more > 0 {
+		fmt.Fprintf(&b, "... and %d more; --number shows what is known of one number\n", more)
+	}
+	return b.String()
+}
+
+// isWhat says how it is with a text.
+func isWhat(t state.Text) string {
+	switch t.State {
+	case "waiting":
+		if t.Tries > 0 {
+			return fmt.Sprintf("waiting (%s, tried %s)", t.Reason, plural(t.Tries, "time"))
+		}
+		return fmt.Sprintf("waiting (%s)", t.Reason)
+	case "doubted":
+		return "in doubt"
+	case "sending":
+		return "being sent"
+	}
+	return t.State
+}
+
+func when(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format(time.RFC3339)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
