@@ -304,6 +304,51 @@ func TestHangupReloads(t *testing.T) {
 	}
 }
 
+// What is in the journal outlives a kill -9. It is for one process, and for its user alone.
+func TestJournalOutlivesAKill(t *testing.T) {
+	api := httptest.NewServer(livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
+	defer api.Close()
+	name := configFile(t, api.URL, freePort+"\nstate: {dir: made/state}")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(strings.Replace(string(data), "cooldown: 0s", "cooldown: 1h", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, outbound, _ := launchCommand(t, command(t, name))
+	expect(t, 1, dial(t, 1, outbound, accepting), "sent", "ok")
+
+	dir := filepath.Join(filepath.Dir(name), "made", "state")
+	second, err := command(t, name).CombinedOutput()
+	if code := exitCode(t, err); code != 1 || !strings.Contains(string(second), "deflectd: not started: daemon: open the journal (state.dir): ") ||
+		!strings.Contains(string(second), dir) || !strings.Contains(string(second), fmt.Sprint("process ", p.cmd.Process.Pid)) {
+		t.Errorf("a second process on the journal: exit code %d\n%s", code, second)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v in %s, error %v", files, dir, err)
+	}
+	for _, f := range append(files, nil) {
+		at, want := dir, os.FileMode(0o700)
+		if f != nil {
+			at, want = filepath.Join(dir, f.Name()), 0o600
+		}
+		if info, err := os.Stat(at); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v, want mode %v", at, info.Mode(), err, want)
+		}
+	}
+
+	p.send(syscall.SIGKILL)
+	p.cmd.Wait() //nolint:errcheck // killed
+	p, outbound, _ = launchCommand(t, command(t, name))
+	expect(t, 1, dial(t, 1, outbound, accepting), "ineligible", "cooldown")
+	p.signal()
+	if code := p.exitCode(); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, p.stderr.String())
+	}
+}
+
 // SIGTERM ends a process that still reads its configuration, whatever it was told
 // before.
 func TestTermDuringLoad(t *testing.T) {

@@ -144,6 +144,9 @@ func New(o Options) (_ *Daemon, err error) {
 		"version", o.Build.Version, "outbound", d.Addr(), "http", d.HTTPAddr(), "profiles", names(fs.Profiles),
 		"max_calls", room.Calls,
 	}
+	if o.Config.StateDir != "" {
+		d.about = append(d.about, "state", o.Config.StateDir)
+	}
 	d.room = room
 	if len(fs.Inbound) > 0 {
 		d.about = append(d.about, "watching", d.server.Away()) // all of them, as yet

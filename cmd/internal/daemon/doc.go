@@ -9,11 +9,13 @@
 //
 // /readyz tells whether calls are taken. With freeswitch.inbound the daemon also
 // watches callers who wait in queues; /readyz names the switches that are away, and
-// /readyz?inbound is red meanwhile.
+// /readyz?inbound is red meanwhile. With state.dir it opens the journal there, which no
+// other daemon then can; /state shows and changes what is in it.
 //
 // Stopping goes in this order: /readyz turns red, no new call is accepted, live
 // calls go on for at most freeswitch.outbound.drain, the rest is given back to
-// the dialplan, and HTTP closes last, so that the end can still be scraped.
+// the dialplan, and HTTP closes last, so that the end can still be scraped. Then the
+// journal is closed, in which the next daemon finds what is not done.
 //
 // All methods of a [Daemon] may be called by several goroutines; Run only once.
 package daemon
