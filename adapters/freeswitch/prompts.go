@@ -24,6 +24,8 @@ type Prompts struct {
 	Number        string // asks for a number to text
 	NumberConfirm string // asks whether the number that was read back is right
 	NumberInvalid string // what was keyed in cannot be texted
+	LaterOffer    string // the question, while the team is closed
+	LaterAccepted string // a text will come later
 }
 
 // Prompt is all that there is to know about one of [Prompts] but what it is set to: a new
@@ -66,6 +68,13 @@ var prompts = []Prompt{
 		of: func(p *Prompts) *string { return &p.NumberConfirm }, heard: Profile.asksNumber, keys: Profile.hasShippedChoice},
 	{Field: "NumberInvalid", Key: "number_invalid", When: "What was keyed in cannot be texted.",
 		of: func(p *Prompts) *string { return &p.NumberInvalid }, heard: Profile.asksNumber},
+	{Field: "LaterOffer", Key: "later_offer", When: "The question, while the team is closed.", Question: true,
+		of: func(p *Prompts) *string { return &p.LaterOffer }, heard: func(p Profile) bool { return p.Later.Closed > 0 },
+		keys: func(p Profile) bool { return p.AcceptDigit == shippedAccept }, handed: true},
+	{Field: "LaterAccepted", Key: "later_accepted", When: "A text will come later.",
+		of:       func(p *Prompts) *string { return &p.LaterAccepted },
+		heard:    func(p Profile) bool { return p.Later.Closed > 0 || p.Later.Failed > 0 },
+		outcomes: []deflect.Outcome{deflect.Deferred}},
 }
 
 // All returns every prompt, with the place of its value, in the order of the fields.
@@ -106,6 +115,9 @@ func (p Profile) saysRight(row Prompt) bool { return row.keys == nil || row.keys
 
 // resultPrompt is the prompt that says how a call ended.
 func (s *session) resultPrompt(e ending) string {
+	if e.Reason == deflect.ReasonAlreadyAsked && deflect.Outcome(s.ch.asked) == deflect.Deferred {
+		e.Outcome = deflect.Deferred // not sent yet
+	}
 	for i := range prompts {
 		if row := &prompts[i]; slices.Contains(row.outcomes, e.Outcome) || slices.Contains(row.reasons, e.Reason) {
 			return *row.of(&s.voice.prompts)

@@ -192,6 +192,8 @@ var badFiles = []struct {
 	{"language_without_prompt", consumer, `11: profiles[0].languages.es.prompts.already_sent: is missing: there is no shipped prompt in es; name a file, or "" for none`},
 	{"language_without_text", consumer, `13: profiles[0].languages.es.text: is missing: callers would get a text in en; give one, or "" for none (LiveDeflect then sends its standard welcome)`},
 	{"later_bounds", consumer, `11: profiles[0].later.closed: is 200h0m0s; must be between 0s and 7 days`},
+	{"later_without_prompt", consumer, `14: profiles[0].languages.es.later.prompts.offer: is missing: there is no shipped prompt in es; name a file
+17: profiles[0].later.prompts.offer: holds ${, which the switch would expand; prompts are fixed`},
 	{"later_without_state", consumer, `11: profiles[0].later: needs state.dir, such as /var/lib/deflectd: texts that wait in memory would be lost with a restart`},
 	{"line_types_form", consumer, `11: profiles[0].line_types: must be lenient or strict`},
 	{"min_wait_is_negative", consumer, `11: profiles[0].min_wait: must be 0s or longer`},

@@ -247,6 +247,8 @@ var fieldForm = regexp.MustCompile(`[A-Za-z]+`)
 // keyOf turns a field of a library into its key: "Profiles[0].Prompts.Offer"
 // into "profiles[0].prompts.offer".
 func keyOf(fieldPath string) string {
+	// The file has the prompts of texts that wait beside whatever else it has of these.
+	fieldPath = strings.ReplaceAll(fieldPath, "Prompts.Later", "Later.Later")
 	return fieldForm.ReplaceAllStringFunc(fieldPath, func(name string) string {
 		if key, ok := keys[name]; ok {
 			return key

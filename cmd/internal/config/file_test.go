@@ -61,8 +61,10 @@ func TestLoadEveryKey(t *testing.T) {
 	prompts := freeswitch.Prompts{
 		Offer: "ivr/offer.wav", Wait: "ivr/wait.wav", Sent: "ivr/sent.wav", Failed: "ivr/failed.wav", Uncertain: "tone_stream://%(300,0,440);loops=2",
 		AlreadySent: "ivr/already.wav", Confirm: "ivr/confirm.wav", Number: "ivr/number.wav", NumberConfirm: "ivr/right.wav",
-		NumberInvalid: freeswitch.None,
+		NumberInvalid: freeswitch.None, LaterOffer: "ivr/later.wav", LaterAccepted: "ivr/later_accepted.wav",
 	}
+	rest := prompts
+	rest.LaterOffer, rest.LaterAccepted = "/srv/sounds/ivrdeflect/en/later_offer.wav", "/srv/sounds/ivrdeflect/en/later_accepted.wav"
 	wantFS := freeswitch.Config{
 		Allow:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
 		MaxCalls: 500, DrainTimeout: 45 * time.Second, FirstFrameTimeout: 2 * time.Second, IdleTimeout: 90 * time.Second,
@@ -93,14 +95,14 @@ func TestLoadEveryKey(t *testing.T) {
 				Languages: map[string]freeswitch.Translation{"cy": {Text: freeswitch.None, Prompts: freeswitch.Prompts{
 					Offer: "cy/offer.wav", Wait: freeswitch.None, Sent: "cy/sent.wav", Failed: "cy/failed.wav", Uncertain: freeswitch.None,
 					AlreadySent: "cy/already.wav", Confirm: "cy/confirm.wav", Number: "cy/number.wav", NumberConfirm: "cy/right.wav",
-					NumberInvalid: freeswitch.None,
+					NumberInvalid: freeswitch.None, LaterOffer: "cy/later.wav", LaterAccepted: freeswitch.None,
 				}}},
 			},
 			{
 				Name: "rest", Skill: "service", Text: freeswitch.None, AcceptDigit: "1", DeclineDigit: "2", Repeat: 1, Gap: 3 * time.Second,
 				Rules:      deflect.Rules{Withhold: 100, Cooldown: 15 * time.Minute, NoCooldown: true, Later: deflect.Later{Spread: 10 * time.Minute}},
 				ConfirmGap: 15 * time.Second, NumberEntry: freeswitch.NumberEntry{MinDigits: 7, MaxDigits: 15, Terminator: "#", Gap: 5 * time.Second, Tries: 3},
-				Language: "en", Prompts: prompts,
+				Language: "en", Prompts: rest,
 			},
 		},
 	}

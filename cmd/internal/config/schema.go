@@ -1,6 +1,8 @@
 package config
 
 import (
+	"strings"
+
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
@@ -199,6 +201,8 @@ func profile(p *freeswitch.Profile, doNotText *string) value {
 				"How long a text is tried again that a caller asked for and that certainly was not sent: the breaker is open, the API cannot be reached or takes no more. `0s` tries it no more."},
 			row{"spread", "Spread", duration(&p.Later.Spread, "up to 24h"),
 				"Over how long the texts of a closed time go out after it, so that agents are not flooded."},
+			row{"prompts", "", prompts(&p.Prompts, true),
+				"What callers hear of it, as in `prompts` below."},
 		), "Texts that wait (`deferred`) instead of not being sent. Before one goes out, what protects who is texted is asked again. It needs `state.dir`."},
 
 		row{"accept_digit", "AcceptDigit", filled(&p.AcceptDigit, "the default 1"),
@@ -233,28 +237,35 @@ func profile(p *freeswitch.Profile, doNotText *string) value {
 		), "How another number is keyed in."},
 		row{"language", "Language", filled(&p.Language, "the default en"),
 			"Of `prompts` and `text`, and of callers whose language is not among `languages`."},
-		row{"prompts", "Prompts", prompts(&p.Prompts),
+		row{"prompts", "Prompts", prompts(&p.Prompts, false),
 			"What callers hear: anything that FreeSWITCH's `playback` takes. One that is not set is the shipped one of its language (English is shipped). For callers who wait (`freeswitch.inbound`), all but `offer` are single words: no blanks, quotes, backslashes and no `::`."},
 		row{"languages", "Languages", mapping(&p.Languages, "keys by language", func(t *freeswitch.Translation) value {
 			return section(
-				row{"prompts", "Prompts", prompts(&t.Prompts),
+				row{"prompts", "Prompts", prompts(&t.Prompts, false),
 					"What these callers hear. A language that lacks a prompt which they could come to hear is refused."},
 				row{"text", "Text", textOrNone(cutAny, &t.Text),
 					"What they are sent. Required where the profile has a text."},
+				row{"later", "Later", section(row{"prompts", "", prompts(&t.Prompts, true), "What they hear of it."}),
+					"Texts that wait: its `prompts`."},
 			)
 		}), "What callers of other languages hear and get: `{es: {text: \"Gracias.\", prompts: {offer: ivr/es/offer.wav, ...}}}`. The channel variable `deflect_language` chooses; `es-MX` falls back to `es`, and what is not there to the profile's own `language`."},
 	)
 }
 
-// prompts are what callers hear; a question has to be heard.
-func prompts(p *freeswitch.Prompts) value {
+// prompts are what callers hear, those of texts that wait or the others; a question has to
+// be heard.
+func prompts(p *freeswitch.Prompts, later bool) value {
 	var rows []row
 	for prompt, dst := range p.All() {
+		key, waits := strings.CutPrefix(prompt.Key, "later_")
+		if waits != later {
+			continue
+		}
 		v := textOrNone(cutGlued, dst)
 		if prompt.Question {
 			v.form = "text"
 		}
-		rows = append(rows, row{prompt.Key, prompt.Field, v, prompt.When})
+		rows = append(rows, row{key, prompt.Field, v, prompt.When})
 	}
 	return section(rows...)
 }
