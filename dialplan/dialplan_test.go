@@ -196,7 +196,7 @@ func (j journey) walk(t *testing.T, files []file) []action {
 var begins = []journey{{to: "18005550100"}, {to: "+18005550100"}, {to: "deflect_accepted", from: "18005550100"}}
 
 // Whatever the outcome, also none at all, the caller reaches the queue; only a
-// sent text ends the call.
+// sent text ends the call, and one that waits for a team that is closed.
 func TestOutcomes(t *testing.T) {
 	files := []file{read(t, "deflect_offer.xml"), read(t, "deflect_accepted.xml")}
 	outcomes := append(deflect.Outcomes(), "", "nonsense")
@@ -237,6 +237,27 @@ func TestOutcomes(t *testing.T) {
 		if last := ran[len(ran)-1]; last.Application != want {
 			t.Errorf("deflect_heard=%q ends with %v, want %s", heard, last, want)
 		}
+	}
+	// A text that waits ends the call of a caller who calls while nobody is there, and has heard so.
+	for _, reason := range append(deflect.Reasons(deflect.Deferred), "", "nonsense") {
+		for _, heard := range []string{"true", "", "false", "nonsense"} {
+			want := action{"transfer", "5900 XML default"}
+			if reason == deflect.ReasonOutsideHours && (heard == "true" || heard == "") {
+				want = action{"hangup", "NORMAL_CLEARING"}
+			}
+			for _, begin := range begins {
+				begin.vars = map[string]string{"deflect_outcome": "deferred", "deflect_reason": string(reason), "deflect_heard": heard}
+				ran := begin.walk(t, files)
+				if last := ran[len(ran)-1]; last != want {
+					t.Errorf("%s, deferred for %q, deflect_heard=%q ends with %v, want %v", begin.to, reason, heard, last, want)
+				}
+			}
+		}
+	}
+	// That a team is closed is no text.
+	ran := walk(t, files, "18005550100", map[string]string{"deflect_outcome": "ineligible", "deflect_reason": "outside_hours"})
+	if last := ran[len(ran)-1]; last.Application != "transfer" {
+		t.Errorf("outside of hours ends with %v", last)
 	}
 	if ran := walk(t, files, "18005550199", nil); len(ran) > 0 {
 		t.Errorf("another number runs %v", ran)

@@ -11,6 +11,7 @@ type judged struct {
 	offer *deflect.Offer
 	no    ending // with an outcome: nobody serves the call
 	err   error  // why there is no offer
+	owed  bool   // ... but the caller has asked for a text, which can wait for a better moment
 }
 
 // judge asks whether the caller may be texted.
@@ -29,6 +30,20 @@ func (s *session) judge() {
 	if j.offer != nil {
 		s.ch.call = &j.offer.Call
 	}
+	j.owed = textErr == nil && s.owed()
+}
+
+// owed reports whether a caller who has asked for a text is refused because of the API
+// alone: whether the text is tried all the same, or waits, is for Deflect to say.
+func (s *session) owed() bool {
+	var e *deflect.Error
+	if s.ch.mode != modeAccepted || !errors.As(s.judged.err, &e) {
+		return false
+	}
+	if e.Reason != deflect.ReasonBreakerOpen && (e.Outcome != deflect.Failed || s.profile.Later.Failed == 0) {
+		return false
+	}
+	return s.setup.Client.Check(s.stop, *s.ch.call) == nil
 }
 
 var errMode = errors.New("channel variable deflect_mode is neither offer nor accepted")

@@ -21,8 +21,12 @@ const (
 // offer plays the offer and listens. It reports true when the caller accepted,
 // else how the call ended.
 func (s *session) offer() (ending, bool) {
+	prompt := s.voice.prompts.Offer
+	if !s.judged.offer.Later.IsZero() {
+		prompt = s.voice.prompts.LaterOffer
+	}
 	for n := 1; n <= s.profile.Repeat; n++ {
-		switch s.question(fmt.Sprintf("offer-%d", n), s.voice.prompts.Offer, s.profile.Gap) {
+		switch s.question(fmt.Sprintf("offer-%d", n), prompt, s.profile.Gap) {
 		case yes:
 			return ending{}, true
 		case no:

@@ -119,15 +119,16 @@ func (ch *channel) ids() []any {
 	}
 }
 
-// texted reports whether an earlier pass of the call sent a text, or may have.
+// texted reports whether an earlier pass of the call sent a text, or may have, or has one
+// that waits.
 func (ch *channel) texted() bool {
 	o := deflect.Outcome(ch.asked)
-	return o == deflect.Sent || o == deflect.Uncertain
+	return o == deflect.Sent || o == deflect.Uncertain || o == deflect.Deferred
 }
 
 // done reports whether the call may not be asked again, after an earlier pass
 // through us: no and silence are final for an offer, and a text that was or may
-// have been sent is final for everything.
+// have been sent, or waits, is final for everything.
 func (ch *channel) done() bool {
 	o := deflect.Outcome(ch.asked)
 	return ch.texted() || ch.mode == modeOffer && (o == deflect.Declined || o == deflect.NoInput)

@@ -13,7 +13,7 @@ import (
 func (s *session) record(e ending) {
 	level := slog.LevelInfo
 	if e.Outcome == deflect.Failed || e.Outcome == deflect.Uncertain || e.Reason == deflect.ReasonInvalidCall ||
-		e.Reason == deflect.ReasonNoProfile {
+		e.Reason == deflect.ReasonNoProfile || e.Outcome == deflect.Deferred && e.Reason != deflect.ReasonOutsideHours {
 		level = slog.LevelWarn
 	}
 	if !s.srv.log.Enabled(context.Background(), level) {
@@ -43,6 +43,9 @@ func (s *session) record(e ending) {
 	}
 	if e.Attempts > 0 {
 		attrs = append(attrs, slog.Int("attempts", e.Attempts), slog.Duration("request", e.Duration))
+	}
+	if e.Repeated {
+		attrs = append(attrs, slog.Bool("repeated", true))
 	}
 	if e.CallID != "" {
 		attrs = append(attrs, slog.String(callIDVariable, e.CallID))

@@ -96,7 +96,12 @@ func (s *session) open() (ok bool) {
 // decide runs the call up to its outcome.
 func (s *session) decide() (e ending) {
 	if s.judged.offer == nil {
-		return s.unoffered()
+		if !s.judged.owed {
+			return s.unoffered()
+		}
+		s.answer()
+		s.talk.tell(word{do: doListen})
+		return s.accepted()
 	}
 	e = end(deflect.Failed, deflect.ReasonInternal) // of a panic
 	defer func() {
@@ -162,6 +167,11 @@ func (s *session) request() (e ending) {
 			s.srv.defect("a request", p, s.ch.ids()...)
 		}
 	}()
+	if s.judged.offer == nil {
+		res, err := s.setup.Client.Deflect(s.stop, *s.ch.call)
+		s.counted = true
+		return ending{Result: res, err: err}
+	}
 	res, err := s.judged.offer.Deflect(s.stop)
 	return ending{Result: res, err: err}
 }

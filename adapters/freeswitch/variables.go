@@ -43,13 +43,13 @@ var (
 	waitVariable       = declare(variable{name: "deflect_wait_seconds", said: "how long the caller is expected to wait, for `min_wait`"})
 	consentVariable    = declare(variable{name: "deflect_consent", said: "`true`: the caller agreed to be texted, for `consent: variable`"})
 
-	outcomeVariable   = declare(variable{name: "deflect_outcome", told: "`sent` `declined` `no_input` `ineligible` `failed` `uncertain` `abandoned`"})
+	outcomeVariable   = declare(variable{name: "deflect_outcome", told: "`sent` `declined` `no_input` `ineligible` `failed` `uncertain` `abandoned` `deferred`"})
 	reasonVariable    = declare(variable{name: "deflect_reason", told: "one word of [a closed list](../cmd/deflectd/README.md#what-a-call-can-come-to)"})
 	callIDVariable    = declare(variable{name: "deflect_call_id", told: "LiveDeflect's callId, when a text was sent"})
 	digitsVariable    = declare(variable{name: "deflect_digits", said: "keys that the caller pressed before", told: "keys pressed that were neither accept nor decline, after those it held before"})
 	heardVariable     = declare(variable{name: "deflect_heard", told: "whether the prompt that says what came of it was played to its end: `true` or `false`; unset where the profile has none to play"})
 	confirmedVariable = declare(variable{name: "deflect_confirmed", told: "whether the text arrived, if the caller was asked (`confirm: ask`): `true` or `false`"})
-	askedVariable     = declare(variable{name: "deflect_asked", told: "the caller's answer, kept over further passes: `sent` `uncertain` `declined` `no_input`"})
+	askedVariable     = declare(variable{name: "deflect_asked", told: "the caller's answer, kept over further passes: `sent` `uncertain` `deferred` `declined` `no_input`"})
 )
 
 // What the files in dialplan/ and we leave on a channel for each other.
@@ -144,7 +144,7 @@ func joined(set []assignment, separator byte) string {
 // askedOf is what deflect_asked keeps of an outcome, "" for nothing.
 func askedOf(o deflect.Outcome) string {
 	switch o {
-	case deflect.Sent, deflect.Uncertain, deflect.Declined, deflect.NoInput:
+	case deflect.Sent, deflect.Uncertain, deflect.Deferred, deflect.Declined, deflect.NoInput:
 		return string(o)
 	}
 	return ""
