@@ -14,7 +14,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
 )
 
-const someTexts, someCooldowns = 300, 300
+const someTexts, someCooldowns = 120, 120
 
 func textOf(i int) deflect.Entry {
 	e := deflect.Entry{
@@ -37,14 +37,7 @@ func filled(t testing.TB, dir string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range someTexts {
-		j.Note(textOf(i))
-	}
-	for i := range someCooldowns {
-		if took, err := j.Take(t.Context(), cooldownOf(i), "token", time.Hour); !took || err != nil {
-			t.Fatal(took, err)
-		}
-	}
+	filledInto(t, j)
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +46,18 @@ func filled(t testing.TB, dir string) []byte {
 		t.Fatal(err)
 	}
 	return content
+}
+
+func filledInto(t testing.TB, j *journal.Journal) {
+	t.Helper()
+	for i := range someTexts {
+		j.Note(textOf(i))
+	}
+	for i := range someCooldowns {
+		if took, err := j.Take(t.Context(), cooldownOf(i), "token", time.Hour); !took || err != nil {
+			t.Fatal(took, err)
+		}
+	}
 }
 
 // lost counts what a journal that was opened has not, and says nothing about.

@@ -74,8 +74,8 @@ func Open(dir string, o Options) (*Journal, error) {
 		}
 		return nil, err
 	}
-	j.soon, j.sweep = time.NewTimer(writeAfter), time.NewTimer(sweepNext)
-	j.timed = true
+	j.soon.Reset(writeAfter)
+	j.sweep.Reset(sweepNext)
 	go j.write()
 	return j, nil
 }
@@ -110,6 +110,7 @@ func newJournal(dir string, o Options) *Journal {
 		j.log = slog.New(slog.DiscardHandler)
 	}
 	j.store = j.storeBatch
+	j.soon, j.sweep, j.timed = time.NewTimer(time.Hour), time.NewTimer(time.Hour), true
 	return j
 }
 
