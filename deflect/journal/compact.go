@@ -43,6 +43,9 @@ func (j *Journal) compact() error {
 	}
 	err = guarded(j.dir, func() error { return bbolt.Compact(next, j.db, 1<<20) })
 	if err == nil {
+		err = j.lend(newDBFile)
+	}
+	if err == nil {
 		err = next.Sync()
 	}
 	if err != nil {

@@ -119,7 +119,7 @@ func TestCannotCompact(t *testing.T) {
 	}
 }
 
-// A year (with the race detector, 45 days) of 480 texts a day, each with a cooldown of half a day and remembered for one: the
+// A year (with the race detector, 45 days) of 192 texts a day, each with a cooldown of half a day and remembered for one: the
 // file is as large at its end as after some days.
 func TestYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestYear(t *testing.T) {
 		n := 0
 		for day := range 365 / lessWork {
 			for range 24 {
-				for range 20 {
+				for range 8 {
 					n++
 					number := fmt.Sprintf("+1404%07d", n)
 					take(t, j, "sales "+number, "token", 12*time.Hour)
@@ -158,7 +158,7 @@ func TestYear(t *testing.T) {
 		if late > 2*early || sizeOf(t, dir) > 4*early {
 			t.Errorf("%d bytes after a week, %d at the end", early, late)
 		}
-		if ended, cooling := j.Records("ended"), j.Records("cooldowns"); ended > 24*20*11/10 || cooling > 12*20*11/10 {
+		if ended, cooling := j.Records("ended"), j.Records("cooldowns"); ended > 24*8*11/10 || cooling > 12*8*11/10 {
 			t.Errorf("the file has %d that ended, %d cooldowns", ended, cooling)
 		}
 	})

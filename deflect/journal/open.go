@@ -247,7 +247,7 @@ func (j *Journal) open() error {
 		}
 	}
 	_ = os.Remove(j.path(newDBFile)) // of a process that was killed meanwhile
-	if err := os.Chmod(j.path(dbFile), 0o600); err != nil {
+	if err := j.lend(dbFile); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	if err := j.own(); err != nil {
@@ -278,6 +278,9 @@ func (j *Journal) begin() error {
 		secret = make([]byte, keySize)
 		rand.Read(secret)
 		err = writeSynced(j.dir, keyFile, secret)
+	}
+	if err == nil {
+		err = j.lend(keyFile)
 	}
 	if err != nil {
 		return err
@@ -359,6 +362,15 @@ func (j *Journal) migrate() error {
 		return fmt.Errorf("journal: %s is of version %d, and this program reads version %d: start the program that writes it, which makes that of it", j.dir, found, version())
 	}
 	return j.db.Update(work)
+}
+
+// lend gives a file to the user of the folder, whom root has not to lock out, and to
+// nobody else.
+func (j *Journal) lend(name string) error {
+	if err := os.Chmod(j.path(name), 0o600); err != nil {
+		return err
+	}
+	return chownAs(j.path(name), j.dir)
 }
 
 // writeSynced writes a file that is there whole, or not at all.

@@ -37,7 +37,10 @@ func (j *Journal) own() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(j.path(ownerFile), content, 0o600)
+	if err := os.WriteFile(j.path(ownerFile), content, 0o600); err != nil {
+		return err
+	}
+	return j.lend(ownerFile)
 }
 
 // lockedError names the other as far as it is known.
