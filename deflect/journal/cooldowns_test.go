@@ -155,15 +155,16 @@ func cooling(tb testing.TB, dir string, n int) {
 }
 
 // memory returns how much the heap grows with what is made.
-func memory(make func()) uint64 {
+func memory(make func()) int {
 	var before, after runtime.MemStats
+	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	make()
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	return after.HeapAlloc - before.HeapAlloc
+	return int(after.HeapAlloc) - int(before.HeapAlloc)
 }
 
 // A cooldown costs at most 300 bytes of memory, read from the file or taken.
