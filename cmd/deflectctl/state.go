@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -92,10 +93,10 @@ func (c *stateForgetCmd) Run(a *app) error {
 	return c.with(a, c.Number, false, func(k state.Keeper, from string) (any, string, error) {
 		f, err := k.Forget(a.ctx, c.Number)
 		if f.Nothing() {
-			return f, fmt.Sprintf("Nothing was known of %s (%s).\n", f.Number, from), err
+			return f, fmt.Sprintf("Nothing was known of %s (%s).\n", cell(f.Number), from), err
 		}
 		return f, fmt.Sprintf("%s is forgotten (%s). Erased: %s that waited, %s in doubt, %s of texts, %s.\n",
-			f.Number, from, plural(f.Waiting, "text"), plural(f.Doubted, "text"), plural(f.Ended, "outcome"), plural(f.Cooldowns, "cooldown")), err
+			cell(f.Number), from, plural(f.Waiting, "text"), plural(f.Doubted, "text"), plural(f.Ended, "outcome"), plural(f.Cooldowns, "cooldown")), err
 	})
 }
 
@@ -106,7 +107,7 @@ func (c *stateCancelCmd) Run(a *app) error {
 	}
 	return c.with(a, "", false, func(k state.Keeper, from string) (any, string, error) {
 		done, err := k.Cancel(a.ctx, c.ExternalID)
-		return done, fmt.Sprintf("The text of %s is not sent (%s).\n", done.ExternalID, from), err
+		return done, fmt.Sprintf("The text of %s is not sent (%s).\n", cell(done.ExternalID), from), err
 	})
 }
 
@@ -115,9 +116,9 @@ func (c *stateReleaseCmd) Run(a *app) error {
 	return c.with(a, c.Number, false, func(k state.Keeper, from string) (any, string, error) {
 		done, err := k.Release(a.ctx, c.Number)
 		if done.Cooldowns == 0 {
-			return done, fmt.Sprintf("%s is in no cooldown (%s).\n", done.Number, from), err
+			return done, fmt.Sprintf("%s is in no cooldown (%s).\n", cell(done.Number), from), err
 		}
-		return done, fmt.Sprintf("%s can be texted again (%s): ended %s.\n", done.Number, from, plural(done.Cooldowns, "cooldown")), err
+		return done, fmt.Sprintf("%s can be texted again (%s): ended %s.\n", cell(done.Number), from, plural(done.Cooldowns, "cooldown")), err
 	})
 }
 
@@ -179,6 +180,9 @@ func openState(file config.File, read bool) (k state.Keeper, from string, done f
 func remoteTrouble(k state.Keeper, file config.File, err error) error {
 	r, remote := k.(state.Remote)
 	refused, told := errors.AsType[*state.Error](err)
+	if told {
+		refused.Text = visible(refused.Text, 1000)
+	}
 	switch {
 	case !remote:
 		return err
@@ -207,14 +211,14 @@ func listText(l state.Listing, from string) string {
 		fmt.Fprint(w, "\ntext of call\tnumber\tprofile\tis\tsince\tnext try\tgiven up\n")
 	}
 	for _, t := range l.Texts {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ExternalID, t.Number, dash(t.Profile), isWhat(t), when(&t.Since), when(t.Next), when(t.Until))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(t.ExternalID), cell(t.Number), cell(t.Profile), cell(isWhat(t)), when(&t.Since), when(t.Next), when(t.Until))
 	}
 	w.Flush()
 	if len(l.Cooldowns) > 0 {
 		fmt.Fprint(w, "\nin a cooldown\tprofile\tuntil\n")
 	}
 	for _, c := range l.Cooldowns[:min(len(l.Cooldowns), mostShown)] {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Number, dash(c.Profile), when(&c.Until))
+		fmt.Fprintf(w, "%s\t%s\t%s\n", cell(c.Number), cell(c.Profile), when(&c.Until))
 	}
 	w.Flush()
 	if more := max(0, len(l.Cooldowns)-mostShown) + l.More; more > 0 {
@@ -246,12 +250,8 @@ func when(t *time.Time) string {
 	return t.Local().Format(time.RFC3339)
 }
 
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
+// cell is a word from whoever listens on the port of deflectd.
+func cell(s string) string { return cmp.Or(visible(s, 255), "-") }
 
 func plural(n int, noun string) string {
 	if n == 1 {

@@ -98,7 +98,7 @@ func ask[T any](ctx context.Context, r Remote, method, path string, of Request) 
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	// Not through a proxy of the environment: it would be refused.
+	// Not through a proxy of the environment, which deflectd refuses.
 	transport := &http.Transport{DisableCompression: true}
 	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
