@@ -164,6 +164,35 @@ func TestStateIsShownAndChanged(t *testing.T) {
 	}
 }
 
+// A number that could not be forgotten to the last byte is said to be there, and can be
+// forgotten later; a text that is gone already does not wait any more.
+func TestForgetIsDoneByHalves(t *testing.T) {
+	dir, _ := kept(t)
+	b := start(t, func(o *Options) { o.Config.StateDir, o.Registry = dir, prometheus.NewRegistry() })
+	inTheWay := filepath.Join(dir, "journal.db.new", "x") // where the file is written anew
+	if err := os.MkdirAll(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const forget = `{"number": "+14043438646"}`
+	status, answer := b.ask(http.MethodPost, "/state/forget", forget)
+	if status != http.StatusInternalServerError || !strings.Contains(answer["error"].(string), "ask again") {
+		t.Errorf("a file that cannot be written: %d %v", status, answer)
+	}
+	if waiting := b.gauge("deflect_waiting_texts"); waiting != 2 {
+		t.Errorf("%v texts wait, want 2", waiting)
+	}
+	if err := os.RemoveAll(filepath.Dir(inTheWay)); err != nil {
+		t.Fatal(err)
+	}
+	if status, answer := b.ask(http.MethodPost, "/state/forget", forget); status != http.StatusOK {
+		t.Errorf("again: %d %v", status, answer)
+	}
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Whoever is not on this machine, or did not mean it, neither sees nor changes anything.
 func TestStateIsForThisMachine(t *testing.T) {
 	dir, _ := kept(t)

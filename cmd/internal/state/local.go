@@ -55,18 +55,20 @@ func (l Local) Forget(ctx context.Context, number string) (Forgotten, error) {
 		return Forgotten{}, err
 	}
 	all := Forgotten{Number: phone.Number(number).String()}
+	var failed error
 	sending := false
 	for _, s := range spellings {
 		f, err := l.Journal.Forget(ctx, s)
 		all.Waiting, all.Doubted, all.Ended, all.Cooldowns = all.Waiting+f.Waiting, all.Doubted+f.Doubted, all.Ended+f.Ended, all.Cooldowns+f.Cooldowns
 		if errors.Is(err, journal.ErrSending) {
-			sending, err = true, nil
-		}
-		if err != nil {
-			return all, err
+			sending = true
+		} else if err != nil {
+			failed = fmt.Errorf("the number may not be forgotten, or be left in the file: mend this and ask again: %w", err)
+			break
 		}
 	}
-	if err := l.changed(ctx); err != nil {
+	// Also then texts may be gone.
+	if err := errors.Join(failed, l.changed(ctx)); err != nil {
 		return all, err
 	}
 	if sending {
