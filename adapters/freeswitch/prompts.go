@@ -116,7 +116,7 @@ func (p Profile) saysRight(row Prompt) bool { return row.keys == nil || row.keys
 // resultPrompt is the prompt that says how a call ended.
 func (s *session) resultPrompt(e ending) string {
 	if e.Reason == deflect.ReasonAlreadyAsked && deflect.Outcome(s.ch.asked) == deflect.Deferred {
-		e.Outcome = deflect.Deferred // not sent yet
+		e = end(deflect.Deferred, "") // the text that waits was not sent yet
 	}
 	for i := range prompts {
 		if row := &prompts[i]; slices.Contains(row.outcomes, e.Outcome) || slices.Contains(row.reasons, e.Reason) {

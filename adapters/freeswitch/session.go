@@ -17,11 +17,12 @@ type session struct {
 	began   time.Time
 	ch      channel
 	judged  judged
+	came    deflect.Result // of the text, once that was asked for
 	profile *profile
 	voice   *voice
 	private bool   // keys may be a number to text, which is not for deflect_digits
 	full    bool   // the last number that was keyed in has all the digits that it may have
-	counted bool   // its offer counts a call that had one
+	counted bool   // its offer counts a call that had one, or Deflect one that had none
 	pending bool   // the channel says that a text may have been sent, until more is known
 	missing bool   // the last prompt could not be played
 	silent  bool   // the prompt of the outcome could not be played
@@ -51,14 +52,14 @@ func (s *session) guarded() (e ending) {
 // text that was asked for it is what came of that: it may be on its way. Nobody knows that
 // the caller has heard of it, who keeps the place in the queue.
 func (s *session) endDefect() ending {
-	offer := s.judged.offer
-	if offer == nil {
+	if offer := s.judged.offer; offer != nil {
+		offer.End(deflect.Failed, deflect.ReasonInternal)
+		s.counted = true
+	}
+	if s.came.Outcome == "" {
 		return end(deflect.Failed, deflect.ReasonInternal)
 	}
-	offer.End(deflect.Failed, deflect.ReasonInternal)
-	s.counted = true
-	res, _ := offer.Deflect(s.stop) // asks for none: the offer has ended
-	return ending{Result: res, confirmed: "false"}
+	return ending{Result: s.came, confirmed: "false"}
 }
 
 // run takes the call from the first word to the last, and returns how it ended: an
@@ -161,6 +162,7 @@ func (s *session) accepted() ending {
 
 // request runs beside the session. It ends within the live deadline.
 func (s *session) request() (e ending) {
+	defer func() { s.came = e.Result }()
 	defer func() {
 		if p := recover(); p != nil {
 			e = end(deflect.Uncertain, deflect.ReasonInternal)
