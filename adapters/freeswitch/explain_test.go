@@ -22,13 +22,15 @@ func TestExplainIsWhatHappens(t *testing.T) {
 		{}, {AskNumber: true}, {Countries: []string{"US"}}, {Countries: []string{"DE"}, AskNumber: true}, {LineTypes: deflect.StrictLineTypes},
 		{Consent: deflect.ConsentRequired, MinWait: time.Minute}, {Withhold: 67}, {Withhold: 66}, {DoNotText: optedOut("+14043438646")},
 		{Hours: deflect.Hours{Zone: "UTC", Week: map[string][]string{"mon": {"09:00-17:00"}}}},
+		{Hours: opensAt, Later: deflect.Later{Closed: 16 * time.Hour}}, {Hours: opensAt, Later: deflect.Later{Closed: 8 * time.Hour}},
 	}
 	seen := map[deflect.Reason]int{}
 	for i, r := range rules {
-		change := func(_ *deflect.Config, c *freeswitch.Config) {
-			p := talk()
-			p.Rules = r
-			c.Profiles = []freeswitch.Profile{p}
+		p := talk()
+		p.Rules = r
+		change := func(_ *deflect.Config, c *freeswitch.Config) { c.Profiles = []freeswitch.Profile{p} }
+		if r.Later.Closed > 0 {
+			change = later(t, p)
 		}
 		inBubble(t, change, func(t *testing.T, rig *rig) {
 			cfg, _, _ := testConfig(t, change)

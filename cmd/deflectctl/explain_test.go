@@ -57,6 +57,31 @@ func TestExplainTellsWhichRuleSaysNo(t *testing.T) {
 	golden(t, "explain.txt", all.String())
 }
 
+// Outside of the hours, a text that can wait is no refusal, as far as it may wait.
+func TestExplainTellsOfATextThatCanWait(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "deflectd.yaml")
+	data := `livedeflect: {site_id: "38856538", domain: va, consumer_key: appkey, token: apptoken}
+state: {dir: state}
+profiles:
+  - {name: sales, skill: sales, hours: {zone: America/New_York, week: {mon-fri: ["09:00-17:00"]}}, later: {closed: 16h}}
+`
+	if err := os.WriteFile(file, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[string]string{
+		"2026-11-23T20:00:00-05:00": "it opens at Tue 2026-11-24 09:00, and the text can wait until then",
+		"2026-11-27T20:00:00-05:00": "NO: not offered a text, because of hours (outside_hours)", // a Friday
+	} {
+		code, stdout, stderr := invoke(t, "explain", "--config", file, "--from", caller, "--to", dialed, "--at", at)
+		if code != 0 || !strings.Contains(stdout, want) || strings.HasPrefix(want, "NO") != strings.HasPrefix(stdout, "NO") {
+			t.Errorf("%s: exit code %d, want %q:\n%s%s", at, code, want, stdout, stderr)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(file), "state")); err == nil {
+		t.Error("a question has made a journal")
+	}
+}
+
 func TestExplainUsage(t *testing.T) {
 	file := explainFile(t)
 	for args, want := range map[string]string{
