@@ -122,6 +122,9 @@ func (m *modelJournal) Change(ctx context.Context, from deflect.State, e deflect
 		time.Sleep(time.Millisecond)
 		m.mu.Lock()
 	}
+	if m.is("loses what is sent") && e.State == deflect.Sending {
+		return true, nil
+	}
 	m.keepLocked(e)
 	if ctx.Err() != nil {
 		return false, ctx.Err() // it may have been kept
@@ -236,7 +239,7 @@ func TestJournalSeesFaults(t *testing.T) {
 	}
 	t.Run("rarer ways", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			if noChangeLost(t.Context(), texts{journal: newModelJournal("looks, then changes"), id: "x"}) == nil {
+			if noChangeLost(t.Context(), texts{journal: newModelJournal("loses what is sent"), id: "x"}) == nil {
 				t.Error("changes are lost, and that is fine")
 			}
 		})
