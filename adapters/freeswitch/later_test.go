@@ -213,7 +213,7 @@ func TestFailedTextIsPromisedForLater(t *testing.T) {
 func TestAcceptedWhileTheBreakerIsOpenIsPromisedForLater(t *testing.T) {
 	breaker := func(d *deflect.Config) { d.Breaker.Failures = 1 }
 	p := talk()
-	p.Confirm = false
+	p.Confirm, p.Text = false, "Hi."+strings.Repeat("{{.Info.x}}", 20)
 	inBubble(t, later(t, p, breaker), func(t *testing.T, r *rig) {
 		r.api.Inject(livedeflecttest.Fault{Status: 500})
 		r.run(caller(accept()))
@@ -226,7 +226,8 @@ func TestAcceptedWhileTheBreakerIsOpenIsPromisedForLater(t *testing.T) {
 			{"from a menu", "deferred", "breaker_open", []string{"accepted"}, nil},
 			{"from a menu, not answered yet", "deferred", "breaker_open", []string{"accepted"}, func(c *fst.Call) { c.Answered = false }},
 			{"a hidden number from a menu", "failed", "breaker_open", []string{"failed"}, hidden},
-			{"a text that cannot be made", "ineligible", "invalid_call", nil, func(c *fst.Call) { c.Vars["deflect_text"] = strings.Repeat("x", 2000) }},
+			{"a text that is too long", "ineligible", "invalid_call", nil, func(c *fst.Call) { c.Vars["deflect_text"] = strings.Repeat("x", 2000) }},
+			{"a text that cannot be made", "failed", "breaker_open", []string{"failed"}, func(c *fst.Call) { c.Vars["deflect_info_x"] = strings.Repeat("x", 1000) }},
 			{"offered by us", "ineligible", "breaker_open", nil, func(c *fst.Call) { delete(c.Vars, "deflect_mode") }},
 		} {
 			c := caller()
