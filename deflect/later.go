@@ -388,10 +388,12 @@ func (c *Client) endLater(entry Entry, e ending) {
 	}
 	counter.Inc()
 	level, words := slog.LevelInfo, "text that waited was sent"
-	switch e.Outcome {
-	case Sent:
-	case Uncertain:
+	switch {
+	case e.Outcome == Sent:
+	case e.Outcome == Uncertain:
 		words = "text that waited may have been sent"
+	case e.Reason == ReasonCooldown:
+		words = "text that waited is dropped: its caller was, or may have been, texted meanwhile"
 	default:
 		level, words = slog.LevelWarn, "text that waited is dropped: the caller was promised it, and will not get it"
 	}
