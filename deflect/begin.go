@@ -10,7 +10,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
-// journalWithin is how long a call waits for the journal.
+// journalWithin is how long a call waits for the journal, all that it asks of it together.
 const journalWithin = 250 * time.Millisecond
 
 const theJournal = "the journal"
@@ -27,11 +27,11 @@ func (c *Client) known(ctx context.Context, q *inquiry) (e ending, is bool) {
 	if id == "" {
 		return e, false // of no call in particular; it is refused
 	}
-	ctx, cancel := c.journalTime(ctx)
-	defer cancel()
+	ctx, answered := c.journalTime(ctx, q)
 	entry, err := c.journal.Find(ctx, id)
+	answered()
 	if err != nil {
-		return e, c.journalFails(ctx, q, &e, err)
+		return e, c.journalFails(q, &e, err)
 	}
 	switch entry.State {
 	case Ended:
@@ -51,15 +51,19 @@ func (c *Client) known(ctx context.Context, q *inquiry) (e ending, is bool) {
 
 // begin writes down that a text is about to be asked for. Without that, it is not.
 func (c *Client) begin(ctx context.Context, q *inquiry, from State) (e ending, ok bool) {
+	if q.without {
+		return e, true
+	}
 	entry := q.entry(Sending, ReasonInternal)
 	if c.durable {
 		entry.Data = doubtData(q.text, q.now)
 	}
-	bound, cancel := c.journalTime(ctx)
-	defer cancel()
-	switch changed, err := c.journal.Change(bound, from, entry); {
+	bound, answered := c.journalTime(ctx, q)
+	changed, err := c.journal.Change(bound, from, entry)
+	answered()
+	switch {
 	case err != nil:
-		return e, !c.journalFails(bound, q, &e, err)
+		return e, !c.journalFails(q, &e, err)
 	case !changed:
 		e.Attempt, e.gone = failed(ReasonJournal, errOtherState), true
 		return e, false
@@ -69,18 +73,19 @@ func (c *Client) begin(ctx context.Context, q *inquiry, from State) (e ending, o
 
 // journalFails says what a call comes to for which the journal does not answer; it reports
 // false when the call goes on without.
-func (c *Client) journalFails(ctx context.Context, q *inquiry, e *ending, err error) bool {
+func (c *Client) journalFails(q *inquiry, e *ending, err error) bool {
 	if q.ctx.Err() != nil {
 		e.Attempt = late(q.ctx, "while "+theJournal+" was asked")
 		return true
 	}
-	if ctx.Err() != nil {
+	if q.journal >= journalWithin {
 		err = errSlowJournal
 	}
 	err = fmt.Errorf("%w: %w", ErrJournal, clean.Error{Err: err})
 	if q.setup.JournalOptional {
+		q.without = true
 		c.metrics.journalFailures[journalSent].Inc()
-		c.log.LogAttrs(ctx, slog.LevelWarn, "a text goes out without the journal, which does not answer: after a crash it could be sent again",
+		c.log.LogAttrs(q.ctx, slog.LevelWarn, "a text goes out without the journal, which does not answer: after a crash it could be sent again",
 			slog.String("call_id", LogID(q.text.Call.ExternalCallID)), slog.Any("err", err))
 		return false
 	}
@@ -89,12 +94,18 @@ func (c *Client) journalFails(ctx context.Context, q *inquiry, e *ending, err er
 	return true
 }
 
-// journalTime bounds how long a call waits for the journal. One in memory answers at once.
-func (c *Client) journalTime(ctx context.Context) (context.Context, context.CancelFunc) {
+// journalTime bounds how long a call waits for the journal, until it has answered. One in
+// memory answers at once.
+func (c *Client) journalTime(ctx context.Context, q *inquiry) (bound context.Context, answered func()) {
 	if !c.durable {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, journalWithin)
+	asked := time.Now()
+	bound, cancel := context.WithTimeout(ctx, journalWithin-q.journal)
+	return bound, func() {
+		cancel()
+		q.journal += time.Since(asked)
+	}
 }
 
 // entry is what the journal keeps of the text, from now on.

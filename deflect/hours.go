@@ -128,6 +128,7 @@ func (tt *timetable) reopens(t time.Time, within time.Duration) (time.Time, bool
 	for at.Before(t.Add(within)) {
 		at = at.Add(time.Minute)
 		if open, _ := tt.openAt(at.In(tt.zone)); open {
+			at = at.In(tt.zone)
 			tt.next.Store(&opening{t, at})
 			return at, !at.After(t.Add(within))
 		}

@@ -89,13 +89,14 @@ func (c *Client) keep(q *inquiry, from State, entry Entry, why error) (e ending,
 	}
 	entry.Data, entry.Outcome = data, Deferred
 	// The time of the call may be over, which can be why the text has to wait.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(q.ctx), journalWithin)
-	defer cancel()
+	ctx, answered := c.journalTime(context.WithoutCancel(q.ctx), q)
 	changed, err := c.journal.Change(ctx, from, entry)
+	answered()
 	if err != nil || !changed {
-		if err == nil {
+		switch {
+		case err == nil:
 			err = errOtherState
-		} else if ctx.Err() != nil {
+		case q.journal >= journalWithin:
 			err = errSlowJournal
 		}
 		c.erase(entry.ExternalCallID) // it may have been kept all the same

@@ -44,12 +44,14 @@ type inquiry struct {
 	until    time.Time // when those who answer slowly have to have done so: a caller waits
 	text     *Text
 	problems problems
-	words    bool      // verdicts that pass say why
-	final    bool      // nobody can be asked for another number any more
-	noNumber bool      // the number cannot be texted, and another one will be asked for
-	unsure   bool      // who refused did not know
-	opens    time.Time // when it opens, for a text that can wait until then; zero when it is open
-	noLine   bool      // the number cannot be texted at all, so that its kind does not matter
+	journal  time.Duration // how long the call has waited for the journal
+	without  bool          // it goes on without the journal
+	words    bool          // verdicts that pass say why
+	final    bool          // nobody can be asked for another number any more
+	noNumber bool          // the number cannot be texted, and another one will be asked for
+	unsure   bool          // who refused did not know
+	opens    time.Time     // when it opens, for a text that can wait until then; zero when it is open
+	noLine   bool          // the number cannot be texted at all, so that its kind does not matter
 }
 
 // rule is one reason not to text a caller.
