@@ -56,6 +56,9 @@ func TestMadeSmaller(t *testing.T) {
 			}
 		}
 		check()
+		if !j.Synced() {
+			t.Error("what is written to the new file is not synced")
+		}
 		if changed, err := j.Change(t.Context(), "", entry("call", deflect.Sending)); !changed || err != nil {
 			t.Error(changed, err)
 		}
@@ -90,6 +93,9 @@ func TestKilledWhileCompacting(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(dir, journal.NewDBFile)); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("it is there still: %v", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, journal.NewDBFile), whole[:size], 0o600); err != nil {
+			t.Fatal(err)
 		}
 		if err := errors.Join(j.Compact(), j.Close()); err != nil {
 			t.Error(err)
@@ -160,6 +166,43 @@ func TestYear(t *testing.T) {
 		}
 		if ended, cooling := j.Records("ended"), j.Records("cooldowns"); ended > 24*8*11/10 || cooling > 12*8*11/10 {
 			t.Errorf("the file has %d that ended, %d cooldowns", ended, cooling)
+		}
+	})
+}
+
+// Who waits for its turn while another file takes the place gets that one, not the one that
+// has no name any more.
+func TestTurnAfterCompacting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		filled(t, dir)
+		j := open(t, dir)
+		var next *journal.Journal
+		var err error
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			next, err = journal.OpenUnchecked(dir)
+		}()
+		time.Sleep(10 * time.Millisecond)
+		if err := j.Compact(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if changed, err := j.Change(t.Context(), "", entry("call", deflect.Sending)); !changed || err != nil {
+			t.Fatal(changed, err)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if <-done; err != nil {
+			t.Fatal(err)
+		}
+		if s := stateOf(t, next, "call"); s != deflect.Sending {
+			t.Errorf("it is %q", s)
+		}
+		if err := next.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -161,7 +161,8 @@ func (w *walk) elements(id uint64, page, low, high []byte, depth int) error {
 		if string(keys[i]) < string(low) || high != nil && string(keys[i]) >= string(high) || i > 0 && string(keys[i]) <= string(keys[i-1]) {
 			return bad
 		}
-		if kind == leafPage && field(0) == isBucket && value < bucketHead {
+		// bbolt looks at one bit of the kind, so no other may be there.
+		if kind == leafPage && (field(0) > isBucket || field(0) == isBucket && value < bucketHead) {
 			return bad
 		}
 	}

@@ -164,6 +164,9 @@ func TestForget(t *testing.T) {
 	if got, err := j.Forget(t.Context(), alice); !errors.Is(err, journal.ErrSending) || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
+	if s := stateOf(t, j, "alice-sending"); s != deflect.Sending {
+		t.Errorf("what is being sent is %q", s)
+	}
 	j.Note(deflect.Entry{ExternalCallID: "alice-sending", State: deflect.Ended, Customer: alice, Until: time.Now().Add(time.Hour)})
 	if got, err := j.Forget(t.Context(), alice); err != nil || got != (journal.Forgotten{Ended: 1}) {
 		t.Errorf("when it is sent: %+v, %v", got, err)
