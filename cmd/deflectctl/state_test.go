@@ -11,6 +11,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
 )
@@ -125,6 +126,18 @@ func TestState(t *testing.T) {
 				t.Errorf("running %v: %s: exit code %d, want %d: %s", running, tt.args, code, tt.code, stderr)
 			}
 		}
+	}
+}
+
+// Of many cooldowns some are shown, of strange words what can be seen.
+func TestStateListInWords(t *testing.T) {
+	l := state.Listing{More: 5}
+	for range mostShown + 2 {
+		l.Cooldowns = append(l.Cooldowns, state.Cooldown{Number: "***46\x1b[2J", Until: time.Unix(1_800_000_000, 0)})
+	}
+	text := listText(l, "from a test")
+	if n := strings.Count(text, "\n***46          -        20"); n != mostShown || !strings.HasSuffix(text, "\n... and 7 more; --number shows what is known of one number\n") || strings.Contains(text, "\x1b") {
+		t.Errorf("%d are shown:\n%q", n, text)
 	}
 }
 

@@ -312,6 +312,20 @@ func TestOneDaemonAJournal(t *testing.T) {
 	j.Close()
 }
 
+// A journal that cannot be read is not begun anew: there is no start, and what to do is said.
+func TestDamagedJournalIsRefused(t *testing.T) {
+	dir, _ := kept(t)
+	if err := os.Truncate(filepath.Join(dir, "journal.db"), 5000); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Config: testFile(t)}
+	o.Config.StateDir = dir
+	_, err := New(o)
+	if _, is := errors.AsType[*journal.DamagedError](err); !is || !strings.Contains(err.Error(), "state.dir") || !strings.Contains(err.Error(), "put back a copy") {
+		t.Errorf("New() = %v", err)
+	}
+}
+
 // Whether the journal is written shows where an orchestrator looks. A reload changes
 // whether it has to be.
 func TestReadyzTellsOfTheJournal(t *testing.T) {
