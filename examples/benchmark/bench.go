@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
 	"time"
@@ -36,6 +37,10 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer l.api.close()
+	if l.Disk, err = os.MkdirTemp(o.Disk, "journals-*"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(l.Disk)
 
 	others := watchOthers()
 	fmt.Fprintf(l.out, "%s\n\n", about)
@@ -45,7 +50,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"saturation", l.saturation}, {"latency", l.latency}, {"memory", l.memory}, {"load", l.load}, {"core", l.coreAlone},
+		{"saturation", l.saturation}, {"latency", l.latency}, {"memory", l.memory}, {"load", l.load}, {"core", l.coreAlone}, {"journal", l.journal},
 	} {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, t.name) {
 			continue
@@ -99,7 +104,7 @@ func (l *lab) each(ctx context.Context, table string, names []string, measure fu
 
 // with runs something on a new child.
 func (l *lab) with(ctx context.Context, name string, something func(*child) error) error {
-	c, err := start(ctx, name, l.Cores, l.rec, l.api)
+	c, err := start(ctx, name, l.Cores, l.rec, l.api, l.Disk)
 	if err != nil {
 		return err
 	}

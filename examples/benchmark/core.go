@@ -30,7 +30,7 @@ type core struct {
 }
 
 func newCore(api string) (*core, error) {
-	client, err := newClient(api, nil, prometheus.NewRegistry())
+	client, err := newClient(api, nil, nil, prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}

@@ -14,12 +14,31 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // serveDeflectd serves calls with the project's packages, as the daemon sets them up,
 // and returns where.
-func serveDeflectd(ctx context.Context, api string) (address string, err error) {
+func serveDeflectd(ctx context.Context, api, _ string) (address string, err error) {
+	return serveSession(ctx, api, nil)
+}
+
+// serveWithJournal is serveDeflectd with a journal in a new file.
+func serveWithJournal(ctx context.Context, api, disk string) (address string, err error) {
+	dir, err := os.MkdirTemp(disk, "journal-*")
+	if err != nil {
+		return "", err
+	}
+	// Not closed: that a process can end without is what it is for.
+	kept, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		return "", err
+	}
+	return serveSession(ctx, api, kept)
+}
+
+func serveSession(ctx context.Context, api string, kept deflect.Journal) (address string, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		return "", err
@@ -27,7 +46,7 @@ func serveDeflectd(ctx context.Context, api string) (address string, err error) 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	log := jsonLogger(null)
-	client, err := newClient(api, log, registry)
+	client, err := newClient(api, kept, log, registry)
 	if err != nil {
 		return "", err
 	}
@@ -56,7 +75,7 @@ func serveDeflectd(ctx context.Context, api string) (address string, err error) 
 }
 
 // newClient returns a client of the API that is played here.
-func newClient(api string, log *slog.Logger, registry prometheus.Registerer) (*deflect.Client, error) {
+func newClient(api string, kept deflect.Journal, log *slog.Logger, registry prometheus.Registerer) (*deflect.Client, error) {
 	backend, err := livedeflect.New(livedeflect.Config{
 		SiteID:  siteID,
 		BaseURL: api,
@@ -70,7 +89,9 @@ func newClient(api string, log *slog.Logger, registry prometheus.Registerer) (*d
 	if err != nil {
 		return nil, err
 	}
-	return deflect.New(deflect.Config{Backend: backend, Logger: log, Registerer: registry})
+	// Where a host takes the disk away for a moment, that is in the times, and not the end of a
+	// run: a text that is not sent would be.
+	return deflect.New(deflect.Config{Backend: backend, Journal: kept, JournalOptional: true, Logger: log, Registerer: registry})
 }
 
 // jsonLogger is the logger of the daemon.

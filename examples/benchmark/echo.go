@@ -11,7 +11,7 @@ import (
 // machine takes for the way there and back. Nothing can be measured to be faster.
 const echo = "a bare echo"
 
-func serveEcho(context.Context, string) (string, error) {
+func serveEcho(context.Context, string, string) (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err

@@ -13,7 +13,7 @@ import (
 )
 
 // serveESLGo serves calls with a handler on percipia/eslgo.
-func serveESLGo(_ context.Context, api string) (address string, err error) {
+func serveESLGo(_ context.Context, api, _ string) (address string, err error) {
 	text := newTexter(api)
 	if address, err = freeAddress(); err != nil {
 		return "", err

@@ -10,7 +10,7 @@ import (
 )
 
 // serveEventSocket serves calls with a handler on fiorix/go-eventsocket.
-func serveEventSocket(_ context.Context, api string) (address string, err error) {
+func serveEventSocket(_ context.Context, api, _ string) (address string, err error) {
 	text := newTexter(api)
 	if address, err = freeAddress(); err != nil {
 		return "", err

@@ -29,6 +29,15 @@ func (f figures) over(g figures) figures {
 	return out
 }
 
+// less subtracts run by run.
+func (f figures) less(g figures) figures {
+	out := make(figures, min(len(f), len(g)))
+	for i := range out {
+		out[i] = f[i] - g[i]
+	}
+	return out
+}
+
 // show is the median.
 func (f figures) show(unit func(float64) string) string { return unit(f.median()) }
 

@@ -40,7 +40,7 @@ func commands(c ...string) string { return strings.Join(c, "\n\n") + "\n\n" }
 // floorRooms hold all that a switch says before the key.
 var floorRooms = sync.Pool{New: func() any { return new([16 << 10]byte) }}
 
-func serveFloor(_ context.Context, api string) (string, error) {
+func serveFloor(_ context.Context, api, _ string) (string, error) {
 	text := newTexter(api)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -46,7 +46,7 @@ func TestFrames(t *testing.T) {
 
 // TestIdentities shows that callers are different people whom deflectd would text.
 func TestIdentities(t *testing.T) {
-	client, err := newClient("http://127.0.0.1:1", nil, nil)
+	client, err := newClient("http://127.0.0.1:1", nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@
 //
 // # What is measured
 //
-// Four subjects serve the same call. deflectd is the project's packages, set up as the
+// Four subjects serve the same call, and a fifth is deflectd again, with a journal in a file. deflectd is the project's packages, set up as the
 // daemon does it, with metrics, JSON log lines and cooldowns. Two are handlers of the
 // kind that one writes in an afternoon, on github.com/fiorix/go-eventsocket and on
 // github.com/percipia/eslgo. Those play the same prompts and send the same text, signed,
@@ -47,6 +47,9 @@
 //     program, with every subject linked in.
 //   - load: CPU per call of deflectd at different rates.
 //   - core: deflect.Client.Deflect without a phone system, against the request written by hand.
+//   - journal: deflectd with a journal in a file of --disk, against deflectd without, at
+//     saturation, at --rate and at twice that; and what a sync takes on that disk, which is
+//     4 KB appended to a file, then fsync, one after the other while nothing else runs.
 package main
 
 import (
@@ -69,7 +72,7 @@ Linux only. Close other programs first; 10,000 held calls need some 10,200 file 
 
 // options are what is measured, and how long.
 type options struct {
-	Only      []string      `enum:"saturation,latency,memory,load,core" placeholder:"TABLE" help:"Only these tables: saturation, latency, memory, load, core."`
+	Only      []string      `enum:"saturation,latency,memory,load,core,journal" placeholder:"TABLE" help:"Only these tables: saturation, latency, memory, load, core, journal."`
 	Runs      int           `default:"5" help:"Runs of each subject."`
 	Calls     int           `default:"4000" help:"Calls of a run at saturation."`
 	Time      time.Duration `default:"4s" help:"Length of a run at a fixed rate."`
@@ -80,7 +83,8 @@ type options struct {
 	WarmUp    int           `default:"500" help:"Calls before a run that do not count."`
 	Cores     int           `default:"1" help:"Cores of a subject (GOMAXPROCS)."`
 	Quick     bool          `help:"One short run of everything, to see whether it works."`
-	Profile   string        `type:"path" placeholder:"FILE" help:"Write CPU profiles of the last run, for go tool pprof: FILE for deflectd at saturation, FILE.floor for the floor, and FILE.RATE for deflectd at each rate of load."`
+	Profile   string        `type:"path" placeholder:"FILE" help:"Write CPU profiles of the last run, for go tool pprof: FILE for deflectd at saturation, FILE.floor for the floor, and FILE.RATE for deflectd at each rate of load and journal, and .journal after that for deflectd with a journal."`
+	Disk      string        `type:"existingdir" default:"." help:"Folder of the disk that a journal is on, with some MB of room."`
 	Recording string        `type:"path" default:"../../adapters/freeswitch/testdata/transcripts/accept.jsonl" help:"The recorded call."`
 }
 
@@ -94,8 +98,8 @@ func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stder
 
 // run is main; it returns the exit code: 0, 1 for what went wrong, 2 for usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) == 3 && args[0] == childCommand {
-		return code(serveChild(ctx, args[1], args[2], os.Stdin, stdout), stderr)
+	if len(args) == 4 && args[0] == childCommand {
+		return code(serveChild(ctx, args[1], args[2], args[3], os.Stdin, stdout), stderr)
 	}
 	var o options
 	exited := -1
@@ -123,7 +127,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code(bench(ctx, o, stdout, stderr), stderr)
 }
 
-// childCommand is how this program calls itself: child SUBJECT API.
+// childCommand is how this program calls itself: child SUBJECT API DISK.
 const childCommand = "child"
 
 func code(err error, stderr io.Writer) int {

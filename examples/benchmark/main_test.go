@@ -51,10 +51,10 @@ func TestQuick(t *testing.T) {
 			}
 		}
 	}
-	if tables != 8 { // memory, latency and core have two each
+	if tables != 10 { // memory, latency, core and journal have two each
 		t.Errorf("%d tables:\n%s", tables, out.String())
 	}
-	for _, want := range []string{"Saturation: ", "Latency: ", "Memory: 50 ", "Memory: 100 ", "Load: ", "Core: "} {
+	for _, want := range []string{"Saturation: ", "Latency: ", "Memory: 50 ", "Memory: 100 ", "Load: ", "Core: ", "Journal: "} {
 		if !strings.Contains(out.String(), "\n"+want) {
 			t.Errorf("no table begins with %q:\n%s", want, out.String())
 		}
@@ -62,7 +62,7 @@ func TestQuick(t *testing.T) {
 	if bad := regexp.MustCompile(`NaN|Inf| - `).FindString(out.String()); bad != "" {
 		t.Errorf("a figure is %s:\n%s", bad, out.String())
 	}
-	for _, file := range []string{profile, profile + ".floor"} {
+	for _, file := range []string{profile, profile + ".floor", profile + ".journal", profile + ".500.journal"} {
 		if info, err := os.Stat(file); err != nil || info.Size() == 0 {
 			t.Errorf("the profile: %v, %v", info, err)
 		}

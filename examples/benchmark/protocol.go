@@ -16,9 +16,10 @@ import (
 )
 
 // subjects are what a child process can be, by name: each starts to serve and returns
-// its address.
-var subjects = map[string]func(ctx context.Context, api string) (address string, err error){
+// its address. disk is a folder for what it keeps.
+var subjects = map[string]func(ctx context.Context, api, disk string) (address string, err error){
 	deflectd:         serveDeflectd,
+	withJournal:      serveWithJournal,
 	"go-eventsocket": serveEventSocket,
 	"eslgo":          serveESLGo,
 	coreSubject:      serveNothing,
@@ -28,6 +29,7 @@ var subjects = map[string]func(ctx context.Context, api string) (address string,
 
 const (
 	deflectd    = "deflectd"
+	withJournal = "deflectd, journal"
 	coreSubject = "core"
 )
 
@@ -58,12 +60,12 @@ type answer struct {
 
 // serveChild is the main of a child process: it serves calls, and answers questions
 // until nobody asks any more.
-func serveChild(ctx context.Context, subject, api string, in io.Reader, out io.Writer) error {
+func serveChild(ctx context.Context, subject, api, disk string, in io.Reader, out io.Writer) error {
 	serve, ok := subjects[subject]
 	if !ok {
 		return fmt.Errorf("no subject is called %s", subject)
 	}
-	address, err := serve(ctx, api)
+	address, err := serve(ctx, api, disk)
 	if err != nil {
 		return err
 	}
@@ -141,7 +143,7 @@ func settled() int {
 }
 
 // serveNothing is for a child that only sends requests.
-func serveNothing(context.Context, string) (string, error) { return "", nil }
+func serveNothing(context.Context, string, string) (string, error) { return "", nil }
 
 // freeAddress is for libraries that take an address and do not tell which port they got.
 func freeAddress() (string, error) {

@@ -45,16 +45,14 @@ func (l *lab) saturation(ctx context.Context) error {
 	return nil
 }
 
-// profiled profiles a measurement of the last run of deflectd and of the floor, if that
-// was asked for.
+// profiled profiles a measurement of the last run of deflectd, with a journal or without, and
+// of the floor, if that was asked for.
 func (l *lab) profiled(c *child, run int, suffix string, measure func() error) error {
-	if l.Profile == "" || c.subject != deflectd && c.subject != floor || run != l.Runs-1 {
+	ending, is := map[string]string{deflectd: "", floor: ".floor", withJournal: ".journal"}[c.subject]
+	if l.Profile == "" || !is || run != l.Runs-1 {
 		return measure()
 	}
-	if c.subject == floor {
-		suffix += ".floor"
-	}
-	if _, err := c.ask(question{Do: "profile", What: l.Profile + suffix}); err != nil {
+	if _, err := c.ask(question{Do: "profile", What: l.Profile + suffix + ending}); err != nil {
 		return err
 	}
 	if err := measure(); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -26,9 +27,9 @@ func TestSubjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.close()
-	for _, name := range serving {
+	for _, name := range append(slices.Clone(serving), withJournal) {
 		t.Run(name, func(t *testing.T) {
-			c, err := start(t.Context(), name, 1, rec, a)
+			c, err := start(t.Context(), name, 1, rec, a, t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
