@@ -145,9 +145,7 @@ func TestCloseLetsCallsEnd(t *testing.T) {
 		} {
 			api.Inject(tt.fault)
 			calls.Go(func() {
-				k := call()
-				k.ExternalCallID = string(tt.outcome)
-				if res, err := c.Deflect(t.Context(), next(k)); res.Outcome != tt.outcome {
+				if res, err := c.Deflect(t.Context(), call()); res.Outcome != tt.outcome {
 					t.Errorf("%+v, %v, want %s", res, err, tt.outcome)
 				}
 			})

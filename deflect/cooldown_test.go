@@ -178,9 +178,8 @@ func TestOneTextEach(t *testing.T) {
 					call := call()
 					number := fmt.Sprintf("+1404343%04d", 1000+i%100)
 					call.ANI, call.Policy = phone.Number(number), p
-					call.ExternalCallID = fmt.Sprintf("call-%d", i)
 					calls.Go(func() {
-						res, _ := client.Deflect(t.Context(), next(call))
+						res, _ := client.Deflect(t.Context(), call)
 						mu.Lock()
 						defer mu.Unlock()
 						if outcomes[number] == nil {
