@@ -353,19 +353,23 @@ func noChangeLost(ctx context.Context, s texts) error {
 	if err := s.change(ctx, "", e, true); err != nil {
 		return err
 	}
-	var taken atomic.Int32
+	var taken, holders atomic.Int32
 	err := atOnce(func(i int) error {
 		for range rounds {
-			e := s.entry(deflect.Sending)
-			changed, err := s.journal.Change(ctx, deflect.Waiting, e)
+			changed, err := s.journal.Change(ctx, deflect.Waiting, s.entry(deflect.Sending))
 			if err != nil {
 				return err
 			}
+			if changed && holders.Add(1) != 1 {
+				return errors.New("several have it")
+			}
+			time.Sleep(time.Millisecond) // so that others would meet it
 			if !changed {
 				continue
 			}
-			e = s.entry(deflect.Waiting)
+			e := s.entry(deflect.Waiting)
 			e.Tries = int(taken.Add(1))
+			holders.Add(-1)
 			if i%2 == 0 {
 				s.journal.Note(e)
 			} else if err := s.change(ctx, deflect.Sending, e, true); err != nil {
