@@ -1,0 +1,450 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+)
+
+// lives is a deflectd that is killed and started again with its journal, on the same
+// ports, and what is around it.
+type lives struct {
+	t        *testing.T
+	api      *watchedAPI
+	config   string
+	dir      string // of the journal
+	outbound string
+	web      string
+	env      []string
+
+	cmd   *exec.Cmd
+	log   *lockedBuffer
+	ended chan struct{} // closed when the process has ended
+
+	hears func(file string) // is told what a caller begins to hear; may be nil
+
+	mu    sync.Mutex
+	calls map[string]*placed // by external id
+}
+
+// placed is a call that was made.
+type placed struct {
+	number string
+	dialed string              // when it was made first
+	vars   []map[string]string // what the dialplan was told, each time that it asked
+}
+
+func newLives(t *testing.T, api *watchedAPI, url string) *lives {
+	t.Helper()
+	l := &lives{t: t, api: api, calls: map[string]*placed{}}
+	var ports [2]string
+	for i := range ports {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close() // both first, or they could be the same
+		ports[i] = ln.Addr().String()
+	}
+	l.outbound, l.web = ports[0], ports[1]
+	home := t.TempDir()
+	l.config, l.dir = filepath.Join(home, "deflectd.yaml"), filepath.Join(home, "state")
+	text := fmt.Sprintf(`
+livedeflect: {site_id: "1", base_url: %q, consumer_key: key, live_deadline: 2s}
+breaker: {failures: 1000000}
+settle: {after: 1s, limit: 8s}
+freeswitch: {outbound: {listen: %q}}
+http: {listen: %q}
+state: {dir: state}
+profiles:
+  - {name: hourly, skill: sales, cooldown: 1h, later: {failed: 1h}, prompts: {offer: offer.wav, wait: ""}}
+  - {name: always, skill: sales, cooldown: 0s, later: {failed: 1h}, prompts: {offer: offer.wav, wait: ""}, dialed: ["+18005550101"]}
+`, url, l.outbound, l.web)
+	if err := os.WriteFile(l.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if l.cmd != nil {
+			l.cmd.Process.Kill()
+			<-l.ended
+		}
+	})
+	return l
+}
+
+// command is a deflectd that does not run yet.
+func (l *lives) command() *exec.Cmd {
+	cmd := command(l.t, l.config)
+	cmd.Env = append(cmd.Env, l.env...)
+	return cmd
+}
+
+// start begins a life, and waits until calls are taken.
+func (l *lives) start() {
+	l.t.Helper()
+	l.log, l.ended = &lockedBuffer{}, make(chan struct{})
+	cmd, ended := l.command(), l.ended
+	cmd.Stderr = l.log
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.cmd = cmd
+	go func() { cmd.Wait(); close(ended) }()
+	l.until("it is ready", func() bool {
+		select {
+		case <-ended:
+			l.t.Fatalf("deflectd ended with %v:\n%s", cmd.ProcessState, l.log)
+		default:
+		}
+		status, _ := l.get("/readyz")
+		return status == http.StatusOK
+	})
+}
+
+// kill ends a life in the hardest way, and returns what was open then.
+func (l *lives) kill() map[string]moment {
+	l.t.Helper()
+	seen := l.api.look()
+	l.cmd.Process.Kill()
+	<-l.ended
+	l.noTells()
+	open := map[string]moment{}
+	for _, e := range l.journal().texts {
+		if e.State != deflect.Sending {
+			continue
+		}
+		r, asked := seen[e.ExternalCallID]
+		m := moment{waited: r.tries > 1 && r.last.Sub(r.first) > 3*time.Second}
+		switch {
+		case !asked:
+			m.at = beforeRequest
+		case r.out > 0:
+			m.at = whileOut
+		default:
+			m.at = beforeRecorded
+		}
+		open[e.ExternalCallID] = m
+	}
+	return open
+}
+
+// moment is where a text was when deflectd was killed.
+type moment struct {
+	at     string
+	waited bool // it was one that had waited
+}
+
+const (
+	beforeRequest  = "before the request"
+	whileOut       = "while it is out"
+	beforeRecorded = "before the answer is recorded"
+)
+
+// stop ends the last life in order.
+func (l *lives) stop() {
+	l.t.Helper()
+	l.cmd.Process.Signal(os.Interrupt)
+	select {
+	case <-l.ended:
+	case <-time.After(time.Minute):
+		l.t.Fatalf("it does not end:\n%s", l.log)
+	}
+	if code := l.cmd.ProcessState.ExitCode(); code != 0 {
+		l.t.Errorf("exit code %d:\n%s", code, l.log)
+	}
+	l.noTells()
+}
+
+func (l *lives) noTells() {
+	l.t.Helper()
+	for _, tell := range []string{"opensesame", "404343", "DATA RACE", "panic"} {
+		if text := l.log.String(); strings.Contains(text, tell) {
+			l.t.Errorf("stderr has %q:\n%s", tell, text)
+		}
+	}
+}
+
+func (l *lives) get(path string) (status int, body string) {
+	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + l.web + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	data, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(data)
+}
+
+// until waits for something that has to come.
+func (l *lives) until(what string, is func() bool) {
+	l.t.Helper()
+	for end := time.Now().Add(time.Minute); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			l.t.Fatalf("it never comes that %s:\n%s", what, l.log)
+		}
+	}
+}
+
+// untilSettled waits until no text waits or is in doubt.
+func (l *lives) untilSettled() {
+	l.t.Helper()
+	l.until("no text waits or is in doubt", func() bool {
+		time.Sleep(50 * time.Millisecond)
+		status, body := l.get("/state")
+		var listing struct{ Texts []any }
+		if err := json.Unmarshal([]byte(body), &listing); status != http.StatusOK || err != nil {
+			l.t.Fatalf("/state: %d %s, %v", status, body, err)
+		}
+		return len(listing.Texts) == 0
+	})
+}
+
+// Numbers to dial: of the profile with a cooldown, and of that without.
+const hourly, always = "+18005550100", "+18005550101"
+
+// call lets somebody call, and says what the dialplan is told.
+func (l *lives) call(id int, number, dialed string) map[string]string {
+	uuid := callID(id)
+	r, err := freeswitchtest.Call{
+		UUID: uuid, ANI: number, DNIS: dialed, SocketResume: true, Answered: true,
+		Length: func(file, _ string) time.Duration {
+			if l.hears != nil {
+				l.hears(file)
+			}
+			return 40 * time.Millisecond
+		},
+		Script: []freeswitchtest.Action{freeswitchtest.Press("1")},
+	}.Dial(context.Background(), l.outbound)
+	if err != nil || r.Lost || !r.Continued || len(r.Violations) > 0 {
+		l.t.Errorf("a call did not survive: %v, lost %v, continued %v, %v\n%v", err, r.Lost, r.Continued, r.Violations, r.Timeline)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calls[uuid] == nil {
+		l.calls[uuid] = &placed{number: number, dialed: dialed}
+	}
+	l.calls[uuid].vars = append(l.calls[uuid].vars, r.Vars)
+	return r.Vars
+}
+
+func callID(i int) string { return fmt.Sprintf("%08x-aaaa-4aaa-8aaa-aaaaaaaaaaaa", i) }
+
+func caller(i int) string { return fmt.Sprintf("+1404343%04d", i) }
+
+// contents is what a journal has that nobody has open.
+type contents struct {
+	texts     []deflect.Entry // that have not ended
+	find      func(id string) deflect.Entry
+	cooldowns int
+}
+
+func (l *lives) journal() contents {
+	l.t.Helper()
+	j, err := journal.OpenReadOnly(l.dir, journal.Options{})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer j.Close()
+	all, err := j.List(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	ended := map[string]deflect.Entry{}
+	l.mu.Lock()
+	ids := slices.Collect(maps.Keys(l.calls))
+	l.mu.Unlock()
+	for _, d := range l.api.double.Sent() {
+		ids = append(ids, d.ExternalCallID)
+	}
+	for _, id := range ids {
+		if ended[id], err = j.Find(l.t.Context(), id); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	return contents{all.Texts, func(id string) deflect.Entry { return ended[id] }, len(all.Cooldowns)}
+}
+
+// never is what must be true at every time: no call and no caller is texted twice, and
+// nobody is texted of whom the journal does not know.
+func (l *lives) never() {
+	l.t.Helper()
+	sent := l.api.double.Sent()
+	calls, callers := map[string]int{}, map[string]int{}
+	for _, d := range sent {
+		calls[d.ExternalCallID]++
+		if "+"+d.DialedCountryCode+d.DialedPhoneNumber == hourly {
+			callers[d.DeflectionHandle]++
+		}
+	}
+	for id, n := range calls {
+		if n > 1 {
+			l.t.Errorf("call %s was texted %d times", id, n)
+		}
+	}
+	for number, n := range callers {
+		if n > 1 {
+			l.t.Errorf("caller %s was texted %d times within the cooldown", number, n)
+		}
+	}
+	is := l.journal()
+	for id := range calls {
+		if is.find(id).State == "" {
+			l.t.Errorf("call %s was texted, and the journal knows nothing of it", id)
+		}
+	}
+}
+
+// settled is never, and what must be true when all has come to its end: the journal says
+// what the API knows, and so was the dialplan told.
+func (l *lives) settled() {
+	l.t.Helper()
+	l.never()
+	is := l.journal()
+	for _, e := range is.texts {
+		l.t.Errorf("the text of call %s is still %s", e.ExternalCallID, e.State)
+	}
+	texted, known := map[string]bool{}, map[string]bool{}
+	for _, d := range l.api.double.Sent() {
+		texted[d.ExternalCallID] = true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, c := range l.calls {
+		if is.find(id).State != "" && c.dialed == hourly {
+			known[c.number] = true
+		}
+	}
+	for id, c := range l.calls {
+		e := is.find(id)
+		if texted[id] != (e.Outcome == deflect.Sent) {
+			l.t.Errorf("call %s: texted %v, and the journal says %q (%s)", id, texted[id], e.Outcome, e.Reason)
+		}
+		for _, vars := range c.vars {
+			switch outcome := vars["deflect_outcome"]; {
+			case outcome == "sent" && !texted[id]:
+				l.t.Errorf("call %s was told that a text was sent, and none was", id)
+			case outcome == "failed" && len(c.vars) == 1 && texted[id]:
+				l.t.Errorf("call %s was told that no text was sent (%s), and one was", id, vars["deflect_reason"])
+			case outcome == "deferred" && e.State == "" && !known[c.number]:
+				l.t.Errorf("call %s was promised a text, and it is forgotten", id)
+			}
+		}
+	}
+}
+
+// watchedAPI is the API, and what is seen of it.
+type watchedAPI struct {
+	double *livedeflecttest.Server
+	hold   func(id string, done <-chan struct{}) // holds a request that has arrived; may be nil
+
+	mu       sync.Mutex
+	requests map[string]request
+	answered int
+}
+
+// request is what is known of the requests of a call.
+type request struct {
+	first, last time.Time
+	tries, out  int
+}
+
+func newWatchedAPI(c livedeflecttest.Config) *watchedAPI {
+	c.ConsumerKey, c.ConsumerSecret = "key", "opensesame"
+	return &watchedAPI{double: livedeflecttest.New(c), requests: map[string]request{}}
+}
+
+func (a *watchedAPI) serve(t *testing.T) (url string) {
+	s := httptest.NewServer(a)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func (a *watchedAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body) // what has arrived counts, whoever dies then
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var asks struct {
+		ID string `json:"externalCallId"`
+	}
+	if json.Unmarshal(body, &asks) == nil && asks.ID != "" {
+		a.note(asks.ID, 1)
+		defer a.note(asks.ID, -1)
+		if a.hold != nil {
+			a.hold(asks.ID, r.Context().Done())
+		}
+	}
+	a.double.ServeHTTP(w, r)
+}
+
+func (a *watchedAPI) note(id string, n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := a.requests[id]
+	r.out += n
+	if n > 0 {
+		r.last = time.Now()
+		if r.tries++; r.tries == 1 {
+			r.first = r.last
+		}
+	} else {
+		a.answered++
+	}
+	a.requests[id] = r
+}
+
+func (a *watchedAPI) look() map[string]request {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.requests)
+}
+
+// before says how long ago a call's text was asked for first.
+func (a *watchedAPI) before(id string) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r, ok := a.requests[id]; ok {
+		return time.Since(r.first)
+	}
+	return 0
+}
+
+// lockedBuffer keeps the beginning of a log that one process writes and another reads.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
