@@ -27,8 +27,12 @@ const (
 	ownerFile = "owner"
 	keySize   = 32
 
-	lockWithin = 500 * time.Millisecond
-	manyReads  = 16
+	// How long one waits for the lock. Who writes waits for those who only look, which is
+	// soon over: a daemon must not be refused its start by a listing.
+	lookWithin  = 500 * time.Millisecond
+	writeWithin = 2 * time.Second
+
+	manyReads = 16
 )
 
 // The buckets of the file.
@@ -165,7 +169,11 @@ func ownFolder(dir string) error {
 
 // bolt opens a file, and returns it beside.
 func (j *Journal) bolt(name string, o bbolt.Options) (db *bbolt.DB, file *os.File, err error) {
-	o.Timeout, o.FreelistType, o.NoFreelistSync, o.NoStatistics = lockWithin, bbolt.FreelistMapType, true, false
+	o.Timeout = writeWithin
+	if j.readOnly {
+		o.Timeout = lookWithin
+	}
+	o.FreelistType, o.NoFreelistSync, o.NoStatistics = bbolt.FreelistMapType, true, false
 	o.OpenFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
 		file, err = os.OpenFile(name, flag, mode)
 		return file, err
