@@ -89,6 +89,32 @@ func TestFullDisk(t *testing.T) {
 	l.settled()
 }
 
+// A full disk is no reason not to start: what the journal knows counts, and texts go out
+// when there is room.
+func TestStartsWithFullDisk(t *testing.T) {
+	t.Parallel()
+	api := newWatchedAPI(livedeflecttest.Config{})
+	l := newLives(t, api, api.serve(t))
+	l.start()
+	if vars := l.call(1, caller(1), hourly); vars["deflect_outcome"] != "sent" {
+		t.Fatalf("told %v", vars)
+	}
+	l.kill()
+	l.wrap = []string{"/bin/sh", "-c", `ulimit -S -f 0 && exec "$0" "$@"`}
+	l.start()
+	if vars := l.call(2, caller(1), hourly); vars["deflect_reason"] != "cooldown" {
+		t.Errorf("told %v, in the cooldown", vars)
+	}
+	if vars := l.call(3, caller(3), hourly); vars["deflect_outcome"] != "failed" || vars["deflect_reason"] != "journal" {
+		t.Errorf("told %v, while the disk is full", vars)
+	}
+	l.limit(room)
+	l.until("a text is sent", func() bool { return l.call(4, caller(4), hourly)["deflect_outcome"] == "sent" })
+	l.untilSettled()
+	l.stop()
+	l.settled()
+}
+
 // A deflectd that is killed while the disk is full.
 func TestKilledWithFullDisk(t *testing.T) {
 	killAgainAndAgain(t, 800, 6, func(l *lives, random *rand.Rand) {

@@ -37,6 +37,7 @@ type lives struct {
 	outbound string
 	web      string
 	env      []string
+	wrap     []string // a command that runs deflectd
 
 	cmd   *exec.Cmd
 	log   *lockedBuffer
@@ -97,6 +98,9 @@ profiles:
 func (l *lives) command() *exec.Cmd {
 	cmd := command(l.t, l.config)
 	cmd.Env = append(cmd.Env, l.env...)
+	if len(l.wrap) > 0 {
+		cmd.Path, cmd.Args = l.wrap[0], append(slices.Clone(l.wrap), cmd.Args...)
+	}
 	return cmd
 }
 

@@ -23,8 +23,15 @@ func (j *Journal) compactIfWorth() error {
 	if size < worthCompacting || 2*free < size {
 		return nil
 	}
+	was := j.db
 	if err := j.compact(); err != nil {
-		return err
+		var damaged *DamagedError
+		if j.db != was || errors.As(err, &damaged) {
+			return err
+		}
+		// A disk without room for another file leaves the one that there is.
+		j.log.Warn("journal was not made smaller, going on with it as it is", slog.Int64("size", size), slog.Int64("free", free), slog.Any("err", err))
+		return nil
 	}
 	j.log.Info("journal was made smaller", slog.Int64("from", size), slog.Int64("free", free))
 	return nil

@@ -44,6 +44,24 @@ func TestMadeSmaller(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := sizeOf(t, dir)
+		// Where nothing more can be written, it is opened as it is.
+		for _, name := range []string{journal.NewDBFile, journal.OwnerFile} {
+			if err := os.MkdirAll(filepath.Join(dir, name, "x"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		j = open(t, dir)
+		if n, is := lost(t, j), sizeOf(t, dir); n > 0 || is != before {
+			t.Errorf("%d records are lost, and the file is of %d bytes, want %d", n, is, before)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{journal.NewDBFile, journal.OwnerFile} {
+			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		j = open(t, dir)
 		after := sizeOf(t, dir)
 		if before < journal.WorthCompacting || after > before/4 {

@@ -259,7 +259,8 @@ func (j *Journal) open() error {
 		return fmt.Errorf("journal: %w", err)
 	}
 	if err := j.own(); err != nil {
-		return fmt.Errorf("journal: %w", err)
+		// A full disk is no reason not to start: what is known protects who was texted.
+		j.log.Warn("journal cannot tell others which process has it", slog.Any("err", err))
 	}
 	fresh := false
 	if err := j.db.View(func(tx *bbolt.Tx) error {
