@@ -38,7 +38,7 @@ func killAgainAndAgain(t *testing.T, calls, kills int, trouble func(l *lives, ra
 	faults := &faults{random: rand.New(rand.NewPCG(17, uint64(calls)))}
 	api := newWatchedAPI(livedeflecttest.Config{FaultFor: faults.strike})
 	faults.api = api
-	l := newLives(t, api, api.serve(t))
+	l := newLives(t, api, api.serve(t), 8*time.Second)
 	l.start()
 
 	var all sync.WaitGroup
@@ -198,7 +198,7 @@ func TestKilledAtEachMoment(t *testing.T) {
 		if err := os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l := newLives(t, api, server.URL)
+		l := newLives(t, api, server.URL, 3*time.Second)
 		l.env = []string{"SSL_CERT_FILE=" + certificate}
 		l.killedAt(t, beforeRequest, false, deflect.Uncertain, func() { <-mute.came }, func() { close(mute.speak) })
 	})
@@ -224,7 +224,7 @@ func TestKilledAtEachMoment(t *testing.T) {
 				came <- struct{}{}
 				return livedeflecttest.Fault{Hang: !tt.processed, HangAfterProcessing: tt.processed}, true
 			}})
-			l := newLives(t, api, api.serve(t))
+			l := newLives(t, api, api.serve(t), 3*time.Second)
 			l.killedAt(t, whileOut, tt.waited, tt.end, func() {
 				<-came
 				l.until("the request is known", func() bool { return len(api.double.Requests()) == int(requests.Load()) })
@@ -234,7 +234,7 @@ func TestKilledAtEachMoment(t *testing.T) {
 	t.Run(beforeRecorded, func(t *testing.T) {
 		t.Parallel()
 		api := newWatchedAPI(livedeflecttest.Config{})
-		l := newLives(t, api, api.serve(t))
+		l := newLives(t, api, api.serve(t), 3*time.Second)
 		sent := make(chan struct{}, 100)
 		l.hears = func(file string) {
 			if strings.HasSuffix(file, "/sent.wav") {

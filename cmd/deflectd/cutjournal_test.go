@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
@@ -22,7 +23,7 @@ func TestCutJournal(t *testing.T) {
 	t.Parallel()
 	const texts = 60
 	api := newWatchedAPI(livedeflecttest.Config{})
-	l := newLives(t, api, api.serve(t))
+	l := newLives(t, api, api.serve(t), 3*time.Second)
 	l.start()
 	var all sync.WaitGroup
 	for i := range texts {

@@ -33,7 +33,7 @@ func (l *lives) limit(bytes uint64) {
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	api := newWatchedAPI(livedeflecttest.Config{})
-	l := newLives(t, api, api.serve(t))
+	l := newLives(t, api, api.serve(t), 3*time.Second)
 	l.start()
 	if vars := l.call(1, caller(1), hourly); vars["deflect_outcome"] != "sent" {
 		t.Fatalf("told %v", vars)
@@ -94,7 +94,7 @@ func TestFullDisk(t *testing.T) {
 func TestStartsWithFullDisk(t *testing.T) {
 	t.Parallel()
 	api := newWatchedAPI(livedeflecttest.Config{})
-	l := newLives(t, api, api.serve(t))
+	l := newLives(t, api, api.serve(t), 3*time.Second)
 	l.start()
 	if vars := l.call(1, caller(1), hourly); vars["deflect_outcome"] != "sent" {
 		t.Fatalf("told %v", vars)
@@ -117,7 +117,7 @@ func TestStartsWithFullDisk(t *testing.T) {
 
 // A deflectd that is killed while the disk is full.
 func TestKilledWithFullDisk(t *testing.T) {
-	killAgainAndAgain(t, 800, 6, func(l *lives, random *rand.Rand) {
+	killAgainAndAgain(t, 500, 4, func(l *lives, random *rand.Rand) {
 		info, err := os.Stat(filepath.Join(l.dir, "journal.db"))
 		if err != nil {
 			t.Fatal(err)

@@ -56,7 +56,8 @@ type placed struct {
 	vars   []map[string]string // what the dialplan was told, each time that it asked
 }
 
-func newLives(t *testing.T, api *watchedAPI, url string) *lives {
+// newLives settles for good what is as old as settle; nothing may reach the API later.
+func newLives(t *testing.T, api *watchedAPI, url string, settle time.Duration) *lives {
 	t.Helper()
 	l := &lives{t: t, api: api, calls: map[string]*placed{}}
 	var ports [2]string
@@ -74,14 +75,14 @@ func newLives(t *testing.T, api *watchedAPI, url string) *lives {
 	text := fmt.Sprintf(`
 livedeflect: {site_id: "1", base_url: %q, consumer_key: key, live_deadline: 2s}
 breaker: {failures: 1000000}
-settle: {after: 1s, limit: 8s}
+settle: {after: 1s, limit: %s}
 freeswitch: {outbound: {listen: %q}}
 http: {listen: %q}
 state: {dir: state}
 profiles:
   - {name: hourly, skill: sales, cooldown: 1h, later: {failed: 1h}, prompts: {offer: offer.wav, wait: ""}}
   - {name: always, skill: sales, cooldown: 0s, later: {failed: 1h}, prompts: {offer: offer.wav, wait: ""}, dialed: ["+18005550101"]}
-`, url, l.outbound, l.web)
+`, url, settle, l.outbound, l.web)
 	if err := os.WriteFile(l.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
