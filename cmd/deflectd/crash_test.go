@@ -215,7 +215,7 @@ func TestKilledAtEachMoment(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			came := make(chan struct{}, 1)
+			came := make(chan struct{}, 100)
 			var requests atomic.Int32
 			api := newWatchedAPI(livedeflecttest.Config{FaultFor: func(livedeflecttest.Deflection) (livedeflecttest.Fault, bool) {
 				if requests.Add(1) == 1 && tt.waited {
