@@ -13,6 +13,9 @@ import (
 // journalWithin is how long a call waits for the journal, all that it asks of it together.
 const journalWithin = 250 * time.Millisecond
 
+// journalSoon is how long what is not about a caller on the line waits for it.
+const journalSoon = 5 * time.Second
+
 const theJournal = "the journal"
 
 var (
@@ -31,7 +34,8 @@ func (c *Client) known(ctx context.Context, q *inquiry) (e ending, is bool) {
 	entry, err := c.journal.Find(ctx, id)
 	answered()
 	if err != nil {
-		return e, c.journalFails(q, &e, err)
+		is = c.journalFails(q, &e, err)
+		return e, is
 	}
 	switch entry.State {
 	case Ended:
@@ -54,6 +58,7 @@ func (c *Client) begin(ctx context.Context, q *inquiry, from State) (e ending, o
 	if q.without {
 		return e, true
 	}
+	q.written = true
 	entry := q.entry(Sending, ReasonInternal)
 	if c.durable {
 		entry.Data = doubtData(q.text, q.now)
@@ -62,8 +67,14 @@ func (c *Client) begin(ctx context.Context, q *inquiry, from State) (e ending, o
 	changed, err := c.journal.Change(bound, from, entry)
 	answered()
 	switch {
+	case err != nil && from == Waiting && q.ctx.Err() == nil:
+		// Nobody is on the line who would have to go without: it waits for the journal, or
+		// it would still be waiting for the next process.
+		e.Attempt = failed(ReasonJournal, c.journalError(q, err))
+		return e, false
 	case err != nil:
-		return e, !c.journalFails(q, &e, err)
+		refused := c.journalFails(q, &e, err)
+		return e, !refused
 	case !changed:
 		e.Attempt, e.gone = failed(ReasonJournal, errOtherState), true
 		return e, false
@@ -78,10 +89,7 @@ func (c *Client) journalFails(q *inquiry, e *ending, err error) bool {
 		e.Attempt = late(q.ctx, "while "+theJournal+" was asked")
 		return true
 	}
-	if q.journal >= journalWithin {
-		err = errSlowJournal
-	}
-	err = fmt.Errorf("%w: %w", ErrJournal, clean.Error{Err: err})
+	err = c.journalError(q, err)
 	if q.setup.JournalOptional {
 		q.without = true
 		c.metrics.journalFailures[journalSent].Inc()
@@ -92,6 +100,13 @@ func (c *Client) journalFails(q *inquiry, e *ending, err error) bool {
 	c.metrics.journalFailures[journalRefused].Inc()
 	e.Attempt = failed(ReasonJournal, err)
 	return true
+}
+
+func (c *Client) journalError(q *inquiry, err error) error {
+	if q.journal >= journalWithin {
+		err = errSlowJournal
+	}
+	return fmt.Errorf("%w: %w", ErrJournal, clean.Error{Err: err})
 }
 
 // journalTime bounds how long a call waits for the journal, until it has answered. One in
@@ -135,10 +150,11 @@ func (c *Client) endOf(e Entry, o Outcome, r Reason, callID string) Entry {
 // endDoubt writes what a doubt came to. One that was erased meanwhile stays so.
 func (c *Client) endDoubt(e Entry, o Outcome, r Reason, callID string) {
 	e = c.endOf(e, o, r, callID)
-	ctx, cancel := context.WithTimeout(context.Background(), lookupWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), journalSoon)
 	defer cancel()
 	if _, err := c.journal.Change(ctx, Doubted, e); err != nil {
-		c.journal.Note(e)
+		c.log.Warn("the journal does not take how an uncertain text was settled: the next process looks it up again",
+			"call_id", LogID(e.ExternalCallID), "err", clean.Error{Err: err})
 	}
 }
 

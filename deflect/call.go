@@ -22,7 +22,10 @@ type Call struct {
 	Digits         string       // DTMF keyed in before the offer: 0-9, *, #, A-D; at most 64; optional
 	Start          time.Time    // when the call began; required
 	Accepted       time.Time    // when the caller asked for the text; zero means now
-	ExternalCallID string       // the phone system's id of this call, the key of the report, in logs as [LogID] shows it; required, at most 255 characters
+	// ExternalCallID is the phone system's id of this call, the key of the report, in logs as
+	// [LogID] shows it; required, at most 255 characters. Calls with one id are one call:
+	// they get one text in Config.Remember. It must not be what a caller can choose.
+	ExternalCallID string
 
 	Skill   string // skill that serves the conversation, by name; required
 	Text    string // the text to send, at most Config.MaxTextLength characters; empty for the standard one of the backend

@@ -39,8 +39,9 @@ type Client struct {
 }
 
 // New returns a Client. The error lists every problem of the configuration, see
-// [Config.Validate]. New does not touch the network. What its Journal holds of texts that
-// have not ended is taken up: what was being sent is in doubt.
+// [Config.Validate]. What its Journal holds of texts that have not ended is taken up: what
+// was being sent is in doubt and looked up, and what waits is sent at its time, which may be
+// now. Else New does not touch the network.
 func New(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -127,7 +128,8 @@ var errNotMade = fmt.Errorf("%w: this Client was not made by New", ErrInternal)
 
 // Deflect asks the backend to send the call's text and to hand its context to
 // the agents. It returns within the live deadline (a second more, should
-// a store of cooldowns not take back what it was told). The Result is filled in any
+// a store of cooldowns not take back what it was told; a quarter of a second more, when a text
+// that has to wait is written down). The Result is filled in any
 // case; the error is nil exactly when its outcome is [Sent], else an [*Error].
 //
 // At most one request that the API may have processed is sent: an attempt is
@@ -195,8 +197,10 @@ func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Ti
 	ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
 	done, ok := c.calls.take(ctx, call.ExternalCallID)
-	if !ok {
-		return ending{Attempt: late(ctx, cutoff.InSameCall)}, 0
+	if !ok { // the text of the same call is being sent
+		e.Outcome, e.Reason, e.repeated = Uncertain, waiting(ctx), true
+		e.Err = cutoff.Error(ctx, cutoff.InSameCall, nil)
+		return e, 0
 	}
 	defer done()
 	if e, is := c.known(ctx, q); is {
@@ -230,7 +234,6 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 	if o != nil && o.asked != "" && o.asked == q.text.Customer.E164 {
 		q.text.Ticket, toAsk = o.ticket, false
 	}
-	began := false
 	e.Attempt = c.once(ctx, q, func() Attempt {
 		ran := q.setup.breaker.run(func() health {
 			// Waiting may have left too little time for anything but doubt.
@@ -242,7 +245,6 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 			if e, ok = c.begin(ctx, q, from); !ok {
 				return silent
 			}
-			began = true
 			wait, sent := c.pulse.wait(), time.Now()
 			defer wait.end() // a panic ends the wait too
 			if toAsk {
@@ -264,7 +266,7 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 	case e.Outcome == Uncertain:
 		entry.CallID = e.CallID
 		c.settler.add(q.text, entry, q.now)
-	case from == "" && !e.gone && (began || e.Reason == ReasonJournal):
+	case from == "" && !e.gone && q.written: // also when it may yet be kept
 		c.erase(entry.ExternalCallID)
 	}
 	return e, attempts

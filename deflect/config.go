@@ -42,7 +42,8 @@ type Config struct {
 	// MaxCooldowns calls.
 	Journal Journal
 	// JournalOptional says that a text goes out also when the Journal does not answer, which
-	// is counted. After a crash it can then be sent a second time. Without it, no text does.
+	// is counted. It can then be sent a second time, when its call comes again or after a
+	// crash. Without it, no text does; and a text that waits always needs it.
 	JournalOptional bool
 	Remember        time.Duration // how long it is known what became of a call's text; 24 h
 	// Policies are those whose texts may wait, by their names: a text goes by the rules of

@@ -41,8 +41,11 @@ type timetable struct {
 	next atomic.Pointer[opening] // the last one that was found
 }
 
-// opening is when it opens next, seen from a time.
-type opening struct{ from, at time.Time }
+// opening is when it opens next, seen from a time; none that is known is before at.
+type opening struct {
+	from, at time.Time
+	found    bool
+}
 
 // span is a time of day in minutes since midnight. One that ends before it
 // begins ends on the next day.
@@ -120,20 +123,35 @@ func (tt *timetable) openAt(local time.Time) (open bool, by *daySpan) {
 // reopens returns when it opens next after a time at which it is closed, if that is within
 // so long.
 func (tt *timetable) reopens(t time.Time, within time.Duration) (time.Time, bool) {
+	at := t.Truncate(time.Minute)
+	from := t
 	if o := tt.next.Load(); o != nil && !t.Before(o.from) && t.Before(o.at) {
-		return o.at, !o.at.After(t.Add(within))
+		if o.found || o.at.After(t.Add(within)) {
+			return o.at, o.found && !o.at.After(t.Add(within))
+		}
+		from, at = o.from, o.at
 	}
 	// Minute by minute, because hours are those on a clock, which is put forward and back.
-	at := t.Truncate(time.Minute)
 	for at.Before(t.Add(within)) {
 		at = at.Add(time.Minute)
 		if open, _ := tt.openAt(at.In(tt.zone)); open {
 			at = at.In(tt.zone)
-			tt.next.Store(&opening{t, at})
+			tt.next.Store(&opening{from, at, true})
 			return at, !at.After(t.Add(within))
 		}
 	}
+	tt.next.Store(&opening{from, at, false})
 	return time.Time{}, false
+}
+
+// openFor is how long it stays open from an opening on, in minutes, and at most so long.
+func (tt *timetable) openFor(opens time.Time, most time.Duration) time.Duration {
+	for d := time.Minute; d < most; d += time.Minute {
+		if open, _ := tt.open(opens.Add(d)); !open {
+			return d
+		}
+	}
+	return most
 }
 
 func join(spans []span) string {

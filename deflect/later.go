@@ -17,6 +17,9 @@ import (
 )
 
 const (
+	// longestSleep is after how long the clock is looked at again: it may be set, and a
+	// machine sleep.
+	longestSleep = time.Minute
 	// maxWaiting bounds how many texts wait. Those above are not offered, or fail.
 	maxWaiting = 10_000
 	// laterAtOnce is how many texts that waited are sent at a time: callers on the line
@@ -53,7 +56,7 @@ func (q *inquiry) reopens(at time.Time) (time.Time, bool) {
 
 // mayWait reports whether a text that ended so is tried again for a while.
 func (c *Client) mayWait(q *inquiry, e ending) bool {
-	return e.Outcome == Failed && q.policy.rules.Later.Failed > 0 && slices.Contains(e.Reason.row().outcomes, Deferred) && c.canWait(q.setup, q.policy)
+	return e.Outcome == Failed && !q.without && q.policy.rules.Later.Failed > 0 && slices.Contains(e.Reason.row().outcomes, Deferred) && c.canWait(q.setup, q.policy)
 }
 
 // tryLater keeps a text that failed, of which the journal knows the state from.
@@ -62,11 +65,17 @@ func (c *Client) tryLater(q *inquiry, from State, e ending) (ending, bool) {
 	entry := q.entry(Waiting, e.Reason)
 	entry.Next = now.Add(max(pauseAfter(0), e.RetryAfter))
 	entry.Until = now.Add(q.policy.rules.Later.Failed)
+	if entry.Next.After(entry.Until) {
+		return e, false // the API wants to be left alone for longer than the text would wait
+	}
 	return c.keep(q, from, entry, e.Err)
 }
 
 // atOpening keeps a text for when the team is back.
 func (c *Client) atOpening(q *inquiry, opens time.Time) (ending, bool) {
+	if !c.canWait(q.setup, q.policy) {
+		return ending{Attempt: Attempt{Outcome: Ineligible, Reason: ReasonOutsideHours, Err: errCannotWait}}, false
+	}
 	entry := q.entry(Waiting, ReasonOutsideHours)
 	entry.Next, entry.Until = q.policy.afterOpening(opens)
 	return c.keep(q, "", entry, nil)
@@ -76,7 +85,7 @@ func (c *Client) atOpening(q *inquiry, opens time.Time) (ending, bool) {
 // and when it is given up.
 func (p *Policy) afterOpening(opens time.Time) (next, until time.Time) {
 	later := p.rules.Later
-	next = opens.Round(0).Add(rand.N(later.Spread))
+	next = opens.Round(0).Add(rand.N(p.hours.openFor(opens, later.Spread)))
 	return next, next.Add(max(later.Failed, lateOpening))
 }
 
@@ -99,7 +108,9 @@ func (c *Client) keep(q *inquiry, from State, entry Entry, why error) (e ending,
 		case q.journal >= journalWithin:
 			err = errSlowJournal
 		}
-		c.erase(entry.ExternalCallID) // it may have been kept all the same
+		if err != errOtherState {
+			c.erase(entry.ExternalCallID) // it may have been kept all the same
+		}
 		c.metrics.journalFailures[journalRefused].Inc()
 		return ending{Attempt: failed(ReasonJournal, fmt.Errorf("%w: %w", ErrJournal, clean.Error{Err: err}))}, false
 	}
@@ -126,7 +137,8 @@ type laterText struct {
 	id    string
 	next  time.Time
 	since time.Time
-	at    int // in the heap; -1 while it is being sent
+	at    int  // in the heap; -1 when it is not
+	out   bool // it is being sent
 }
 
 func newLater(c *Client) *later {
@@ -150,10 +162,11 @@ func (l *later) add(e Entry) {
 		t = &laterText{id: e.ExternalCallID, since: e.Since, at: -1}
 		l.byID[t.id] = t
 	}
-	t.next = e.Next
-	if t.at < 0 {
+	switch t.next = e.Next; {
+	case t.out: // it comes back when it was tried
+	case t.at < 0:
 		heap.Push(&l.byTime, t)
-	} else {
+	default:
 		heap.Fix(&l.byTime, t.at)
 	}
 	if !l.busy && !l.closed {
@@ -215,35 +228,39 @@ func (l *later) due() (t *laterText, wait time.Duration, more bool) {
 	}
 	t = l.byTime[0]
 	if wait = time.Until(t.next); wait > 0 {
-		return nil, wait, true
+		return nil, min(wait, longestSleep), true
 	}
 	heap.Pop(&l.byTime)
+	t.out = true
 	l.out++
 	return t, 0, true
 }
 
 // send tries to send one text. Whatever becomes of it, the others go on.
 func (l *later) send(t *laterText) {
-	again := Entry{Next: time.Now().Add(tryAgain[len(tryAgain)-1])} // after a panic
-	waits := true
+	var again time.Time // zero when it does not wait any more
 	defer func() {
 		if p := recover(); p != nil {
 			// On this goroutine it would end the process, and every call with it.
-			l.client.log.Error("a text that waited was not sent", "call_id", LogID(t.id), "panic", clean.Panic(p))
+			l.client.log.Error("a text that waited may have been sent, and nobody knows: the backend panicked", "call_id", LogID(t.id), "panic", clean.Panic(p))
+			l.client.doubtLater(t.id)
 		}
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.out--
-		if waits && l.byID[t.id] == t {
-			t.next = again.Next
-			heap.Push(&l.byTime, t)
-		} else if l.byID[t.id] == t {
+		t.out = false
+		switch {
+		case l.byID[t.id] != t: // forgotten meanwhile
+		case again.IsZero():
 			delete(l.byID, t.id)
+		default:
+			t.next = again
+			heap.Push(&l.byTime, t)
 		}
 		l.idle.Broadcast()
-		l.mu.Unlock()
 		l.wakeUp()
 	}()
-	again, waits = l.client.sendLater(t.id)
+	again = l.client.sendLater(t.id)
 }
 
 // close ends the sending; what waits is in the journal. It waits for what is out.
@@ -290,58 +307,93 @@ func (l *later) waiting() (n int, oldest time.Time) {
 	return len(l.byID), oldest
 }
 
-// sendLater tries to send a text that waits. It returns when it is tried again, if it is.
-func (c *Client) sendLater(id string) (again Entry, waits bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), lookupWithin)
+// sendLater tries to send a text that waits. It returns when it is tried again, zero for
+// never. Nobody else has the call's text meanwhile but who cancels it.
+func (c *Client) sendLater(id string) (again time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), journalSoon)
 	defer cancel()
+	soon := time.Now().Add(pauseAfter(0))
+	done, ok := c.calls.take(ctx, id)
+	if !ok {
+		return soon
+	}
+	defer done()
 	entry, err := c.journal.Find(ctx, id)
 	switch {
 	case err != nil:
 		c.log.Warn("a text that waits cannot be sent yet: the journal does not answer", "call_id", LogID(id), "err", clean.Error{Err: err})
-		return Entry{Next: time.Now().Add(pauseAfter(0))}, true
+		return soon
 	case entry.State != Waiting: // cancelled, or sent by another
-		return Entry{}, false
+		return time.Time{}
 	}
-	e, next := c.tryLaterText(entry)
+	e, next, written := c.tryLaterText(entry)
 	switch {
 	case e.gone:
-		return Entry{}, false
+		return time.Time{}
 	case e.Outcome == Sent, e.Outcome == Uncertain:
 		c.endLater(entry, e)
-		return Entry{}, false
-	case !next.IsZero() && !next.After(entry.Until):
-		entry.Next = next.Round(0)
-		if slices.Contains(e.Reason.row().outcomes, Deferred) {
-			entry.Reason = e.Reason // else it is our own side that was not able to
-		}
-		entry.Tries++
-		c.journal.Note(entry)
-		return entry, true
+		return time.Time{}
 	}
-	c.erase(id)
-	c.endLater(entry, e)
-	return Entry{}, false
+	after := Entry{ExternalCallID: id}
+	if waits := !next.IsZero() && !next.After(entry.Until); waits {
+		again, after = next.Round(0), entry
+		after.Next = again
+		after.Tries++
+		if slices.Contains(e.Reason.row().outcomes, Deferred) {
+			after.Reason = e.Reason // else it is our own side that was not able to
+		}
+	}
+	if written {
+		c.journal.Note(after) // it was ours: nobody can cancel what is being sent
+	} else if kept, err := c.changeWaiting(after); err != nil {
+		return soon
+	} else if !kept {
+		return time.Time{} // cancelled
+	}
+	if again.IsZero() {
+		c.endLater(entry, e)
+	}
+	return again
+}
+
+// changeWaiting keeps what a text that waited came to without its request, unless it was
+// cancelled meanwhile.
+func (c *Client) changeWaiting(e Entry) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), journalSoon)
+	defer cancel()
+	return c.journal.Change(ctx, Waiting, e)
+}
+
+// doubtLater makes a doubt of a text that waited and whose sending broke.
+func (c *Client) doubtLater(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), journalSoon)
+	defer cancel()
+	if e, err := c.journal.Find(ctx, id); err == nil && e.State == Sending {
+		c.endLater(e, ending{Attempt: Attempt{Outcome: Uncertain, Reason: ReasonInternal, Err: errPanicked}})
+		c.doubt(e)
+	}
 }
 
 // tryLaterText asks again what protects who is texted, and then for the text. It returns
-// when it can be tried again, zero for never.
-func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time) {
+// when it can be tried again, zero for never, and whether the journal was asked to know that
+// it is being sent.
+func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time, written bool) {
 	now := time.Now()
 	policy := c.setup.Load().policies[entry.Policy]
 	call, err := readCall(entry)
 	switch {
 	case err != nil:
-		return ending{Attempt: failed(ReasonInternal, err)}, next
+		return ending{Attempt: failed(ReasonInternal, err)}, next, false
 	case policy == nil:
-		return refusedLater(ReasonNoProfile, errNoPolicy), next
+		return refusedLater(ReasonNoProfile, errNoPolicy), next, false
 	case now.After(entry.Until):
-		return refusedLater(entry.Reason, errTooLate), next
+		return refusedLater(entry.Reason, errTooLate), next, false
 	}
 	if open, why := policy.hours.open(now); !open {
 		if opens, ok := policy.hours.reopens(now, entry.Until.Sub(now)); ok {
 			next, _ = policy.afterOpening(opens)
 		}
-		return refusedLater(ReasonOutsideHours, errors.New("closed: "+why)), next
+		return refusedLater(ReasonOutsideHours, errors.New("closed: "+why)), next, false
 	}
 	call.Policy = policy
 	q := c.inquire(context.Background(), call, now)
@@ -349,27 +401,27 @@ func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time) {
 	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
 	again := now.Add(pauseAfter(entry.Tries + 1))
-	done, ok := c.calls.take(ctx, entry.ExternalCallID)
-	if !ok {
-		return ending{Attempt: late(ctx, cutoff.InSameCall)}, again
+	if b := q.setup.breaker; b.state() == "half_open" && b.offered() {
+		return refusedLater(ReasonBreakerOpen, errOffered), again, false // the trial is that caller's
 	}
-	defer done()
 	if no := q.refusal(protecting); no != nil {
 		if q.unsure {
 			next = again
 		}
-		return ending{Attempt: Attempt{Outcome: no.Outcome, Reason: no.Reason, Err: no.Err}}, next
+		return ending{Attempt: Attempt{Outcome: no.Outcome, Reason: no.Reason, Err: no.Err}}, next, false
 	}
 	e, _ = c.send(ctx, q, nil, Waiting)
 	if e.Outcome == Failed && (e.Reason.row().ours || slices.Contains(e.Reason.row().outcomes, Deferred)) {
 		next = period.Later(again, now.Add(e.RetryAfter))
 	}
-	return e, next
+	return e, next, q.written
 }
 
 var (
-	errNoPolicy = errors.New("there is no policy of this name any more")
-	errTooLate  = errors.New("it could not be sent in its time")
+	errNoPolicy   = errors.New("there is no policy of this name any more")
+	errOffered    = errors.New("the breaker is half open, and a caller is being offered the one text that it lets through")
+	errCannotWait = errors.New("the text cannot wait any more: too many do, or its policy is gone")
+	errTooLate    = errors.New("it could not be sent in its time")
 )
 
 // refusedLater is the end of a text that waited in vain.

@@ -45,6 +45,7 @@ type inquiry struct {
 	text     *Text
 	problems problems
 	journal  time.Duration // how long the call has waited for the journal
+	written  bool          // the journal was asked to know of its text
 	without  bool          // it goes on without the journal
 	words    bool          // verdicts that pass say why
 	final    bool          // nobody can be asked for another number any more

@@ -25,8 +25,9 @@ func (c *Client) newSetup(cfg Config) *setup {
 	return s
 }
 
-// Reload goes on with another configuration: deadline, breaker, settling and
-// NumberCheck. What the Client knows stays: cooldowns, uncertain deflections, metrics,
+// Reload goes on with another configuration: deadline, breaker, settling, NumberCheck,
+// Remember, JournalOptional and Policies (texts that wait by one that is not among them are
+// dropped at their time). What the Client knows stays: cooldowns, uncertain deflections, metrics,
 // and the state of a breaker whose settings are the same; another breaker begins
 // closed. What is in progress ends as it began. Backend, MaxRequests,
 // Logger, OnSettled, Registerer, Cooldowns and Journal stay as they were given to [New].

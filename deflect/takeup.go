@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -26,7 +27,7 @@ func (c *Client) takeUp() error {
 	}
 	for _, e := range open {
 		if e.State == Waiting {
-			c.later.add(e)
+			c.later.add(c.respread(e))
 			continue
 		}
 		c.doubt(e)
@@ -34,8 +35,18 @@ func (c *Client) takeUp() error {
 	return nil
 }
 
+// respread spreads those texts for an opening whose time came while no process ran.
+func (c *Client) respread(e Entry) Entry {
+	now := time.Now().Round(0)
+	if p := c.setup.Load().policies[e.Policy]; p != nil && e.Reason == ReasonOutsideHours && e.Next.Before(now) {
+		e.Next = period.Earlier(now.Add(rand.N(p.hours.openFor(now, p.rules.Later.Spread))), e.Until)
+	}
+	return e
+}
+
 // doubt takes up a text that may have been sent.
 func (c *Client) doubt(e Entry) {
+	e.Since = period.Earlier(e.Since, time.Now().Round(0)) // a clock may have been wrong
 	setup := c.setup.Load()
 	text, began, err := setup.text(e)
 	if err != nil {
