@@ -61,7 +61,8 @@ type Daemon struct {
 
 // New listens on both addresses of the configuration, so that Addr and HTTPAddr
 // are known and a port that is taken shows here, as does a journal that cannot be used.
-// Nothing is served before Run.
+// No call and no request is served before Run, but texts that wait in the journal can go
+// out from here on. None does when New fails.
 func New(o Options) (_ *Daemon, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -84,6 +85,11 @@ func New(o Options) (_ *Daemon, err error) {
 	}
 
 	d := &Daemon{log: o.Logger, reloader: reloader}
+	defer func() {
+		if err != nil {
+			d.undo()
+		}
+	}()
 	room := ShareDescriptors(o.Config)
 	api := o.Config.LiveDeflect
 	api.Transport, api.Logger, api.Registerer = o.Transport, o.Logger, reg
@@ -93,11 +99,12 @@ func New(o Options) (_ *Daemon, err error) {
 	if d.journal, err = openJournal(o.Config, o.Logger); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil && d.journal != nil {
-			d.journal.Close()
-		}
-	}()
+	if d.calls, err = freeswitch.Listen(o.Config.OutboundListen); err != nil {
+		return nil, fmt.Errorf("daemon: listen for calls: %w", err)
+	}
+	if d.web, err = net.Listen("tcp", o.Config.HTTPListen); err != nil {
+		return nil, fmt.Errorf("daemon: listen for HTTP: %w", err)
+	}
 	engine := o.Config.Deflect
 	engine.Backend, engine.Logger, engine.Registerer = d.api, o.Logger, reg
 	engine.MaxRequests = room.Requests
@@ -108,14 +115,16 @@ func New(o Options) (_ *Daemon, err error) {
 	if engine.Policies, err = o.Config.Policies(); err != nil {
 		return nil, fmt.Errorf("daemon: configure the profiles: %w", err)
 	}
-	if d.client, err = deflect.New(engine); err != nil {
-		return nil, fmt.Errorf("daemon: configure the engine: %w", err)
-	}
 	if polls := o.Config.Funnel; polls.Every > 0 {
 		polls.Logger, polls.Registerer = o.Logger, reg
 		if d.funnel, err = funnel.NewLive(d.api, polls); err != nil {
 			return nil, fmt.Errorf("daemon: configure the report: %w", err)
 		}
+	}
+	// It takes up what waits, and may send it soon: all that can keep this daemon from
+	// starting comes before, but for what needs it.
+	if d.client, err = deflect.New(engine); err != nil {
+		return nil, fmt.Errorf("daemon: configure the engine: %w", err)
 	}
 	fs := o.Config.FreeSWITCH
 	fs.Client, fs.Logger, fs.Registerer = d.client, o.Logger, reg
@@ -130,13 +139,6 @@ func New(o Options) (_ *Daemon, err error) {
 	d.optional.Store(engine.JournalOptional)
 	d.http = newHTTPServer(reg, d.ready, d.Reload, newStateHandler(keeper, o.Logger), o.Logger)
 
-	if d.calls, err = freeswitch.Listen(o.Config.OutboundListen); err != nil {
-		return nil, fmt.Errorf("daemon: listen for calls: %w", err)
-	}
-	if d.web, err = net.Listen("tcp", o.Config.HTTPListen); err != nil {
-		d.calls.Close()
-		return nil, fmt.Errorf("daemon: listen for HTTP: %w", err)
-	}
 	guests := newGuests(d.web, room.HTTP)
 	d.web, d.http.ConnState, d.http.ConnContext = guests, guests.changed, guests.known
 	d.http.Handler = guests.served(d.http.Handler)
@@ -152,6 +154,25 @@ func New(o Options) (_ *Daemon, err error) {
 		d.about = append(d.about, "watching", d.server.Away()) // all of them, as yet
 	}
 	return d, nil
+}
+
+// undo lets go of what New has opened, when it fails.
+func (d *Daemon) undo() {
+	d.client.Close() // before the journal, which it writes to
+	if d.funnel != nil {
+		d.funnel.Close()
+	}
+	if d.api != nil {
+		d.api.Close()
+	}
+	if d.journal != nil {
+		d.journal.Close()
+	}
+	for _, l := range []net.Listener{d.calls, d.web} {
+		if l != nil {
+			l.Close()
+		}
+	}
 }
 
 // Addr is where FreeSWITCH's socket application connects to.

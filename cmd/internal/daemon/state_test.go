@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
@@ -310,6 +311,67 @@ func TestOneDaemonAJournal(t *testing.T) {
 		t.Fatalf("the journal is held on to: %v", err)
 	}
 	j.Close()
+}
+
+// A daemon that cannot start takes up nothing of what is in its journal, or lets go of it
+// again before anybody else has it.
+func TestStartThatFailsSendsNothing(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, tt := range []struct {
+		name, want string
+		change     func(*config.File)
+		left       deflect.State // of what was being sent when a process ended
+	}{
+		{"no port for calls", "listen for calls", func(f *config.File) { f.OutboundListen = taken.Addr().String() }, deflect.Sending},
+		{"no port for HTTP", "listen for HTTP", func(f *config.File) { f.HTTPListen = taken.Addr().String() }, deflect.Sending},
+		{"no report", "configure the report", func(f *config.File) { f.Funnel.Every = time.Nanosecond }, deflect.Sending},
+		{"a drain that cannot be", "configure FreeSWITCH", func(f *config.File) { f.FreeSWITCH.DrainTimeout = -1 }, deflect.Doubted},
+	} {
+		dir, since := kept(t)
+		j, err := journal.Open(dir, journal.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Note(deflect.Entry{ExternalCallID: "sending", State: deflect.Sending, Customer: caller, Policy: "sales", Since: since})
+		j.Close()
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		free.Close()
+		reg := prometheus.NewRegistry()
+		o := Options{Config: testFile(t), Registry: reg}
+		o.Config.StateDir, o.Config.OutboundListen = dir, free.Addr().String()
+		tt.change(&o.Config)
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: New() = %v, want %q", tt.name, err, tt.want)
+		}
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if strings.HasPrefix(f.GetName(), "deflect_") {
+				t.Errorf("%s: %s is there: what was begun goes on", tt.name, f.GetName())
+			}
+		}
+		if ln, err := net.Listen("tcp", free.Addr().String()); err != nil {
+			t.Errorf("%s: the port for calls is held on to: %v", tt.name, err)
+		} else {
+			ln.Close()
+		}
+		if j, err = journal.Open(dir, journal.Options{}); err != nil {
+			t.Fatalf("%s: the journal is held on to: %v", tt.name, err)
+		}
+		if e, err := j.Find(t.Context(), "sending"); err != nil || e.State != tt.left {
+			t.Errorf("%s: what was being sent is %q, %v, want %q", tt.name, e.State, err, tt.left)
+		}
+		j.Close()
+	}
 }
 
 // A journal that cannot be read is not begun anew: there is no start, and what to do is said.
