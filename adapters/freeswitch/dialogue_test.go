@@ -538,7 +538,7 @@ func TestCutInTheDialogueHasAnOutcome(t *testing.T) {
 	}
 }
 
-// A caller with a hidden number who comes from a menu while the API is down.
+// A caller who comes from a menu while the API is down, and whose text cannot wait.
 func TestMenuIsToldThatTheBreakerIsOpen(t *testing.T) {
 	change := func(d *deflect.Config, c *freeswitch.Config) {
 		d.Breaker.Failures, c.Profiles = 1, []freeswitch.Profile{talk()}
@@ -546,15 +546,20 @@ func TestMenuIsToldThatTheBreakerIsOpen(t *testing.T) {
 	inBubble(t, change, func(t *testing.T, r *rig) {
 		r.api.Inject(livedeflecttest.Fault{Status: 500})
 		r.run(caller(accept()))
-		c := caller()
-		hidden(&c)
-		c.Answered, c.Vars = true, map[string]string{"deflect_mode": "accepted"}
-		res := r.run(c)
-		if res.Vars["deflect_outcome"] != "failed" || res.Vars["deflect_reason"] != "breaker_open" {
-			t.Errorf("%v", res.Vars)
-		}
-		if diff := cmp.Diff([]string{"failed"}, files(res.Played)); diff != "" {
-			t.Errorf("prompts (-want +got):\n%s", diff)
+		for name, change := range map[string]func(*fst.Call){"hidden": hidden, "shown": func(*fst.Call) {}} {
+			c := caller()
+			change(&c)
+			c.Answered, c.Vars = true, map[string]string{"deflect_mode": "accepted"}
+			res := r.run(c)
+			if res.Vars["deflect_outcome"] != "failed" || res.Vars["deflect_reason"] != "breaker_open" {
+				t.Errorf("%s: %v", name, res.Vars)
+			}
+			if diff := cmp.Diff([]string{"failed"}, files(res.Played)); diff != "" {
+				t.Errorf("%s: prompts (-want +got):\n%s", name, diff)
+			}
+			if said := strings.Join(res.Commands, "\n"); strings.Contains(said, "uncertain") {
+				t.Errorf("%s: a text was asked for:\n%s", name, said)
+			}
 		}
 	})
 }

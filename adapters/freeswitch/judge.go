@@ -34,13 +34,13 @@ func (s *session) judge() {
 }
 
 // owed reports whether a caller who has asked for a text is refused because of the API
-// alone: whether the text is tried all the same, or waits, is for Deflect to say.
+// alone, and the profile lets such a text wait: whether it does is for Deflect to say.
 func (s *session) owed() bool {
 	var e *deflect.Error
-	if s.ch.mode != modeAccepted || !errors.As(s.judged.err, &e) {
+	if s.ch.mode != modeAccepted || !errors.As(s.judged.err, &e) || s.profile.Later.Failed == 0 {
 		return false
 	}
-	if e.Reason != deflect.ReasonBreakerOpen && (e.Outcome != deflect.Failed || s.profile.Later.Failed == 0) {
+	if e.Reason != deflect.ReasonBreakerOpen && e.Outcome != deflect.Failed {
 		return false
 	}
 	return s.setup.Client.Check(s.stop, *s.ch.call) == nil
