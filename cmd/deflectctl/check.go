@@ -58,6 +58,16 @@ func (c *checkCmd) Run(a *app) error {
 // loadConfig reads a configuration; problems and warnings go to stderr.
 func loadConfig(a *app, name string) (config.File, error) {
 	file, err := config.Load(name, a.getenv)
+	return told(a, name, file, err)
+}
+
+// loadKeyless is loadConfig for commands that need no secret.
+func loadKeyless(a *app, name string) (config.File, error) {
+	file, err := config.LoadKeyless(name)
+	return told(a, name, file, err)
+}
+
+func told(a *app, name string, file config.File, err error) (config.File, error) {
 	for _, w := range file.Warnings {
 		fmt.Fprintln(a.stderr, "warning:", config.Located(name, w))
 	}

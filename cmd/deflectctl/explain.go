@@ -42,7 +42,7 @@ func (c *explainCmd) Run(a *app) error {
 		}
 		in.At = at
 	}
-	file, err := loadConfig(a, c.Config)
+	file, err := loadKeyless(a, c.Config)
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func (c *stateReleaseCmd) Run(a *app) error {
 // with does something with the state of a configuration, and prints what came of it: as
 // JSON, or in words.
 func (f *stateFlags) with(a *app, number string, read bool, do func(k state.Keeper, from string) (any, string, error)) error {
-	file, err := loadConfig(a, f.Config)
+	file, err := loadKeyless(a, f.Config)
 	if err != nil {
 		return err
 	}

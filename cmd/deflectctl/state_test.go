@@ -159,6 +159,40 @@ func TestStateListJSON(t *testing.T) {
 	}
 }
 
+// Who looks at the state, or at the rules, needs no key of the API.
+func TestStateAndExplainNeedNoSecret(t *testing.T) {
+	name, dir := stateFile(t)
+	remember(t, dir)
+	tokenless := filepath.Join(filepath.Dir(name), "tokenless.yaml")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(data), ", token: apptoken", ", consumer_secret_file: /not/there", 1)
+	text = strings.Replace(text, `freeswitch: {`, `freeswitch: {inbound: [{name: pbx, address: "127.0.0.1:8021"}], `, 1)
+	if err := os.WriteFile(tokenless, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nothing := func(string) string { return "" }
+	half := func(name string) string { return map[string]string{"DEFLECT_TOKEN_SECRET": "opensesame-token"}[name] }
+	for _, config := range []string{name, tokenless} {
+		for _, getenv := range []func(string) string{nothing, half} {
+			for _, args := range [][]string{{"state", "list"}, {"explain", "--from", caller, "--to", dialed}} {
+				var out, errOut strings.Builder
+				code := run(append(args, "--config", config), app{t.Context(), &out, &errOut, getenv})
+				if code != 0 || errOut.String() != "" || !strings.Contains(out.String(), "1 text, 1 cooldown") {
+					t.Errorf("%s of %s: exit code %d, stderr %q\n%s", args, filepath.Base(config), code, errOut.String(), out.String())
+				}
+				shows(t, out.String()+errOut.String())
+			}
+		}
+	}
+	var out, errOut strings.Builder
+	if code := run([]string{"check", "--config", name}, app{t.Context(), &out, &errOut, nothing}); code != exitUsage {
+		t.Errorf("check takes a configuration without its secrets: exit code %d", code)
+	}
+}
+
 // Where the state cannot be told, why not, and what to do. Nothing is made.
 func TestStateIsNotTold(t *testing.T) {
 	without := configFile(t, "http://127.0.0.1:1")

@@ -65,15 +65,24 @@ const maxFileBytes = 16 << 20
 // relative to the directory of the file. The error is an [*Error]; the File then
 // holds nothing but its name and its warnings.
 func Load(name string, getenv func(string) string) (File, error) {
+	return loadFrom(name, source{getenv: getenv, readFile: readSecretFile})
+}
+
+// LoadKeyless is Load for who sends nothing: secrets are not read, nor missed. The API and
+// the switches refuse what such a File says to them.
+func LoadKeyless(name string) (File, error) {
+	return loadFrom(name, source{keyless: true})
+}
+
+func loadFrom(name string, src source) (File, error) {
 	data, err := readFile(name)
 	if err != nil {
 		return File{Name: name}, unreadable(name, err)
 	}
-	dir, err := filepath.Abs(filepath.Dir(name))
-	if err != nil {
+	if src.dir, err = filepath.Abs(filepath.Dir(name)); err != nil {
 		return File{Name: name}, unreadable(name, err)
 	}
-	return parse(name, data, source{dir: dir, getenv: getenv, readFile: readSecretFile})
+	return parse(name, data, src)
 }
 
 // Parse is Load for a file that is in memory. Names of secret files are relative
