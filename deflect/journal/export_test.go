@@ -39,11 +39,25 @@ func (j *Journal) OnStore(before func() error) {
 	<-done
 }
 
+// Hang has the disk hang between two commits, until it is released.
+func (j *Journal) Hang() (release func()) {
+	hang := make(chan struct{})
+	j.orders <- func() { <-hang }
+	return func() { close(hang) }
+}
+
 // Fresh counts what the file does not have yet.
 func (j *Journal) Fresh() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return len(j.fresh) + len(j.freshCooldowns)
+}
+
+// Waiters counts who waits for the next commit.
+func (j *Journal) Waiters() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.waiters)
 }
 
 // Records counts what the file still has of what ended.

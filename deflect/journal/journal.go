@@ -46,7 +46,8 @@ type Journal struct {
 	// fresh is what the file may not have yet, and counts in place of what it has.
 	fresh          map[textKey]*text
 	freshCooldowns map[cooldownKey]*freshCooldown
-	waiters        []waiter
+	waiters        []waiter  // the oldest first
+	began          time.Time // of the commit in progress; zero while there is none
 	commits        int
 	lost           int // notes that found no room while nothing could be written
 
@@ -104,7 +105,8 @@ func (j *Journal) closedLocked() error {
 	return nil
 }
 
-// Change implements [deflect.Journal]. It fails at once while nothing can be written.
+// Change implements [deflect.Journal]. It fails at once while nothing can be written, or the
+// disk has not answered for a second.
 func (j *Journal) Change(ctx context.Context, from deflect.State, e deflect.Entry) (bool, error) {
 	key := j.keys.text(e.ExternalCallID)
 	next := j.keys.sealText(key, e)
@@ -128,7 +130,7 @@ func (j *Journal) Change(ctx context.Context, from deflect.State, e deflect.Entr
 		case t.state() == from:
 			next.before = t
 			j.fresh[key] = next
-			j.waitLocked(waiter{key, next, done})
+			j.waitLocked(waiter{key, next, done, time.Now()})
 		default:
 			done = nil
 		}
@@ -148,11 +150,32 @@ func (j *Journal) writableLocked() error {
 	case j.readOnly:
 		return ErrReadOnly
 	}
-	return j.err
+	return j.errLocked()
 }
 
-// maxFresh bounds what is kept in memory while nothing can be written.
-const maxFresh = 50_000
+const (
+	// maxFresh bounds what is kept in memory while nothing can be written.
+	maxFresh = 50_000
+	// hungAfter is how long the disk may be busy. Calls wait for less than that.
+	hungAfter = time.Second
+)
+
+// errLocked says why nothing is written at the moment.
+func (j *Journal) errLocked() error {
+	since := j.began
+	if since.IsZero() && len(j.waiters) > 0 { // for something else than a commit
+		since = j.waiters[0].since
+	}
+	switch busy := time.Since(since); {
+	case j.err != nil:
+		return j.err
+	case !since.IsZero() && busy >= hungAfter:
+		return fmt.Errorf("journal: the disk of %s has not answered for %s: no text is sent until it does", j.dir, busy.Truncate(time.Second))
+	case len(j.waiters) >= maxFresh || len(j.fresh) >= maxFresh:
+		return fmt.Errorf("journal: too much waits to be written to %s: no text is sent until it is", j.dir)
+	}
+	return nil
+}
 
 // Note implements [deflect.Journal]. While nothing can be written, some 50,000 are kept in
 // memory; of the texts of others it is forgotten then that they ended.
@@ -261,9 +284,10 @@ func wait(ctx context.Context, done <-chan error) error {
 	}
 }
 
-// Err says why nothing is written at the moment, and no text sent; nil while all is well.
+// Err says why nothing is written at the moment, and no text sent: writing failed, or the
+// disk has not answered for a second. It is nil while all is well.
 func (j *Journal) Err() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.err
+	return j.errLocked()
 }

@@ -43,9 +43,10 @@ type writer struct {
 // waiter is somebody who waits for the disk, to have changed a text or for all that was
 // done before.
 type waiter struct {
-	key  textKey
-	text *text // nil for none
-	done chan<- error
+	key   textKey
+	text  *text // nil for none
+	done  chan<- error
+	since time.Time
 }
 
 // batch is what is written in one transaction.
@@ -113,7 +114,7 @@ func (j *Journal) commit(over [][]byte) error {
 		b.cooldowns[k] = c
 	}
 	waiters, failed := j.waiters, j.err
-	j.waiters = nil
+	j.waiters, j.began = nil, time.Now()
 	j.mu.Unlock()
 
 	var err error
@@ -122,6 +123,7 @@ func (j *Journal) commit(over [][]byte) error {
 	}
 
 	j.mu.Lock()
+	j.began = time.Time{}
 	lost := j.lost
 	if err == nil {
 		j.commits++
@@ -156,7 +158,7 @@ func (j *Journal) commit(over [][]byte) error {
 	switch {
 	case err != nil && failed == nil:
 		j.log.Error("journal cannot be written", slog.Any("err", err))
-	case err == nil && failed != nil:
+	case err == nil && (failed != nil || lost > 0):
 		j.log.Info("journal is written again", slog.Int("lost", lost))
 	}
 	return err

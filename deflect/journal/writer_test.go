@@ -165,6 +165,94 @@ func TestDiskHangs(t *testing.T) {
 	})
 }
 
+// A disk that hangs for longer is told, and refuses changes at once: neither they nor what
+// is noted gathers without end. It is well again on its own.
+func TestDiskHangsForLong(t *testing.T) {
+	onDisk(t, func(t *testing.T, dir string, j *journal.Journal, d *disk) {
+		d.hang = make(chan struct{})
+		cause := errors.New("waited long enough")
+		change := func(id string, most time.Duration) (took time.Duration, err error) {
+			t.Helper()
+			ctx, cancel := context.WithTimeoutCause(t.Context(), most, cause)
+			defer cancel()
+			start := time.Now()
+			changed, err := j.Change(ctx, "", entry(id, deflect.Sending))
+			if changed || err == nil {
+				t.Errorf("%s: %t, %v", id, changed, err)
+			}
+			return time.Since(start), err
+		}
+		start := time.Now()
+		for time.Since(start) < time.Second {
+			if err := j.Err(); err != nil {
+				t.Errorf("after %s: Err: %v", time.Since(start), err)
+			}
+			if took, err := change(fmt.Sprint("call-", time.Since(start)), 250*time.Millisecond); took != 250*time.Millisecond || !errors.Is(err, cause) {
+				t.Errorf("after %s: it took %s: %v", time.Since(start), took, err)
+			}
+		}
+		waiters := j.Waiters()
+		if took, err := change("call", 250*time.Millisecond); took != 0 || errors.Is(err, cause) || j.Waiters() != waiters {
+			t.Errorf("after a second it took %s, %d wait, want %d: %v", took, j.Waiters(), waiters, err)
+		}
+		if err := j.Err(); err == nil || !strings.Contains(err.Error(), dir) {
+			t.Errorf("Err: %v", err)
+		}
+		close(d.hang)
+		synctest.Wait()
+		if err := j.Err(); err != nil {
+			t.Errorf("when it answers: Err: %v", err)
+		}
+		if changed, err := j.Change(t.Context(), "", entry("call", deflect.Sending)); !changed || err != nil {
+			t.Errorf("when it answers: %t, %v", changed, err)
+		}
+	})
+}
+
+// Who changes is bounded also before a disk that hangs is told, and what they changed; and
+// it is told as well when what hangs is no commit.
+func TestChangesAreBounded(t *testing.T) {
+	onDisk(t, func(t *testing.T, _ string, j *journal.Journal, _ *disk) {
+		release := j.Hang()
+		change := func(id string) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+			defer cancel()
+			if changed, err := j.Change(ctx, "", entry(id, deflect.Sending)); changed || err == nil {
+				t.Errorf("%s: %t, %v", id, changed, err)
+			}
+		}
+		for range journal.MaxFresh + 10 {
+			change("call")
+			j.Note(deflect.Entry{ExternalCallID: "call"})
+		}
+		if n := j.Waiters(); n > journal.MaxFresh {
+			t.Errorf("%d wait", n)
+		}
+		time.Sleep(time.Second)
+		if j.Err() == nil {
+			t.Error("Err says that all is well")
+		}
+		release()
+		synctest.Wait()
+		if err := j.Err(); err != nil || j.Waiters() != 0 {
+			t.Errorf("afterwards %d wait: Err: %v", j.Waiters(), err)
+		}
+
+		release = j.Hang()
+		for i := range journal.MaxFresh - 5 {
+			j.Note(deflect.Entry{ExternalCallID: fmt.Sprint("noted-", i)})
+		}
+		for i := range 20 {
+			change(fmt.Sprint("call-", i))
+		}
+		if n := j.Fresh(); n != journal.MaxFresh {
+			t.Errorf("%d are kept", n)
+		}
+		release()
+	})
+}
+
 // While the disk is full a change fails at once, and is not there afterwards, whatever
 // the disk got of it; what was noted is kept, and written when it can be.
 func TestDiskFull(t *testing.T) {
