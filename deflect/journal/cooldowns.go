@@ -153,8 +153,10 @@ func (j *Journal) addLocked(c *cooldown) {
 func (j *Journal) dropLocked(c *cooldown) {
 	heap.Remove(&j.byEnd, c.at)
 	delete(j.byKey, c.key)
-	if len(j.freshCooldowns) >= max(maxFresh, 2*j.max) && time.Since(j.start) >= c.end {
-		delete(j.freshCooldowns, c.key) // the next start sees that it is over
+	if len(j.freshCooldowns) >= max(maxFresh, 2*j.max) {
+		// The next start may know it again: better that than memory without end while
+		// nothing can be written.
+		delete(j.freshCooldowns, c.key)
 		return
 	}
 	j.freshCooldowns[c.key] = &freshCooldown{}
@@ -191,6 +193,7 @@ func (j *Journal) dropNumber(number numberHash) (n int) {
 	for k, c := range j.byKey {
 		if bytes.HasPrefix(k[:], number[:]) {
 			j.dropLocked(c)
+			j.freshCooldowns[k] = &freshCooldown{} // it was asked for, and is told
 			n++
 		}
 	}

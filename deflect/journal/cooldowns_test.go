@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -134,6 +135,49 @@ func TestTooManyCooldowns(t *testing.T) {
 		}
 		j = open(t, dir)
 		check("and the next", 5)
+	})
+}
+
+// While the disk is full those that are given back are bounded, as are those that are
+// taken; and of a number that is forgotten then nothing stays in the file.
+func TestCooldownsGivenBackOnFullDisk(t *testing.T) {
+	onDisk(t, func(t *testing.T, _ string, j *journal.Journal, d *disk) {
+		const most = 100
+		j.SetMaxCooldowns(most)
+		takeBack := func(key string) {
+			t.Helper()
+			take(t, j, key, "mine", time.Hour)
+			if err := j.Release(t.Context(), key, "mine"); err != nil {
+				t.Error(err)
+			}
+		}
+		other := func(i int) string { return fmt.Sprintf("sales +1405%07d", i) }
+		take(t, j, "sales "+alice, "mine", 2*time.Hour) // it is not the one that makes room
+		time.Sleep(time.Second)
+		synctest.Wait()
+		d.set(errors.New("no space left on device"))
+		for i := range journal.MaxFresh {
+			takeBack(other(i))
+		}
+		for i := range 1000 {
+			takeBack(other(journal.MaxFresh + i))
+			take(t, j, other(1_000_000+i), "mine", time.Hour)
+		}
+		if err := j.Release(t.Context(), "sales "+alice, "mine"); err != nil {
+			t.Error(err)
+		}
+		if n := j.Fresh(); n > journal.MaxFresh+most {
+			t.Errorf("%d are kept, want at most %d", n, journal.MaxFresh+most)
+		}
+		d.set(nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := j.Records("cooldowns"); j.Fresh() != 0 || n != most {
+			t.Errorf("when there is room again %d are not written, and the file has %d, want %d", j.Fresh(), n, most)
+		}
+		if _, err := j.Forget(t.Context(), alice); err != nil || j.Records("cooldowns") != most-1 {
+			t.Errorf("Forget: %v, the file has %d, want %d", err, j.Records("cooldowns"), most-1)
+		}
 	})
 }
 

@@ -145,6 +145,7 @@ func (j *Journal) Forget(ctx context.Context, e164 string) (Forgotten, error) {
 // forget is for the goroutine that writes: what the file has does not change meanwhile.
 func (j *Journal) forget(number numberHash) (all Forgotten, sending bool, err error) {
 	stored := map[textKey]*text{}
+	var cooldowns []cooldownKey // also those that memory knows no more
 	err = guarded(j.dir, func() error {
 		return j.db.View(func(tx *bbolt.Tx) error {
 			for _, bucket := range []string{openBucket, endedBucket} {
@@ -158,6 +159,10 @@ func (j *Journal) forget(number numberHash) (all Forgotten, sending bool, err er
 					return err
 				}
 			}
+			c := tx.Bucket([]byte(cooldownBucket)).Cursor()
+			for k, _ := c.Seek(number[:]); bytes.HasPrefix(k, number[:]); k, _ = c.Next() {
+				cooldowns = append(cooldowns, cooldownKey(k))
+			}
 			return nil
 		})
 	})
@@ -167,6 +172,11 @@ func (j *Journal) forget(number numberHash) (all Forgotten, sending bool, err er
 	all.Cooldowns = j.dropNumber(number)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	for _, k := range cooldowns {
+		if j.byKey[k] == nil { // else it was taken again meanwhile
+			j.freshCooldowns[k] = &freshCooldown{}
+		}
+	}
 	maps.Copy(stored, j.fresh)
 	for k, t := range stored {
 		if !isOf(t.value, number) {
