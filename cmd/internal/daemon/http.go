@@ -88,11 +88,15 @@ func notHere(r *http.Request) string {
 	if ip, err := netip.ParseAddr(host); !strings.EqualFold(host, "localhost") && (err != nil || !ip.Unmap().IsLoopback()) {
 		return "its Host is neither localhost nor a loopback address"
 	}
+	if !r.ProtoAtLeast(1, 1) { // nginx's, unless told otherwise, with the address that it dials as Host
+		return "it is of HTTP/1.0, as a proxy's are"
+	}
 	for name := range r.Header { // an empty one is one too
 		switch {
-		case name == "Origin", strings.HasPrefix(name, "Sec-Fetch-"):
+		case name == "Origin", name == "Referer", strings.HasPrefix(name, "Sec-Fetch-"):
 			return "it comes from a browser"
-		case name == "Forwarded", name == "Via", name == "X-Real-Ip", strings.HasPrefix(name, "X-Forwarded"):
+		case name == "Forwarded", name == "Via", name == "X-Real-Ip", strings.HasPrefix(name, "X-Forwarded"),
+			name == "X-Client-Ip", name == "True-Client-Ip", strings.HasPrefix(name, "Cf-"):
 			return "it comes through a proxy"
 		}
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -251,6 +252,11 @@ func TestReloadHTTP(t *testing.T) {
 		{"a proxy by the standard", []string{"Forwarded", "for=10.0.0.7"}, 403},
 		{"a proxy that says itself", []string{"Via", "1.1 proxy"}, 403},
 		{"nginx", []string{"X-Real-IP", "10.0.0.7"}, 403},
+		{"a proxy by another name", []string{"X-Client-IP", "10.0.0.7"}, 403},
+		{"a network in front", []string{"True-Client-IP", "10.0.0.7"}, 403},
+		{"a tunnel from there", []string{"CF-Connecting-IP", "10.0.0.7"}, 403},
+		{"a tunnel from there that says less", []string{"CF-Ray", ""}, 403},
+		{"a link on a page", []string{"Referer", "https://evil.example/"}, 403},
 	} {
 		status, body := b.post("/-/reload", tt.header...)
 		if status != tt.status || status == 403 && (!strings.HasPrefix(body, "not reloaded: ") || !strings.Contains(body, "SIGHUP")) {
@@ -276,6 +282,16 @@ func TestReloadHTTP(t *testing.T) {
 		if resp.StatusCode != want {
 			t.Errorf("Host %q: %d, want %d", host, resp.StatusCode, want)
 		}
+	}
+	// As a proxy asks that has not been told to say more.
+	nc, err := net.Dial("tcp", b.daemon.HTTPAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	fmt.Fprintf(nc, "POST /-/reload HTTP/1.0\r\nHost: 127.0.0.1:%s\r\n\r\n", port)
+	if old, err := http.ReadResponse(bufio.NewReader(nc), nil); err != nil || old.StatusCode != http.StatusForbidden {
+		t.Errorf("HTTP/1.0: %v, %v, want 403", old, err)
 	}
 	if status, _ := b.get("/-/reload"); status != http.StatusMethodNotAllowed {
 		t.Errorf("GET: %d", status)

@@ -210,6 +210,7 @@ func TestStateIsForThisMachine(t *testing.T) {
 		{"a page in a browser", "POST", "/state/forget", forget, []string{"Origin", "http://evil.example", "Content-Type", json}, 403},
 		{"a page that says less", "GET", "/state", "", []string{"Sec-Fetch-Mode", "no-cors"}, 403},
 		{"a proxy", "GET", "/state", "", []string{"X-Forwarded-For", "10.0.0.7"}, 403},
+		{"a link on a page", "GET", "/state", "", []string{"Referer", "http://evil.example/"}, 403},
 		{"a path that is not there, from elsewhere", "GET", "/state/all", "", []string{"peer", "10.0.0.7:1234"}, 403},
 		{"a path that is not there", "GET", "/state/all", "", nil, 404},
 		{"a form", "POST", "/state/forget", "number=%2B14043438646", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415},
