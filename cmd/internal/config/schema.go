@@ -198,7 +198,7 @@ func profile(p *freeswitch.Profile, doNotText *string) value {
 			row{"closed", "Closed", durationOrNone(&p.Later.Closed, "0s to 7 days"),
 				"Offers a text outside of `hours`, for when the team is back, if that is at most so long away. `0s` offers none."},
 			row{"failed", "Failed", durationOrNone(&p.Later.Failed, "0s to 24h"),
-				"How long a text is tried again that a caller asked for and that certainly was not sent: the breaker is open, the API cannot be reached or takes no more. `0s` tries it no more."},
+				"How long a text is tried again that a caller asked for and that certainly was not sent: the breaker is open, the API cannot be reached or takes no more, or the deadline passed before anything left. `0s` tries it no more."},
 			row{"spread", "Spread", duration(&p.Later.Spread, "up to 24h"),
 				"Over how long the texts of a closed time go out after it, so that agents are not flooded."},
 			row{"prompts", "", prompts(&p.Prompts, true),
