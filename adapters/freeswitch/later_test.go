@@ -164,6 +164,9 @@ func TestClosedTeamPromisesATextForLater(t *testing.T) {
 				if strings.Contains(r.log.String(), mobile) {
 					t.Errorf("the log holds a number:\n%s", r.log.String())
 				}
+				if log := r.log.String(); tt.outcome == deflect.Deferred && strings.Contains(log, `"err":"`) {
+					t.Errorf("an error is logged:\n%s", log)
+				}
 				if n := series(t, r.reg, "deflect_outcomes_total"); n[string(tt.outcome)+" "+string(tt.reason)] != 1 {
 					t.Errorf("counted %v", n)
 				}

@@ -11,9 +11,10 @@ import (
 // record writes the call's one log line: numbers masked, and nothing of what the
 // caller said, keyed in or is called.
 func (s *session) record(e ending) {
+	asPlanned := e.Outcome == deflect.Deferred && e.Reason == deflect.ReasonOutsideHours
 	level := slog.LevelInfo
 	if e.Outcome == deflect.Failed || e.Outcome == deflect.Uncertain || e.Reason == deflect.ReasonInvalidCall ||
-		e.Reason == deflect.ReasonNoProfile || e.Outcome == deflect.Deferred && e.Reason != deflect.ReasonOutsideHours {
+		e.Reason == deflect.ReasonNoProfile || e.Outcome == deflect.Deferred && !asPlanned {
 		level = slog.LevelWarn
 	}
 	if !s.srv.log.Enabled(context.Background(), level) {
@@ -50,7 +51,7 @@ func (s *session) record(e ending) {
 	if e.CallID != "" {
 		attrs = append(attrs, slog.String(callIDVariable, e.CallID))
 	}
-	if e.err != nil {
+	if e.err != nil && !asPlanned {
 		attrs = append(attrs, slog.Any("err", e.err))
 	}
 	s.srv.log.Log(context.Background(), level, "call ended", attrs...)

@@ -125,7 +125,7 @@ func (h *stateHandler) do(ctx context.Context, path string, of state.Request) (o
 		return c, err
 	case state.PathRelease:
 		var f state.Released
-		if f, err = h.keeper.Release(ctx, of.Number); err == nil {
+		if f, err = h.keeper.Release(ctx, of.Number); err == nil && f.Cooldowns > 0 {
 			h.log.Info("cooldowns ended", "number", f.Number, "cooldowns", f.Cooldowns)
 		}
 		return f, err

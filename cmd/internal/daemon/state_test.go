@@ -163,6 +163,9 @@ func TestStateIsShownAndChanged(t *testing.T) {
 			t.Errorf("the log has no %s", line)
 		}
 	}
+	if n := strings.Count(b.log.text(), `"msg":"cooldowns ended"`); n != 1 {
+		t.Errorf("the log says %d times that cooldowns were ended, want once", n)
+	}
 }
 
 // A number that could not be forgotten to the last byte is said to be there, and can be
