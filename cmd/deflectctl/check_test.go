@@ -133,7 +133,7 @@ func TestCheckTellsOfTheState(t *testing.T) {
 	for _, tt := range []struct{ dir, stdout, stderr string }{
 		{filepath.Join(base, "new", "state"), "# state.dir: DIR is not there yet, and can be made", ""},
 		{private, "# state.dir: DIR is there, and private", ""},
-		{open, "", "state.dir: DIR is open to other users of this machine (mode 0755): chmod 700 it"},
+		{open, "", "state.dir: DIR is open to other users of this machine (mode 0755): deflectd closes it at its start if nothing but a journal is in it; else chmod 700 it"},
 		{file, "", "state.dir: DIR is no folder"},
 		{filepath.Join(file, "state"), "", "state.dir: DIR cannot be"},
 	} {

@@ -120,12 +120,12 @@ func (m memory) judge(e *freeswitch.Explanation, file config.File, at time.Time)
 	}
 	for i := range e.Verdicts {
 		v := &e.Verdicts[i]
-		if v.Rule != "cooldown" || v.Answer != deflect.RulePass || file.NoCooldown(e.Profile) {
+		if v.Rule != "cooldown" || v.Answer != deflect.RulePass || file.Cooldown(e.Profile) == 0 {
 			continue
 		}
 		v.Detail = "not texted lately, by the state"
 		for _, c := range m.Cooldowns {
-			if c.Profile == e.Profile && c.Until.After(at) {
+			if c.Profile == e.Profile && c.Until.After(at) && !at.Before(c.Until.Add(-file.Cooldown(e.Profile))) {
 				v.Answer, v.Reason = deflect.RuleRefuse, deflect.ReasonCooldown
 				v.Detail = "was, or may have been, texted: until " + when(&c.Until)
 			}
@@ -156,7 +156,7 @@ func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.
 		if v.Answer == deflect.RuleRefuse || v.Answer == deflect.RuleAsk {
 			detail = fmt.Sprintf("%s: %s", v.Reason, v.Detail)
 		}
-		if where := remembered[v.Rule]; where != "" && v.Answer == deflect.RulePass && !(v.Rule == "cooldown" && (file.NoCooldown(e.Profile) || known.from != "")) {
+		if where := remembered[v.Rule]; where != "" && v.Answer == deflect.RulePass && !(v.Rule == "cooldown" && (file.Cooldown(e.Profile) == 0 || known.from != "")) {
 			answer, detail = "?", where
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Rule, answer, detail)

@@ -167,11 +167,9 @@ func openState(file config.File, read bool) (k state.Keeper, from string, done f
 	switch {
 	case err == nil:
 		return state.Local{Journal: j, Region: file.Deflect.DefaultRegion}, "from the journal; no deflectd runs with it", func() { j.Close() }, nil
-	case locked, errors.Is(err, fs.ErrPermission):
+	case locked, errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist): // or the folder was removed under a deflectd
 		addr := state.Reach(file.HTTPListen)
 		return state.Remote{Addr: addr, Why: err}, "from deflectd at http://" + addr, func() {}, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, "", nil, fmt.Errorf("there is no journal in %s (state.dir): deflectd has not run with this configuration yet", file.StateDir)
 	}
 	return nil, "", nil, err
 }
@@ -186,6 +184,8 @@ func remoteTrouble(k state.Keeper, file config.File, err error) error {
 	switch {
 	case !remote:
 		return err
+	case errors.Is(err, state.ErrAway) && errors.Is(r.Why, fs.ErrNotExist):
+		return fmt.Errorf("there is no journal in %s (state.dir): deflectd has not run with this configuration yet", file.StateDir)
 	case errors.Is(err, state.ErrAway):
 		return fmt.Errorf("%w. It was asked because the journal cannot be opened: %w. Ask on its machine, as a user who may read %s or while deflectd runs with %s",
 			err, r.Why, file.StateDir, file.Name)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +226,26 @@ func TestStateIsNotTold(t *testing.T) {
 	}
 }
 
+// A folder that was taken away under a deflectd: it knows what was there.
+func TestStateOfAFolderThatIsGone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a folder that is in use stays")
+	}
+	name, dir := stateFile(t)
+	remember(t, dir)
+	runState(t, name)
+	if err := os.Rename(dir, dir+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := invoke(t, "state", "list", "--config", name)
+	if code != 0 || !strings.Contains(stdout, "1 text, 1 cooldown (from deflectd at ") {
+		t.Errorf("exit code %d, stderr %q\n%s", code, stderr, stdout)
+	}
+	if err := os.Rename(dir+".gone", dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // explain says what is remembered of the caller, and judges by it.
 func TestExplainKnowsTheState(t *testing.T) {
 	name, dir := stateFile(t)
@@ -252,6 +273,7 @@ func TestExplainKnowsTheState(t *testing.T) {
 		want(explain("--from", "+14043438647"), "YES: ", "not texted lately, by the state", "Remembered of the caller: Nothing waits")
 		want(explain("--from", "+14043438647", "--var", "deflect_number="+caller), "NO: ", in)
 		want(explain("--from", caller, "--at", time.Now().Add(2*time.Hour).Format(time.RFC3339)), "YES: ", "Remembered of the caller: 1 text")
+		want(explain("--from", caller, "--at", time.Now().Add(-time.Hour).Format(time.RFC3339)), "YES: ", "not texted lately, by the state")
 		want(explain("--from", "anonymous"), "NO: ", "number_hidden", "Remembered of the caller: Nothing")
 		if i == 0 {
 			runState(t, name)

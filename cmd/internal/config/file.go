@@ -193,12 +193,12 @@ func (f File) Policies() ([]*deflect.Policy, error) {
 	return all, nil
 }
 
-// NoCooldown reports whether a profile texts callers as often as they ask.
-func (f File) NoCooldown(profile string) bool {
+// Cooldown returns for how long a profile texts nobody twice; 0 where it has none.
+func (f File) Cooldown(profile string) time.Duration {
 	for _, p := range f.FreeSWITCH.Profiles {
-		if p.Name == profile {
-			return p.NoCooldown
+		if p.Name == profile && !p.NoCooldown {
+			return p.Cooldown
 		}
 	}
-	return false
+	return 0
 }

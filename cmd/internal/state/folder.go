@@ -21,7 +21,7 @@ func Folder(dir string) (is, wrong string) {
 	case !info.IsDir():
 		return "", "is no folder"
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return "", fmt.Sprintf("is open to other users of this machine (mode %04o): chmod 700 it", info.Mode().Perm())
+		return "", fmt.Sprintf("is open to other users of this machine (mode %04o): deflectd closes it at its start if nothing but a journal is in it; else chmod 700 it", info.Mode().Perm())
 	case !writable(dir):
 		return "", "cannot be written by this user"
 	}
