@@ -16,7 +16,9 @@ const worthCompacting = 4 << 20
 
 func (j *Journal) compactIfWorth() error {
 	var size int64
-	if err := j.db.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil }); err != nil {
+	if err := j.guarded(func() error {
+		return j.db.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil })
+	}); err != nil {
 		return err
 	}
 	free := int64(j.db.Stats().FreePageN) * int64(j.db.Info().PageSize)
@@ -48,7 +50,7 @@ func (j *Journal) compact() error {
 	if err != nil {
 		return err
 	}
-	err = guarded(j.dir, func() error { return bbolt.Compact(next, j.db, 1<<20) })
+	err = j.guarded(func() error { return bbolt.Compact(next, j.db, 1<<20) })
 	if err == nil {
 		err = j.lend(newDBFile)
 	}
@@ -56,7 +58,7 @@ func (j *Journal) compact() error {
 		err = next.Sync()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("journal: %w", err), next.Close(), os.Remove(j.path(newDBFile)))
+		return errors.Join(fmt.Errorf("journal: %w", err), j.within(next.Close), os.Remove(j.path(newDBFile)))
 	}
 	next.NoSync = false
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"runtime/debug"
 
 	"go.etcd.io/bbolt"
@@ -39,6 +40,32 @@ func guarded(dir string, do func() error) (err error) {
 	}()
 	if err = do(); errors.Is(err, errRecord) {
 		err = &DamagedError{dir, err}
+	}
+	return err
+}
+
+// guarded has bbolt do something with the file of the journal. A fault may leave bbolt's
+// locks held, where whoever comes next waits for ever: after one nobody comes.
+func (j *Journal) guarded(do func() error) error {
+	j.mu.Lock()
+	err := j.broken
+	j.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	err = guarded(j.dir, do)
+	var damaged *DamagedError
+	if errors.As(err, &damaged) && !errors.Is(err, errRecord) {
+		j.mu.Lock()
+		first := j.broken == nil
+		if first {
+			j.broken = damaged
+			close(j.faulted)
+		}
+		j.mu.Unlock()
+		if first {
+			j.log.Error("journal is damaged, and not used until the next start", slog.Any("err", err))
+		}
 	}
 	return err
 }

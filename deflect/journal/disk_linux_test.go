@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -122,6 +123,75 @@ func TestRealDisk(t *testing.T) {
 					t.Errorf("%d records are lost", n)
 				}
 			})
+		})
+	}
+}
+
+// Nor does one of which nothing is left, wherever bbolt stands then: nobody waits for it.
+func TestEmptiedWhileOpen(t *testing.T) {
+	for name, first := range map[string]func(*journal.Journal, context.Context) error{
+		"read": func(j *journal.Journal, ctx context.Context) error {
+			_, err := j.Find(ctx, "other")
+			return err
+		},
+		"write": func(j *journal.Journal, ctx context.Context) error {
+			j.Note(deflect.Entry{ExternalCallID: "call"})
+			_, err := j.Change(ctx, "", entry("call", deflect.Sending))
+			return err
+		},
+		"list": func(j *journal.Journal, ctx context.Context) error {
+			_, err := j.List(ctx)
+			return err
+		},
+		"forget": func(j *journal.Journal, ctx context.Context) error {
+			_, err := j.Forget(ctx, alice)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			filled(t, dir)
+			j, err := journal.Open(dir, journal.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			j.CloseWithin(100 * time.Millisecond)
+			if err := os.Truncate(filepath.Join(dir, journal.DBFile), 0); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			var damaged *journal.DamagedError
+			if err := first(j, ctx); !errors.As(err, &damaged) {
+				t.Errorf("at first: %v", err)
+			}
+			if err := j.Err(); !errors.As(err, &damaged) {
+				t.Errorf("Err: %v", err)
+			}
+			j.Note(entry("noted", deflect.Ended))
+			if _, err := j.Find(ctx, "call-1"); !errors.As(err, &damaged) {
+				t.Errorf("Find: %v", err)
+			}
+			if _, err := j.Open(ctx); !errors.As(err, &damaged) {
+				t.Errorf("Open: %v", err)
+			}
+			for _, id := range []string{"another", "noted"} {
+				if changed, err := j.Change(ctx, "", entry(id, deflect.Sending)); changed || !errors.As(err, &damaged) {
+					t.Errorf("Change of %s: %t, %v", id, changed, err)
+				}
+			}
+			if _, err := j.EndCooldowns(ctx, alice); !errors.As(err, &damaged) {
+				t.Errorf("EndCooldowns: %v", err)
+			}
+			if _, err := j.Forget(ctx, alice); !errors.As(err, &damaged) {
+				t.Errorf("Forget: %v", err)
+			}
+			if !heldNow(t, j, cooldownOf(1)) {
+				t.Error("who was texted lately is forgotten")
+			}
+			if err := j.Close(); !errors.As(err, &damaged) {
+				t.Errorf("Close: %v", err)
+			}
 		})
 	}
 }

@@ -23,9 +23,10 @@
 // A change is on the disk before it is told of. What was noted, and cooldowns, follow within
 // a tenth of a second. After a crash or a loss of power the file is as of its last commit.
 // One that is cut off, or damaged where it can be seen, is a [*DamagedError], never a journal
-// with less in it. While it cannot be written (the disk is full, gone, or has not answered
-// for a second) changes fail at once,
-// what is noted stays in memory, and writing is tried again every second: see [Journal.Err].
+// with less in it. Where one is met in the file of a journal that is open, cooldowns go on
+// from memory, and nothing else does until the next start. While it cannot be written (the
+// disk is full, gone, or has not answered for a second) changes fail at once, what is noted
+// stays in memory, and writing is tried again every second: see [Journal.Err].
 //
 // Errors hold nothing of what is kept. A [Journal] is safe for concurrent use.
 package journal

@@ -60,6 +60,9 @@ func (j *Journal) Waiters() int {
 	return len(j.waiters)
 }
 
+// CloseWithin bounds what a close waits for the disk.
+func (j *Journal) CloseWithin(d time.Duration) { j.closeWithin = d }
+
 // Records counts what the file still has of what ended.
 func (j *Journal) Records(bucket string) (n int) {
 	_ = j.db.View(func(tx *bbolt.Tx) error {

@@ -29,12 +29,14 @@ type Options struct {
 // Journal is a [deflect.Journal] and a [deflect.Cooldowns] in a file. It is safe for
 // concurrent use.
 type Journal struct {
-	dir      string
-	log      *slog.Logger
-	keys     keys
-	readOnly bool
-	start    time.Time     // cooldowns are reckoned from here, by a clock that is never set
-	readers  chan struct{} // bounds how many threads a disk that hangs can hold
+	dir         string
+	log         *slog.Logger
+	keys        keys
+	readOnly    bool
+	start       time.Time     // cooldowns are reckoned from here, by a clock that is never set
+	readers     chan struct{} // bounds how many threads a disk that hangs can hold
+	closeWithin time.Duration
+	faulted     chan struct{} // closed once it is broken
 	writer
 
 	dbs sync.RWMutex // held to read the file, and taken alone to put another in its place
@@ -43,6 +45,7 @@ type Journal struct {
 	mu     sync.Mutex
 	closed bool
 	err    error // why nothing is written at the moment
+	broken error // why the file is not touched any more
 	// fresh is what the file may not have yet, and counts in place of what it has.
 	fresh          map[textKey]*text
 	freshCooldowns map[cooldownKey]*freshCooldown
@@ -138,7 +141,7 @@ func (j *Journal) Change(ctx context.Context, from deflect.State, e deflect.Entr
 		if err != nil || done == nil {
 			return false, err
 		}
-		err = wait(ctx, done)
+		err = j.wait(ctx, done)
 		return err == nil, err
 	}
 }
@@ -167,6 +170,8 @@ func (j *Journal) errLocked() error {
 		since = j.waiters[0].since
 	}
 	switch busy := time.Since(since); {
+	case j.broken != nil:
+		return j.broken
 	case j.err != nil:
 		return j.err
 	case !since.IsZero() && busy >= hungAfter:
@@ -253,6 +258,8 @@ func (j *Journal) view(ctx context.Context, read func(*bbolt.Tx) error) error {
 	}
 	select {
 	case j.readers <- struct{}{}:
+	case <-j.faulted:
+		return j.Err()
 	case <-ctx.Done():
 		return fmt.Errorf("journal: %w", context.Cause(ctx))
 	}
@@ -265,27 +272,31 @@ func (j *Journal) view(ctx context.Context, read func(*bbolt.Tx) error) error {
 			done <- ErrClosed
 			return
 		}
-		done <- guarded(j.dir, func() error { return j.db.View(read) })
+		done <- j.guarded(func() error { return j.db.View(read) })
 	}()
-	return wait(ctx, done)
+	return j.wait(ctx, done)
 }
 
-func wait(ctx context.Context, done <-chan error) error {
+func (j *Journal) wait(ctx context.Context, done <-chan error) error {
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
+	case <-j.faulted: // done may never come
 	}
 	select {
 	case err := <-done:
 		return err
+	case <-j.faulted:
+		return j.Err()
 	default:
 		return fmt.Errorf("journal: %w", context.Cause(ctx))
 	}
 }
 
 // Err says why nothing is written at the moment, and no text sent: writing failed, or the
-// disk has not answered for a second. It is nil while all is well.
+// disk has not answered for a second. It is nil while all is well. A *[DamagedError]
+// stays.
 func (j *Journal) Err() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

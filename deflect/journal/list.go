@@ -146,7 +146,7 @@ func (j *Journal) Forget(ctx context.Context, e164 string) (Forgotten, error) {
 func (j *Journal) forget(number numberHash) (all Forgotten, sending bool, err error) {
 	stored := map[textKey]*text{}
 	var cooldowns []cooldownKey // also those that memory knows no more
-	err = guarded(j.dir, func() error {
+	err = j.guarded(func() error {
 		return j.db.View(func(tx *bbolt.Tx) error {
 			for _, bucket := range []string{openBucket, endedBucket} {
 				err := tx.Bucket([]byte(bucket)).ForEach(func(k, v []byte) (err error) {
@@ -218,12 +218,16 @@ func between[T any](ctx context.Context, j *Journal, do func() (T, error)) (T, e
 	case j.orders <- order:
 	case <-j.ended:
 		return none, ErrClosed
+	case <-j.faulted:
+		return none, j.Err()
 	case <-ctx.Done():
 		return none, fmt.Errorf("journal: %w", context.Cause(ctx))
 	}
 	select {
 	case err := <-done:
 		return result, err
+	case <-j.faulted:
+		return none, j.Err()
 	case <-ctx.Done():
 		return none, fmt.Errorf("journal: it goes on, but nobody waits: %w", context.Cause(ctx))
 	}

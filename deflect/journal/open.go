@@ -33,6 +33,8 @@ const (
 	writeWithin = 2 * time.Second
 
 	manyReads = 16
+
+	closeWithin = 5 * time.Second // what a close waits for the disk
 )
 
 // The buckets of the file.
@@ -74,7 +76,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	if err := j.open(); err != nil {
 		if j.db != nil {
-			j.db.Close()
+			_ = j.within(j.db.Close)
 		}
 		return nil, err
 	}
@@ -96,7 +98,7 @@ func OpenReadOnly(dir string, o Options) (*Journal, error) {
 	}
 	if err != nil {
 		if j.db != nil {
-			j.db.Close()
+			_ = j.within(j.db.Close)
 		}
 		return nil, err
 	}
@@ -106,6 +108,7 @@ func OpenReadOnly(dir string, o Options) (*Journal, error) {
 func newJournal(dir string, o Options) *Journal {
 	j := &Journal{
 		dir: dir, log: o.Logger, start: time.Now(), readers: make(chan struct{}, manyReads),
+		faulted: make(chan struct{}), closeWithin: closeWithin,
 		fresh: map[textKey]*text{}, freshCooldowns: map[cooldownKey]*freshCooldown{},
 		writer:    writer{now: make(chan struct{}, 1), orders: make(chan func()), quit: make(chan struct{}), ended: make(chan struct{})},
 		cooldowns: cooldowns{byKey: map[cooldownKey]*cooldown{}, max: cmp.Or(o.MaxCooldowns, defaultMaxCooldowns)},
@@ -118,7 +121,8 @@ func newJournal(dir string, o Options) *Journal {
 	return j
 }
 
-// Close writes what is not written yet, and ends. The error says what is lost.
+// Close writes what is not written yet, and ends. It waits no longer than 5 s for the disk.
+// The error says what is lost.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	if j.closed {
@@ -128,18 +132,32 @@ func (j *Journal) Close() error {
 	j.closed = true
 	j.mu.Unlock()
 	close(j.quit)
-	<-j.ended
-	j.dbs.Lock()
-	defer j.dbs.Unlock()
-	var err error
-	if j.db != nil {
-		if !j.readOnly {
-			_ = os.Remove(j.path(ownerFile))
+	err := j.within(func() (err error) {
+		<-j.ended
+		j.dbs.Lock()
+		defer j.dbs.Unlock()
+		if j.db != nil {
+			if !j.readOnly {
+				_ = os.Remove(j.path(ownerFile))
+			}
+			err = j.db.Close()
+			j.db = nil
 		}
-		err = j.db.Close()
-		j.db = nil
-	}
+		return err
+	})
 	return errors.Join(j.Err(), err)
+}
+
+// within waits for what a disk that hangs, or a lock that is never given back, can hold up.
+func (j *Journal) within(do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(j.closeWithin):
+		return fmt.Errorf("journal: %s was not closed within %s: what was not written yet may be lost, and the process has it until it ends", j.dir, j.closeWithin)
+	}
 }
 
 func (j *Journal) path(name string) string { return filepath.Join(j.dir, name) }
@@ -263,9 +281,11 @@ func (j *Journal) open() error {
 		j.log.Warn("journal cannot tell others which process has it", slog.Any("err", err))
 	}
 	fresh := false
-	if err := j.db.View(func(tx *bbolt.Tx) error {
-		fresh = tx.Bucket([]byte(metaBucket)) == nil
-		return nil
+	if err := j.guarded(func() error {
+		return j.db.View(func(tx *bbolt.Tx) error {
+			fresh = tx.Bucket([]byte(metaBucket)) == nil
+			return nil
+		})
 	}); err != nil {
 		return err
 	}
@@ -327,7 +347,7 @@ func (j *Journal) read() error {
 	if err := j.migrate(); err != nil {
 		return err
 	}
-	err = guarded(j.dir, func() error { return j.db.View(j.load) })
+	err = j.guarded(func() error { return j.db.View(j.load) })
 	if err == nil {
 		_, err = j.Open(context.Background()) // what cannot be read is told now
 	}
@@ -364,7 +384,7 @@ func (j *Journal) migrate() error {
 		}
 		return meta.Put(versionKey, binary.BigEndian.AppendUint64(nil, version()))
 	}
-	if err := guarded(j.dir, func() error { return j.db.View(work) }); err != nil || found == version() {
+	if err := j.guarded(func() error { return j.db.View(work) }); err != nil || found == version() {
 		return err
 	}
 	if j.readOnly {

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -35,7 +34,6 @@ type writer struct {
 	quit    chan struct{}
 	ended   chan struct{}
 	store   func(batch) error
-	broken  error  // why it can never be written again
 	suspect bool   // a sync failed: nobody knows what of the file is on the disk
 	swept   []byte // the last key that a sweep looked at
 }
@@ -166,8 +164,11 @@ func (j *Journal) commit(over [][]byte) error {
 
 // storeBatch writes a batch in a transaction.
 func (j *Journal) storeBatch(b batch) error {
-	if j.broken != nil {
-		return j.broken
+	j.mu.Lock()
+	broken := j.broken
+	j.mu.Unlock()
+	if broken != nil {
+		return broken
 	}
 	if j.db == nil {
 		return ErrClosed
@@ -178,21 +179,21 @@ func (j *Journal) storeBatch(b batch) error {
 		}
 		j.suspect = false
 	}
-	tx, err := j.db.Begin(true)
+	var tx *bbolt.Tx
+	err := j.guarded(func() (err error) {
+		tx, err = j.db.Begin(true)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	err = guarded(j.dir, func() error {
+	err = j.guarded(func() error {
 		if err := put(tx, b); err != nil {
 			return err
 		}
 		return tx.Commit()
 	})
 	if err != nil {
-		var damaged *DamagedError
-		if errors.As(err, &damaged) {
-			j.broken = err
-		}
 		j.suspect = !cleanly(err)
 		// Not what bbolt does on its own after a panic: that reads the whole file in a
 		// goroutine of its own, where a fault ends the process.
@@ -244,7 +245,7 @@ func (j *Journal) sweepSome() time.Duration {
 	var over [][]byte
 	through := false
 	now := time.Now()
-	err := guarded(j.dir, func() error {
+	err := j.guarded(func() error {
 		return j.db.View(func(tx *bbolt.Tx) error {
 			c := tx.Bucket([]byte(endedBucket)).Cursor()
 			k, v := c.Seek(j.swept)

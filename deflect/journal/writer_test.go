@@ -383,6 +383,19 @@ func TestClosedWhileFull(t *testing.T) {
 	})
 }
 
+// Nor does a disk that hangs keep a process from its end.
+func TestClosedWhileHung(t *testing.T) {
+	onDisk(t, func(t *testing.T, dir string, j *journal.Journal, d *disk) {
+		d.hang = make(chan struct{})
+		j.Note(entry("call", deflect.Ended))
+		start := time.Now()
+		if err := j.Close(); err == nil || !strings.Contains(err.Error(), dir) || time.Since(start) != 5*time.Second {
+			t.Errorf("after %s: Close: %v", time.Since(start), err)
+		}
+		close(d.hang)
+	})
+}
+
 // Everything at once, for the race detector; and no goroutine is left.
 func TestAllAtOnce(t *testing.T) {
 	before := runtime.NumGoroutine()
