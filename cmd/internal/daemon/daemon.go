@@ -121,6 +121,7 @@ func New(o Options) (_ *Daemon, err error) {
 			return nil, fmt.Errorf("daemon: configure the report: %w", err)
 		}
 	}
+	d.sayGone(o.Config.FreeSWITCH.Profiles)
 	// It takes up what waits, and may send it soon: all that can keep this daemon from
 	// starting comes before, but for what needs it.
 	if d.client, err = deflect.New(engine); err != nil {

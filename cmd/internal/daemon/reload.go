@@ -152,6 +152,7 @@ func (d *Daemon) loadAnew() error {
 		r.successful.Set(1)
 		r.at.SetToCurrentTime()
 		d.log.Info("configuration reloaded", "profiles", names(r.current.FreeSWITCH.Profiles))
+		d.sayGone(r.current.FreeSWITCH.Profiles)
 	}
 	return err
 }

@@ -10,10 +10,13 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
 )
 
@@ -27,6 +30,28 @@ func openJournal(file config.File, log *slog.Logger) (*journal.Journal, error) {
 		return nil, fmt.Errorf("daemon: open the journal (state.dir): %w", err)
 	}
 	return j, nil
+}
+
+// sayGone warns of texts that wait, and will be dropped because their profile is gone.
+func (d *Daemon) sayGone(profiles []freeswitch.Profile) {
+	if d.journal == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	open, _ := d.journal.Open(ctx) // who needs the journal tells of its trouble
+	there := names(profiles)
+	texts, gone := 0, []string{}
+	for _, e := range open {
+		if e.State == deflect.Waiting && !slices.Contains(there, e.Policy) {
+			texts, gone = texts+1, append(gone, e.Policy)
+		}
+	}
+	if texts > 0 {
+		slices.Sort(gone)
+		d.log.Warn("texts wait whose profile is gone: they are dropped when they are due; put it back to have them sent",
+			"texts", texts, "profiles", slices.Compact(gone))
+	}
 }
 
 const (

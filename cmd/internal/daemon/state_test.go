@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -315,6 +316,48 @@ func TestOneDaemonAJournal(t *testing.T) {
 		t.Fatalf("the journal is held on to: %v", err)
 	}
 	j.Close()
+}
+
+// Texts whose profile is gone are told of while it can still be put back: at the start and
+// after a reload.
+func TestTextsOfAProfileThatIsGone(t *testing.T) {
+	dir, _ := kept(t)
+	file := &changing{}
+	state := "state: {dir: " + dir + "}\nlog:"
+	file.set("log:", state)
+	b := start(t, func(o *Options) {
+		file.url = o.Config.LiveDeflect.BaseURL
+		first, err := file.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Config, o.Load = first, file.load
+	})
+	const gone = `"msg":"texts wait whose profile is gone`
+	if strings.Contains(b.log.text(), gone) {
+		t.Errorf("a profile that is there is gone:\n%s", b.log.text())
+	}
+	file.set("log:", state, "name: sales", "name: orders")
+	if err := b.daemon.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.log.text(), gone) || !strings.Contains(b.log.text(), `"texts":3,"profiles":["sales"]`) {
+		t.Errorf("after the reload nothing is said:\n%s", b.log.text())
+	}
+	b.stop()
+	if err := b.finish(); err != nil {
+		t.Error(err)
+	}
+	log := &recorder{seen: make(chan string, 100)}
+	o := Options{Logger: slog.New(log)}
+	var err error
+	if o.Config, err = file.load(); err != nil {
+		t.Fatal(err)
+	}
+	o.Config.FreeSWITCH.DrainTimeout = -1 // there is no start to be stopped
+	if _, err := New(o); err == nil || !strings.Contains(log.text(), gone) {
+		t.Errorf("at the start: %v, nothing is said:\n%s", err, log.text())
+	}
 }
 
 // A daemon that cannot start takes up nothing of what is in its journal, or lets go of it
