@@ -38,7 +38,7 @@ var (
 	descriptorVariable = declare(variable{name: "deflect_customer_id_descriptor", said: "what kind of id that is; only with the id"})
 	infoPrefix         = declare(variable{name: "deflect_info_", said: "each becomes an entry of the caller info, such as `deflect_info_plan=Gold`"})
 	numberVariable     = declare(variable{name: "deflect_number", said: "text this number, not the caller id"})
-	externalIDVariable = declare(variable{name: "deflect_external_id", said: "your id of the call, `call_id` in the log; default: the channel's UUID"})
+	externalIDVariable = declare(variable{name: "deflect_external_id", said: "your id of the call, `call_id` in the log; default: the channel's UUID. One per call: a second call with it gets no text for `state.remember` (24 h). It must not come from the caller, as a SIP header does"})
 	languageVariable   = declare(variable{name: "deflect_language", said: "language of prompts and text, such as `es-MX`"})
 	waitVariable       = declare(variable{name: "deflect_wait_seconds", said: "how long the caller is expected to wait, for `min_wait`"})
 	consentVariable    = declare(variable{name: "deflect_consent", said: "`true`: the caller agreed to be texted, for `consent: variable`"})
