@@ -214,12 +214,11 @@ func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Ti
 		return e, 0
 	}
 	if o != nil && !o.Later.IsZero() {
-		e, _ = c.atOpening(q, o.Later)
-		return e, 0
+		return c.atOpening(q, o.Later), 0
 	}
 	e, attempts = c.send(ctx, q, o, "")
 	if c.mayWait(q, e) {
-		if kept, ok := c.tryLater(q, "", e); ok {
+		if kept, ok := c.tryLater(q, e); ok {
 			return kept, attempts
 		}
 	}

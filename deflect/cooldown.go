@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/due"
 )
 
 // Cooldowns remembers which callers were texted lately. A Client has one in
@@ -34,7 +36,7 @@ type memoryCooldowns struct {
 	mu      sync.Mutex
 	max     int
 	byKey   map[string]*cooldown
-	byEnd   cooldownHeap
+	byEnd   due.Heap[*cooldown]
 	evicted func()
 }
 
@@ -138,29 +140,9 @@ func (m *memoryCooldowns) makeRoomLocked(now time.Time, most int) {
 	}
 }
 
-// cooldownHeap has the one that ends first in front.
-type cooldownHeap []*cooldown
+func (c *cooldown) Before(other *cooldown) bool { return c.until.Before(other.until) }
 
-func (h cooldownHeap) Len() int           { return len(h) }
-func (h cooldownHeap) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
-func (h cooldownHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
-}
-
-func (h *cooldownHeap) Push(x any) {
-	c := x.(*cooldown)
-	c.at = len(*h)
-	*h = append(*h, c)
-}
-
-func (h *cooldownHeap) Pop() any {
-	last := len(*h) - 1
-	c := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return c
-}
+func (c *cooldown) Place() *int { return &c.at }
 
 // turns lets one deflection of a key run at a time. The next one waits, because
 // only the end of the first tells whether its caller has a text.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/due"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/period"
 )
 
@@ -59,8 +60,8 @@ func (c *Client) mayWait(q *inquiry, e ending) bool {
 	return e.Outcome == Failed && !q.without && q.policy.rules.Later.Failed > 0 && slices.Contains(e.Reason.row().outcomes, Deferred) && c.canWait(q.setup, q.policy)
 }
 
-// tryLater keeps a text that failed, of which the journal knows the state from.
-func (c *Client) tryLater(q *inquiry, from State, e ending) (ending, bool) {
+// tryLater keeps a text that failed, of which the journal does not know.
+func (c *Client) tryLater(q *inquiry, e ending) (ending, bool) {
 	now := time.Now().Round(0)
 	entry := q.entry(Waiting, e.Reason)
 	entry.Next = now.Add(max(pauseAfter(0), e.RetryAfter))
@@ -68,17 +69,18 @@ func (c *Client) tryLater(q *inquiry, from State, e ending) (ending, bool) {
 	if entry.Next.After(entry.Until) {
 		return e, false // the API wants to be left alone for longer than the text would wait
 	}
-	return c.keep(q, from, entry, e.Err)
+	return c.keep(q, entry, e.Err)
 }
 
 // atOpening keeps a text for when the team is back.
-func (c *Client) atOpening(q *inquiry, opens time.Time) (ending, bool) {
+func (c *Client) atOpening(q *inquiry, opens time.Time) ending {
 	if !c.canWait(q.setup, q.policy) {
-		return ending{Attempt: Attempt{Outcome: Ineligible, Reason: ReasonOutsideHours, Err: errCannotWait}}, false
+		return ending{Attempt: Attempt{Outcome: Ineligible, Reason: ReasonOutsideHours, Err: errCannotWait}}
 	}
 	entry := q.entry(Waiting, ReasonOutsideHours)
 	entry.Next, entry.Until = q.policy.afterOpening(opens)
-	return c.keep(q, "", entry, nil)
+	e, _ := c.keep(q, entry, nil)
+	return e
 }
 
 // afterOpening is when a text goes out for which a team was waited that is back at a time,
@@ -91,7 +93,7 @@ func (p *Policy) afterOpening(opens time.Time) (next, until time.Time) {
 
 // keep puts a text into the journal, and reports whether it is there: nobody is promised a
 // text that a crash can take.
-func (c *Client) keep(q *inquiry, from State, entry Entry, why error) (e ending, kept bool) {
+func (c *Client) keep(q *inquiry, entry Entry, why error) (e ending, kept bool) {
 	data, err := q.setup.callData(q.text)
 	if err != nil {
 		return ending{Attempt: failed(ReasonInternal, clean.Error{Err: err})}, false
@@ -99,23 +101,20 @@ func (c *Client) keep(q *inquiry, from State, entry Entry, why error) (e ending,
 	entry.Data, entry.Outcome = data, Deferred
 	// The time of the call may be over, which can be why the text has to wait.
 	ctx, answered := c.journalTime(context.WithoutCancel(q.ctx), q)
-	changed, err := c.journal.Change(ctx, from, entry)
+	changed, err := c.journal.Change(ctx, "", entry)
 	answered()
-	if err != nil || !changed {
-		switch {
-		case err == nil:
-			err = errOtherState
-		case q.journal >= journalWithin:
-			err = errSlowJournal
-		}
-		if err != errOtherState {
-			c.erase(entry.ExternalCallID) // it may have been kept all the same
-		}
-		c.metrics.journalFailures[journalRefused].Inc()
-		return ending{Attempt: failed(ReasonJournal, fmt.Errorf("%w: %w", ErrJournal, clean.Error{Err: err}))}, false
+	switch {
+	case err != nil:
+		c.erase(entry.ExternalCallID) // it may have been kept all the same
+		err = c.journalError(q, err)
+	case !changed:
+		err = fmt.Errorf("%w: %w", ErrJournal, errOtherState)
+	default:
+		c.later.add(entry)
+		return ending{Attempt: Attempt{Outcome: Deferred, Reason: entry.Reason, Err: why}}, true
 	}
-	c.later.add(entry)
-	return ending{Attempt: Attempt{Outcome: Deferred, Reason: entry.Reason, Err: why}}, true
+	c.metrics.journalFailures[journalRefused].Inc()
+	return ending{Attempt: failed(ReasonJournal, err)}, false
 }
 
 // later is the texts that wait, by when they are tried. What they hold is in the journal.
@@ -127,7 +126,7 @@ type later struct {
 	mu     sync.Mutex
 	idle   *sync.Cond // busy or out changed
 	byID   map[string]*laterText
-	byTime laterHeap
+	byTime due.Heap[*laterText]
 	out    int  // being sent
 	busy   bool // the goroutine runs
 	closed bool
@@ -460,27 +459,6 @@ func (c *Client) endLater(entry Entry, e ending) {
 	c.log.LogAttrs(context.Background(), level, words, attrs...)
 }
 
-// laterHeap has the text that is tried first in front.
-type laterHeap []*laterText
+func (t *laterText) Before(other *laterText) bool { return t.next.Before(other.next) }
 
-func (h laterHeap) Len() int           { return len(h) }
-func (h laterHeap) Less(i, j int) bool { return h[i].next.Before(h[j].next) }
-func (h laterHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
-}
-
-func (h *laterHeap) Push(x any) {
-	t := x.(*laterText)
-	t.at = len(*h)
-	*h = append(*h, t)
-}
-
-func (h *laterHeap) Pop() any {
-	last := len(*h) - 1
-	t := (*h)[last]
-	t.at = -1
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return t
-}
+func (t *laterText) Place() *int { return &t.at }

@@ -8,6 +8,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/due"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -23,7 +24,7 @@ const (
 // cooldowns are all in memory, where calls look, and in the file for the next start.
 type cooldowns struct {
 	byKey   map[cooldownKey]*cooldown
-	byEnd   cooldownHeap
+	byEnd   due.Heap[*cooldown]
 	max     int
 	evicted func()
 }
@@ -220,26 +221,6 @@ func (j *Journal) load(tx *bbolt.Tx) error {
 	return err
 }
 
-// cooldownHeap has the one that ends first in front.
-type cooldownHeap []*cooldown
+func (c *cooldown) Before(other *cooldown) bool { return c.end < other.end }
 
-func (h cooldownHeap) Len() int           { return len(h) }
-func (h cooldownHeap) Less(i, j int) bool { return h[i].end < h[j].end }
-func (h cooldownHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
-}
-
-func (h *cooldownHeap) Push(x any) {
-	c := x.(*cooldown)
-	c.at = len(*h)
-	*h = append(*h, c)
-}
-
-func (h *cooldownHeap) Pop() any {
-	last := len(*h) - 1
-	c := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return c
-}
+func (c *cooldown) Place() *int { return &c.at }
