@@ -35,13 +35,40 @@ func TestCutJournal(t *testing.T) {
 	}
 	all.Wait()
 	l.kill()
+	// What was written last is in the log, and reaches the file at the next start.
+	log := filepath.Join(l.dir, "journal.wal")
+	ahead, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := 0; size < len(ahead); size += os.Getpagesize() {
+		if err := os.WriteFile(log, ahead[:size], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if j, err := journal.Open(l.dir, journal.Options{}); err == nil {
+			t.Errorf("opened, with a log cut to %d bytes", size)
+			j.Close()
+		} else if _, damaged := errors.AsType[*journal.DamagedError](err); !damaged {
+			t.Errorf("a log cut to %d bytes: %v", size, err)
+		}
+	}
+	if err := os.WriteFile(log, ahead, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	l.untilSettled()
+	l.kill()
+
 	name := filepath.Join(l.dir, "journal.db")
 	whole, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if ahead, err = os.ReadFile(log); err != nil {
+		t.Fatal(err)
+	}
 	cutTo := func(size int) {
-		if err := os.WriteFile(name, whole[:size], 0o600); err != nil {
+		if err := errors.Join(os.WriteFile(name, whole[:size], 0o600), os.WriteFile(log, ahead, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -92,3 +92,27 @@ func many(b *testing.B, j *journal.Journal) {
 		}
 	}
 }
+
+// BenchmarkCheckpoint has 2,000 texts and their cooldowns reach the file from the log, for
+// which nothing is written.
+func BenchmarkCheckpoint(b *testing.B) {
+	j := open(b, b.TempDir())
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		for range 2000 {
+			n++
+			if took, err := j.Take(b.Context(), fmt.Sprintf("sales +1404%07d", n), "token", time.Hour); !took || err != nil {
+				b.Fatal(took, err)
+			}
+			j.Note(entry(fmt.Sprint("call-", n), deflect.Ended))
+		}
+		if _, err := j.EndCooldowns(b.Context(), alice); err != nil { // waits for the log
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if err := j.Checkpoint(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -204,19 +204,30 @@ func (j *Journal) dropNumber(number numberHash) (n int) {
 // load reads all cooldowns into memory. Those that are over are erased with the next
 // commit.
 func (j *Journal) load(tx *bbolt.Tx) error {
-	err := tx.Bucket([]byte(cooldownBucket)).ForEach(func(k, v []byte) error {
-		if _, err := j.keys.open(cooldownBucket, k, v, headSize); err != nil {
-			return err
-		}
-		c := &cooldown{key: cooldownKey(k), end: min(headOf(v).until().Sub(j.start), longestCooldown), at: len(j.byEnd)}
+	add := func(k cooldownKey, v []byte) {
+		c := &cooldown{key: k, end: min(headOf(v).until().Sub(j.start), longestCooldown), at: len(j.byEnd)}
 		if c.end <= 0 {
 			j.freshCooldowns[c.key] = &freshCooldown{}
-			return nil
+			return
 		}
 		j.byKey[c.key] = c
 		j.byEnd = append(j.byEnd, c)
-		return nil
+	}
+	err := tx.Bucket([]byte(cooldownBucket)).ForEach(func(k, v []byte) error {
+		if j.logged.cooldowns[cooldownKey(k)] != nil {
+			return nil
+		}
+		_, err := j.keys.open(cooldownBucket, k, v, headSize)
+		if err == nil {
+			add(cooldownKey(k), v)
+		}
+		return err
 	})
+	for k, c := range j.logged.cooldowns {
+		if c.value != nil {
+			add(k, c.value)
+		}
+	}
 	heap.Init(&j.byEnd)
 	return err
 }

@@ -48,7 +48,11 @@ func writeUntilKilled(dir string) {
 				if took, err := j.Take(background, "sales "+id, "token", time.Hour); !took || err != nil {
 					tell("error", "take")
 				}
-				if changed, err := j.Change(background, "", entry(id, deflect.Sending)); !changed || err != nil {
+				e := entry(id, deflect.Sending)
+				if rand.N(10) == 0 { // so that the rounds of the log are short
+					e.Data = make([]byte, rand.N(300_000))
+				}
+				if changed, err := j.Change(background, "", e); !changed || err != nil {
 					tell("error", "change")
 				}
 				tell("sending", id)

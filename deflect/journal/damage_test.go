@@ -266,3 +266,167 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+// logged makes a journal whose records are in the log alone, as a kill leaves it, in frames
+// of some records each. It returns the log.
+func logged(t testing.TB, dir string) []byte {
+	t.Helper()
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took, err := j.Take(t.Context(), cooldownOf(0), "token", time.Hour); !took || err != nil {
+		t.Fatal(took, err)
+	}
+	if err := j.Checkpoint(); err != nil { // so that the log is begun
+		t.Fatal(err)
+	}
+	for i := range someTexts {
+		j.Note(textOf(i))
+		if took, err := j.Take(t.Context(), cooldownOf(i), "token", time.Hour); took != (i > 0) || err != nil {
+			t.Fatal(took, err)
+		}
+		if i%10 == 9 {
+			if _, err := j.EndCooldowns(t.Context(), alice); err != nil { // waits for the disk
+				t.Fatal(err)
+			}
+		}
+	}
+	killed := t.TempDir()
+	if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{journal.DBFile, journal.WALFile} {
+		content, err := os.ReadFile(filepath.Join(killed, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	log, err := os.ReadFile(filepath.Join(dir, journal.WALFile))
+	if err != nil || len(log) != journal.WALSize {
+		t.Fatal(len(log), err)
+	}
+	return log
+}
+
+// Frames of the log that are damaged are noticed, but for the last one, which nobody may
+// have been told of. A log that is cut off, or not there, is refused.
+func TestDamagedLog(t *testing.T) {
+	dir := t.TempDir()
+	whole := logged(t, dir)
+	name, db := filepath.Join(dir, journal.WALFile), filepath.Join(dir, journal.DBFile)
+	file, err := os.ReadFile(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	restored := func(log []byte) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(name, log, 0o600), os.WriteFile(db, file, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin, frames := journal.Frames(whole)
+	if len(frames) < 10 {
+		t.Fatalf("%d frames", len(frames))
+	}
+	restored(whole)
+	j, err := journal.OpenReadOnly(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := lost(t, j); n > 0 {
+		t.Errorf("whole: %d records are lost", n)
+	}
+	if all, err := j.List(t.Context()); err != nil || len(all.Texts) != someTexts*2/3 || len(all.Cooldowns) != someCooldowns {
+		t.Errorf("whole: %d texts, %d cooldowns, %v", len(all.Texts), len(all.Cooldowns), err)
+	}
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+
+	random := rand.New(rand.NewPCG(1, 2))
+	at := begin
+	for i, size := range frames {
+		for range 20 / lessWork {
+			content := append([]byte(nil), whole...)
+			content[at+random.IntN(size)] ^= byte(1 + random.IntN(255))
+			restored(content)
+			j, err := journal.Open(dir, journal.Options{})
+			var damaged *journal.DamagedError
+			switch last := i == len(frames)-1; {
+			case err == nil && last:
+				if n := lost(t, j); n == 0 || n > 20 {
+					t.Errorf("the last frame: %d records are lost", n)
+				}
+				if err := j.Close(); err != nil {
+					t.Error(err)
+				}
+			case last, !errors.As(err, &damaged):
+				t.Errorf("frame %d: %v", i, err)
+				if err == nil {
+					j.Close()
+				}
+			}
+		}
+		at += size
+	}
+	for _, size := range []int{0, 1, os.Getpagesize(), begin, at, len(whole) - 1, len(whole) + 1} {
+		restored(append(append([]byte(nil), whole...), 0)[:size])
+		if _, err := journal.Open(dir, journal.Options{}); !errors.As(err, new(*journal.DamagedError)) {
+			t.Errorf("of %d bytes: %v", size, err)
+		}
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	for what, open := range map[string]func(string, journal.Options) (*journal.Journal, error){"Open": journal.Open, "OpenReadOnly": journal.OpenReadOnly} {
+		if _, err := open(dir, journal.Options{}); !errors.As(err, new(*journal.DamagedError)) {
+			t.Errorf("without a log: %s: %v", what, err)
+		}
+	}
+}
+
+// FuzzLog opens logs of strangers: none crashes the process, and what is read is what was
+// written.
+func FuzzLog(f *testing.F) {
+	dir := f.TempDir()
+	whole := logged(f, dir)
+	begin, frames := journal.Frames(whole)
+	f.Add(begin, []byte{1})
+	f.Add(begin+8, []byte("\xff\xff\xff\xff"))
+	f.Add(begin+frames[0]+8, []byte{0, 0, 0, 0})
+	f.Add(begin+frames[0]+20, []byte("x"))
+	f.Fuzz(func(t *testing.T, at int, patch []byte) {
+		if at < 0 || at > len(whole) {
+			return
+		}
+		to := t.TempDir()
+		if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		content := append([]byte(nil), whole...)
+		copy(content[at:], patch)
+		journal.Resum(content, begin, frames) // so that records are read
+		if err := os.WriteFile(filepath.Join(to, journal.WALFile), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, err := journal.Open(to, journal.Options{})
+		if err != nil {
+			return
+		}
+		for i := range someTexts {
+			if e, err := j.Find(t.Context(), fmt.Sprint("call-", i)); err != nil || e.State != "" && e.State != textOf(i).State {
+				t.Errorf("call %d: %q, %v", i, e.State, err)
+			}
+		}
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}

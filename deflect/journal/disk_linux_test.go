@@ -75,6 +75,9 @@ func TestRealDisk(t *testing.T) {
 						j.Note(entry(fmt.Sprint("free-", i), state))
 					}
 					time.Sleep(time.Second)
+					if err := j.Checkpoint(); err != nil {
+						t.Fatal(err)
+					}
 				}
 				if _, err := j.Change(t.Context(), "", entry("waits", deflect.Waiting)); err != nil {
 					t.Fatal(err)
@@ -83,7 +86,7 @@ func TestRealDisk(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				undo := replace(t, name, tt.device)
+				undo, undoLog := replace(t, name, tt.device), replace(t, filepath.Join(dir, journal.WALFile), tt.device)
 				if changed, err := j.Change(t.Context(), "", entry("call", deflect.Sending)); changed || !errors.Is(err, tt.err) {
 					t.Errorf("a change: %t, %v", changed, err)
 				}
@@ -98,6 +101,7 @@ func TestRealDisk(t *testing.T) {
 					}
 				}
 				undo()
+				undoLog()
 				time.Sleep(2 * time.Second)
 				synctest.Wait()
 				if err := j.Err(); err != nil || j.Fresh() != 0 {
@@ -136,8 +140,12 @@ func TestEmptiedWhileOpen(t *testing.T) {
 		},
 		"write": func(j *journal.Journal, ctx context.Context) error {
 			j.Note(deflect.Entry{ExternalCallID: "call"})
+			// the log has it, and the file not yet
 			_, err := j.Change(ctx, "", entry("call", deflect.Sending))
-			return err
+			if err != nil {
+				return err
+			}
+			return j.Checkpoint()
 		},
 		"list": func(j *journal.Journal, ctx context.Context) error {
 			_, err := j.List(ctx)

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -16,13 +17,27 @@ import (
 
 const (
 	DBFile, KeyFile, OwnerFile, NewDBFile = dbFile, keyFile, ownerFile, newDBFile
+	WALFile, WALSize                      = walFile, walSize
 	LongestCooldown                       = longestCooldown
 	WorthCompacting                       = worthCompacting
 	MaxFresh                              = maxFresh
 )
 
-// SetMigrations has the program know made-up versions.
-func SetMigrations(m ...func(*bbolt.Tx) error) { migrations = m }
+var known = migrations
+
+// SetMigrations has the program know made-up versions after those there are.
+func SetMigrations(m ...func(*bbolt.Tx) error) {
+	migrations = append(known[:len(known):len(known)], m...)
+}
+
+// MakeVersion1 makes a file of version 1.
+func MakeVersion1(tx *bbolt.Tx) error {
+	meta := tx.Bucket([]byte(metaBucket))
+	return errors.Join(meta.Delete(roundKey), meta.Put(versionKey, binary.BigEndian.AppendUint64(nil, 1)))
+}
+
+// FirstVersion is the number of those before the made-up ones.
+func FirstVersion() int { return len(known) + 1 }
 
 // OnStore has something done before each commit; its error is that of the commit.
 func (j *Journal) OnStore(before func() error) {
@@ -81,6 +96,38 @@ func (j *Journal) Size() (size int64) {
 func (j *Journal) Compact() error {
 	_, err := between(context.Background(), j, func() (struct{}, error) { return struct{}{}, j.compact() })
 	return err
+}
+
+// Checkpoint has all that is in the log reach the file.
+func (j *Journal) Checkpoint() error {
+	_, err := between(context.Background(), j, func() (struct{}, error) { return struct{}{}, j.commit(batch{whole: true}) })
+	return err
+}
+
+// Frames finds the first row of frames in a log: where it begins, and their sizes.
+func Frames(log []byte) (begin int, sizes []int) {
+	for begin = range log {
+		if begin%half == 0 && binary.BigEndian.Uint64(log[begin:]) != 0 {
+			break
+		}
+	}
+	w := wal{round: binary.BigEndian.Uint64(log[begin:])}
+	for rest := log[begin:]; ; {
+		f := w.frameAt(rest)
+		if f == nil {
+			return begin, sizes
+		}
+		sizes, rest = append(sizes, len(f)), rest[len(f):]
+	}
+}
+
+// Resum makes the sums of frames right again.
+func Resum(log []byte, begin int, sizes []int) {
+	for _, size := range sizes {
+		f := log[begin : begin+size]
+		binary.BigEndian.PutUint32(f[12:], frameSum(f))
+		begin += size
+	}
 }
 
 // SweepDue is how long all that is over may stay in the file.

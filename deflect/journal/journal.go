@@ -46,13 +46,15 @@ type Journal struct {
 	closed bool
 	err    error // why nothing is written at the moment
 	broken error // why the file is not touched any more
-	// fresh is what the file may not have yet, and counts in place of what it has.
-	fresh          map[textKey]*text
-	freshCooldowns map[cooldownKey]*freshCooldown
-	waiters        []waiter  // the oldest first
-	began          time.Time // of the commit in progress; zero while there is none
-	commits        int
-	lost           int // notes that found no room while nothing could be written
+	// fresh is what may not be on the disk yet. It counts in place of what is in the log,
+	// which lies over what is about to reach the file from there, and that over the file.
+	fresh           map[textKey]*text
+	freshCooldowns  map[cooldownKey]*freshCooldown
+	logged, leaving layer
+	waiters         []waiter  // the oldest first
+	began           time.Time // of the commit in progress; zero while there is none
+	commits         int
+	lost            int // notes that found no room while nothing could be written
 
 	cooldowns
 }
@@ -64,9 +66,11 @@ type text struct {
 	before *text  // what is gone back to when a change cannot be written
 }
 
+func (t *text) ended() bool { return t.State == deflect.Ended }
+
 // state is that of a text now: what has ended is forgotten in its time.
 func (t *text) state() deflect.State {
-	if t.State == deflect.Ended && !time.Now().Before(t.Until) {
+	if t.ended() && !time.Now().Before(t.Until) {
 		return ""
 	}
 	return t.State
@@ -93,6 +97,11 @@ func (j *Journal) Find(ctx context.Context, externalCallID string) (deflect.Entr
 func (j *Journal) known(ctx context.Context, key textKey) (*text, int, error) {
 	j.mu.Lock()
 	t, commits, err := j.fresh[key], j.commits, j.closedLocked()
+	for _, below := range []layer{j.logged, j.leaving} {
+		if t == nil {
+			t = below.texts[key]
+		}
+	}
 	j.mu.Unlock()
 	if err != nil || t != nil {
 		return t, commits, err
@@ -129,7 +138,7 @@ func (j *Journal) Change(ctx context.Context, from deflect.State, e deflect.Entr
 		case err != nil:
 		case !ok && j.commits != commits:
 			j.mu.Unlock()
-			continue // somebody changed it, and that is in the file already
+			continue // somebody changed it, and that is on the disk already
 		case t.state() == from:
 			next.before = t
 			j.fresh[key] = next
@@ -206,6 +215,8 @@ func (j *Journal) Open(ctx context.Context) ([]deflect.Entry, error) {
 	j.mu.Lock()
 	err := j.closedLocked()
 	// Before the file is read: what is in neither then is nowhere.
+	maps.Copy(texts, j.leaving.texts)
+	maps.Copy(texts, j.logged.texts)
 	maps.Copy(texts, j.fresh)
 	j.mu.Unlock()
 	if err == nil {
@@ -224,7 +235,7 @@ func (j *Journal) Open(ctx context.Context) ([]deflect.Entry, error) {
 		return nil, err
 	}
 	for _, t := range texts {
-		if t.State != "" && t.State != deflect.Ended {
+		if t.State != "" && !t.ended() {
 			e := t.Entry
 			e.Data = bytes.Clone(e.Data)
 			open = append(open, e)

@@ -52,9 +52,11 @@ func (j *Journal) list(ctx context.Context, customer string, prefix []byte) (Lis
 
 	values, ends := map[cooldownKey][]byte{}, map[cooldownKey]time.Duration{}
 	j.mu.Lock()
-	for k, c := range j.freshCooldowns {
-		if bytes.HasPrefix(k[:], prefix) {
-			values[k] = c.value
+	for _, written := range []map[cooldownKey]*freshCooldown{j.leaving.cooldowns, j.logged.cooldowns, j.freshCooldowns} {
+		for k, c := range written {
+			if bytes.HasPrefix(k[:], prefix) {
+				values[k] = c.value
+			}
 		}
 	}
 	for k, c := range j.byKey {
@@ -112,7 +114,7 @@ func (j *Journal) Cancel(ctx context.Context, externalCallID string) error {
 // EndCooldowns ends all cooldowns of a number, and returns how many. It waits for the disk.
 func (j *Journal) EndCooldowns(ctx context.Context, e164 string) (int, error) {
 	return between(ctx, j, func() (int, error) {
-		return j.dropNumber(j.keys.number(e164)), j.commit(nil)
+		return j.dropNumber(j.keys.number(e164)), j.commit(batch{})
 	})
 }
 
@@ -128,12 +130,16 @@ type Forgotten struct {
 // there is an error.
 func (j *Journal) Forget(ctx context.Context, e164 string) (Forgotten, error) {
 	return between(ctx, j, func() (Forgotten, error) {
+		j.await() // the file may be another then
 		all, sending, err := j.forget(j.keys.number(e164))
 		if err == nil {
-			err = j.commit(nil)
+			err = j.commit(batch{whole: true})
 		}
 		if err == nil {
 			err = j.compact()
+		}
+		if err == nil {
+			err = j.wal.erase()
 		}
 		if err == nil && sending {
 			err = ErrSending
@@ -172,11 +178,17 @@ func (j *Journal) forget(number numberHash) (all Forgotten, sending bool, err er
 	all.Cooldowns = j.dropNumber(number)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	for k := range j.logged.upon(j.leaving).cooldowns {
+		if bytes.HasPrefix(k[:], number[:]) {
+			cooldowns = append(cooldowns, k)
+		}
+	}
 	for _, k := range cooldowns {
 		if j.byKey[k] == nil { // else it was taken again meanwhile
 			j.freshCooldowns[k] = &freshCooldown{}
 		}
 	}
+	maps.Copy(stored, j.logged.upon(j.leaving).texts)
 	maps.Copy(stored, j.fresh)
 	for k, t := range stored {
 		if !isOf(t.value, number) {

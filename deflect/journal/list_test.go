@@ -174,6 +174,9 @@ func TestForget(t *testing.T) {
 	if content, err := os.ReadFile(filepath.Join(dir, journal.DBFile)); err != nil || bytes.Contains(content, hash) || !bytes.Contains(content, j.HashOf(bob)) {
 		t.Errorf("the hash of the number is in the file still, or that of another is not, %v", err)
 	}
+	if content, err := os.ReadFile(filepath.Join(dir, journal.WALFile)); err != nil || bytes.Contains(content, hash) {
+		t.Errorf("the hash of the number is in the log still, %v", err)
+	}
 	reopened(t, dir, j, func(t *testing.T, j *journal.Journal) {
 		for _, state := range []string{"sending", "doubted", "waiting", "ended"} {
 			if s := stateOf(t, j, "alice-"+state); s != "" {

@@ -23,6 +23,7 @@ import (
 const (
 	dbFile    = "journal.db"
 	newDBFile = "journal.db.new" // one that takes its place
+	walFile   = "journal.wal"
 	keyFile   = "key"
 	ownerFile = "owner"
 	keySize   = 32
@@ -47,8 +48,9 @@ const (
 
 var versionKey, checkKey = []byte("version"), []byte("check")
 
-// migrations make of each version of the file the next one: the first is that of version 1.
-var migrations []func(*bbolt.Tx) error
+// migrations make of each version of the file the next one: the first is that of version 1,
+// which had no log.
+var migrations = []func(*bbolt.Tx) error{firstRound}
 
 func version() uint64 { return uint64(len(migrations)) + 1 }
 
@@ -76,7 +78,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	if err := j.open(); err != nil {
 		if j.db != nil {
-			_ = j.within(j.db.Close)
+			_ = j.within(j.shut)
 		}
 		return nil, err
 	}
@@ -98,7 +100,7 @@ func OpenReadOnly(dir string, o Options) (*Journal, error) {
 	}
 	if err != nil {
 		if j.db != nil {
-			_ = j.within(j.db.Close)
+			_ = j.within(j.shut)
 		}
 		return nil, err
 	}
@@ -110,6 +112,7 @@ func newJournal(dir string, o Options) *Journal {
 		dir: dir, log: o.Logger, start: time.Now(), readers: make(chan struct{}, manyReads),
 		faulted: make(chan struct{}), closeWithin: closeWithin,
 		fresh: map[textKey]*text{}, freshCooldowns: map[cooldownKey]*freshCooldown{},
+		logged:    newLayer(),
 		writer:    writer{now: make(chan struct{}, 1), orders: make(chan func()), quit: make(chan struct{}), ended: make(chan struct{})},
 		cooldowns: cooldowns{byKey: map[cooldownKey]*cooldown{}, max: cmp.Or(o.MaxCooldowns, defaultMaxCooldowns)},
 	}
@@ -118,6 +121,7 @@ func newJournal(dir string, o Options) *Journal {
 	}
 	j.store = j.storeBatch
 	j.soon, j.sweep, j.timed = time.NewTimer(time.Hour), time.NewTimer(time.Hour), true
+	j.wal.checkpoint = time.NewTimer(time.Hour)
 	return j
 }
 
@@ -140,12 +144,20 @@ func (j *Journal) Close() error {
 			if !j.readOnly {
 				_ = os.Remove(j.path(ownerFile))
 			}
-			err = j.db.Close()
+			err = j.shut()
 			j.db = nil
 		}
 		return err
 	})
 	return errors.Join(j.Err(), err)
+}
+
+// shut lets go of the files, of the one with the lock last.
+func (j *Journal) shut() (err error) {
+	if j.wal.file != nil {
+		err = j.wal.file.Close()
+	}
+	return errors.Join(err, j.db.Close())
 }
 
 // within waits for what a disk that hangs, or a lock that is never given back, can hold up.
@@ -177,7 +189,7 @@ func ownFolder(dir string) error {
 	}
 	for _, f := range files {
 		switch f.Name() {
-		case dbFile, newDBFile, keyFile, ownerFile:
+		case dbFile, newDBFile, walFile, keyFile, ownerFile:
 		default:
 			return fmt.Errorf("%s may be read by others, and is not the journal's alone: name a folder of its own, or close it with chmod 700", dir)
 		}
@@ -311,6 +323,9 @@ func (j *Journal) begin() error {
 	if err == nil {
 		err = j.lend(keyFile)
 	}
+	if err == nil {
+		err = j.beginLog()
+	}
 	if err != nil {
 		return err
 	}
@@ -327,6 +342,7 @@ func (j *Journal) begin() error {
 		}
 		return errors.Join(
 			meta.Put(checkKey, hash(j.keys.check, "")),
+			firstRound(tx),
 			meta.Put(versionKey, binary.BigEndian.AppendUint64(nil, version())),
 		)
 	})
@@ -347,6 +363,9 @@ func (j *Journal) read() error {
 	if err := j.migrate(); err != nil {
 		return err
 	}
+	if err := j.replay(); err != nil {
+		return err
+	}
 	err = j.guarded(func() error { return j.db.View(j.load) })
 	if err == nil {
 		_, err = j.Open(context.Background()) // what cannot be read is told now
@@ -360,6 +379,7 @@ func (j *Journal) read() error {
 // migrate makes what this program knows of an older version, all or nothing.
 func (j *Journal) migrate() error {
 	var found uint64
+	logged := false
 	work := func(tx *bbolt.Tx) error {
 		meta := tx.Bucket([]byte(metaBucket))
 		if meta == nil || len(meta.Get(versionKey)) != 8 {
@@ -368,7 +388,7 @@ func (j *Journal) migrate() error {
 		if !bytes.Equal(meta.Get(checkKey), hash(j.keys.check, "")) {
 			return j.damaged(fmt.Errorf("its file %q is another journal's", keyFile))
 		}
-		found = binary.BigEndian.Uint64(meta.Get(versionKey))
+		found, logged = binary.BigEndian.Uint64(meta.Get(versionKey)), meta.Get(roundKey) != nil
 		switch {
 		case found > version():
 			return &VersionError{j.dir, int(found), int(version())}
@@ -390,7 +410,29 @@ func (j *Journal) migrate() error {
 	if j.readOnly {
 		return fmt.Errorf("journal: %s is of version %d, and this program reads version %d: start the program that writes it, which makes that of it", j.dir, found, version())
 	}
+	if !logged {
+		if err := j.beginLog(); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+	}
 	return j.db.Update(work)
+}
+
+// beginLog makes a log of which no round can be found.
+func (j *Journal) beginLog() error {
+	err := writeSynced(j.dir, walFile, make([]byte, walSize))
+	if err == nil {
+		err = j.lend(walFile)
+	}
+	return err
+}
+
+// firstRound has a number that no other journal has: its log may lie there still.
+func firstRound(tx *bbolt.Tx) error {
+	random := make([]byte, 8)
+	rand.Read(random)
+	random[0] &= 0x7f // it is counted up
+	return setRound(tx, binary.BigEndian.Uint64(random))
 }
 
 // lend gives a file to the user of the folder, whom root has not to lock out, and to

@@ -115,7 +115,7 @@ func TestFolder(t *testing.T) {
 			if mode(dir) != 0o700 {
 				t.Errorf("its mode is %o", mode(dir))
 			}
-			for _, name := range []string{journal.DBFile, journal.KeyFile, journal.OwnerFile} {
+			for _, name := range []string{journal.DBFile, journal.WALFile, journal.KeyFile, journal.OwnerFile} {
 				if m := mode(filepath.Join(dir, name)); m != 0o600 {
 					t.Errorf("the mode of %s is %o", name, m)
 				}
@@ -180,11 +180,39 @@ func TestVersions(t *testing.T) {
 	}
 	journal.SetMigrations()
 	var version *journal.VersionError
-	if _, err := journal.Open(dir, journal.Options{}); !errors.As(err, &version) || version.Found != 2 || version.Known != 1 {
+	if _, err := journal.Open(dir, journal.Options{}); !errors.As(err, &version) || version.Found != version.Known+1 || version.Known != journal.FirstVersion() {
 		t.Errorf("a newer version: %v", err)
 	}
 	if after, err := os.ReadFile(filepath.Join(dir, journal.DBFile)); err != nil || !bytes.Equal(after, before) || bytes.Equal(after, whole) {
 		t.Errorf("the newer version was changed, %v", err)
+	}
+}
+
+// A journal of version 1 had no log, and gets one.
+func TestVersion1(t *testing.T) {
+	dir := t.TempDir()
+	filled(t, dir)
+	db, err := bbolt.Open(filepath.Join(dir, journal.DBFile), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Update(journal.MakeVersion1), db.Close(), os.Remove(filepath.Join(dir, journal.WALFile))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.OpenReadOnly(dir, journal.Options{}); err == nil || errors.As(err, new(*journal.DamagedError)) {
+		t.Errorf("read only: %v", err)
+	}
+	for range 2 {
+		j, err := journal.Open(dir, journal.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := lost(t, j); n > 0 {
+			t.Errorf("%d records are lost", n)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

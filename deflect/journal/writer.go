@@ -1,18 +1,18 @@
 package journal
 
 import (
+	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"go.etcd.io/bbolt"
-
-	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
 const (
-	// pace is from one commit to the next where several wait at a time, or one soon after
-	// the other (busyGap): who comes in between shares it, and its two syncs.
+	// pace is from one commit to the next while more come than one in busyGap: who comes in
+	// between shares the commit and its sync, which costs as much as a quarter of a call.
 	pace    = 1500 * time.Microsecond
 	busyGap = 1300 * time.Microsecond
 
@@ -22,7 +22,11 @@ const (
 	sweepEvery = 10 * time.Minute
 	sweepNext  = time.Second // while a sweep is not through
 	sweepLook  = 100_000     // records that are looked at in one go
-	sweepDrop  = 500         // and erased, so that no change waits long
+	sweepDrop  = 500         // and erased
+
+	// What of the log reaches the file in one transaction, and the pause after it.
+	partSize  = 100
+	partPause = 8 * time.Millisecond
 )
 
 // writer is what the goroutine needs that writes.
@@ -35,6 +39,7 @@ type writer struct {
 	quit    chan struct{}
 	ended   chan struct{}
 	store   func(batch) error
+	wal     wal
 	suspect bool   // a sync failed: nobody knows what of the file is on the disk
 	swept   []byte // the last key that a sweep looked at
 }
@@ -48,11 +53,31 @@ type waiter struct {
 	since time.Time
 }
 
-// batch is what is written in one transaction.
+// batch is what is written in one commit.
 type batch struct {
+	layer
+	whole bool     // to the file, with all that is in the log
+	over  [][]byte // keys of what has ended, to be erased from the file if it is over
+}
+
+// layer is of what changed: it counts in place of what lies below, the file in the end.
+type layer struct {
 	texts     map[textKey]*text
 	cooldowns map[cooldownKey]*freshCooldown
-	over      [][]byte // keys of what has ended, to be erased if it is over
+}
+
+func newLayer() layer { return layer{map[textKey]*text{}, map[cooldownKey]*freshCooldown{}} }
+
+func (l layer) size() int { return len(l.texts) + len(l.cooldowns) }
+
+// upon returns both, of which l counts.
+func (l layer) upon(below layer) layer {
+	both := layer{make(map[textKey]*text, l.size()+below.size()), make(map[cooldownKey]*freshCooldown, l.size()+below.size())}
+	for _, each := range []layer{below, l} {
+		maps.Copy(both.texts, each.texts)
+		maps.Copy(both.cooldowns, each.cooldowns)
+	}
+	return both
 }
 
 func (j *Journal) waitLocked(w waiter) {
@@ -80,29 +105,36 @@ func (j *Journal) writeSoonLocked() {
 func (j *Journal) write() {
 	defer close(j.ended)
 	var began time.Time
-	last := 0            // how many waited for the last commit
-	apart := time.Second // how far commits are apart, about
+	apart := time.Second // from one who waits to the next, about
 	for {
 		select {
 		case <-j.now:
-			gap := time.Since(began)
-			apart += (min(gap, time.Second) - apart) / 16
-			if max(j.waiting(), last) > 1 || apart < busyGap {
-				time.Sleep(pace - gap)
+			if apart < busyGap {
+				time.Sleep(pace - time.Since(began))
 			}
-			began, last = time.Now(), j.waiting()
-			_ = j.commit(nil) // whoever waits hears of it
+			gap := min(time.Since(began), time.Second)
+			n := j.waiting()
+			for range n {
+				apart += (gap/time.Duration(n) - apart) / 16
+			}
+			began = time.Now()
+			_ = j.commit(batch{}) // whoever waits hears of it
 		case <-j.soon.C:
 			j.mu.Lock()
 			j.timed = false
 			j.mu.Unlock()
-			_ = j.commit(nil) // whoever waits hears of it
+			_ = j.commit(batch{}) // whoever waits hears of it
+		case <-j.wal.checkpoint.C:
+			j.empty(nil)
+		case err := <-j.wal.emptying:
+			j.emptied(err)
 		case <-j.sweep.C:
 			j.sweep.Reset(j.sweepSome())
 		case do := <-j.orders:
 			do()
 		case <-j.quit:
-			_ = j.commit(nil) // whoever waits hears of it
+			j.await()
+			_ = j.commit(batch{whole: true}) // whoever waits hears of it
 			return
 		}
 	}
@@ -115,22 +147,17 @@ func (j *Journal) waiting() int {
 	return len(j.waiters)
 }
 
-// commit writes what is fresh, and erases what of those keys is over.
-func (j *Journal) commit(over [][]byte) error {
+// commit writes what is fresh, as a part of b.
+func (j *Journal) commit(b batch) error {
 	j.mu.Lock()
-	b := batch{make(map[textKey]*text, len(j.fresh)), make(map[cooldownKey]*freshCooldown, len(j.freshCooldowns)), over}
-	for k, t := range j.fresh {
-		b.texts[k] = t
-	}
-	for k, c := range j.freshCooldowns {
-		b.cooldowns[k] = c
-	}
+	b.layer = layer{maps.Clone(j.fresh), maps.Clone(j.freshCooldowns)}
+	b.whole = (b.whole || j.wal.due) && b.size()+j.leaving.size()+j.logged.size() > 0 || j.err != nil
 	waiters, failed := j.waiters, j.err
 	j.waiters, j.began = nil, time.Now()
 	j.mu.Unlock()
 
 	var err error
-	if len(b.texts)+len(b.cooldowns)+len(over) > 0 || failed != nil {
+	if b.size() > 0 || b.whole {
 		err = j.store(b)
 	}
 
@@ -176,7 +203,7 @@ func (j *Journal) commit(over [][]byte) error {
 	return err
 }
 
-// storeBatch writes a batch in a transaction.
+// storeBatch writes a batch to the log, or to the file with all that is in the log.
 func (j *Journal) storeBatch(b batch) error {
 	j.mu.Lock()
 	broken := j.broken
@@ -184,6 +211,80 @@ func (j *Journal) storeBatch(b batch) error {
 	if broken != nil {
 		return broken
 	}
+	if !b.whole && !j.wal.due {
+		if logged, err := j.storeInLog(b); logged {
+			return err
+		}
+	}
+	j.await()
+	b.layer = b.layer.upon(j.logged).upon(j.leaving) // which only this goroutine changes
+	round := j.wal.round + 1
+	if err := j.storeInFile(b, round); err != nil {
+		j.wal.due = true
+		return err
+	}
+	j.wal.begin(round)
+	j.mu.Lock()
+	j.leaving, j.logged = layer{}, newLayer()
+	j.mu.Unlock()
+	return nil
+}
+
+// storeInLog writes a batch to the log. It reports false when the file has to take it.
+func (j *Journal) storeInLog(b batch) (logged bool, err error) {
+	frame := j.wal.framed(b)
+	if !j.wal.fits(frame) {
+		j.await()
+		j.empty(nil)
+		if frame = j.wal.framed(b); j.wal.due || !j.wal.fits(frame) {
+			return false, nil
+		}
+	}
+	if err := j.wal.append(frame); err != nil {
+		return true, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.logged.size() == 0 {
+		j.wal.checkpoint.Reset(checkpointAfter)
+	}
+	maps.Copy(j.logged.texts, b.texts)
+	maps.Copy(j.logged.cooldowns, b.cooldowns)
+	return true, nil
+}
+
+// storeInParts writes a round of the log to the file, in transactions so small that callers
+// hardly wait for them where there is one core.
+func (j *Journal) storeInParts(b batch, round uint64) error {
+	part := batch{layer: newLayer()}
+	next := func() error {
+		if part.size() < partSize {
+			return nil
+		}
+		err := j.storeInFile(part, 0)
+		part.layer = newLayer()
+		time.Sleep(partPause)
+		return err
+	}
+	for k, t := range b.texts {
+		part.texts[k] = t
+		if err := next(); err != nil {
+			return err
+		}
+	}
+	for k, c := range b.cooldowns {
+		part.cooldowns[k] = c
+		if err := next(); err != nil {
+			return err
+		}
+	}
+	part.over = b.over
+	return j.storeInFile(part, round)
+}
+
+// storeInFile writes a batch in a transaction, with which a round of the log begins that is
+// not 0.
+func (j *Journal) storeInFile(b batch, round uint64) error {
 	if j.db == nil {
 		return ErrClosed
 	}
@@ -205,6 +306,11 @@ func (j *Journal) storeBatch(b batch) error {
 		if err := put(tx, b); err != nil {
 			return err
 		}
+		if round > 0 {
+			if err := setRound(tx, round); err != nil {
+				return err
+			}
+		}
 		return tx.Commit()
 	})
 	if err != nil {
@@ -220,7 +326,7 @@ func put(tx *bbolt.Tx, b batch) error {
 	open, ended, cooldowns := tx.Bucket([]byte(openBucket)), tx.Bucket([]byte(endedBucket)), tx.Bucket([]byte(cooldownBucket))
 	for k, t := range b.texts {
 		in, out := open, ended
-		if t.State == deflect.Ended {
+		if t.ended() {
 			in, out = ended, open
 		}
 		if err := out.Delete(k[:]); err != nil {
@@ -246,6 +352,10 @@ func put(tx *bbolt.Tx, b batch) error {
 	return nil
 }
 
+func setRound(tx *bbolt.Tx, round uint64) error {
+	return tx.Bucket([]byte(metaBucket)).Put(roundKey, binary.BigEndian.AppendUint64(nil, round))
+}
+
 func set(b *bbolt.Bucket, k, v []byte) error {
 	if v == nil {
 		return b.Delete(k)
@@ -256,6 +366,9 @@ func set(b *bbolt.Bucket, k, v []byte) error {
 // sweepSome erases some of what is over, and says when to go on.
 func (j *Journal) sweepSome() time.Duration {
 	j.Cooling() // erases those that are over
+	if j.wal.emptying != nil {
+		return sweepNext // the file may be another soon
+	}
 	var over [][]byte
 	through := false
 	now := time.Now()
@@ -277,8 +390,9 @@ func (j *Journal) sweepSome() time.Duration {
 		j.log.Error("journal cannot be read", slog.Any("err", err))
 		return sweepEvery
 	}
-	if len(over) > 0 {
-		_ = j.commit(over)
+	if len(over) > 0 && !j.empty(over) {
+		j.swept = over[0] // they are looked at again
+		return sweepNext
 	}
 	if through {
 		return sweepEvery
