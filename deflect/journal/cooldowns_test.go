@@ -196,7 +196,7 @@ func cooling(tb testing.TB, dir string, n int) {
 			tb.Fatal(took, err)
 		}
 	}
-	if err := j.Close(); err != nil {
+	if err := errors.Join(j.Checkpoint(), j.Close()); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -104,6 +104,20 @@ func (j *Journal) Checkpoint() error {
 	return err
 }
 
+// Round has the round of the log that is written reach the file, as after a while.
+func (j *Journal) Round() {
+	for _, wait := range []bool{false, true} {
+		done := make(chan struct{})
+		j.orders <- func() {
+			defer close(done)
+			if j.await(); !wait {
+				j.empty(nil)
+			}
+		}
+		<-done
+	}
+}
+
 // Frames finds the first row of frames in a log: where it begins, and their sizes.
 func Frames(log []byte) (begin int, sizes []int) {
 	for begin = range log {

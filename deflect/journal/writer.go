@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -25,8 +27,8 @@ const (
 	sweepDrop  = 500         // and erased
 
 	// What of the log reaches the file in one transaction, and the pause after it.
-	partSize  = 100
-	partPause = 8 * time.Millisecond
+	partSize  = 50
+	partPause = 5 * time.Millisecond
 )
 
 // writer is what the goroutine needs that writes.
@@ -254,7 +256,8 @@ func (j *Journal) storeInLog(b batch) (logged bool, err error) {
 }
 
 // storeInParts writes a round of the log to the file, in transactions so small that callers
-// hardly wait for them where there is one core.
+// hardly wait for them where there is one core. Neighbours go together: what costs is how
+// many pages are written.
 func (j *Journal) storeInParts(b batch, round uint64) error {
 	part := batch{layer: newLayer()}
 	next := func() error {
@@ -266,14 +269,19 @@ func (j *Journal) storeInParts(b batch, round uint64) error {
 		time.Sleep(partPause)
 		return err
 	}
-	for k, t := range b.texts {
-		part.texts[k] = t
-		if err := next(); err != nil {
-			return err
+	for _, ended := range []bool{false, true} {
+		for _, k := range slices.SortedFunc(maps.Keys(b.texts), func(a, b textKey) int { return bytes.Compare(a[:], b[:]) }) {
+			if b.texts[k].ended() != ended {
+				continue
+			}
+			part.texts[k] = b.texts[k]
+			if err := next(); err != nil {
+				return err
+			}
 		}
 	}
-	for k, c := range b.cooldowns {
-		part.cooldowns[k] = c
+	for _, k := range slices.SortedFunc(maps.Keys(b.cooldowns), func(a, b cooldownKey) int { return bytes.Compare(a[:], b[:]) }) {
+		part.cooldowns[k] = b.cooldowns[k]
 		if err := next(); err != nil {
 			return err
 		}
