@@ -24,6 +24,21 @@ type breaker interface {
 	offered() bool
 }
 
+// Warnings is how processes that use the same API tell each other that it fails, so that
+// not each has to learn it from callers. A warning is a hint: it may be lost, or wrong. Who
+// hears one offers a text to one caller at a time until a request of its own tells how the
+// API is, for OpenFor of the breaker at most, and is deaf to others for so long after that.
+//
+// The methods are safe for concurrent use.
+type Warnings interface {
+	// Warn tells the others that the API fails, as of now; those who are not told within
+	// lasts need not be. It does not wait.
+	Warn(lasts time.Duration)
+	// OnWarned sets who hears that another one warned, in place of who did before. It is
+	// called from a goroutine of the store, one call at a time, and not for one's own Warn.
+	OnWarned(func())
+}
+
 var breakerStates = []string{"closed", "half_open", "open"}
 
 // health says what a reason tells about the API.

@@ -24,6 +24,7 @@ type Client struct {
 	setup      atomic.Pointer[setup]
 	reloading  sync.Mutex
 	cooldowns  Cooldowns
+	budgets    Budgets
 	journal    Journal
 	durable    bool  // the journal is not ours
 	calls      turns // of external ids
@@ -48,7 +49,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	cfg = cfg.withDefaults()
 	m, collectors := newMetrics()
-	c := &Client{metrics: m, cooldowns: cfg.Cooldowns, log: cfg.Logger, requests: newRequestTurns(cfg.MaxRequests)}
+	c := &Client{metrics: m, cooldowns: cfg.Cooldowns, budgets: cfg.Budgets, log: cfg.Logger, requests: newRequestTurns(cfg.MaxRequests)}
 	c.pulse.missed = func(gap time.Duration) {
 		c.log.Warn("this process did not run for a while: what timed out then does not count against the API", "gap", gap)
 	}
@@ -63,6 +64,9 @@ func New(cfg Config) (*Client, error) {
 	if c.cooldowns == nil {
 		own := newMemoryCooldowns(cfg.MaxCooldowns, m.cooldownsEvicted.Inc)
 		c.cooldowns = own
+	}
+	if c.budgets == nil {
+		c.budgets = newMemoryBudgets()
 	}
 	if store, is := c.cooldowns.(interface{ OnEvicted(func()) }); is {
 		store.OnEvicted(m.cooldownsEvicted.Inc)

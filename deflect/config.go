@@ -52,6 +52,12 @@ type Config struct {
 
 	// Cooldowns remembers who was texted, for every [Policy]; nil is a store in memory.
 	Cooldowns Cooldowns
+	// Budgets counts the texts of every [Policy] that has a [Budget]; nil is a store in
+	// memory.
+	Budgets Budgets
+	// Warnings tells other processes that the API fails, and hears of it from them; nil is
+	// nobody.
+	Warnings Warnings
 	// Logger gets debug lines per request and the moves of the breaker; nil discards.
 	Logger *slog.Logger
 	// OnSettled hears of every [Uncertain] deflection once: when the backend has told

@@ -17,6 +17,12 @@ import (
 // The methods are safe for concurrent use and return soon after ctx ends; a call
 // waits for them. An error means that the store does not know, and the caller is
 // not texted then.
+//
+// While a text is on its way, the others who want to text its caller wait for how that ends.
+// Those of one process do by themselves. For those of others, Take of a shared store may
+// wait, as long as ctx does, until the one who holds the key has given it back or kept it:
+// such a store has a method Keep(key, token string), which is called for each key when its
+// text went out, or may have, and does not wait.
 type Cooldowns interface {
 	// Held reports whether key is taken.
 	Held(ctx context.Context, key string) (bool, error)

@@ -28,6 +28,8 @@ type Rules struct {
 	Cooldown   time.Duration // how long a caller who was texted is not texted again; 15 min
 	NoCooldown bool          // text a caller as often as asked
 
+	Budget Budget // at most how many texts the agents get in a time; none
+
 	// Later says which texts may wait; the zero value is none.
 	Later Later
 
@@ -134,6 +136,7 @@ func NewPolicy(name string, r Rules) (*Policy, error) {
 	if r.Cooldown < time.Second || r.Cooldown > maxCooldown {
 		bad("Cooldown", "is %s; must be between 1s and 31 days", r.Cooldown)
 	}
+	r.Budget.validate(bad)
 	def(&p.rules.Later.Spread, 10*time.Minute)
 	if l := p.rules.Later; l.Closed < 0 || l.Closed > maxLater {
 		bad("Later.Closed", "is %s; must be between 0s and 7 days", l.Closed)
