@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -37,7 +39,7 @@ type Config struct {
 
 	Prefix  string        // of every key; "ivrdeflect:"
 	Key     []byte        // of the fleet, KeySize bytes: see NewKey and ReadKey
-	Timeout time.Duration // longest that a request takes, because a caller waits; 100 ms
+	Timeout time.Duration // longest that a request takes, because a caller waits, 10 ms to 2 s; 100 ms
 
 	// WaitReplicas is how many replicas must have a cooldown before it counts, so that a
 	// failover cannot forget it; 0 waits for none.
@@ -54,6 +56,11 @@ type Config struct {
 const (
 	defaultPrefix  = "ivrdeflect:"
 	defaultTimeout = 100 * time.Millisecond
+
+	maxPrefix       = 64
+	minTimeout      = 10 * time.Millisecond
+	maxTimeout      = 2 * time.Second
+	maxWaitReplicas = 10
 )
 
 func (c Config) withDefaults() Config {
@@ -75,10 +82,14 @@ type Fleet struct {
 	rdb     redis.UniversalClient
 	hashes  *hashes
 	metrics *metrics
+	health  *health
+
+	cooldowns *cooldowns
 
 	ctx   context.Context // ends with Close
 	end   context.CancelFunc
 	tasks sync.WaitGroup // goroutines that end with ctx
+	close func() error
 }
 
 // ErrClosed is the error of what is asked after [Fleet.Close].
@@ -92,14 +103,24 @@ func New(cfg Config) (*Fleet, error) {
 	}
 	cfg = cfg.withDefaults()
 	cfg.Addresses = slices.Clone(cfg.Addresses)
-	f := &Fleet{cfg: cfg, hashes: newHashes(cfg.Key)}
+	f := &Fleet{hashes: newHashes(cfg.Key), health: newHealth()}
 	cfg.Key = nil
+	f.cfg = cfg
 	f.metrics = newMetrics(func() bool { return f.Err() == nil })
 	if err := metric.Register(cfg.Registerer, f.metrics.all); err != nil {
 		return nil, &deflect.ConfigError{Field: "Registerer", Err: err}
 	}
 	f.ctx, f.end = context.WithCancel(context.Background())
 	f.rdb = newRedis(cfg)
+	f.cooldowns = newCooldowns(f)
+	f.close = sync.OnceValue(func() error {
+		f.end()
+		f.tasks.Wait()
+		metric.Unregister(cfg.Registerer, f.metrics.all)
+		return f.rdb.Close()
+	})
+	f.tasks.Go(f.watch)
+	f.tasks.Go(f.cooldowns.write)
 	return f, nil
 }
 
@@ -141,34 +162,9 @@ func newRedis(cfg Config) redis.UniversalClient {
 	return redis.NewClient(o.Simple())
 }
 
-// Close ends all connections. What is asked after it ends in [ErrClosed].
-func (f *Fleet) Close() error {
-	f.end()
-	f.tasks.Wait()
-	metric.Unregister(f.cfg.Registerer, f.metrics.all)
-	return f.rdb.Close()
-}
-
-// Err returns why Redis is of no use now, nil while it answers.
-func (f *Fleet) Err() error { return nil }
-
-// do makes one request, within the time that there is for one. The error says in words what
-// failed; [redis.Nil] is handed on, and no failure.
-func (f *Fleet) do(ctx context.Context, operation string, fn func(ctx context.Context) error) error {
-	start := time.Now()
-	within, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
-	defer cancel()
-	err := fn(within)
-	switch {
-	case err == nil || errors.Is(err, redis.Nil):
-		f.metrics.of[operation].count(resultOK, time.Since(start))
-	case errors.Is(err, context.DeadlineExceeded):
-		f.metrics.of[operation].count(resultTimeout, time.Since(start))
-	default:
-		f.metrics.of[operation].count(resultError, time.Since(start))
-	}
-	return err
-}
+// Close ends all connections, after what callers were texted was written down. What is
+// asked after it ends in [ErrClosed].
+func (f *Fleet) Close() error { return f.close() }
 
 // Validate returns every problem of the configuration, each a [*deflect.ConfigError],
 // joined; nil when there is none.
@@ -179,13 +175,48 @@ func (c Config) Validate() error {
 		errs = append(errs, &deflect.ConfigError{Field: field, Err: fmt.Errorf(format, args...)})
 	}
 	if len(c.Addresses) == 0 {
-		bad("Addresses", "is missing: host:port of the server")
+		bad("Addresses", "is missing: host:port of the server, of the Sentinels, or of nodes of a Cluster")
+	}
+	for i, a := range c.Addresses {
+		field := fmt.Sprintf("Addresses[%d]", i)
+		host, port, err := net.SplitHostPort(a)
+		n, noPort := strconv.Atoi(port)
+		switch {
+		case err != nil || host == "" || noPort != nil || n < 1 || n > 65535:
+			bad(field, "must be host:port, such as fleet.example:6379")
+		case slices.Contains(c.Addresses[:i], a):
+			bad(field, "is there twice")
+		}
+	}
+	switch {
+	case c.Cluster && c.MasterName != "":
+		bad("MasterName", "is for Sentinels: a Cluster has none")
+	case len(c.Addresses) > 1 && !c.Cluster && c.MasterName == "":
+		bad("Addresses", "has %d: a single server has one. Set MasterName if they are Sentinels, Cluster if they are nodes of one", len(c.Addresses))
+	}
+	if c.Username != "" && c.Password == (deflect.Secret{}) {
+		bad("Password", "is missing, but there is a Username")
+	}
+	if c.SentinelPassword != (deflect.Secret{}) && c.MasterName == "" {
+		bad("SentinelPassword", "is given, but no MasterName: there are no Sentinels")
+	}
+	switch {
+	case c.DB < 0:
+		bad("DB", "is %d; must not be negative", c.DB)
+	case c.DB > 0 && c.Cluster:
+		bad("DB", "is %d; a Cluster has none but 0", c.DB)
+	}
+	if len(c.Prefix) > maxPrefix || strings.ContainsFunc(c.Prefix, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("{}*?[]\\", r) }) {
+		bad("Prefix", "must be up to %d printable characters of ASCII, without blanks, braces, brackets, and any of *?\\", maxPrefix)
 	}
 	if len(c.Key) != KeySize {
-		bad("Key", "has %d bytes; must have %d, see NewKey", len(c.Key), KeySize)
+		bad("Key", "has %d bytes; must have %d: the key of the fleet, see NewKey and ReadKey", len(c.Key), KeySize)
 	}
-	if strings.ContainsAny(c.Prefix, "{}") {
-		bad("Prefix", "must not hold braces, with which a Cluster would keep all keys in one place")
+	if c.Timeout < minTimeout || c.Timeout > maxTimeout {
+		bad("Timeout", "is %s; must be between %s and %s, a caller is waiting", c.Timeout, minTimeout, maxTimeout)
+	}
+	if c.WaitReplicas < 0 || c.WaitReplicas > maxWaitReplicas {
+		bad("WaitReplicas", "is %d; must be between 0 and %d", c.WaitReplicas, maxWaitReplicas)
 	}
 	return errors.Join(errs...)
 }

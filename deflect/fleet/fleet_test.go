@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
@@ -30,10 +33,46 @@ func newFleet(t *testing.T, addr string, change ...func(*Config)) *Fleet {
 }
 
 func TestNewTellsAll(t *testing.T) {
-	_, err := New(Config{})
-	var bad *deflect.ConfigError
-	if !errors.As(err, &bad) || !errors.Is(err, deflect.ErrInvalidConfig) {
-		t.Fatalf("error %v", err)
+	_, err := New(Config{
+		Addresses: []string{"fleet.example", "[::1]:0", "a:1", "a:1"}, MasterName: "x", Cluster: true, DB: 1,
+		Username: "u", Prefix: "a b", Key: make([]byte, 31), Timeout: time.Millisecond, WaitReplicas: -1,
+	})
+	var fields []string
+	for _, line := range strings.Split(err.Error(), "\n") {
+		field, _, _ := strings.Cut(strings.TrimPrefix(line, "fleet: "), ": ")
+		fields = append(fields, field)
+	}
+	want := []string{"Addresses[0]", "Addresses[1]", "Addresses[3]", "MasterName", "Password", "DB", "Prefix", "Key", "Timeout", "WaitReplicas"}
+	if diff := cmp.Diff(want, fields); diff != "" || !errors.Is(err, deflect.ErrInvalidConfig) {
+		t.Errorf("%v\nfields (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for _, tt := range []struct {
+		field  string
+		change func(*Config)
+	}{
+		{"", func(*Config) {}},
+		{"Addresses", func(c *Config) { c.Addresses = nil }},
+		{"Addresses", func(c *Config) { c.Addresses = []string{"a:1", "b:1"} }},
+		{"", func(c *Config) { c.Addresses, c.Cluster = []string{"a:1", "b:1"}, true }},
+		{"", func(c *Config) { c.Addresses, c.MasterName = []string{"a:1", "b:1"}, "m" }},
+		{"Addresses[0]", func(c *Config) { c.Addresses = []string{":6379"} }},
+		{"SentinelPassword", func(c *Config) { c.SentinelPassword = deflect.NewSecret("x") }},
+		{"DB", func(c *Config) { c.DB = -1 }},
+		{"Prefix", func(c *Config) { c.Prefix = "{x}" }},
+		{"Prefix", func(c *Config) { c.Prefix = "x*" }},
+		{"Timeout", func(c *Config) { c.Timeout = 3 * time.Second }},
+		{"WaitReplicas", func(c *Config) { c.WaitReplicas = 11 }},
+	} {
+		cfg := Config{Addresses: []string{"a:1"}, Key: testKey}
+		tt.change(&cfg)
+		err := cfg.Validate()
+		var bad *deflect.ConfigError
+		if errors.As(err, &bad); (bad == nil) != (tt.field == "") || bad != nil && bad.Field != tt.field {
+			t.Errorf("%+v: %v, want one about %q", cfg, err, tt.field)
+		}
 	}
 }
 

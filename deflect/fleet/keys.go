@@ -5,7 +5,14 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"hash"
+	"io"
+	"os"
+	"runtime"
+	"strings"
 	"sync"
 )
 
@@ -17,6 +24,44 @@ func NewKey() []byte {
 	key := make([]byte, KeySize)
 	rand.Read(key)
 	return key
+}
+
+const maxKeyFile = 4096
+
+// ReadKey reads the key of a fleet from a file: one line, of 64 hexadecimal digits or in
+// base64. A file that everybody on the machine can read holds no secret, and is an error.
+func ReadKey(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("the key of the fleet cannot be read: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the key of the fleet cannot be read: %w", err)
+	case info.IsDir():
+		return nil, errors.New("the key of the fleet cannot be read: it is a directory")
+	case runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o006 != 0:
+		return nil, errors.New("the key of the fleet can be read by every user of this machine: chmod 600 it, and make a new one if that was so for long")
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("the key of the fleet cannot be read: %w", err)
+	}
+	return parseKey(string(text))
+}
+
+func parseKey(text string) ([]byte, error) {
+	text = strings.TrimSpace(text)
+	if key, err := hex.DecodeString(text); err == nil && len(key) == KeySize {
+		return key, nil
+	}
+	plain := strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(text), "=")
+	if key, err := base64.RawStdEncoding.Strict().DecodeString(plain); err == nil && len(key) == KeySize && !strings.ContainsAny(text, "\r\n") {
+		return key, nil
+	}
+	return nil, fmt.Errorf("the file holds no key of a fleet, which is one line of %d hexadecimal digits, or as many bytes in base64", 2*KeySize)
 }
 
 // hashes makes keyed hashes.

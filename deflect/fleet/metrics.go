@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,7 +13,7 @@ var operations = []string{
 	"budget_left", "budget_take", "budget_release",
 	"opted_out", "opt_out_add", "opt_out_remove",
 	"claim", "claim_release",
-	"warn",
+	"warn", "warned",
 	"inspect", "probe",
 }
 
@@ -35,6 +36,7 @@ type operationMetrics struct {
 	results  map[string]prometheus.Counter
 	ok       prometheus.Counter
 	duration prometheus.Observer
+	well     atomic.Int64 // when it last went well, since the start
 }
 
 func newMetrics(up func() bool) *metrics {
