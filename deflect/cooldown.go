@@ -52,6 +52,13 @@ type cooldown struct {
 	at         int // in the heap
 }
 
+// NewCooldowns returns a store in memory, for at most so many callers (0: 100000), as a
+// [Client] has one where Config.Cooldowns is nil.
+func NewCooldowns(most int) Cooldowns {
+	def(&most, 100_000)
+	return newMemoryCooldowns(max(most, 1), func() {})
+}
+
 func newMemoryCooldowns(max int, evicted func()) *memoryCooldowns {
 	return &memoryCooldowns{max: max, byKey: map[string]*cooldown{}, evicted: evicted}
 }
@@ -111,6 +118,13 @@ func (m *memoryCooldowns) forgetLocked(now time.Time, most int) bool {
 func (m *memoryCooldowns) dropLocked(c *cooldown) {
 	heap.Remove(&m.byEnd, c.at)
 	delete(m.byKey, c.key)
+}
+
+// OnEvicted says what to call whenever a cooldown ends before its time for lack of room.
+func (m *memoryCooldowns) OnEvicted(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.evicted = f
 }
 
 // Cooling counts what is not over. It lets calls in between.
