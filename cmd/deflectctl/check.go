@@ -63,7 +63,7 @@ func loadConfig(a *app, name string) (config.File, error) {
 
 // loadKeyless is loadConfig for commands that need no secret.
 func loadKeyless(a *app, name string) (config.File, error) {
-	file, err := config.LoadKeyless(name)
+	file, err := config.LoadKeyless(name, a.getenv)
 	return told(a, name, file, err)
 }
 

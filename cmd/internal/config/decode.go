@@ -61,6 +61,11 @@ func (d *decoder) blamesIn(at string) bool {
 	return slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Path == at || strings.HasPrefix(p.Path, at+"[") })
 }
 
+// blamesBelow reports whether a problem was noted in the section at the path.
+func (d *decoder) blamesBelow(at string) bool {
+	return slices.ContainsFunc(d.problems, func(p Problem) bool { return strings.HasPrefix(p.Path, at+".") })
+}
+
 // blames reports whether a problem was noted at the path or around it.
 func (d *decoder) blames(at string) bool {
 	return slices.ContainsFunc(d.problems, func(p Problem) bool {

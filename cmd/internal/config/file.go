@@ -13,6 +13,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
+	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
@@ -32,6 +33,14 @@ type File struct {
 	HTTPListen     string // metrics, health and readiness
 	Log            Log
 
+	// Fleet is what several daemons share, nil without redis; Local, Logger and Registerer
+	// are for the daemon to set, and lists of the fleet for WithOptOuts. FleetErr is why a
+	// File of LoadKeyless cannot be used to ask it: a secret that cannot be read.
+	Fleet     *fleet.Config
+	FleetErr  error
+	AwayLocal bool   // while Redis is away, each daemon goes by its own memory
+	KeyFile   string // of the fleet, absolute
+
 	// Lists are the do-not-text lists of the profiles, each once, for the daemon to watch.
 	Lists []*donottext.File
 	// Texts are what the texts of the profiles cost.
@@ -42,7 +51,9 @@ type File struct {
 	Warnings []Problem
 
 	secrets   secrets
+	redis     redis
 	doNotText []string // file of the do-not-text list of each profile, "" without
+	optOuts   []string // name of its list in Redis, "" without
 }
 
 // Log says what is logged and how.
@@ -69,9 +80,10 @@ func Load(name string, getenv func(string) string) (File, error) {
 }
 
 // LoadKeyless is Load for who sends nothing: secrets are not read, nor missed. The API and
-// the switches refuse what such a File says to them.
-func LoadKeyless(name string) (File, error) {
-	return loadFrom(name, source{keyless: true})
+// the switches refuse what such a File says to them. Those of Redis are read where that can
+// be, see FleetErr.
+func LoadKeyless(name string, getenv func(string) string) (File, error) {
+	return loadFrom(name, source{getenv: getenv, keyless: true})
 }
 
 func loadFrom(name string, src source) (File, error) {
@@ -145,6 +157,7 @@ func defaults() File {
 		OutboundListen: defaultOutboundListen,
 		HTTPListen:     defaultHTTPListen,
 		Log:            Log{Level: defaultLogLevel, Format: defaultLogFormat},
+		redis:          defaultRedis(),
 	}
 	f.Deflect.Logger, f.LiveDeflect.Logger, f.FreeSWITCH.Logger = nil, nil, nil
 	return f
@@ -155,7 +168,7 @@ func sample() *File {
 	f := defaults()
 	f.FreeSWITCH.Inbound = make([]freeswitch.Switch, 1)
 	f.FreeSWITCH.Profiles = []freeswitch.Profile{freeswitch.Profile{}.WithDefaults(f.FreeSWITCH.Sounds)}
-	f.secrets.switches, f.doNotText = make([]origin, 1), make([]string, 1)
+	f.secrets.switches, f.doNotText, f.optOuts = make([]origin, 1), make([]string, 1), make([]string, 1)
 	return &f
 }
 
@@ -164,6 +177,7 @@ func sample() *File {
 func (f *File) finish(d *decoder, src source) {
 	f.readSecrets(d, src)
 	f.openLists(d, src)
+	f.finishRedis(d, src)
 	if f.StateDir != "" {
 		f.StateDir = src.path(f.StateDir)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
+	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
@@ -84,7 +86,8 @@ func TestLoadEveryKey(t *testing.T) {
 						Zone: "Europe/London", Week: map[string][]string{"mon-fri": {"09:00-12:00", "13:00-17:00"}, "sat": {"22:00-02:00"}},
 						Holidays: []string{"2026-12-25", "2026-12-28"},
 					},
-					MinWait: 90 * time.Second, Withhold: 75, DoNotText: f.Lists[0], Cooldown: time.Hour,
+					MinWait: 90 * time.Second, Withhold: 75, DoNotText: notShared{}, Cooldown: time.Hour,
+					Budget:  deflect.Budget{Texts: 60, Per: 10 * time.Minute},
 					Consent: deflect.ConsentRequired, AskNumber: true,
 					Later: deflect.Later{Closed: 16 * time.Hour, Failed: time.Hour, Spread: 20 * time.Minute},
 				},
@@ -113,6 +116,16 @@ func TestLoadEveryKey(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantFS, f.FreeSWITCH, sameAuth); diff != "" {
 		t.Errorf("FreeSWITCH (-want +got):\n%s", diff)
+	}
+	wantFleet := &fleet.Config{
+		Addresses: []string{"fleet.example:6380"}, DB: 2, Username: "deflectd", Password: deflect.NewSecret("opensesame-4"),
+		Prefix: "fleet:", Key: bytes.Repeat([]byte{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef}, 4), Timeout: 200 * time.Millisecond, WaitReplicas: 1,
+	}
+	if diff := cmp.Diff(wantFleet, f.Fleet, cmpopts.IgnoreFields(fleet.Config{}, "TLS")); diff != "" || f.AwayLocal || f.FleetErr != nil {
+		t.Errorf("Fleet (-want +got):\n%s\nlocal %t, %v", diff, f.AwayLocal, f.FleetErr)
+	}
+	if f.Fleet.TLS == nil || f.Fleet.TLS.RootCAs == nil {
+		t.Errorf("TLS = %+v", f.Fleet.TLS)
 	}
 	if f.StateDir != "/var/lib/deflectd" {
 		t.Errorf("StateDir = %q", f.StateDir)

@@ -75,12 +75,25 @@ func same(t *testing.T, f File, getenv func(string) string) {
 		}
 		again.FreeSWITCH.Profiles[i].DoNotText = f.FreeSWITCH.Profiles[i].DoNotText
 	}
+	sameTrust(t, f, &again)
 	if !reflect.DeepEqual(f, again) {
 		t.Errorf("the effective configuration loads to something else:\n%s", text)
 	}
 	if second := again.Effective(); second != text {
 		t.Errorf("effective configurations differ:\n%s", cmp.Diff(text, second))
 	}
+}
+
+// sameTrust compares what DeepEqual cannot: who signs the certificates.
+func sameTrust(t *testing.T, f File, again *File) {
+	t.Helper()
+	if f.Fleet == nil || f.Fleet.TLS == nil || again.Fleet == nil || again.Fleet.TLS == nil {
+		return
+	}
+	if !f.Fleet.TLS.RootCAs.Equal(again.Fleet.TLS.RootCAs) {
+		t.Error("other certificates are believed")
+	}
+	again.Fleet.TLS.RootCAs = f.Fleet.TLS.RootCAs
 }
 
 func TestNothingShowsSecrets(t *testing.T) {
@@ -108,6 +121,9 @@ func TestNothingShowsSecrets(t *testing.T) {
 
 var listLine = regexp.MustCompile(`(?m)^ *do_not_text_file:.*\n`)
 
+// beside are files that lie beside the configuration.
+var beside = regexp.MustCompile(`(?m)^( *(?:key|ca)_file: )(.*)$`)
+
 func FuzzLoad(f *testing.F) {
 	for _, pattern := range []string{"testdata/good/*.yaml", "testdata/bad/*.yaml"} {
 		names, err := filepath.Glob(pattern)
@@ -122,7 +138,9 @@ func FuzzLoad(f *testing.F) {
 			f.Add(data, "")
 			f.Add(data, secret)
 			// The lists are opened, and not there: without them the rest is reached.
-			f.Add(listLine.ReplaceAll(data, nil), secret)
+			data = listLine.ReplaceAll(data, nil)
+			f.Add(data, secret)
+			f.Add(beside.ReplaceAll(data, []byte("${1}testdata/good/${2}")), secret)
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte, fromEnv string) {
@@ -143,6 +161,7 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("the effective configuration does not load:\n%v\n%s", err, text)
 		}
 		again.Warnings = file.Warnings
+		sameTrust(t, file, &again)
 		if !reflect.DeepEqual(file, again) {
 			t.Errorf("the effective configuration loads to something else:\n%s", text)
 		}

@@ -32,6 +32,10 @@ func (f File) Follows(old File) error {
 		switch {
 		case path == "freeswitch.inbound":
 			f.followsInbound(old, restart)
+		case path == "redis":
+			if !f.followsRedis(&old) {
+				restart(path)
+			}
 		case r.field == "" && r.value.restart == onChange && printed(r.value.print()) != printed(was[path]):
 			restart(path)
 		}

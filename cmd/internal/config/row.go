@@ -44,6 +44,18 @@ const (
 
 func (v value) needing(r restart) value { v.restart = r; return v }
 
+// unless leaves the value out where it is none.
+func (v value) unless(none func() bool) value {
+	print := v.print
+	v.print = func() *yaml.Node {
+		if none() {
+			return nil
+		}
+		return print()
+	}
+	return v
+}
+
 func (v value) printedAbove(key string) value { v.above = key; return v }
 
 // walk calls visit for each key of a file, sections before what is in them.

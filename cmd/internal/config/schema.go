@@ -51,6 +51,8 @@ func (f *File) rows() []row {
 			row{"remember", "Remember", duration(&engine.Remember, "1m to 31 days"),
 				"How long it is known what became of a call's text. For so long nobody is texted again for the same call, however often it is asked for."},
 		), "What outlives a restart: cooldowns, texts that are being sent, in doubt or wait (`later`), and what became of each call. Without `dir` it is in memory: after a restart callers can be texted again within their cooldown, and texts in doubt stay so."},
+		{"redis", "Redis", f.fleet(),
+			"What several `deflectd` share, so that a caller gets one text from all of them: cooldowns, budgets, opt-outs, and which one serves a key that two of them see. [A fleet](fleet.md) tells what that is and costs. Without it each `deflectd` goes by what it knows itself. It needs `key_file`, and `url`, or `addresses` with `master_name`, or `cluster`."},
 		{"max_cooldowns", "MaxCooldowns", count(&engine.MaxCooldowns, ""),
 			"Callers in a cooldown who are remembered, some 200 bytes each. A smaller number takes effect at once: the cooldowns that have the least time left end early, and count in `deflect_cooldowns_evicted_total`."},
 		{"default_region", "DefaultRegion", filled(&engine.DefaultRegion, "the default US").needing(onChange),
@@ -153,12 +155,12 @@ func (f *File) profiles() value {
 	return list(dst,
 		func(n int) {
 			*dst = make([]freeswitch.Profile, n)
-			f.doNotText = make([]string, n)
+			f.doNotText, f.optOuts = make([]string, n), make([]string, n)
 		},
-		func(i int) value { return profile(&(*dst)[i], &f.doNotText[i]) })
+		func(i int) value { return profile(&(*dst)[i], &f.doNotText[i], &f.optOuts[i]) })
 }
 
-func profile(p *freeswitch.Profile, doNotText *string) value {
+func profile(p *freeswitch.Profile, doNotText, optOuts *string) value {
 	return section(
 		row{"name", "Name", text(&p.Name),
 			"1 to 64 letters, digits, `-` or `_`. Required. The channel variable `deflect_profile` names a profile, and cooldowns are kept by it."},
@@ -190,8 +192,16 @@ func profile(p *freeswitch.Profile, doNotText *string) value {
 		row{"do_not_text_file", "DoNotText", filled(doNotText, "no list"),
 			"Numbers that are never texted: one a line, or `sha256:` and the hash of the E.164 number (`printf %s +14043438646 | sha256sum`); `#` begins a comment. Write numbers with `+` and country code. Without, a line is read as dialled in `default_region` and must be able to get texts there; whatever could be something else (another country's number, a date, a second column, a spreadsheet's `.0`) is refused, with what to write instead. Both spellings of a renumbered phone (Argentina, Benin, Brazil, Mexico) are that phone. An empty list is a warning.\n" +
 				"The file is looked at every five seconds. New entries count at once. Entries are dropped only when the file was left alone, has no bad line, ends in a line break, and has not lost everything or more than half at once: it may be half written. Let exports end with a line `# end 1234`, the number of entries: then no cut goes unnoticed. Without it, a file that ends between two lines by chance is believed. Restart to drop entries all the same."},
+		row{"do_not_text_redis", "", filled(optOuts, "no list"),
+			"Name of a list in [Redis](#redis) of numbers that are never texted, beside the file: for those who opt out during the day. `deflectctl state optout` puts a number on it and takes it off; it counts at once, for each `deflectd`. While Redis does not answer, callers of this profile get no text (`opted_out`)."},
 		row{"cooldown", "Cooldown,NoCooldown", cooldown(&p.Cooldown, &p.NoCooldown),
 			"How long a caller who was texted is not texted again by this profile, across calls; `0s` switches it off. Two calls of one caller at the same moment give one text: the second waits for how the first ends. It is given back when certainly no text was sent, and kept when one may have been. The caller hears the `already_sent` prompt and goes on."},
+		row{"budget", "Budget", section(
+			row{"texts", "Texts", count(&p.Budget.Texts, "1 to 100000").unless(func() bool { return p.Budget.Texts == 0 }),
+				"How many texts."},
+			row{"per", "Per", duration(&p.Budget.Per, "1s to 24h").unless(func() bool { return p.Budget.Per == 0 }),
+				"In which span, any of this length."},
+		), "How many texts of this profile the messaging team can take: `{texts: 60, per: 10m}`. Above it, callers are not offered one (`budget`). Without it there is no limit. With [Redis](#redis) it is of the whole fleet, else of each `deflectd`."},
 		row{"consent", "Consent", choice(&p.Consent, is("implied", deflect.ConsentImplied), is("variable", deflect.ConsentRequired)),
 			"`implied`: pressing the key agrees. `variable`: only callers of whom the channel says `deflect_consent=true` are offered a text."},
 		row{"later", "Later", section(

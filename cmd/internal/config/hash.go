@@ -1,0 +1,35 @@
+package config
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+)
+
+// Hash is the same for two configurations that serve calls alike: it leaves out what is of
+// one machine, which are the addresses that are listened on, the folder of the state, the
+// switches that are watched and where secrets are. With redis it is made with the key of
+// the fleet, and has the secrets in it; without, it has none, which could be guessed by it.
+func (f File) Hash() string {
+	f.OutboundListen, f.HTTPListen = "", ""
+	f.FreeSWITCH.Inbound = nil
+	if f.StateDir != "" {
+		f.StateDir = "set"
+	}
+	f.secrets.consumer, f.secrets.tokenSecret, f.secrets.switches = origin{}, origin{}, nil
+	f.redis.password, f.redis.sentinelPassword, f.redis.keyFile, f.redis.caFile = origin{}, origin{}, "", ""
+	sum := sha256.New()
+	if f.Fleet != nil {
+		sum = hmac.New(sha256.New, f.Fleet.Key)
+		auth, _ := f.LiveDeflect.Auth.(livedeflect.OAuth1)
+		fmt.Fprintf(sum, "%q\n", []string{
+			auth.ConsumerSecret.Reveal(), auth.TokenSecret.Reveal(), f.Fleet.Password.Reveal(), f.Fleet.SentinelPassword.Reveal(), string(f.redis.ca),
+		})
+	}
+	io.WriteString(sum, f.Effective())
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
