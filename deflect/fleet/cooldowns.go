@@ -98,7 +98,7 @@ func (c *cooldowns) Take(ctx context.Context, key, token string, lasts time.Dura
 	}
 	took, err := c.take(ctx, c.key(key), token, lasts)
 	switch {
-	case err != nil && c.f.decidesLocally(ctx, "take", err):
+	case err != nil && !errors.Is(err, errWaited) && c.f.decidesLocally(ctx, "take", err):
 		return true, nil
 	case c.local != nil && err == nil && !took:
 		return false, c.local.Release(context.WithoutCancel(ctx), key, token)
@@ -124,7 +124,7 @@ func (c *cooldowns) take(ctx context.Context, k, token string, lasts time.Durati
 		case err != nil:
 			c.ends.took(k, mine, now.Add(lasts), true)
 			if waited { // somebody has it: nobody else may decide
-				err = fmt.Errorf("%w: %v", errWaited, err)
+				err = fmt.Errorf("%w: %w", errWaited, err)
 			}
 			return false, err
 		case before == "", holder == mine:
@@ -169,6 +169,8 @@ func (c *cooldowns) set(ctx context.Context, k, value string, lasts time.Duratio
 		if err = c.f.write(ctx, k, again); err == nil && again.Val() != written {
 			err = errFewReplicas
 		}
+	case err == nil && before == "":
+		before = "?" // a stranger's
 	}
 	return before, err
 }

@@ -27,6 +27,7 @@ const (
 	cluster  class = "cluster"
 	clients  class = "clients"
 	stranger class = "kind"
+	busy     class = "busy"
 	odd      class = "other"
 	ourWrong class = "closed" // not of Redis: this Fleet was closed
 )
@@ -44,6 +45,7 @@ var words = map[class]struct{ is, do string }{
 	cluster:  {"is a Cluster of which a part is down, or no Cluster at all", "look at CLUSTER INFO"},
 	clients:  {"has as many clients as it may", "raise its maxclients"},
 	stranger: {"has something of another kind in place of a key of ours", "look for what else writes under the prefix"},
+	busy:     {"runs a script that does not end", "end it with SCRIPT KILL"},
 	odd:      {"answers with an error", "look into its log"},
 	ourWrong: {"is not asked any more", "make another Fleet"},
 }
@@ -67,7 +69,7 @@ var errFewReplicas = errors.New("too few replicas answered in time")
 // classes are the first words of answers.
 var classes = map[string]class{
 	"NOAUTH": refused, "WRONGPASS": refused, "NOPERM": noRight, "OOM": full, "READONLY": replica,
-	"LOADING": loading, "MISCONF": noDisk, "NOREPLICAS": noCopy, "MASTERDOWN": away, "WRONGTYPE": stranger,
+	"LOADING": loading, "MISCONF": noDisk, "NOREPLICAS": noCopy, "MASTERDOWN": away, "WRONGTYPE": stranger, "BUSY": busy,
 	"CLUSTERDOWN": cluster, "TRYAGAIN": cluster, "MOVED": cluster, "ASK": cluster, "CROSSSLOT": cluster,
 }
 

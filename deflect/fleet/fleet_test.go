@@ -10,9 +10,12 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
+
+func init() { logging.Disable() } // the client's own, about every connection
 
 // testKey is the key of the fleets of tests.
 var testKey = bytes.Repeat([]byte{7}, KeySize)
@@ -20,7 +23,7 @@ var testKey = bytes.Repeat([]byte{7}, KeySize)
 // newFleet makes a Fleet of a server, with what change does to its configuration.
 func newFleet(t *testing.T, addr string, change ...func(*Config)) *Fleet {
 	t.Helper()
-	cfg := Config{Addresses: []string{addr}, Key: testKey}
+	cfg := Config{Addresses: []string{addr}, Key: testKey, Timeout: 2 * time.Second}
 	for _, f := range change {
 		f(&cfg)
 	}
