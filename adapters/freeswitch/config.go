@@ -25,6 +25,7 @@ type Config struct {
 	Profiles []Profile
 
 	Inbound []Switch // whose waiting callers are offered a text, see [Server.Watch]
+	Claims  Claims   // of the daemons that watch these too; nil: no other one does
 
 	Allow    []netip.Prefix // peers that may connect, IPv4-mapped networks as the IPv4 ones that they name; loopback
 	MaxCalls int            // calls at a time; more are refused, see [Server.Serve], and their dialplan goes on; 10000

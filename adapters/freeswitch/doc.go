@@ -40,6 +40,9 @@
 // handed over, while the call stays where it is; a caller who was texted can be
 // transferred (Profile.OnSent).
 //
+// Several servers may watch one switch if they share Config.Claims: one of them answers a
+// key press, and the others take its calls over when it dies.
+//
 // [HandleEventSocket] serves calls for a program that already has a connection of
 // github.com/fiorix/go-eventsocket.
 //

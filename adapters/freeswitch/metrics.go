@@ -15,6 +15,9 @@ const (
 	rejectedNotAllowed = "not_allowed" // its address is not on the allow-list
 	rejectedMaxCalls   = "max_calls"   // as many calls as allowed are in progress
 	rejectedShutdown   = "shutdown"    // it came while the server was stopping
+
+	// A key press of a caller who waits, as at max_calls.
+	rejectedClaimUnknown = "claim_unknown" // nobody knows whether another daemon answers it
 )
 
 // otherPrompt is the label of what is none of the profile's prompts: digits read out.
@@ -87,7 +90,7 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 		m.promptErrors[row.Key] = promptErrors.WithLabelValues(row.Key)
 	}
 	m.promptErrors[otherPrompt] = promptErrors.WithLabelValues(otherPrompt)
-	for _, r := range []string{rejectedNotAllowed, rejectedMaxCalls, rejectedShutdown} {
+	for _, r := range []string{rejectedNotAllowed, rejectedMaxCalls, rejectedShutdown, rejectedClaimUnknown} {
 		m.rejected[r] = rejected.WithLabelValues(r)
 	}
 	for _, k := range esl.Kinds() {

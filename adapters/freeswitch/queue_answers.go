@@ -9,17 +9,24 @@ import (
 
 // deal runs the session of a caller who has pressed the accept digit, and then takes who
 // was texted out of the queue, if the profile says so.
-func (w *watcher) deal(setup *setup, key callKey, c *announced, conn *queueLine, ch channel) {
-	defer w.over(key, c)
+func (w *watcher) deal(setup *setup, key callKey, c *announced, conn *queueLine, ch channel, h *hold) {
 	conn.announced, conn.counting = ch, setup.Variables
 	ses := newSession(w.srv.cut, w.srv, setup, conn)
+	if h != nil {
+		ses.ready = func() ending { return h.ready(conn.link, key.uuid) }
+	}
 	e := ses.guarded()
 	conn.close(errOver)
 	// The hang-up is still to come to us, but another start of ours must not take the
-	// call for one on offer.
-	w.mark(conn.link, key, c, decidedMark)
+	// call for one on offer. In a fleet, it is marked as in hand until all is done.
+	if h == nil {
+		w.mark(conn.link, key, c, mark{set: decidedMark})
+	}
 	if e.Outcome == deflect.Sent && ses.profile.OnSent.Transfer != "" && e.confirmed != "false" && !ses.silent {
 		w.transfer(conn, &ch, ses.profile.OnSent.Transfer)
+	}
+	if h != nil {
+		w.mark(conn.link, key, c, h.decidedMark())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
 	defer cancel()
@@ -52,16 +59,26 @@ func (w *watcher) transfer(conn *queueLine, ch *channel, target string) {
 
 // over ends the session of a call, and announces what was announced meanwhile.
 func (w *watcher) over(key callKey, c *announced) {
-	w.locked(func() unlocked {
-		if again := w.overLocked(key, c); again != nil {
-			return again()
+	w.locked(func() (after unlocked) {
+		again := w.overLocked(key, c)
+		c.elsewhere = c.notOurs
+		if c.notOurs && c.phase == takenOff { // whoever has the key counts it, if anybody has
+			ch, at, answered, e := c.ch, c.spot.place, c.answered, end(deflect.NoInput, deflect.ReasonNoKey)
+			if c.why == hungUp {
+				e = end(deflect.Abandoned, deflect.ReasonHangup)
+			}
+			after = unlocked{func() { w.unanswered(key, at, answered, func() { w.settle(ch, c.began, e) }) }}
 		}
-		return nil
+		c.notOurs = false
+		if again != nil {
+			after = append(after, again()...)
+		}
+		return after
 	})
 }
 
 // decline sets the outcome of a caller who does not want a text, and counts it.
-func (w *watcher) decline(l *link, key callKey, c *announced, ch channel) {
+func (w *watcher) decline(l *link, key callKey, c *announced, ch channel, decided mark) {
 	e := end(deflect.Declined, deflect.ReasonDeclineKey)
 	digits := keepDigits(ch.call.Digits + ch.pressed)
 	if cmd, ok := setVariables(key.uuid, joined(outVariables(e, digits, ch.texted()), ';')); ok {
@@ -74,7 +91,7 @@ func (w *watcher) decline(l *link, key callKey, c *announced, ch channel) {
 		}
 		l.post(j)
 	}
-	w.mark(l, key, c, decidedMark)
+	w.mark(l, key, c, decided)
 	w.settle(ch, c.began, e)
 }
 

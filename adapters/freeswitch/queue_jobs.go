@@ -26,6 +26,7 @@ type job struct {
 	command command
 	who     identity                      // looked at before: the call that it has to be; zero for any
 	at      *spot                         // looked at before: where the call has to be still; nil for anywhere
+	only    func(data headers) bool       // looked at before: what has to be true of its channel; nil for nothing
 	still   func() bool                   // asked directly before; false skips the command; nil is true
 	done    func(reply string, err error) // must not wait for anything
 }
@@ -185,13 +186,16 @@ func (l *link) execute(conn switchConn, j job) (string, error) {
 	if j.still != nil && !j.still() {
 		return "", errMoved
 	}
-	if j.at != nil || j.who != (identity{}) {
+	if j.at != nil || j.only != nil || j.who != (identity{}) {
 		text, err := l.say(conn, dump(j.call))
 		if err == nil {
 			err = j.who.check(text)
 		}
 		if err == nil && j.at != nil {
 			err = j.at.check(text)
+		}
+		if err == nil && j.only != nil {
+			err = onlyIf(text, j.only)
 		}
 		if err != nil {
 			return "", err
@@ -204,6 +208,15 @@ func (l *link) execute(conn switchConn, j job) (string, error) {
 		return "", nil
 	}
 	return l.say(conn, j.command)
+}
+
+// onlyIf returns an error unless something is true of a channel, by its dump.
+func onlyIf(text string, only func(headers) bool) error {
+	data, err := parseDump(text)
+	if err == nil && !only(data) {
+		err = errMoved
+	}
+	return err
 }
 
 // say sends a command. The link ends when no reply comes.

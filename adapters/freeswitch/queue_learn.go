@@ -214,6 +214,8 @@ func (sw *watched) learnNew(ctx context.Context, l *link, known map[string]bool)
 		case onOfferHere(data): // else nobody knows whether it is on offer still
 			offered.Add(1)
 			sw.w.announce(sw, l, data, 0)
+		case inHandHere(data):
+			sw.w.adopt(sw, data)
 		}
 		return nil
 	})
@@ -289,14 +291,16 @@ func (w *watcher) checked(l *link, key callKey, round uint64, data headers) {
 		}
 		var after unlocked
 		switch {
-		case onOfferHere(data) && (p != c.spot.place || c.phase != onOffer):
+		case onOfferHere(data) && w.anewLocked(c, p, data):
 			if c.phase == onOffer {
-				old, began := c.ch, c.began
-				after = append(after, func() { w.settle(old, began, end(deflect.NoInput, deflect.ReasonNoKey)) })
+				old, began, at, answered := c.ch, c.began, c.spot.place, c.answered
+				after = append(after, func() {
+					w.unanswered(key, at, answered, func() { w.settle(old, began, end(deflect.NoInput, deflect.ReasonNoKey)) })
+				})
 			}
 			ch := readChannel(data, time.Now(), w.srv.setup.Load().Variables)
 			served := w.srv.setup.Load().profiles.serving(&ch) != nil
-			return append(after, w.putOnLocked(l, key, c, spotOf(data), ch, served)...)
+			return append(after, w.putOnLocked(l, key, c, spotOf(data), ch, served, toldBy(data))...)
 		case p != c.spot.place: // the keys were pressed before
 			after = w.trustLocked(l, key, c)
 			return append(after, w.dropLocked(l, key, c)...)
@@ -305,8 +309,10 @@ func (w *watcher) checked(l *link, key callKey, round uint64, data headers) {
 			return append(after, w.dropLocked(l, key, c)...)
 		case offer == "false", c.phase == onOffer && c.marked && offer != "true":
 			return w.dropLocked(l, key, c)
+		case w.elsewhereLocked(c, data):
 		case c.phase == onOffer && !c.marked:
-			after = append(after, func() { w.mark(l, key, c, onMark+p.profile) })
+			m := w.onMark(p, c.answered)
+			after = append(after, func() { w.mark(l, key, c, m) })
 		}
 		return append(after, w.trustLocked(l, key, c)...)
 	})

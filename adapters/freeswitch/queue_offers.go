@@ -1,7 +1,7 @@
 package freeswitch
 
 import (
-	"strings"
+	"context"
 	"sync"
 	"time"
 
@@ -12,7 +12,10 @@ import (
 type watcher struct {
 	srv      *Server
 	switches []*watched
+	fleet    *fleet // nil: no other daemon watches them
 	sessions sync.WaitGroup
+	counting sync.WaitGroup // of what nobody has answered, in a fleet; hurry makes it end
+	hurry    chan struct{}
 
 	mu       sync.Mutex
 	stopping bool
@@ -45,10 +48,16 @@ type announced struct {
 	round  uint64  // number of its last announcement, or decision of its caller
 	since  uint64  // number of the event that announced it: what came before is of another place
 	seen   uint64  // number of the last event that was looked at
+
+	// In a fleet.
+	answered  uint64 // number of the key press that was answered last, as the channel said
+	notOurs   bool   // the key that a session was to deal with is not ours to answer
+	elsewhere bool   // another daemon may deal with a key of it; it is listed meanwhile
+	why       gone   // it went while it was in hand
 }
 
-func newWatcher(s *Server, switches []Switch) *watcher {
-	w := &watcher{srv: s, calls: map[callKey]*announced{}, ended: map[callKey]ended{}}
+func newWatcher(s *Server, switches []Switch, claims Claims) *watcher {
+	w := &watcher{srv: s, fleet: newFleet(claims), hurry: make(chan struct{}), calls: map[callKey]*announced{}, ended: map[callKey]ended{}}
 	for _, sw := range switches {
 		w.switches = append(w.switches, &watched{Switch: sw, w: w, owed: map[callKey][]job{}})
 	}
@@ -73,6 +82,7 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 		return
 	}
 	ch, at, who := readChannel(data, time.Now(), w.srv.setup.Load().Variables), spotOf(data), identityOf(data)
+	said := toldBy(data)
 	takeLocked := func() unlocked {
 		c := w.calls[key]
 		if c == nil {
@@ -80,7 +90,7 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 			w.calls[key] = c
 		}
 		served := w.srv.setup.Load().profiles.serving(&ch) != nil
-		after := w.putOnLocked(l, key, c, at, ch, served)
+		after := w.putOnLocked(l, key, c, at, ch, served, said)
 		c.since, c.seen = seq, max(c.seen, seq)
 		return after
 	}
@@ -91,7 +101,8 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 		case c != nil && seq <= c.seen, was && seq <= last.seq && (seq != 0 || at.place == last.place):
 			return nil
 		case c != nil && c.phase.busy():
-			// Compared now: when the session is over, its keys are younger.
+			// Compared now: when the session is over, its keys are younger. It marks the call.
+			said.on = false
 			w.againLocked(c, takeLocked)
 			return nil
 		}
@@ -101,53 +112,28 @@ func (w *watcher) announce(sw *watched, l *link, data headers, seq uint64) {
 
 // putOnLocked puts a call on offer at a place and marks it so, or counts that nobody serves
 // it there.
-func (w *watcher) putOnLocked(l *link, key callKey, c *announced, at spot, ch channel, served bool) unlocked {
+func (w *watcher) putOnLocked(l *link, key callKey, c *announced, at spot, ch channel, served bool, said told) unlocked {
 	if !w.offerLocked(c, at, ch, served) {
 		return nil
 	}
+	c.answered = max(c.answered, said.answered)
+	answered := c.answered
 	if !served {
 		c.doubt.settle() // keys say nothing to a call that nobody serves
-		ch := c.ch
+		ch, m := c.ch, w.unservedMark(said)
 		return unlocked{
-			func() { w.settle(ch, time.Now(), end(deflect.Ineligible, deflect.ReasonNoProfile)) },
-			func() { w.mark(l, key, c, offerVariable+"=true;"+decidedMark) }, // to hear of its end
+			func() {
+				w.unanswered(key, at.place, answered, func() { w.settle(ch, time.Now(), end(deflect.Ineligible, deflect.ReasonNoProfile)) })
+			},
+			func() { w.mark(l, key, c, m) }, // to hear of its end
 		}
 	}
-	return append(unlocked{func() { w.mark(l, key, c, onMark+at.place.profile) }}, w.trustLocked(l, key, c)...)
-}
-
-// Marks on a channel. By them another start of ours knows whether the call is on offer,
-// and the filter of the link lets its events through.
-var (
-	onMark      = offerVariable + "=true;" + placeVariable + "=" // and the place
-	decidedMark = placeVariable + "=0"                           // that it is not, though it may be announced
-	offMark     = offerVariable + "=;" + placeVariable + "="
-)
-
-// mark sets a mark on the channel of a call. One that says that the call is not on offer is
-// left out if it is again, and owed if the switch is away.
-func (w *watcher) mark(l *link, key callKey, c *announced, mark string) {
-	cmd, ok := setVariables(key.uuid, mark)
-	if !ok {
-		return
+	var after unlocked
+	if c.marked = w.fleet != nil && said.on; !c.marked {
+		m := w.onMark(at.place, answered)
+		after = unlocked{func() { w.mark(l, key, c, m) }}
 	}
-	on := strings.HasPrefix(mark, onMark) && !strings.HasSuffix(mark, decidedMark)
-	// It may have been announced again since somebody wanted to take it off.
-	still := func() bool { return on || !w.onOffer(key) }
-	j := job{call: key.uuid, command: cmd, still: still}
-	j.done = func(_ string, err error) {
-		switch {
-		case isGone(err):
-			w.hungUp(l, key, 0) // before its events could come to us
-		case err == nil && on:
-			w.mu.Lock()
-			c.marked = true
-			w.mu.Unlock()
-		case unsaid(err) && !on:
-			c.owe(l, key, j)
-		}
-	}
-	l.post(j)
+	return append(after, w.trustLocked(l, key, c)...)
 }
 
 func (w *watcher) onOffer(key callKey) bool {
@@ -190,28 +176,49 @@ func (w *watcher) pressLocked(l *link, key callKey, c *announced, n notice) unlo
 	case placeOf(n) != c.spot.place:
 		return w.dropLocked(l, key, c)
 	case digit == p.AcceptDigit && w.srv.enter():
-		conn := newQueueLine(l, key.uuid, c.spot, setup.IdleTimeout, func(j job) { c.owe(l, key, j) })
-		conn.free = func() { w.sessions.Go(func() { conn.freeAgent(w.srv.cut) }) }
-		ch, ok := w.acceptLocked(c, conn)
+		conn, ch, ok := w.inHandLocked(l, key, c, setup)
 		if !ok {
-			conn.close(errOver)
 			w.srv.leave()
 			return nil
 		}
 		w.sessions.Go(func() {
 			defer w.srv.leave()
-			w.deal(setup, key, c, conn, ch)
+			w.answer(key, c, conn, sequence(n), func(h *hold) { w.deal(setup, key, c, conn, ch, h) })
 		})
 	case digit == p.AcceptDigit:
 		w.srv.metrics.rejected[rejectedMaxCalls].Inc()
+		if w.fleet != nil && w.stepLocked(c, announcedInVain) { // another one may have room
+			c.elsewhere = true
+		}
+	case digit == p.DeclineDigit && w.fleet != nil:
+		if conn, ch, ok := w.inHandLocked(l, key, c, setup); ok {
+			w.sessions.Go(func() {
+				w.answer(key, c, conn, sequence(n), func(h *hold) {
+					conn.close(errOver)
+					w.decline(l, key, c, ch, h.decidedMark())
+					_, _ = l.do(context.Background(), key.uuid, "")
+				})
+			})
+		}
 	case digit == p.DeclineDigit:
 		if ch, ok := w.declineLocked(c); ok {
-			return unlocked{func() { w.decline(l, key, c, ch) }}
+			return unlocked{func() { w.decline(l, key, c, ch, mark{set: decidedMark}) }}
 		}
 	case len(c.ch.pressed) < maxDigits:
 		c.ch.pressed += digit
 	}
 	return nil
+}
+
+// inHandLocked hands a call to a session.
+func (w *watcher) inHandLocked(l *link, key callKey, c *announced, setup *setup) (*queueLine, channel, bool) {
+	conn := newQueueLine(l, key.uuid, c.spot, setup.IdleTimeout, func(j job) { c.owe(l, key, j) })
+	conn.free = func() { w.sessions.Go(func() { conn.freeAgent(w.srv.cut) }) }
+	ch, ok := w.acceptLocked(c, conn)
+	if !ok {
+		conn.close(errOver)
+	}
+	return conn, ch, ok
 }
 
 // unlocked is what has to be done when w.mu is not held any more: it may wait, or lock it.

@@ -94,7 +94,7 @@ func (w *watcher) offerLocked(c *announced, at spot, ch channel, served bool) bo
 		return false
 	}
 	ch.pressed = c.ch.pressed
-	c.spot, c.ch, c.marked = at, ch, false
+	c.spot, c.ch, c.marked, c.elsewhere = at, ch, false, false
 	w.nextRoundLocked(c)
 	return true
 }
@@ -148,7 +148,7 @@ func (w *watcher) goneLocked(key callKey, c *announced, why gone) {
 	case c.phase == takenOff:
 		w.forgetLocked(key, c.seen, c.spot.place)
 	default:
-		c.again = nil
+		c.again, c.why = nil, why
 		c.session.leave(why)
 	}
 }

@@ -89,7 +89,7 @@ func walkPhases(t *testing.T, grid map[phase]map[step]phase, steps []step) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWatcher(&Server{metrics: m}, nil)
+	w := newWatcher(&Server{metrics: m}, nil, nil)
 	key := callKey{"core", "call"}
 	c := &announced{phase: listed}
 	w.calls[key] = c
@@ -157,7 +157,7 @@ func TestRoundsOfTwoCallsDiffer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWatcher(&Server{metrics: m}, nil)
+	w := newWatcher(&Server{metrics: m}, nil, nil)
 	key, rounds := callKey{"core", "call"}, map[uint64]bool{}
 	for range 2 {
 		c := &announced{phase: listed}

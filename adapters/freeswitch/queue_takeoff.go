@@ -34,16 +34,20 @@ func (w *watcher) forgetEnded() {
 // one in hand the key was pressed before, so there will be a text, but nothing is played
 // to a caller who is somewhere else by now.
 func (w *watcher) dropLocked(l *link, key callKey, c *announced) unlocked {
-	was := c.phase
+	was, off := c.phase, w.offMark(c.spot.place)
 	w.goneLocked(key, c, served)
-	if was.busy() {
+	switch {
+	case was.busy():
 		return nil
+	case was != onOffer && !c.elsewhere:
+		return unlocked{func() { w.mark(l, key, c, off) }}
 	}
+	ch, at, answered := c.ch, c.spot.place, c.answered
 	return unlocked{func() {
-		w.mark(l, key, c, offMark)
-		if was == onOffer {
-			w.settle(c.ch, c.began, end(deflect.NoInput, deflect.ReasonNoKey))
-		}
+		w.unanswered(key, at, answered, func() {
+			w.mark(l, key, c, off)
+			w.settle(ch, c.began, end(deflect.NoInput, deflect.ReasonNoKey))
+		})
 	}}
 }
 
@@ -97,6 +101,10 @@ func (w *watcher) movedLocked(l *link, key callKey, c *announced, n notice) unlo
 		c.session.see(n)
 		return after
 	}
+	if c.elsewhere && n.name() == "CUSTOM" {
+		at := c.spot
+		after = append(after, func() { w.freeElsewhere(l, key, at) })
+	}
 	return append(after, w.dropLocked(l, key, c)...)
 }
 
@@ -108,8 +116,11 @@ func (w *watcher) hungUp(l *link, key callKey, seq uint64) {
 			return nil
 		}
 		after := w.trustLocked(l, key, c)
-		if c.phase == onOffer {
-			after = append(after, func() { w.settle(c.ch, c.began, end(deflect.Abandoned, deflect.ReasonHangup)) })
+		if c.phase == onOffer || c.elsewhere {
+			ch, at, answered := c.ch, c.spot.place, c.answered
+			after = append(after, func() {
+				w.unanswered(key, at, answered, func() { w.settle(ch, c.began, end(deflect.Abandoned, deflect.ReasonHangup)) })
+			})
 		}
 		c.seen = max(c.seen, seq)
 		w.goneLocked(key, c, hungUp)

@@ -37,6 +37,17 @@ type watched struct {
 // callers who have pressed the key get their answer, for at most
 // Config.DrainTimeout, and returns nil. Calls that are still on offer just wait on.
 // It may be called once.
+//
+// Servers of several processes may watch the same switches if they share Config.Claims.
+// Each of them sees every key; the one that gets the claim answers it, before anything is
+// said to the caller, and renews the claim until it is done. When it dies, the claim ends, and
+// within ten seconds another one puts the call on offer again, for a key that is pressed from
+// then on. It does not text for the first one: whoever has died may have. So that the next
+// press does not lead to a second text either, a server marks the call as perhaps texted,
+// before it asks for the text; the next press is then told that a text was sent. What
+// cannot be marked, because the connection is gone, or is not surely claimed any more, is
+// not texted. While the claims cannot be asked, presses come to nothing; the callers wait on
+// and can press again.
 func (s *Server) Watch(ctx context.Context) error {
 	linked, unlink := context.WithCancel(context.WithoutCancel(ctx))
 	defer unlink()
@@ -50,6 +61,8 @@ func (s *Server) Watch(ctx context.Context) error {
 	s.watcher.stop()
 	unlink()
 	links.Wait()
+	close(s.watcher.hurry)
+	s.watcher.counting.Wait()
 	return nil
 }
 
@@ -112,6 +125,9 @@ func (sw *watched) work(ctx context.Context, l *link) error {
 	defer stop()
 	l.tasks.Go(func() { l.keepProbing(&sw.probes) })
 	l.tasks.Go(func() { sw.keepLearning(l) })
+	if sw.w.fleet != nil {
+		l.tasks.Go(func() { sw.keepMissing(l) })
+	}
 	err := l.wait()
 	sw.w.lost(sw, l)
 	sw.set(nil)

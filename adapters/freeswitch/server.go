@@ -52,19 +52,19 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{metrics: m, log: first.Logger, dial: dialLibrary, doors: map[*door]bool{}}
-	s.watcher = newWatcher(s, first.Inbound)
+	s.watcher = newWatcher(s, first.Inbound, first.Claims)
 	s.setup.Store(first)
 	s.cut, s.cutNow = context.WithCancel(context.Background())
 	return s, nil
 }
 
 // Reload goes on with another configuration for the calls that come; calls in
-// progress keep theirs. Client, Inbound, Logger and Registerer stay as they were given to
-// [New]. The error lists every problem, see [Config.Validate]; the server then
+// progress keep theirs. Client, Inbound, Claims, Logger and Registerer stay as they were given
+// to [New]. The error lists every problem, see [Config.Validate]; the server then
 // goes on as before.
 func (s *Server) Reload(cfg Config) error {
 	old := s.setup.Load()
-	cfg.Client, cfg.Inbound, cfg.Logger, cfg.Registerer = old.Client, old.Inbound, old.Logger, old.Registerer
+	cfg.Client, cfg.Inbound, cfg.Claims, cfg.Logger, cfg.Registerer = old.Client, old.Inbound, old.Claims, old.Logger, old.Registerer
 	next, err := cfg.ready()
 	if err != nil {
 		return err

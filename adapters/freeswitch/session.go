@@ -27,6 +27,8 @@ type session struct {
 	missing bool   // the last prompt could not be played
 	silent  bool   // the prompt of the outcome could not be played
 	cause   string // of the hang-up
+
+	ready func() ending // asked before a text is, unless it is nil: an outcome is why there is none
 }
 
 // newSession returns the session of a call, which ends soon after stop does.
@@ -137,6 +139,10 @@ func (s *session) answer() {
 // who hangs up meanwhile has asked for the text already: the request goes on.
 func (s *session) accepted() ending {
 	s.ch.call.Accepted = time.Now()
+	if s.ready != nil { // it waits for that
+		s.setPending()
+		s.talk.flush()
+	}
 	var e ending
 	done := make(chan struct{})
 	defer func() { <-done }() // also when this goroutine panics
@@ -147,9 +153,7 @@ func (s *session) accepted() ending {
 	}()
 	s.talk.stop()
 	if !s.ch.waits {
-		// Until more is known. Whoever finds the call without us must not text it again.
-		s.set(end(deflect.Uncertain, deflect.ReasonInternal))
-		s.pending = true
+		s.setPending()
 	}
 	s.passTime(done)
 	<-done
@@ -158,6 +162,13 @@ func (s *session) accepted() ending {
 		e.confirmed = s.confirm()
 	}
 	return e
+}
+
+// setPending tells that a text may have been sent, until more is known. Whoever finds the
+// call without us must not text it again.
+func (s *session) setPending() {
+	s.set(end(deflect.Uncertain, deflect.ReasonInternal))
+	s.pending = true
 }
 
 // request runs beside the session. It ends within the live deadline.
@@ -169,6 +180,11 @@ func (s *session) request() (e ending) {
 			s.srv.defect("a request", p, s.ch.ids()...)
 		}
 	}()
+	if s.ready != nil {
+		if e := s.ready(); e.Outcome != "" {
+			return e
+		}
+	}
 	if s.judged.offer == nil {
 		res, err := s.setup.Client.Deflect(s.stop, *s.ch.call)
 		s.counted = true

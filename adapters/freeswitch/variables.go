@@ -56,7 +56,8 @@ var (
 var (
 	watchdogVariable = declare(variable{name: "deflect_watchdog", note: "the task that takes a call from a deflectd that hangs"})
 	offerVariable    = declare(variable{name: "deflect_offer", note: "true while a call that waits is on offer, false when its queue has let it go"})
-	placeVariable    = declare(variable{name: "deflect_offer_at", note: "where in the dialplan it was announced"})
+	placeVariable    = declare(variable{name: "deflect_offer_at", note: "where in the dialplan it was announced; else what became of that"})
+	answeredVariable = declare(variable{name: "deflect_offer_key", note: "the number of the key press that was answered last, where several deflectd watch"})
 )
 
 // Of the switch and its modules.

@@ -75,7 +75,7 @@ func (f *File) rows() []row {
 					"Longest silence of the switch: longer than any prompt and any gap."},
 			), "Calls that the dialplan hands over."},
 			row{"inbound", "Inbound", f.inbound(),
-				"Switches whose waiting callers are offered a text. Let one `deflectd` watch a switch, and name each switch once."},
+				"Switches whose waiting callers are offered a text. Let one `deflectd` watch a switch, or several that share `redis`, and name each switch once."},
 			row{"variables", "Variables", filledList(&fs.Variables, "none"),
 				"Channel variables of the dialplan (`deflect_profile`, `deflect_info_plan`) that also count for calls from a browser (`mod_verto`), which can set every one of them."},
 			row{"sounds", "Sounds", filled(&fs.Sounds, "the default ivrdeflect"),
