@@ -1,13 +1,15 @@
 package deflect
 
 import (
-	"container/heap"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"sync"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect/internal/due"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 // Budget is how many texts the agents of a policy can take. A text counts from when its
@@ -55,105 +57,112 @@ func (b Budget) validate(bad func(field, format string, args ...any)) {
 	}
 }
 
-func (b Budget) String() string { return fmt.Sprintf("%d texts in %s", b.Texts, b.Per) }
+func (b Budget) words() string { return fmt.Sprintf("%d texts in %s", b.Texts, b.Per) }
 
-// memoryBudgets is the store of one process.
-type memoryBudgets struct {
-	mu     sync.Mutex
-	byName map[string]*places
-}
+// place is that of a text in the budget of its policy; the zero value is none.
+type place struct{ name, token string }
 
-// places are those of one name. There are at most as many as its largest budget had texts.
-type places struct {
-	byToken map[string]*place
-	byEnd   due.Heap[*place]
-}
-
-type place struct {
-	token string
-	until time.Time
-	at    int // in the heap
-}
-
-func newMemoryBudgets() *memoryBudgets { return &memoryBudgets{byName: map[string]*places{}} }
-
-func (m *memoryBudgets) Left(_ context.Context, name string, b Budget) (bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.leftLocked(name, b, time.Now()), nil
-}
-
-func (m *memoryBudgets) leftLocked(name string, b Budget, now time.Time) bool {
-	of := m.byName[name]
-	if of == nil {
-		return true
+// budget only looks: a place is taken when the offer stands.
+func (q *inquiry) budget() Verdict {
+	b := q.policy.rules.Budget
+	switch {
+	case b == (Budget{}):
+		return q.pass("there is none")
+	case !q.opens.IsZero():
+		return q.pass("the text waits, and counts when it goes out")
 	}
-	m.forgetLocked(name, now, b.Texts)
-	return len(of.byEnd) < b.Texts
+	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
+	defer cancel()
+	left, err := q.client.budgets.Left(ctx, q.policy.name, b)
+	switch {
+	case err != nil:
+		return q.unknown(ctx, theBudgets, ReasonBudgetUnknown, err)
+	case !left:
+		return q.overBudget()
+	}
+	return q.pass("there is room: at most %s", b.words())
 }
 
-func (m *memoryBudgets) Take(_ context.Context, name, token string, b Budget) (bool, error) {
-	now := time.Now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if of := m.byName[name]; of != nil {
-		if mine := of.byToken[token]; mine != nil {
-			if now.Before(mine.until) {
-				return true, nil
+func (q *inquiry) overBudget() Verdict {
+	return refuse(ReasonBudget, "the budget is used up: %s were sent, or are being offered", q.policy.rules.Budget.words())
+}
+
+// takePlace takes a place for the text where there is a budget and it has none.
+func (q *inquiry) takePlace(ctx context.Context) Verdict {
+	b := q.policy.rules.Budget
+	if b == (Budget{}) || q.place.token != "" {
+		return Verdict{Answer: RulePass}
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
+	defer cancel()
+	mine := place{q.policy.name, cmp.Or(q.hadPlace.token, rand.Text())}
+	ok, err := q.client.budgets.Take(ctx, mine.name, mine.token, b)
+	switch {
+	case err != nil:
+		q.client.vacate(mine) // it may have been taken
+		return q.unknown(ctx, theBudgets, ReasonBudgetUnknown, err)
+	case !ok:
+		return q.overBudget()
+	}
+	q.place = mine
+	return Verdict{Answer: RulePass}
+}
+
+// vacating is the places that are being given back.
+type vacating struct {
+	mu   sync.Mutex
+	idle *sync.Cond // out changed
+	out  int
+}
+
+func newVacating() *vacating {
+	v := &vacating{}
+	v.idle = sync.NewCond(&v.mu)
+	return v
+}
+
+// vacateWithin is how long a store may take to take back a place.
+const vacateWithin = time.Second
+
+// vacate gives back a place, if there is one. A caller does not wait for another's store.
+func (c *Client) vacate(p place) {
+	if p.token == "" {
+		return
+	}
+	if own, is := c.budgets.(*memoryBudgets); is {
+		own.release(p.name, p.token)
+		return
+	}
+	v := c.vacating
+	v.mu.Lock()
+	v.out++
+	v.mu.Unlock()
+	go func() {
+		defer func() {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.out--
+			v.idle.Broadcast()
+		}()
+		defer func() {
+			// On this goroutine it would end the process, and every call with it.
+			if p := recover(); p != nil {
+				c.log.Error(theBudgets+" panicked", "panic", clean.Panic(p))
 			}
-			m.dropLocked(name, mine)
+		}()
+		ctx, cancel := context.WithTimeout(context.Background(), vacateWithin)
+		defer cancel()
+		if err := c.budgets.Release(ctx, p.name, p.token); err != nil {
+			c.log.Warn("place in a budget not given back: nobody else has it until its time is over", "policy", p.name, "err", clean.Error{Err: err})
 		}
-	}
-	if !m.leftLocked(name, b, now) {
-		return false, nil
-	}
-	for other := range m.byName { // any one: names that nobody asks about any more go so
-		m.forgetLocked(other, now, maxBudgetTexts)
-		break
-	}
-	of := m.byName[name]
-	if of == nil {
-		of = &places{byToken: map[string]*place{}}
-		m.byName[name] = of
-	}
-	mine := &place{token: token, until: now.Add(b.Per)}
-	of.byToken[token] = mine
-	heap.Push(&of.byEnd, mine)
-	return true, nil
+	}()
 }
 
-func (m *memoryBudgets) Release(_ context.Context, name, token string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if of := m.byName[name]; of != nil {
-		if mine := of.byToken[token]; mine != nil {
-			m.dropLocked(name, mine)
-		}
-	}
-	return nil
-}
-
-// forgetLocked drops some of what is over, and as much of it as keeps others from a place
-// among so many.
-func (m *memoryBudgets) forgetLocked(name string, now time.Time, most int) {
-	of := m.byName[name]
-	for i := 0; len(of.byEnd) > 0 && !now.Before(of.byEnd[0].until); i++ {
-		if i >= forgetAtOnce && len(of.byEnd) < most {
-			return
-		}
-		m.dropLocked(name, of.byEnd[0])
+// close waits for what is being given back.
+func (v *vacating) close() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for v.out > 0 {
+		v.idle.Wait()
 	}
 }
-
-func (m *memoryBudgets) dropLocked(name string, p *place) {
-	of := m.byName[name]
-	heap.Remove(&of.byEnd, p.at)
-	delete(of.byToken, p.token)
-	if len(of.byEnd) == 0 {
-		delete(m.byName, name)
-	}
-}
-
-func (p *place) Before(other *place) bool { return p.until.Before(other.until) }
-
-func (p *place) Place() *int { return &p.at }

@@ -33,6 +33,7 @@ type Client struct {
 	metrics    *metrics
 	settler    *settler
 	later      *later
+	vacating   *vacating
 	closing    sync.Once
 	collectors []prometheus.Collector // on the Registerer
 	pulse      pulse
@@ -74,7 +75,7 @@ func New(cfg Config) (*Client, error) {
 	if store, is := c.cooldowns.(interface{ Cooling() int }); is {
 		collectors = append(collectors, newCooldownGauge(store.Cooling))
 	}
-	c.settler, c.later = newSettler(c), newLater(c)
+	c.settler, c.later, c.vacating = newSettler(c), newLater(c), newVacating()
 	collectors = append(collectors, c.later.gauges()...)
 	c.setup.Store(c.newSetup(cfg))
 	collectors = append(collectors, breakerGauge{c})
@@ -104,7 +105,10 @@ func (c *Client) Close() {
 	}
 	c.later.close()
 	c.settler.close()
-	c.closing.Do(func() { metric.Unregister(c.setup.Load().Registerer, c.collectors) })
+	c.vacating.close()
+	c.closing.Do(func() {
+		metric.Unregister(c.setup.Load().Registerer, c.collectors)
+	})
 }
 
 // refuses returns why a Client does nothing: it was not made by [New], or is closed.
@@ -176,6 +180,9 @@ func (c *Client) count(res Result) {
 // run sends the text of a call, which had an offer or nil.
 func (c *Client) run(ctx context.Context, call Call, o *Offer) (Result, error) {
 	if no := c.refuses(); no != nil {
+		if o != nil {
+			c.vacate(o.place)
+		}
 		return Result{Outcome: no.Outcome, Reason: no.Reason}, no
 	}
 	start := time.Now()
@@ -198,6 +205,15 @@ func (c *Client) run(ctx context.Context, call Call, o *Offer) (Result, error) {
 func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Time) (e ending, attempts int) {
 	q := c.inquire(ctx, call, start)
 	q.final = true
+	if o != nil {
+		q.place = o.place
+	}
+	defer func() {
+		// Not after a panic, which leaves no outcome: nobody knows what was sent.
+		if e.repeated || e.Outcome == Failed || e.Outcome == Ineligible {
+			c.vacate(q.place)
+		}
+	}()
 	ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
 	done, ok := c.calls.take(ctx, call.ExternalCallID)
@@ -238,6 +254,13 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 		q.text.Ticket, toAsk = o.ticket, false
 	}
 	e.Attempt = c.once(ctx, q, func() Attempt {
+		if no := q.takePlace(ctx); no.Answer == RuleRefuse {
+			e.Attempt = failed(no.Reason, no.err)
+			if no.Reason == ReasonBudget {
+				e.Outcome = Ineligible
+			}
+			return e.Attempt
+		}
 		ran := q.setup.breaker.run(func() health {
 			// Waiting may have left too little time for anything but doubt.
 			if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) < min(minAttempt, q.setup.LiveDeadline/2) {
@@ -319,7 +342,7 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() Attempt) Atte
 		}
 	}
 	a := send() // a panic leaves the cooldown: nobody knows what was sent
-	if a.Outcome == Failed {
+	if a.Outcome == Failed || a.Outcome == Ineligible {
 		giveBack()
 	}
 	return a

@@ -46,17 +46,18 @@ type keptCall struct {
 	Wait                      *time.Duration `json:",omitempty"`
 	Consent                   bool           `json:",omitempty"`
 	CallerInfo                map[string]json.RawMessage
+	Place                     string `json:",omitempty"` // its token in the budget
 }
 
 // callData is read by readCall.
-func (s *setup) callData(t *Text) ([]byte, error) {
+func (s *setup) callData(t *Text, place string) ([]byte, error) {
 	c := t.Call
 	k := keptCall{
 		ANI: string(c.ANI), DNIS: string(c.DNIS), NumberOverride: string(c.NumberOverride),
 		Digits: c.Digits, Start: c.Start, Accepted: c.Accepted,
 		Skill: c.Skill, Text: c.Text, TextTag: c.TextTag,
 		FirstName: c.FirstName, LastName: c.LastName, CustomerID: c.CustomerID, CustomerIDDescriptor: c.CustomerIDDescriptor,
-		Wait: c.Wait, Consent: c.Consent,
+		Wait: c.Wait, Consent: c.Consent, Place: place,
 	}
 	if n, ok := s.read(c.ANI); ok && s.usable(n) {
 		k.ANI = n.E164
@@ -80,11 +81,12 @@ func (s *setup) callData(t *Text) ([]byte, error) {
 	return json.Marshal(k)
 }
 
-// readCall returns the call of a text that waits, without its Policy.
-func readCall(e Entry) (Call, error) {
+// readCall returns the call of a text that waits, without its Policy, and the token of the
+// place in the budget that it was left with, or "".
+func readCall(e Entry) (Call, string, error) {
 	var k keptCall
 	if err := json.Unmarshal(e.Data, &k); err != nil {
-		return Call{}, fmt.Errorf("the journal's entry cannot be read: %w", err)
+		return Call{}, "", fmt.Errorf("the journal's entry cannot be read: %w", err)
 	}
 	c := Call{
 		ANI: phone.Number(k.ANI), DNIS: phone.Number(k.DNIS), NumberOverride: phone.Number(k.NumberOverride),
@@ -99,5 +101,5 @@ func readCall(e Entry) (Call, error) {
 	for name, data := range k.CallerInfo {
 		c.CallerInfo[name] = data
 	}
-	return c, nil
+	return c, k.Place, nil
 }

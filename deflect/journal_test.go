@@ -319,11 +319,11 @@ func TestKeptCallIsTheSame(t *testing.T) {
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	data, err := s.callData(text)
+	data, err := s.callData(text, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := readCall(Entry{ExternalCallID: call.ExternalCallID, Data: data})
+	got, _, err := readCall(Entry{ExternalCallID: call.ExternalCallID, Data: data})
 	if err != nil {
 		t.Fatal(err)
 	}

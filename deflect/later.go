@@ -94,7 +94,7 @@ func (p *Policy) afterOpening(opens time.Time) (next, until time.Time) {
 // keep puts a text into the journal, and reports whether it is there: nobody is promised a
 // text that a crash can take.
 func (c *Client) keep(q *inquiry, entry Entry, why error) (e ending, kept bool) {
-	data, err := q.setup.callData(q.text)
+	data, err := q.setup.callData(q.text, q.place.token)
 	if err != nil {
 		return ending{Attempt: failed(ReasonInternal, clean.Error{Err: err})}, false
 	}
@@ -379,7 +379,17 @@ func (c *Client) doubtLater(id string) {
 func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time, written bool) {
 	now := time.Now()
 	policy := c.setup.Load().policies[entry.Policy]
-	call, err := readCall(entry)
+	call, token, err := readCall(entry)
+	var had place
+	if entry.Tries == 0 { // or it was given back
+		had = place{entry.Policy, token}
+	}
+	defer func() {
+		// Not after a panic, which leaves no outcome: nobody knows what was sent.
+		if e.Outcome == Failed || e.Outcome == Ineligible {
+			c.vacate(had)
+		}
+	}()
 	switch {
 	case err != nil:
 		return ending{Attempt: failed(ReasonInternal, err)}, next, false
@@ -396,7 +406,7 @@ func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time, written bo
 	}
 	call.Policy = policy
 	q := c.inquire(context.Background(), call, now)
-	q.final = true
+	q.final, q.hadPlace = true, had
 	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
 	again := now.Add(pauseAfter(entry.Tries + 1))
@@ -410,7 +420,13 @@ func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time, written bo
 		return ending{Attempt: Attempt{Outcome: no.Outcome, Reason: no.Reason, Err: no.Err}}, next, false
 	}
 	e, _ = c.send(ctx, q, nil, Waiting)
-	if e.Outcome == Failed && (e.Reason.row().ours || slices.Contains(e.Reason.row().outcomes, Deferred)) {
+	if q.place.token != "" {
+		had = q.place
+	}
+	if e.Outcome == Sent || e.Outcome == Uncertain {
+		return e, next, q.written
+	}
+	if e.Reason.row().ours || slices.Contains(e.Reason.row().outcomes, Deferred) {
 		next = period.Later(again, now.Add(e.RetryAfter))
 	}
 	return e, next, q.written

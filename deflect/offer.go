@@ -33,6 +33,7 @@ type Offer struct {
 	ticket  any    // of an Asker, which was asked about ...
 	asked   string // ... this number; "" when nobody was asked
 	release func()
+	place   place // in the budget
 
 	decided atomic.Bool // by Deflect or End, which counts the call
 	deflect sync.Once
@@ -77,6 +78,7 @@ func (o *Offer) End(outcome Outcome, reason Reason) {
 	}
 	if !o.decided.Swap(true) {
 		o.client.CountOutcome(outcome, reason)
+		o.client.vacate(o.place)
 	}
 	o.free()
 }
@@ -146,6 +148,11 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 		}
 		o.ticket, o.asked = q.text.Ticket, q.text.Customer.E164
 	}
+	if no := q.takePlace(ctx); no.Answer == RuleRefuse {
+		o.free()
+		return nil, refused(no)
+	}
+	o.place = q.place
 	return o, nil
 }
 

@@ -58,6 +58,9 @@ const (
 //     this is none of them
 //   - cooldown (ineligible): the caller was texted a short while ago
 //   - cooldown_unknown (ineligible, failed): the store of cooldowns did not answer
+//   - budget (ineligible): as many texts as the agents can take were sent or are being
+//     offered
+//   - budget_unknown (ineligible, failed): the store of budgets did not answer
 //   - no_profile (ineligible): no profile serves the dialled number
 //   - already_asked (ineligible): this call was asked before
 //   - breaker_open (ineligible, failed, deferred): the API is known to be down: not
@@ -116,6 +119,8 @@ const (
 	ReasonNotSampled        Reason = "not_sampled"
 	ReasonCooldown          Reason = "cooldown"
 	ReasonCooldownUnknown   Reason = "cooldown_unknown"
+	ReasonBudget            Reason = "budget"
+	ReasonBudgetUnknown     Reason = "budget_unknown"
 	ReasonNoProfile         Reason = "no_profile"
 	ReasonAlreadyAsked      Reason = "already_asked"
 
@@ -193,6 +198,8 @@ var reasons = []reasonRow{
 	{reason: ReasonNotSampled, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
 	{reason: ReasonCooldown, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
 	{reason: ReasonCooldownUnknown, outcomes: []Outcome{Ineligible, Failed}, class: ErrIneligible, ours: true},
+	{reason: ReasonBudget, outcomes: []Outcome{Ineligible}, class: ErrIneligible, ours: true},
+	{reason: ReasonBudgetUnknown, outcomes: []Outcome{Ineligible, Failed}, class: ErrIneligible, ours: true},
 	{reason: ReasonBreakerOpen, outcomes: []Outcome{Ineligible, Failed, Deferred}, class: ErrBreakerOpen},
 
 	{reason: ReasonUnauthorized, outcomes: []Outcome{Failed}, class: ErrUnauthorized, health: sick, request: true},

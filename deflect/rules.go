@@ -53,6 +53,8 @@ type inquiry struct {
 	unsure   bool          // who refused did not know
 	opens    time.Time     // when it opens, for a text that can wait until then; zero when it is open
 	noLine   bool          // the number cannot be texted at all, so that its kind does not matter
+	place    place         // that the text has in the budget
+	hadPlace place         // that it had, and may have yet
 }
 
 // rule is one reason not to text a caller.
@@ -78,6 +80,7 @@ var rules = []rule{
 	{"wait", false, (*inquiry).wait},
 	{"percent", false, (*inquiry).percent},
 	{"cooldown", false, (*inquiry).cooldown},
+	{"budget", false, (*inquiry).budget},
 	{"breaker", false, (*inquiry).breaker},
 }
 
@@ -107,11 +110,7 @@ func (q *inquiry) refusal(asked func(rule) bool) *Error {
 			continue
 		}
 		if v := q.ask(r); v.Answer == RuleRefuse {
-			e := &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
-			if v.Reason == ReasonCanceled {
-				e.Outcome = Failed // nobody judged this caller
-			}
-			return e
+			return refused(v)
 		}
 	}
 	if q.ctx.Err() != nil {
@@ -119,6 +118,14 @@ func (q *inquiry) refusal(asked func(rule) bool) *Error {
 		return &Error{Outcome: a.Outcome, Reason: a.Reason, Err: a.Err}
 	}
 	return nil
+}
+
+func refused(v Verdict) *Error {
+	e := &Error{Outcome: Ineligible, Reason: v.Reason, Err: v.err}
+	if v.Reason == ReasonCanceled {
+		e.Outcome = Failed // nobody judged this caller
+	}
+	return e
 }
 
 func every(rule) bool { return true }
@@ -311,6 +318,7 @@ func (q *inquiry) cooldown() Verdict {
 const (
 	theList      = "the do-not-text list"
 	theCooldowns = "the store of cooldowns"
+	theBudgets   = "the store of budgets"
 )
 
 // unknown refuses a caller of whom a list or a store does not know.

@@ -282,6 +282,7 @@ func TestExplain(t *testing.T) {
 		"wait: pass : the expected wait is 1m30s, not less than 1m0s",
 		"percent: refuse not_sampled: the call id falls on 33; calls from 0 to 99 are offered a text below 33",
 		"cooldown: pass : not texted in the last 15m0s",
+		"budget: pass : there is none",
 		"breaker: pass : closed",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

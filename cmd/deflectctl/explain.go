@@ -156,7 +156,7 @@ func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.
 		if v.Answer == deflect.RuleRefuse || v.Answer == deflect.RuleAsk {
 			detail = fmt.Sprintf("%s: %s", v.Reason, v.Detail)
 		}
-		if where := remembered[v.Rule]; where != "" && v.Answer == deflect.RulePass && !(v.Rule == "cooldown" && (file.Cooldown(e.Profile) == 0 || known.from != "")) {
+		if where := remembered[v.Rule]; where != "" && v.Answer == deflect.RulePass && v.Detail != "there is none" && !(v.Rule == "cooldown" && known.from != "") {
 			answer, detail = "?", where
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Rule, answer, detail)
@@ -178,5 +178,6 @@ var answers = map[deflect.RuleAnswer]string{
 // remembered is where to look for what only a running deflectd knows.
 var remembered = map[string]string{
 	"cooldown": "whether the caller was texted lately is known to the running deflectd; its log tells",
+	"budget":   "how much of the budget is used is known to the running deflectd",
 	"breaker":  "known to the running deflectd: deflect_breaker_state",
 }
