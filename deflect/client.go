@@ -341,8 +341,17 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() Attempt) Atte
 			return Attempt{Outcome: Ineligible, Reason: no.Reason, Err: no.err}
 		}
 	}
-	a := send() // a panic leaves the cooldown: nobody knows what was sent
+	kept := true // also after a panic: nobody knows what was sent
+	defer func() {
+		if store, is := c.cooldowns.(interface{ Keep(key, token string) }); is && kept {
+			for _, key := range keys {
+				store.Keep(key, token)
+			}
+		}
+	}()
+	a := send()
 	if a.Outcome == Failed || a.Outcome == Ineligible {
+		kept = false
 		giveBack()
 	}
 	return a
