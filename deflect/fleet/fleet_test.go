@@ -2,14 +2,14 @@ package fleet
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -79,12 +79,32 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestDo(t *testing.T) {
-	f := newFleet(t, miniredis.RunT(t).Addr())
-	err := f.do(t.Context(), "held", func(ctx context.Context) error {
-		return f.rdb.Set(ctx, f.key("x", "y"), 1, 0).Err()
-	})
-	if err != nil {
-		t.Error(err)
+// All series are there from the start, and have names and helps as they should.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewPedanticRegistry()
+	f := newFleet(t, startMini(t), func(c *Config) { c.Registerer = reg })
+	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
+		t.Error(err, problems)
+	}
+	requests, err := testutil.GatherAndCount(reg, "deflect_store_requests_total")
+	if want := len(operations) * len(results); requests != want || err != nil {
+		t.Errorf("%d series, %v; want %d", requests, err, want)
+	}
+	_, err = New(Config{Addresses: []string{"a:1"}, Key: testKey, Registerer: reg})
+	if !errors.Is(err, deflect.ErrInvalidConfig) {
+		t.Errorf("two of one registry: %v", err)
+	}
+
+	must(t, f.cooldowns, "a")
+	if n := testutil.ToFloat64(f.metrics.of["take"].ok); n != 1 {
+		t.Errorf("%v takes are counted", n)
+	}
+	if n := testutil.ToFloat64(f.metrics.all[2]); n != 1 {
+		t.Errorf("up is %v", n)
+	}
+	f.Close()
+	if n, err := testutil.GatherAndCount(reg); n != 0 || err != nil {
+		t.Errorf("after Close there are %d, %v", n, err)
 	}
 }

@@ -122,9 +122,10 @@ func timedOut(err error) bool {
 }
 
 // failed notes a trouble. One request without an answer is none: it may be the connection.
+// Nor is what an inspection is refused.
 func (f *Fleet) failed(operation string, e *redisError) {
 	h := f.health
-	if e.class != away || operation == "probe" || f.cfg.Cluster {
+	if operation != "inspect" && (e.class != away || operation == "probe" || f.cfg.Cluster) {
 		h.mu.Lock()
 		h.troubles[operation] = trouble{e, time.Since(h.start)}
 		h.inDire.Store(true)

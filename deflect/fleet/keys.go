@@ -29,7 +29,7 @@ func NewKey() []byte {
 const maxKeyFile = 4096
 
 // ReadKey reads the key of a fleet from a file: one line, of 64 hexadecimal digits or in
-// base64. A file that everybody on the machine can read holds no secret, and is an error.
+// base64. A file that everybody on the machine can write holds no secret, and is an error.
 func ReadKey(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -42,8 +42,8 @@ func ReadKey(file string) ([]byte, error) {
 		return nil, fmt.Errorf("the key of the fleet cannot be read: %w", err)
 	case info.IsDir():
 		return nil, errors.New("the key of the fleet cannot be read: it is a directory")
-	case runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o006 != 0:
-		return nil, errors.New("the key of the fleet can be read by every user of this machine: chmod 600 it, and make a new one if that was so for long")
+	case runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o002 != 0:
+		return nil, errors.New("the key of the fleet can be changed by every user of this machine: make a new one, in a file of mode 600")
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
 	if err != nil {

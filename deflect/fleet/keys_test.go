@@ -54,9 +54,9 @@ func TestReadKeyRefuses(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		os.Chmod(file, 0o644)
+		os.Chmod(file, 0o602)
 		if _, err := ReadKey(file); err == nil {
-			t.Error("a file that everybody can read is taken")
+			t.Error("a file that everybody can write is taken")
 		}
 	}
 	dir := t.TempDir()
