@@ -22,6 +22,8 @@ type breaker interface {
 	offer(lasts time.Duration) (release func(), ok bool)
 	// offered reports whether that offer is out.
 	offered() bool
+	// warned is told that the API fails for others.
+	warned()
 }
 
 // Warnings is how processes that use the same API tell each other that it fails, so that
@@ -50,16 +52,28 @@ const (
 	sick                  // callers should not be offered a text
 )
 
-// localBreaker is the breaker of one process.
+// localBreaker is the breaker of one process. While it has a suspicion, it says that it is
+// half open, which is for offers: texts that were promised go out as when it is closed.
 type localBreaker struct {
-	cb  *gobreaker.CircuitBreaker[struct{}]
-	log *slog.Logger
+	cb      *gobreaker.CircuitBreaker[struct{}]
+	openFor time.Duration
+	log     *slog.Logger
+	moved   func(to string)
+	opened  func() // told of an opening of one's own
 
 	mu     sync.Mutex
+	closed bool     // as gobreaker has it
 	moves  []string // states moved to, not logged yet
 	ticket uint64   // of the last offer when half open
 	until  time.Time
+	doubt  *suspicion
+	deaf   time.Time // until then warnings are not listened to
+	trip   bool      // the next failure opens it
 }
+
+// suspicion is what came of a warning, while no request that began after it has told how
+// the API is.
+type suspicion struct{ over time.Time }
 
 // What a call of gobreaker ends with: it judges errors. Any other one, that of a
 // panic, is sick.
@@ -69,19 +83,24 @@ var (
 	errNoSign  = errors.New("no sign of either")
 )
 
-func newLocalBreaker(cfg BreakerConfig, log *slog.Logger, moved func(to string)) *localBreaker {
-	b := &localBreaker{log: log}
+func newLocalBreaker(cfg BreakerConfig, log *slog.Logger, moved func(to string), opened func()) *localBreaker {
+	b := &localBreaker{openFor: cfg.OpenFor, log: log, moved: moved, opened: opened, closed: true}
 	b.cb = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
-		Timeout:      cfg.OpenFor,
-		ReadyToTrip:  func(c gobreaker.Counts) bool { return int64(c.ConsecutiveFailures) >= int64(cfg.Failures) },
+		Timeout: cfg.OpenFor,
+		ReadyToTrip: func(c gobreaker.Counts) bool {
+			return int64(c.ConsecutiveFailures) >= int64(cfg.Failures) || b.trips()
+		},
 		IsSuccessful: func(err error) bool { return err == errHealthy },
 		IsExcluded:   func(err error) bool { return err == errNoSign },
 		// Runs under the lock of gobreaker: it may not log, nor ask for the state.
 		OnStateChange: func(_ string, _, to gobreaker.State) {
-			moved(stateName(to))
 			b.mu.Lock()
-			b.moves = append(b.moves, stateName(to))
-			b.mu.Unlock()
+			defer b.mu.Unlock()
+			b.closed, b.doubt, b.trip = to == gobreaker.StateClosed, nil, false
+			if b.closed {
+				b.deaf = time.Now().Add(b.openFor) // it was seen to work
+			}
+			b.moveLocked(stateName(to))
 		},
 	})
 	return b
@@ -89,9 +108,12 @@ func newLocalBreaker(cfg BreakerConfig, log *slog.Logger, moved func(to string))
 
 func (b *localBreaker) run(fn func() health) (ran bool) {
 	defer b.logMoves()
+	doubt := b.suspects()
 	b.cb.Execute(func() (struct{}, error) { //nolint:errcheck // fn has its own result
 		ran = true
-		switch fn() {
+		h := sick // that of a panic
+		defer func() { b.tell(doubt, h) }()
+		switch h = fn(); h {
 		case healthy:
 			return struct{}{}, errHealthy
 		case silent:
@@ -104,7 +126,66 @@ func (b *localBreaker) run(fn func() health) (ran bool) {
 
 func (b *localBreaker) state() string {
 	defer b.logMoves()
-	return stateName(b.cb.State())
+	state := b.cb.State()
+	if state == gobreaker.StateClosed && b.suspects() != nil {
+		return "half_open"
+	}
+	return stateName(state)
+}
+
+func (b *localBreaker) trips() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.trip
+}
+
+func (b *localBreaker) moveLocked(to string) {
+	b.moved(to)
+	b.moves = append(b.moves, to)
+}
+
+// warned makes a closed breaker suspicious. One warning does so, and those after it do not
+// until the API was seen to work for a while, or nobody looked for as long: who warns all
+// the time, and lies, does not keep this process from offering.
+func (b *localBreaker) warned() {
+	defer b.logMoves()
+	b.suspects()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := time.Now(); b.closed && b.doubt == nil && !now.Before(b.deaf) {
+		b.doubt = &suspicion{over: now.Add(b.openFor)}
+		b.moveLocked("half_open")
+	}
+}
+
+// suspects returns the suspicion that there is, if any.
+func (b *localBreaker) suspects() *suspicion {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.doubt != nil && !time.Now().Before(b.doubt.over) {
+		b.clearLocked()
+	}
+	return b.doubt
+}
+
+func (b *localBreaker) clearLocked() {
+	b.doubt, b.deaf = nil, time.Now().Add(b.openFor)
+	b.moveLocked("closed")
+}
+
+// tell hears what a request that began under a suspicion has told.
+func (b *localBreaker) tell(doubt *suspicion, h health) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if doubt == nil || b.doubt != doubt {
+		return
+	}
+	switch h {
+	case healthy:
+		b.clearLocked()
+	case sick:
+		b.trip = true
+	}
 }
 
 func (b *localBreaker) logMoves() {
@@ -118,6 +199,9 @@ func (b *localBreaker) logMoves() {
 			level = slog.LevelWarn
 		}
 		b.log.Log(context.Background(), level, "breaker moved", "to", to)
+		if to == "open" {
+			b.opened()
+		}
 	}
 }
 

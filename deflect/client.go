@@ -83,6 +83,9 @@ func New(cfg Config) (*Client, error) {
 		return nil, &ConfigError{Field: "Registerer", Err: err}
 	}
 	c.collectors = collectors
+	if cfg.Warnings != nil {
+		cfg.Warnings.OnWarned(func() { c.setup.Load().breaker.warned() })
+	}
 	if err := c.takeUp(); err != nil {
 		c.Close()
 		return nil, &ConfigError{Field: "Journal", Err: err}
@@ -107,6 +110,9 @@ func (c *Client) Close() {
 	c.settler.close()
 	c.vacating.close()
 	c.closing.Do(func() {
+		if w := c.setup.Load().Warnings; w != nil {
+			w.OnWarned(func() {})
+		}
 		metric.Unregister(c.setup.Load().Registerer, c.collectors)
 	})
 }

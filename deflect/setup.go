@@ -20,7 +20,11 @@ func (c *Client) newSetup(cfg Config) *setup {
 	if old := c.setup.Load(); old != nil && old.Breaker == cfg.Breaker {
 		s.breaker = old.breaker
 	} else {
-		s.breaker = newLocalBreaker(cfg.Breaker, cfg.Logger, func(to string) { c.metrics.transitions[to].Inc() })
+		s.breaker = newLocalBreaker(cfg.Breaker, cfg.Logger, func(to string) { c.metrics.transitions[to].Inc() }, func() {
+			if cfg.Warnings != nil {
+				cfg.Warnings.Warn(cfg.Breaker.OpenFor)
+			}
+		})
 	}
 	return s
 }
