@@ -17,10 +17,11 @@ import (
 // TestCooldowns holds a store to the contract of [deflect.Cooldowns], a subtest a
 // promise. newStore is called for each of them; its stores may share what they keep, and
 // may hold keys of others: the keys used here are random. What has to be closed newStore
-// closes with t.Cleanup; one that is an [io.Closer] is closed and asked after that.
+// closes with t.Cleanup; one that is an [io.Closer] is closed and asked after that. One that
+// has a Keep is told of what is taken for good, as a Client does.
 //
-// It takes about a second of waiting and some 500 requests to the store, of which each may
-// take some ten milliseconds. Run it with the race detector.
+// It takes about a second of waiting, three for one with a Keep, and some 500 requests to
+// the store, of which each may take some ten milliseconds. Run it with the race detector.
 func TestCooldowns(t *testing.T, newStore func() deflect.Cooldowns) {
 	for _, c := range cooldownPromises {
 		t.Run(c.name, func(t *testing.T) {
@@ -34,6 +35,8 @@ func TestCooldowns(t *testing.T, newStore func() deflect.Cooldowns) {
 
 const (
 	shortCooldown = 300 * time.Millisecond
+	// shortWait is how long somebody waits for another's end.
+	shortWait = 400 * time.Millisecond
 	// shortLeeway is for clocks of which one is coarse.
 	shortLeeway = 20 * time.Millisecond
 	// longEnough is how much later than promised a slow store may forget, and how long
@@ -41,10 +44,12 @@ const (
 	longEnough = 10 * time.Second
 )
 
-var cooldownPromises = []struct {
+type cooldownPromise struct {
 	name  string
 	check func(context.Context, cooldowns) error
-}{
+}
+
+var cooldownPromises = []cooldownPromise{
 	{"a key is taken once", takenOnce},
 	{"keys are apart", keysApart},
 	{"a key is given back by its token alone", releasedByToken},
@@ -54,6 +59,7 @@ var cooldownPromises = []struct {
 	{"nobody else holds it meanwhile", oneAtATime},
 	{"who does not wait any more is let go", contextEnded},
 	{"what may have been taken can be given back", releasedAfterError},
+	{"who waits for another hears how it ended", heardOfTheEnd},
 	{"after its end a store does not know", closedStore},
 }
 
@@ -72,6 +78,15 @@ func (s cooldowns) take(ctx context.Context, token string, want bool) error {
 	}
 	return nil
 }
+
+// keep says that the key is taken for good, to a store that wants to know.
+func (s cooldowns) keep(token string) {
+	if store, is := s.store.(keeper); is {
+		store.Keep(s.key, token)
+	}
+}
+
+type keeper interface{ Keep(key, token string) }
 
 func (s cooldowns) held(ctx context.Context, want bool) error {
 	got, err := s.store.Held(ctx, s.key)
@@ -92,6 +107,8 @@ func takenOnce(ctx context.Context, s cooldowns) error {
 	return inTurn(
 		step{"a key of nobody", func() error { return s.held(ctx, false) }},
 		step{"the first one", func() error { return s.take(ctx, "first", true) }},
+		step{"a key that is taken, and not for good yet", func() error { return s.held(ctx, true) }},
+		step{"the first one's text", func() error { s.keep("first"); return nil }},
 		step{"a key that is taken", func() error { return s.held(ctx, true) }},
 		step{"the second one", func() error { return s.take(ctx, "second", false) }},
 		step{"after the second one", func() error { return s.held(ctx, true) }},
@@ -144,6 +161,7 @@ func freeInTime(ctx context.Context, s cooldowns) error {
 	if err := s.take(ctx, "first", true); err != nil {
 		return err
 	}
+	s.keep("first")
 	for {
 		held, err := s.store.Held(ctx, s.key)
 		passed := time.Since(before)
@@ -166,6 +184,7 @@ func lateRelease(ctx context.Context, s cooldowns) error {
 	if err := s.take(ctx, "first", true); err != nil {
 		return err
 	}
+	s.keep("first")
 	s.lasts = time.Hour
 	for start := time.Now(); ; time.Sleep(shortCooldown / 20) {
 		took, err := s.store.Take(ctx, s.key, "next", s.lasts)
@@ -198,6 +217,7 @@ func oneOfMany(ctx context.Context, s cooldowns) error {
 			took, err := s.store.Take(ctx, s.key, fmt.Sprint(i), s.lasts)
 			if took {
 				got.Add(1)
+				s.keep(fmt.Sprint(i))
 			}
 			return err
 		})
@@ -272,6 +292,68 @@ func releasedAfterError(ctx context.Context, s cooldowns) error {
 		step{"what may have been taken", func() error { return s.release(ctx, "nobody") }},
 		step{"after it", func() error { return s.held(ctx, false) }},
 		step{"the next one", func() error { return s.take(ctx, "next", true) }},
+	)
+}
+
+// heardOfTheEnd is a matter of stores that are told of it, and wait.
+func heardOfTheEnd(ctx context.Context, s cooldowns) error {
+	if _, is := s.store.(keeper); !is {
+		return nil
+	}
+	// waits asks for a key that is taken and not for good yet, and reports whether the
+	// store waits for that.
+	waits := func() (bool, error) {
+		short, cancel := context.WithTimeout(ctx, shortWait)
+		defer cancel()
+		var took bool
+		var err error
+		late := soon(longEnough, func() error { took, err = s.store.Take(short, s.key, "other", s.lasts); return nil })
+		switch {
+		case late != nil:
+			return false, late
+		case took:
+			return false, errors.New("Take takes a key that another one has")
+		}
+		return err != nil, nil
+	}
+	if err := s.take(ctx, "first", true); err != nil {
+		return err
+	}
+	if wait, err := waits(); err != nil || !wait {
+		return err
+	}
+	s.keep("nobody")
+	if wait, err := waits(); err != nil || !wait {
+		return errors.Join(err, errors.New("it was kept by another's token"))
+	}
+	// meets is what the next one hears, who waits while the first ends.
+	meets := func(end func() error, want bool) error {
+		heard := make(chan error, 1)
+		go func() { heard <- s.take(ctx, "next", want) }()
+		time.Sleep(shortWait / 4)
+		if err := end(); err != nil {
+			return err
+		}
+		return soon(longEnough, func() error { return <-heard })
+	}
+	if err := meets(func() error { return s.release(ctx, "first") }, true); err != nil {
+		return fmt.Errorf("after the first one gave it back: %w", err)
+	}
+	s.keep("first") // is late
+	if wait, err := waits(); err != nil || !wait {
+		return errors.Join(err, errors.New("it was kept by one who has it no more"))
+	}
+	s.keep("next")
+	return inTurn(
+		step{"after it was kept", func() error { return soon(longEnough, func() error { return s.take(ctx, "last", false) }) }},
+		step{"after it was kept", func() error { return s.held(ctx, true) }},
+		step{"another key, of which it is heard while somebody waits", func() error {
+			s.key += "other"
+			if err := s.take(ctx, "first", true); err != nil {
+				return err
+			}
+			return meets(func() error { s.keep("first"); return nil }, false)
+		}},
 	)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ type model struct {
 type entry struct {
 	token string
 	until time.Time
+	kept  bool
 }
 
 var errClosed = errors.New("the store is closed")
@@ -99,7 +101,7 @@ func (m *model) Take(ctx context.Context, key, token string, lasts time.Duration
 	case "gone at once":
 		return true, nil
 	}
-	m.keys[key] = entry{token, time.Now().Add(lasts)}
+	m.keys[key] = entry{token: token, until: time.Now().Add(lasts)}
 	if ctx.Err() != nil {
 		return true, ctx.Err() // it may have been taken
 	}
@@ -132,6 +134,58 @@ func (m *model) Close() error {
 	defer m.mu.Unlock()
 	m.closed = true
 	return nil
+}
+
+// keeping is a model whose Take waits for how another's ends.
+type keeping struct{ *model }
+
+func newKeeping(fault string) deflect.Cooldowns {
+	return keeping{&model{keys: map[string]entry{}, fault: fault}}
+}
+
+func (k keeping) Take(ctx context.Context, key, token string, lasts time.Duration) (bool, error) {
+	for {
+		took, err := k.model.Take(ctx, key, token, lasts)
+		k.mu.Lock()
+		kept := k.keys[k.key(key)].kept
+		k.mu.Unlock()
+		if took || err != nil || kept || k.is("does not wait") {
+			return took, err
+		}
+		wait := time.After(10 * time.Millisecond)
+		if k.is("waits for nobody") {
+			<-wait
+			continue
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			if k.is("takes when nobody waits any more") {
+				return true, nil
+			}
+			return false, ctx.Err()
+		}
+	}
+}
+
+func (k keeping) Keep(key, token string) {
+	key = k.key(key)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e, ok := k.keys[key]
+	switch {
+	case k.is("does not hear"), !ok, e.token != token && !k.is("kept by anybody"):
+		return
+	case k.is("kept is given back"):
+		delete(k.keys, key)
+		return
+	case k.is("kept for ever"):
+		e.until = e.until.Add(24 * time.Hour)
+	case k.is("kept is over"):
+		e.until = time.Now()
+	}
+	e.kept = true
+	k.keys[key] = e
 }
 
 // broken are the promises that a store with a fault does not keep.
@@ -178,6 +232,27 @@ func TestCooldownsSeesFaults(t *testing.T) {
 			})
 		})
 	}
+	for fault, want := range map[string]string{
+		"does not hear":                    "who waits for another hears how it ended",
+		"kept by anybody":                  "who waits for another hears how it ended",
+		"waits for nobody":                 "who waits for another hears how it ended",
+		"kept is given back":               "who waits for another hears how it ended",
+		"takes when nobody waits any more": "who waits for another hears how it ended",
+		"kept for ever":                    "a key is free after its time, and not before",
+		"kept is over":                     "a key is free after its time, and not before",
+		"taken twice":                      "a key is taken once",
+	} {
+		t.Run(fault+", where others wait", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				at := slices.IndexFunc(cooldownPromises, func(p cooldownPromise) bool { return p.name == want })
+				s := cooldowns{store: newKeeping(fault), key: rand.Text(), lasts: time.Hour}
+				if soon(time.Minute, func() error { return cooldownPromises[at].check(t.Context(), s) }) == nil {
+					t.Errorf("%q holds", want)
+				}
+				time.Sleep(48 * time.Hour) // who was not waited for
+			})
+		})
+	}
 	t.Run("rarer ways", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			for fault, check := range map[string]func(context.Context, cooldowns) error{
@@ -197,6 +272,15 @@ func TestCooldownsSeesFaults(t *testing.T) {
 // A store as it should be passes, and so does a slow one.
 func TestCooldownsOfAModel(t *testing.T) {
 	TestCooldowns(t, func() deflect.Cooldowns { return &model{keys: map[string]entry{}} })
+}
+
+// So does one whose Take waits for how another's ends, and one that is told and does not.
+func TestCooldownsThatAreKept(t *testing.T) {
+	for _, fault := range []string{"", "does not wait"} {
+		t.Run(fault, func(t *testing.T) {
+			TestCooldowns(t, func() deflect.Cooldowns { return newKeeping(fault) })
+		})
+	}
 }
 
 func TestCooldownsOfASlowStore(t *testing.T) {
