@@ -141,20 +141,19 @@ func (e *ends) add(one end) bool {
 	return room
 }
 
-// due takes some that can be written now out of those that are to be, and says when
-// there is more.
-func (e *ends) due(now time.Time) (due []end, next time.Time) {
+// due takes some that can be written now out of those that are to be, and says how long
+// there is nothing more to do.
+func (e *ends) due(now time.Time) (due []end, wait time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	wait = time.Hour
 	rest := e.todo[:0]
 	for _, one := range e.todo {
 		if len(due) < endsAtOnce && !one.not.After(now) {
 			due = append(due, one)
 			continue
 		}
-		if next.IsZero() || one.not.Before(next) {
-			next = one.not
-		}
+		wait = min(wait, max(0, one.not.Sub(now)))
 		rest = append(rest, one)
 	}
 	clear(e.todo[len(rest):])
@@ -162,7 +161,7 @@ func (e *ends) due(now time.Time) (due []end, next time.Time) {
 	if e.writing = due; len(due) > 0 {
 		e.wrote = make(chan struct{})
 	}
-	return due, next
+	return due, wait
 }
 
 // done ends the writing of what was due.
@@ -203,7 +202,7 @@ func (c *cooldowns) write() {
 // writeDue writes what is due, and returns how long there is nothing more to do.
 func (c *cooldowns) writeDue() time.Duration {
 	now := time.Now()
-	due, next := c.ends.due(now)
+	due, wait := c.ends.due(now)
 	defer c.ends.done()
 	if len(due) > 0 {
 		var cmds []redis.Cmder
@@ -226,10 +225,7 @@ func (c *cooldowns) writeDue() time.Duration {
 			}
 		}
 	}
-	if next.IsZero() {
-		return time.Hour
-	}
-	return max(0, time.Until(next))
+	return wait
 }
 
 func pipeline(ctx context.Context, due []end) func(redis.Pipeliner) error {

@@ -522,13 +522,26 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// Many calls at the same moment are asked at once, not in turn.
+// Many calls at the same moment are asked at once, not in turn, and all are kept.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, fleettest.Start(t).Addr)
+	s := fleettest.Start(t)
+	f := newFleet(t, s.Addr)
+	const many = 5 * endsAtOnce
 	var all sync.WaitGroup
-	for i := range 1000 {
+	for i := range many {
 		all.Go(func() { must(t, f.cooldowns, fmt.Sprint(i)) })
 	}
 	all.Wait()
+	for i := range many {
+		f.cooldowns.Keep(fmt.Sprint(i), "token of "+fmt.Sprint(i))
+	}
+	eventually(t, "all are kept", 5*time.Second, func() bool {
+		for i := range many {
+			if v, _ := f.rdb.Get(t.Context(), f.key("c", fmt.Sprint(i))).Result(); strings.HasPrefix(v, "p") {
+				return false
+			}
+		}
+		return true
+	})
 }
