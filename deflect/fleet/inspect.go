@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
 // Finding is something of a server that endangers what a fleet promises.
@@ -37,8 +39,9 @@ const (
 // in a fleet. The worst comes first. The error is of a server that does not answer.
 func (f *Fleet) Inspect(ctx context.Context) ([]Finding, error) {
 	i := &inspection{f: f}
-	if err := i.ask(ctx, func(ctx context.Context) error { return f.rdb.Ping(ctx).Err() }); err != nil && !denied(err) {
-		return nil, err
+	_ = i.ask(ctx, func(ctx context.Context) error { return f.rdb.Ping(ctx).Err() })
+	if i.failed != nil {
+		return nil, i.failed
 	}
 	i.rights(ctx)
 	i.fingerprint(ctx)
@@ -77,10 +80,15 @@ func (i *inspection) find(severity slog.Level, format string, args ...any) {
 	}
 }
 
-// ask asks once. That a command is refused is for who asks.
+// ask asks once. That a command is refused, or unknown, is for who asks.
 func (i *inspection) ask(ctx context.Context, fn func(context.Context) error) error {
 	err := i.f.do(ctx, "inspect", fn)
-	if err != nil && !errors.Is(err, redis.Nil) && !denied(err) {
+	var e *redisError
+	switch isRedis := errors.As(err, &e); {
+	case err == nil || errors.Is(err, redis.Nil) || isRedis && (e.class == noRight || e.class == odd):
+	case isRedis && e.class != away && e.class != refused:
+		i.find(slog.LevelError, "it %s, and callers are not texted: %s", words[e.class].is, words[e.class].do)
+	default:
 		i.mu.Lock()
 		i.failed = cmp.Or(i.failed, err)
 		i.mu.Unlock()
@@ -88,9 +96,17 @@ func (i *inspection) ask(ctx context.Context, fn func(context.Context) error) er
 	return err
 }
 
+// denied reports whether the user may not ask for something.
 func denied(err error) bool {
 	var e *redisError
 	return errors.As(err, &e) && e.class == noRight
+}
+
+// untold reports whether a server does not tell something: there are some that are not
+// asked for everything, whoever asks.
+func untold(err error) bool {
+	var e *redisError
+	return errors.As(err, &e) && (e.class == noRight || e.class == odd)
 }
 
 // rights tries what daemons do, with keys that nobody else uses and that go at once.
@@ -112,6 +128,8 @@ func (i *inspection) rights(ctx context.Context) {
 	var keys, channels bool
 	hear := func(name string, err error) {
 		switch text := fmt.Sprint(errors.Unwrap(err)); {
+		case untold(err) && !denied(err):
+			i.find(slog.LevelError, "it cannot do what a daemon asks for, and callers are not texted for whom that is needed: %s: %s", strings.ToUpper(name), clean.Text(text))
 		case !denied(err):
 		case strings.Contains(text, "channel"):
 			channels = true
@@ -185,8 +203,8 @@ func (i *inspection) node(ctx context.Context, node *redis.Client) {
 		}
 		return err
 	})
-	if denied(err) {
-		i.find(slog.LevelInfo, "its version, its memory, its disk and its replicas could not be looked at: the user may not ask for INFO (+info)")
+	if untold(err) {
+		i.find(slog.LevelInfo, "its version, its memory, its disk and its replicas could not be looked at: it does not tell this user (+info)")
 	}
 	if err != nil {
 		return
@@ -215,10 +233,6 @@ func (i *inspection) node(ctx context.Context, node *redis.Client) {
 }
 
 func (i *inspection) replicas(info map[string]string) {
-	if info["role"] == "slave" {
-		i.find(slog.LevelError, "it is a replica, which takes no cooldowns: callers are not texted. Configure the address of its master, or those of Sentinel")
-		return
-	}
 	inStep := 0
 	for key, value := range info {
 		if n, ok := strings.CutPrefix(key, "slave"); ok && number(n) >= 0 && strings.Contains(value, "state=online") {
@@ -240,8 +254,8 @@ func (i *inspection) fsync(ctx context.Context, node *redis.Client) {
 	if err == nil && config["appendfsync"] == "no" {
 		i.find(slog.LevelWarn, "its appendfsync is no: when its machine fails, it has forgotten the cooldowns of up to half a minute, and their callers can get a second text. Set it to everysec")
 	}
-	if denied(err) {
-		i.find(slog.LevelInfo, "how often it writes to its disk could not be looked at: the user may not ask for CONFIG (+config|get). Its appendfsync should be everysec, or always")
+	if untold(err) {
+		i.find(slog.LevelInfo, "how often it writes to its disk could not be looked at: it does not tell this user (+config|get). Its appendfsync should be everysec, or always")
 	}
 }
 

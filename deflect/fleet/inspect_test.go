@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -36,8 +37,8 @@ func TestInspect(t *testing.T) {
 		{name: "policy without a limit", change: func(s *fleettest.Server) { s.Do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru") },
 			want: []string{"WARN its maxmemory-policy is allkeys-lru: as soon", noAOF}},
 		{name: "full", change: func(s *fleettest.Server) { s.Do("CONFIG", "SET", "maxmemory", s.Info("memory")["used_memory"]) },
-			want: []string{"WARN its memory is full to 1", noAOF}},
-		{name: "replica", change: func(s *fleettest.Server) { s.Do("REPLICAOF", "127.0.0.1", "1") }, want: []string{"ERROR it is a replica", noAOF}},
+			want: []string{"ERROR it has no memory left for a cooldown, and", "WARN its memory is full to 1", noAOF}},
+		{name: "replica", change: func(s *fleettest.Server) { s.Do("REPLICAOF", "127.0.0.1", "1") }, want: []string{"ERROR it is a replica, ", noAOF}},
 		{name: "replicas", config: func(c *Config) { c.WaitReplicas = 1 }, change: func(s *fleettest.Server) {}, want: []string{"ERROR it has 0 replicas in step", noAOF}},
 		{name: "rights", config: account, change: func(s *fleettest.Server) {
 			s.Do("ACL", "SETUSER", "deflectd", "on", ">secret", "~ivrdeflect:*", "&ivrdeflect:*", "+@all", "-eval", "-zadd", "-subscribe", "-config")
@@ -62,7 +63,7 @@ func TestInspect(t *testing.T) {
 				}
 			})
 			found, err := f.Inspect(t.Context())
-			if tt.name != "replica" && tt.name != "full" && err != nil { // of what can be written
+			if err != nil {
 				t.Errorf("error %v", err)
 			}
 			if diff := cmp.Diff(tt.want, begins(found, tt.want)); diff != "" {
@@ -168,6 +169,23 @@ func TestInspectKey(t *testing.T) {
 	found, _ := newFleet(t, s.Addr, func(c *Config) { c.Key = other }).Inspect(t.Context())
 	if strings.Contains(fmt.Sprint(found), "another key") {
 		t.Errorf("a new key for all: %v", found)
+	}
+}
+
+// There are servers that do not tell everything, whoever asks.
+func TestInspectUntold(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	m.Server().SetPreHook(func(p *server.Peer, cmd string, args ...string) bool {
+		if cmd == "CONFIG" || cmd == "INFO" {
+			p.WriteError("ERR unknown command `" + cmd + "`")
+		}
+		return cmd == "CONFIG" || cmd == "INFO"
+	})
+	f := newFleet(t, m.Addr())
+	found, err := f.Inspect(t.Context())
+	if len(found) != 1 || found[0].Severity != slog.LevelInfo || err != nil || f.Err() != nil {
+		t.Errorf("%v, %v, %v", found, err, f.Err())
 	}
 }
 
