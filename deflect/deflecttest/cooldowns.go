@@ -312,7 +312,7 @@ func heardOfTheEnd(ctx context.Context, s cooldowns) error {
 		case late != nil:
 			return false, late
 		case took:
-			return false, errors.New("Take takes a key that another one has")
+			return false, errors.New("it takes a key that another one has")
 		}
 		return err != nil, nil
 	}
