@@ -6,6 +6,8 @@
 //	go list.Watch(ctx, logger)
 //	policy, err := deflect.NewPolicy("sales", deflect.Rules{DoNotText: list})
 //
+// [Any] makes one list of it and others.
+//
 // Whatever becomes of the file, who opted out is not forgotten: a [File] that cannot be
 // read, or looks cut short, keeps what it has, and [File.Refresh] and the log tell why.
 // Errors name the file and its line, and repeat nothing of what it holds. A File is safe
