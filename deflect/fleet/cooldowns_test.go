@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -12,21 +11,12 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet/fleettest"
 )
 
-// contract is a store of which every take ends at once, and that ends with its Fleet.
-type contract struct {
+// closing is a store that ends with its Fleet.
+type closing struct {
 	*cooldowns
 	*Fleet
 }
 
-func (c contract) Take(ctx context.Context, key, token string, lasts time.Duration) (bool, error) {
-	took, err := c.cooldowns.Take(ctx, key, token, lasts)
-	if took {
-		c.Keep(key, token)
-	}
-	return took, err
-}
-
-// The contract, of which the waiting is left to tests of this package.
 func TestCooldowns(t *testing.T) {
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
@@ -34,7 +24,7 @@ func TestCooldowns(t *testing.T) {
 			addr := s.start(t)
 			deflecttest.TestCooldowns(t, func() deflect.Cooldowns {
 				f := newFleet(t, addr)
-				return contract{f.cooldowns, f}
+				return closing{f.cooldowns, f}
 			})
 		})
 	}
