@@ -35,6 +35,8 @@ const (
 	// decidedLasts is how long a decision is kept from a daemon that learns of its key, or of
 	// the end of its call, late: a link that is that late has long been ended.
 	decidedLasts = time.Hour
+	needTries    = 4
+	needAgain    = 250 * time.Millisecond
 	settleTries  = 5 // to learn who counts a call; then each daemon does
 )
 
@@ -54,16 +56,21 @@ func (f *fleet) claim(id string, lasts time.Duration) (bool, error) {
 	return f.claims.Claim(ctx, id, lasts)
 }
 
-// need is claim as an error, unless the claim is ours.
+// need is claim as an error, unless the claim is ours. A caller who waits has time for a
+// store that does not answer at once.
 func (f *fleet) need(id string, lasts time.Duration) error {
-	mine, err := f.claim(id, lasts)
-	switch {
-	case err != nil:
-		return errClaimUnknown
-	case !mine:
-		return errTaken
+	for n := 1; ; n++ {
+		mine, err := f.claim(id, lasts)
+		switch {
+		case err == nil && mine:
+			return nil
+		case err == nil:
+			return errTaken
+		case n == needTries:
+			return errClaimUnknown
+		}
+		time.Sleep(needAgain)
 	}
-	return nil
 }
 
 // release ends a claim. One that cannot be ended ends by itself.
@@ -219,8 +226,12 @@ func (w *watcher) answer(key callKey, c *announced, conn *queueLine, seq uint64,
 	before := c.answered
 	w.mu.Unlock()
 	h, err := w.take(key, conn, before, seq)
-	if errors.Is(err, errClaimUnknown) {
+	switch {
+	case errors.Is(err, errClaimUnknown):
 		w.srv.metrics.rejected[rejectedClaimUnknown].Inc()
+		c.from.unclaimed.warn(w.srv.log, "", "a key of a caller who waits comes to nothing: which deflectd answers it is not known, for the store does not answer", "switch", c.from.Name)
+	case err != nil && !errors.Is(err, errTaken):
+		w.srv.log.Info("a key of a caller who waits comes to nothing: the call could not be marked as in hand", "switch", c.from.Name, "err", err)
 	}
 	w.mu.Lock()
 	if c.notOurs = err != nil; err == nil {

@@ -658,11 +658,15 @@ func TestFleetAnnouncedAgainIsOnOffer(t *testing.T) {
 					answered()
 					announce()
 					settled()
-					w.Press("1")
-					time.Sleep(500 * time.Millisecond)
-					announce() // while it is answered
-					settled()
-					answered()
+					for _, after := range []time.Duration{0, 500 * time.Millisecond} { // while it is answered
+						w.Press("1")
+						time.Sleep(after)
+						announce()
+						settled()
+						answered()
+						announce()
+						settled()
+					}
 					f.back(f.daemons[0])
 					settled()
 					f.over(w)
@@ -692,6 +696,9 @@ func TestFleetLostClaimTextsNobody(t *testing.T) {
 				w.Press("1") // the number is right
 				time.Sleep(time.Minute)
 				f.wantTexts(0)
+				if p := files(w.Result().Played); what == "abandoned transferred" && slices.Contains(p, "ivrdeflect/en/number_confirm.wav") {
+					t.Errorf("played %q to a caller of another daemon", p)
+				}
 				if all, _ := f.counted(); all[what] != 1 {
 					t.Errorf("counted %v: %v", all, w.Result().Timeline)
 				}
@@ -789,4 +796,192 @@ func TestFleetDeathUnderLoad(t *testing.T) {
 		settled()
 		f.over(calls...)
 	})
+}
+
+// A daemon without room takes over what the one with room has left.
+func TestFleetFullDaemonTakesOver(t *testing.T) {
+	n := 0
+	inFleetBubble(t, func(_ *deflect.Config, c *freeswitch.Config) {
+		if n++; n == 1 {
+			c.MaxCalls = 1
+		}
+	}, func(t *testing.T, f *fleetRig) {
+		full, other := f.daemons[0], f.daemons[1]
+		for _, m := range f.daemons {
+			m.api.SetFault(&livedeflecttest.Fault{Delay: 3 * time.Second})
+		}
+		f.claims.setAway(other.name, true)
+		first, w := f.queued(func(c *fst.Call) { c.UUID = "first" }), f.queued()
+		first.Press("1")
+		time.Sleep(10 * time.Millisecond)
+		f.claims.setAway(other.name, false)
+		w.Press("1")
+		time.Sleep(time.Second)
+		f.cutOff(other)
+		time.Sleep(10 * time.Second)
+		before := len(w.Result().Played)
+		w.Press("1")
+		settled()
+		if len(w.Result().Played) == before || full.srv.Calls() > 0 {
+			t.Errorf("nobody has answered: %v", w.Result().Timeline)
+		}
+		f.back(other)
+		settled()
+		f.over(first, w)
+	})
+}
+
+// What a late daemon says of a call does not undo what the faster one has said since.
+func TestFleetLateDaemonUndoesNothing(t *testing.T) {
+	t.Run("an answer", func(t *testing.T) {
+		inFleetBubble(t, nil, func(t *testing.T, f *fleetRig) {
+			f.daemons[1].late(5 * time.Second)
+			w := f.parked()
+			w.Announce()
+			time.Sleep(100 * time.Millisecond)
+			w.Press("2")
+			time.Sleep(time.Minute)
+			w.Press("1")
+			settled()
+			f.wantTexts(0)
+			f.over(w)
+			f.wantCounted(map[string]int{"declined decline_key": 1})
+		})
+	})
+	t.Run("another announcement", func(t *testing.T) {
+		inFleetBubble(t, nil, func(t *testing.T, f *fleetRig) {
+			f.daemons[1].late(5 * time.Second)
+			w := f.queued()
+			time.Sleep(time.Minute)
+			w.Press("2")
+			time.Sleep(time.Minute)
+			w.Withdraw()
+			at := time.Now()
+			w.Transfer("second-queue")
+			offerHere(w, 2, at)
+			time.Sleep(time.Minute)
+			f.wantOffered(w)
+		})
+	})
+	t.Run("a daemon that does not serve", func(t *testing.T) {
+		n := 0
+		inFleetBubble(t, func(_ *deflect.Config, c *freeswitch.Config) {
+			if n++; n == 1 {
+				c.Profiles[0].Dialed = []string{"+18005550199"}
+			}
+		}, func(t *testing.T, f *fleetRig) { f.wantOffered(f.queued()) })
+	})
+}
+
+// wantOffered fails unless a daemon that knows nothing finds a call on offer.
+func (f *fleetRig) wantOffered(w *fst.Waiting) {
+	f.t.Helper()
+	for _, m := range f.daemons {
+		f.cutOff(m)
+	}
+	m := f.join(nil)
+	settled()
+	if n := series(f.t, m.reg, "deflect_freeswitch_offers")[""]; n != 1 {
+		f.t.Errorf("%d calls are on offer", n)
+	}
+	w.Press("1")
+	settled()
+	if res := w.Result(); res.Vars["deflect_outcome"] == "" || len(res.Played) == 0 {
+		f.t.Errorf("nobody has answered: %+v", res)
+	}
+	for _, m := range f.daemons {
+		f.back(m)
+	}
+	settled()
+	f.over(w)
+}
+
+// A call ends while nobody knows who answers its key: it is counted once, when that is known,
+// and by each when it is not known for long.
+func TestFleetWithoutItsStoreCounts(t *testing.T) {
+	for what, away := range map[string]time.Duration{"for a while": 8 * time.Second, "for long": time.Hour} {
+		for _, press := range []string{"", "1", "2"} {
+			t.Run(fmt.Sprintf("%s, key %q", what, press), func(t *testing.T) {
+				inFleetBubble(t, nil, func(t *testing.T, f *fleetRig) {
+					w := f.queued()
+					f.claims.setAway("", true)
+					if press != "" {
+						w.Press(press)
+					}
+					time.Sleep(100 * time.Millisecond)
+					w.HangUp()
+					time.Sleep(away)
+					f.claims.setAway("", false)
+					settled()
+					want := 1
+					if away > time.Minute {
+						want = 2
+					}
+					f.over(w)
+					f.wantTexts(0)
+					f.wantCounted(map[string]int{"abandoned hangup": want})
+				})
+			})
+		}
+	}
+}
+
+// A daemon that was cut off, but lives, ends its session alone: what it says of that later
+// does not undo the offer of the one that has taken over.
+func TestFleetLivesOnAfterTheTakeover(t *testing.T) {
+	inFleetBubble(t, nil, func(t *testing.T, f *fleetRig) {
+		for _, m := range f.daemons {
+			m.api.SetFault(&livedeflecttest.Fault{Delay: 3 * time.Second, Status: 400})
+		}
+		f.claims.setAway(f.daemons[1].name, true)
+		w := f.queued()
+		w.Press("1")
+		time.Sleep(time.Second)
+		f.claims.setAway(f.daemons[1].name, false)
+		f.cutOff(f.daemons[0])
+		time.Sleep(10 * time.Second)
+		f.back(f.daemons[0])
+		time.Sleep(time.Minute)
+		if n := f.offered(); n != 2 {
+			t.Errorf("%d offers", n)
+		}
+		w.Press("1")
+		settled()
+		if res := w.Result(); len(res.Played) != 1 {
+			t.Errorf("played %q: %v", files(res.Played), res.Timeline)
+		}
+		f.over(w)
+	})
+}
+
+// A key is answered while a daemon has no connection: it learns that the call is decided, or
+// that it is in hand, and then takes it over as if it had seen the key.
+func TestFleetKeyInTheGap(t *testing.T) {
+	for _, dies := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the other one dies %t", dies), func(t *testing.T) {
+			inFleetBubble(t, nil, func(t *testing.T, f *fleetRig) {
+				first, second := f.daemons[0], f.daemons[1]
+				for _, m := range f.daemons {
+					m.api.SetFault(&livedeflecttest.Fault{Delay: 3 * time.Second, Status: 400})
+				}
+				w := f.queued()
+				settled()
+				f.cutOff(second)
+				w.Press("1")
+				time.Sleep(500 * time.Millisecond)
+				f.back(second)
+				time.Sleep(2 * time.Second)
+				if dies {
+					f.cutOff(first)
+				}
+				time.Sleep(10 * time.Second)
+				if n := series(t, second.reg, "deflect_freeswitch_offers")[""]; n == 1 != dies {
+					t.Errorf("%d offers", n)
+				}
+				f.back(first)
+				settled()
+				f.over(w)
+			})
+		})
+	}
 }

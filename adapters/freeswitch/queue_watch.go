@@ -30,6 +30,7 @@ type watched struct {
 	oddAt  time.Time         // when the log told of an odd id
 
 	unreadable seldom // warns of calls of which nothing can be learned
+	unclaimed  seldom // warns of keys that nobody answers
 }
 
 // Watch offers texts to the callers who wait in queues of the switches in
