@@ -18,7 +18,8 @@ type checkCmd struct {
 // Help is shown below the usage.
 func (checkCmd) Help() string {
 	return `Prints every problem with its line and key on standard error and exits with 2. A configuration without problems is
-printed with every default filled in; it can be loaded again. Secrets are read, but not shown. Nothing is contacted.`
+printed with every default filled in; it can be loaded again. Secrets are read, but not shown. Nothing is contacted but the
+Redis of a fleet, to tell what of it endangers that a caller is texted once; where it does not answer, that is a warning.`
 }
 
 // Run checks a configuration.
@@ -51,6 +52,7 @@ func (c *checkCmd) Run(a *app) error {
 	} else {
 		fmt.Fprintf(a.stdout, "# state.dir: %s %s\n", file.StateDir, is)
 	}
+	checkFleet(a, file)
 	fmt.Fprintf(a.stdout, "# With every default filled in:\n%s", file.Effective())
 	return nil
 }

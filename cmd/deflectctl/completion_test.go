@@ -13,7 +13,7 @@ func TestComplete(t *testing.T) {
 	for _, tt := range []struct{ words, want string }{
 		{"|", "demo send report settle state explain check config load simulate completion help version"},
 		{"s|", "send settle state simulate"},
-		{"state||", "list forget cancel release"},
+		{"state||", "list forget cancel release optout key"},
 		{"state|list|--", "--help --version --config --json --number"},
 		{"simulate|", "simulate"},
 		{"simulate||", "livedeflect freeswitch"},

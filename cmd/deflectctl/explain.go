@@ -12,6 +12,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -26,8 +27,9 @@ type explainCmd struct {
 // Help is shown below the usage.
 func (explainCmd) Help() string {
 	return `Each rule with its verdict, by the code that serves calls; the first NO decides. With state.dir, what is remembered of
-the caller (a cooldown, a text that waits or is in doubt) is told as by 'deflectctl state list'; the breaker is known to
-the running deflectd alone. Numbers are masked. Nothing else is contacted. Exit code 0 for any verdict.
+the caller (a cooldown, a text that waits or is in doubt) is told as by 'deflectctl state list'; with redis, the fleet is
+asked for cooldowns, the budget and its do-not-text list. The breaker is known to the running deflectd alone. Numbers are
+masked. Nothing else is contacted. Exit code 0 for any verdict.
 
   deflectctl explain --config deflectd.yaml --from +14043438646 --to +18005550100 --at 2026-12-25T10:00:00-05:00`
 }
@@ -46,6 +48,17 @@ func (c *explainCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	var shared error // why the fleet does not tell
+	if file.Fleet != nil {
+		var f *fleet.Fleet
+		if f, shared = openFleet(a.ctx, file); shared == nil {
+			defer f.Close()
+			file.Deflect.Cooldowns, file.Deflect.Budgets = f.Cooldowns(), f.Budgets()
+			file = file.WithOptOuts(lists(f))
+		} else {
+			file = file.WithOptOuts(func(string) deflect.DoNotText { return nil })
+		}
+	}
 	// By the rules of texts that wait, without those that do: nothing may be sent from here.
 	if file.Deflect.Policies, err = file.Policies(); err != nil {
 		return err
@@ -62,6 +75,7 @@ func (c *explainCmd) Run(a *app) error {
 		return err
 	}
 	known := c.remembered(a, file, in)
+	known.shared = shared
 	known.judge(&explained, file, in.At)
 	fmt.Fprint(a.stdout, c.text(file, in, explained, known))
 	return nil
@@ -82,6 +96,8 @@ type memory struct {
 	state.Listing
 	from string // who told; "" without a journal
 	err  error  // why nobody did
+
+	shared error // why the fleet does not tell what it knows, nil where it does
 }
 
 // remembered asks the state about the numbers of a call: the caller's, and the one that
@@ -113,9 +129,10 @@ func (c *explainCmd) remembered(a *app, file config.File, in freeswitch.Inquiry)
 	return m
 }
 
-// judge corrects the verdict on the cooldown, which only the state knows.
+// judge corrects the verdict on the cooldown, which only the state knows, unless the fleet
+// does.
 func (m memory) judge(e *freeswitch.Explanation, file config.File, at time.Time) {
-	if m.from == "" {
+	if m.from == "" || file.Fleet != nil {
 		return
 	}
 	for i := range e.Verdicts {
@@ -156,7 +173,7 @@ func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.
 		if v.Answer == deflect.RuleRefuse || v.Answer == deflect.RuleAsk {
 			detail = fmt.Sprintf("%s: %s", v.Reason, v.Detail)
 		}
-		if where := remembered[v.Rule]; where != "" && v.Answer == deflect.RulePass && v.Detail != "there is none" && !(v.Rule == "cooldown" && known.from != "") {
+		if where := known.elsewhere(v.Rule, e.Profile, file); where != "" && v.Answer == deflect.RulePass {
 			answer, detail = "?", where
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Rule, answer, detail)
@@ -175,9 +192,43 @@ var answers = map[deflect.RuleAnswer]string{
 	deflect.RulePass: "yes", deflect.RuleRefuse: "NO", deflect.RuleAsk: "ask", deflect.RuleSkip: "-",
 }
 
-// remembered is where to look for what only a running deflectd knows.
-var remembered = map[string]string{
-	"cooldown": "whether the caller was texted lately is known to the running deflectd; its log tells",
-	"budget":   "how much of the budget is used is known to the running deflectd",
-	"breaker":  "known to the running deflectd: deflect_breaker_state",
+// elsewhere says who knows what a rule goes by; "" where it is known here.
+func (m memory) elsewhere(rule, profile string, file config.File) string {
+	var p freeswitch.Profile
+	for _, other := range file.FreeSWITCH.Profiles {
+		if other.Name == profile {
+			p = other
+		}
+	}
+	shared := false // with the fleet
+	switch rule {
+	case "breaker":
+		return "known to the running deflectd: deflect_breaker_state"
+	case "cooldown":
+		if file.Cooldown(profile) == 0 {
+			return ""
+		}
+		shared = file.Fleet != nil
+	case "budget":
+		if p.Budget == (deflect.Budget{}) {
+			return ""
+		}
+		shared = file.Fleet != nil
+	case "do_not_text":
+		if file.OptOutSet(profile) == "" {
+			return ""
+		}
+		shared = true
+	default:
+		return ""
+	}
+	switch {
+	case shared && m.shared != nil:
+		return "known to the fleet: " + visible(m.shared.Error(), 500)
+	case shared || rule == "cooldown" && m.from != "":
+		return ""
+	case rule == "budget":
+		return "how many texts went out lately is known to the running deflectd; its log tells"
+	}
+	return "whether the caller was texted lately is known to the running deflectd; its log tells"
 }

@@ -45,7 +45,9 @@ type commands struct {
 		Forget  stateForgetCmd  `cmd:"" help:"Erase all that is known of a number."`
 		Cancel  stateCancelCmd  `cmd:"" help:"Drop a text that waits."`
 		Release stateReleaseCmd `cmd:"" help:"End the cooldowns of a number."`
-	} `cmd:"" help:"Show and change what deflectd remembers across restarts."`
+		Optout  stateOptoutCmd  `cmd:"" help:"Put a number on the fleet's do-not-text list, or take it off."`
+		Key     stateKeyCmd     `cmd:"" help:"Make the key of a fleet."`
+	} `cmd:"" help:"Show and change what deflectd remembers, and what a fleet shares."`
 	Explain  explainCmd `cmd:"" help:"Tell whether a caller would be offered a text, and which rule says no."`
 	Check    checkCmd   `cmd:"" help:"Check a configuration and print it with all defaults."`
 	Config   configCmd  `cmd:"" help:"Print the reference of the configuration."`

@@ -63,6 +63,18 @@ func (c *sendCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if len(file.Sets()) > 0 {
+		list := func(string) deflect.DoNotText { return nil } // a dry run sends nothing
+		if !c.DryRun {
+			f, err := openFleet(a.ctx, file)
+			if err != nil {
+				return fmt.Errorf("%w; nothing was sent, for the number may be on its do-not-text list", err)
+			}
+			defer f.Close()
+			list = lists(f)
+		}
+		file = file.WithOptOuts(list)
+	}
 	call, err := c.call(file)
 	if err != nil {
 		return err

@@ -49,7 +49,8 @@ journal in state.dir itself.`
 
 // Help is shown below the usage.
 func (stateListCmd) Help() string {
-	return `What waits, is in doubt, or is just being sent, and who is in a cooldown. Numbers are masked.` + stateHelp + `
+	return `What waits, is in doubt, or is just being sent, and who is in a cooldown. Numbers are masked. The cooldowns of a fleet
+are in Redis, as hashes: 'deflectctl explain' tells of one caller's.` + stateHelp + `
 
   deflectctl state list --config deflectd.yaml`
 }
@@ -57,7 +58,8 @@ func (stateListCmd) Help() string {
 // Help is shown below the usage.
 func (stateForgetCmd) Help() string {
 	return `Erases all that is known of a number, as for a privacy request: texts that wait or are in doubt, outcomes of
-texts, cooldowns. A text that waits is not sent; one in doubt is no longer looked up. The do-not-text list is yours to keep.` + stateHelp + `
+texts, cooldowns, also those of a fleet. A text that waits is not sent; one in doubt is no longer looked up. The do-not-text
+lists are yours to keep. What waits at another deflectd of a fleet, it has to be asked for on its machine.` + stateHelp + `
 
   deflectctl state forget --config deflectd.yaml --number +14043438646`
 }
@@ -71,7 +73,7 @@ func (stateCancelCmd) Help() string {
 
 // Help is shown below the usage.
 func (stateReleaseCmd) Help() string {
-	return `Ends the cooldowns of a number, so that it can be texted again at once.` + stateHelp + `
+	return `Ends the cooldowns of a number, also those of a fleet, so that it can be texted again at once.` + stateHelp + `
 
   deflectctl state release --config deflectd.yaml --number +14043438646`
 }
@@ -134,12 +136,28 @@ func (f *stateFlags) with(a *app, number string, read bool, do func(k state.Keep
 			return usage("--number: %w", err)
 		}
 	}
-	k, from, done, err := openState(file, read)
-	if err != nil {
-		return err
+	var k state.Keeper
+	var from string
+	shared := file.Fleet != nil && number != "" && !read // then Redis has cooldowns of the number
+	if file.StateDir != "" || !shared {
+		var done func()
+		if k, from, done, err = openState(file, read); err != nil {
+			return err
+		}
+		defer done()
+		from += "; "
 	}
-	defer done()
-	out, text, err := do(k, from)
+	asked := k
+	if shared {
+		f, err := openFleet(a.ctx, file)
+		if err != nil {
+			return fmt.Errorf("%w; nothing was changed", err)
+		}
+		defer f.Close()
+		asked, from = sharedState{k, file, f}, from+"from Redis"
+	}
+	from = strings.TrimSuffix(from, "; ")
+	out, text, err := do(asked, from)
 	if err != nil {
 		return remoteTrouble(k, file, err)
 	}

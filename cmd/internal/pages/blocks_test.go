@@ -98,7 +98,7 @@ func loads(t *testing.T, _ fs.FS, pages []page, _ page, b block) error {
 	}
 	dir := t.TempDir()
 	for _, m := range regexp.MustCompile(`/run/secrets/([a-z0-9-]+)`).FindAllStringSubmatch(text, -1) {
-		if err := os.WriteFile(filepath.Join(dir, m[1]), []byte("0123456789abcdef"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, m[1]), []byte(strings.Repeat("0123456789abcdef", 4)), 0o600); err != nil {
 			return err
 		}
 	}
