@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
@@ -43,6 +45,8 @@ type Options struct {
 type Daemon struct {
 	api     *livedeflect.Client
 	journal *journal.Journal // nil without state.dir
+	fleet   *fleet.Fleet     // nil without redis
+	local   bool             // while it is away, each daemon goes by its own memory
 	client  *deflect.Client
 	funnel  *funnel.Live // nil where the report is not polled
 	server  *freeswitch.Server
@@ -84,7 +88,7 @@ func New(o Options) (_ *Daemon, err error) {
 		}
 	}
 
-	d := &Daemon{log: o.Logger, reloader: reloader}
+	d := &Daemon{log: o.Logger, reloader: reloader, local: o.Config.AwayLocal}
 	defer func() {
 		if err != nil {
 			d.undo()
@@ -99,6 +103,10 @@ func New(o Options) (_ *Daemon, err error) {
 	if d.journal, err = openJournal(o.Config, o.Logger); err != nil {
 		return nil, err
 	}
+	if err = d.openFleet(o.Config, reg); err != nil {
+		return nil, err
+	}
+	o.Config = d.shared(o.Config)
 	if d.calls, err = freeswitch.Listen(o.Config.OutboundListen); err != nil {
 		return nil, fmt.Errorf("daemon: listen for calls: %w", err)
 	}
@@ -111,6 +119,9 @@ func New(o Options) (_ *Daemon, err error) {
 	d.unwritten = func() error { return nil }
 	if d.journal != nil {
 		engine.Journal, d.unwritten = d.journal, d.journal.Err
+	}
+	if d.fleet != nil {
+		engine.Cooldowns, engine.Budgets, engine.Warnings = d.fleet.Cooldowns(), d.fleet.Budgets(), d.fleet.Warnings()
 	}
 	if engine.Policies, err = o.Config.Policies(); err != nil {
 		return nil, fmt.Errorf("daemon: configure the profiles: %w", err)
@@ -130,6 +141,9 @@ func New(o Options) (_ *Daemon, err error) {
 	fs := o.Config.FreeSWITCH
 	fs.Client, fs.Logger, fs.Registerer = d.client, o.Logger, reg
 	fs.MaxCalls = room.Calls
+	if d.fleet != nil {
+		fs.Claims = d.fleet.Claims()
+	}
 	if d.server, err = freeswitch.New(fs); err != nil {
 		return nil, fmt.Errorf("daemon: configure FreeSWITCH: %w", err)
 	}
@@ -150,6 +164,9 @@ func New(o Options) (_ *Daemon, err error) {
 	if o.Config.StateDir != "" {
 		d.about = append(d.about, "state", o.Config.StateDir)
 	}
+	if d.fleet != nil {
+		d.about = append(d.about, "redis", o.Config.Fleet.Addresses)
+	}
 	d.room = room
 	if len(fs.Inbound) > 0 {
 		d.about = append(d.about, "watching", d.server.Away()) // all of them, as yet
@@ -166,6 +183,7 @@ func (d *Daemon) undo() {
 	if d.api != nil {
 		d.api.Close()
 	}
+	d.closeFleet() // before the journal too
 	if d.journal != nil {
 		d.journal.Close()
 	}
@@ -202,6 +220,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 			d.funnel.Run(pollCtx)
 		}
 	}()
+	var inspected sync.WaitGroup
+	if d.fleet != nil {
+		inspected.Go(func() { d.inspect(pollCtx) })
+	}
 	go func() { served <- d.server.Serve(serveCtx, d.calls) }()
 	go func() { watched <- d.server.Watch(serveCtx) }()
 	go func() { webbed <- d.http.Serve(d.web) }()
@@ -228,13 +250,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	stopPolling()
 	<-polled
+	inspected.Wait()
 	d.reloader.close()
 	if d.funnel != nil {
 		d.funnel.Close()
 	}
 	d.client.Close()
 	d.api.Close()
-	err := errors.Join(broke("calls", callErr), broke("waiting calls", watchErr), broke("HTTP", webErr), d.closeJournal())
+	err := errors.Join(broke("calls", callErr), broke("waiting calls", watchErr), broke("HTTP", webErr), d.closeFleet(), d.closeJournal())
 	d.log.Info("deflectd stopped", "uptime", time.Since(began).Round(time.Millisecond))
 	return err
 }
@@ -283,6 +306,9 @@ func (d *Daemon) ready() (takesCalls, watches bool, about string) {
 		return false, false, "journal: no text goes out, for none can be written down: " + err.Error()
 	case err != nil:
 		lines = append(lines, "journal: texts go out without being written down: "+err.Error())
+	}
+	if redis := d.away(); redis != "" {
+		lines = append(lines, redis)
 	}
 	away := d.server.Away()
 	if len(away) > 0 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
 )
 
 // What deflectd's README says exists, and what exists is in it: metrics with
@@ -28,6 +29,7 @@ func TestREADME(t *testing.T) {
 	// For the metrics that are off by default.
 	file.Funnel.Every = time.Minute
 	file.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: "127.0.0.1:1", Password: deflect.NewSecret("x")}}
+	file.Fleet, file.AwayLocal = &fleet.Config{Addresses: []string{"127.0.0.1:1"}, Key: fleetKey}, true
 	d, err := New(Options{Config: file, Registry: reg})
 	if err != nil {
 		t.Fatal(err)

@@ -37,11 +37,12 @@ type reloader struct {
 	watches sync.WaitGroup
 
 	successful, at prometheus.Gauge
+	info           *configInfo
 }
 
 func newReloader(o Options) (*reloader, []prometheus.Collector) {
 	r := &reloader{
-		load: o.Load, level: o.Level, current: o.Config, unwatch: func() {}, reloading: make(chan struct{}, 1),
+		load: o.Load, level: o.Level, current: o.Config, unwatch: func() {}, reloading: make(chan struct{}, 1), info: newConfigInfo(o.Config),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deflectd_config_last_reload_successful",
 			Help: "1 if the last attempt to load the configuration succeeded, else 0: the one before is in use.",
@@ -57,7 +58,7 @@ func newReloader(o Options) (*reloader, []prometheus.Collector) {
 		Name: "deflectd_do_not_text_whole",
 		Help: "1 while every do-not-text list could be read as it is, else 0: those known before are kept.",
 	}, r.whole)
-	return r, []prometheus.Collector{r.successful, r.at, whole}
+	return r, []prometheus.Collector{r.successful, r.at, whole, r.info}
 }
 
 // whole is the value of the gauge.
@@ -175,6 +176,7 @@ func (d *Daemon) reload() error {
 	if err := next.Follows(r.current); err != nil {
 		return err
 	}
+	next = d.shared(next)
 	// Whatever can be wrong was found by now: a File was checked as it was loaded.
 	fs := next.FreeSWITCH
 	fs.Client = d.client
@@ -209,5 +211,6 @@ func (d *Daemon) reload() error {
 	}
 	d.sayShort(room)
 	r.current = next
+	r.info.set(next)
 	return nil
 }
