@@ -93,8 +93,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Close ends what runs in the background, waits for it and for calls
-// of OnSettled, and takes the metrics off the Registerer; the backend is left to who made
+// Close ends what runs in the background, waits for it, for calls of OnSettled and for a
+// store that is taking back places of a budget, and takes the metrics off the Registerer; the backend is left to who made
 // it. Calls in progress go on; what is asked for afterwards is
 // refused with [ErrClosed]. Uncertain deflections that are not settled yet, or end
 // uncertain later, are settled as unknown; each gets a line in the log. With a Journal they
@@ -155,7 +155,8 @@ var errNotMade = fmt.Errorf("%w: this Client was not made by New", ErrInternal)
 //
 // The rules of Call.Policy that protect who is texted are asked again: number,
 // country, consent, do-not-text list and cooldown. The others are about the moment of
-// the offer, and an offer that was made is kept. While another call of the same caller
+// the offer, and an offer that was made is kept; without an offer, the text needs a place in
+// the budget. While another call of the same caller
 // is being texted, this one waits for how that ends.
 //
 // A call whose text was sent, may have been, is being sent or waits, by its ExternalCallID,

@@ -49,15 +49,16 @@
 // # Offering
 //
 // Whom to offer a text, and when, is said by [Rules]: countries, line types, opening
-// hours, least wait, a percentage, a do-not-text list, consent, and a cooldown, so that
-// a caller who calls again is not texted again. Make a [Policy] of them and set it in
+// hours, least wait, a percentage, a do-not-text list, consent, a cooldown, so that
+// a caller who calls again is not texted again, and a budget of what the agents can take. Make a [Policy] of them and set it in
 // [Call.Policy]. Before a caller is offered a text, ask [Client.Offer], so that nobody is
 // promised what cannot be kept; [Client.Explain] tells what each rule says. Deflect
 // asks those rules again that protect who is texted. An [Offer] is the session of its call,
 // and counts how that ends, once; calls without one are counted by [Client.CountOutcome].
 //
-// What is shared between calls (cooldowns, the breaker) is kept by the Client, in
-// memory; [Client.Reload] goes on with another configuration and keeps it.
+// What is shared between calls (cooldowns, budgets, the breaker) is kept by the Client, in
+// memory; [Client.Reload] goes on with another configuration and keeps it. Several processes
+// share it through [Cooldowns] and [Budgets] of their own, and [Warnings] of their breakers.
 //
 // # What became of a text
 //

@@ -84,7 +84,7 @@ func (o *Offer) End(outcome Outcome, reason Reason) {
 }
 
 // Release ends the offer, so that another caller can be offered a text while the breaker is
-// half open. A caller of whom nothing was said before has left: [Abandoned]. It may be
+// half open, or in its place in the budget. A caller of whom nothing was said before has left: [Abandoned]. It may be
 // called more than once, and of a nil Offer, so that it can be deferred before the error
 // is looked at.
 func (o *Offer) Release() { o.End(Abandoned, ReasonHangup) }
@@ -103,8 +103,8 @@ func (o *Offer) free() {
 // backend said no or could not be asked, and, with [ErrClosed], after [Client.Close]. It is
 // not counted: [Client.CountOutcome] does.
 //
-// While the breaker is half open, one caller at a time is offered a text: Release
-// the offer as soon as its caller has decided.
+// While the breaker is half open, one caller at a time is offered a text, and an offer has a
+// place in the budget: Release it as soon as its caller has decided.
 func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 	if no := c.refuses(); no != nil {
 		return nil, no
@@ -206,7 +206,7 @@ func (c *Client) Preview(ctx context.Context, call Call) (*Text, error) {
 
 // Explain answers the question of [Client.Offer] for a moment of one's choice,
 // with the verdict of every rule, in the order in which they are asked. The first
-// one that refuses decides. Cooldowns and the breaker are those of this Client, now.
+// one that refuses decides. Cooldowns, budgets and the breaker are those of this Client, now.
 func (c *Client) Explain(ctx context.Context, call Call, at time.Time) []Verdict {
 	if !c.made() {
 		return []Verdict{{Rule: "client", Answer: RuleRefuse, Reason: ReasonInternal, Detail: errNotMade.Error(), err: errNotMade}}

@@ -104,7 +104,7 @@ type Policy struct {
 	hours     *timetable
 }
 
-// NewPolicy returns a policy. Cooldowns are kept by its name: a caller who was
+// NewPolicy returns a policy. Cooldowns and budgets are kept by its name: a caller who was
 // texted under one name can be texted under another. The error lists every problem
 // of the rules, see [Rules.Validate].
 func NewPolicy(name string, r Rules) (*Policy, error) {

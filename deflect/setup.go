@@ -31,10 +31,11 @@ func (c *Client) newSetup(cfg Config) *setup {
 
 // Reload goes on with another configuration: deadline, breaker, settling, NumberCheck,
 // Remember, JournalOptional and Policies (texts that wait by one that is not among them are
-// dropped at their time). What the Client knows stays: cooldowns, uncertain deflections, metrics,
-// and the state of a breaker whose settings are the same; another breaker begins
-// closed. What is in progress ends as it began. Backend, MaxRequests,
-// Logger, OnSettled, Registerer, Cooldowns, Budgets, Warnings and Journal stay as they were given to [New].
+// dropped at their time). What the Client knows stays: cooldowns, places in budgets, uncertain
+// deflections, metrics, and the state of a breaker whose settings are the same; another
+// breaker begins closed. What is in progress ends as it began. Backend, MaxRequests, Logger,
+// OnSettled, Registerer, Cooldowns, Budgets, Warnings and Journal stay as they were given to
+// [New].
 //
 // The error lists every problem, see [Config.Validate]; the Client then goes on as
 // before. DefaultRegion and MaxTextLength cannot change, by which a call in progress was

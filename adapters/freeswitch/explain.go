@@ -40,7 +40,8 @@ func (e Explanation) Decision() deflect.Verdict {
 }
 
 // Explain tells what a Server of this configuration would decide about a call, by
-// the code that serves calls. Cooldowns and the breaker are those of Config.Client, now.
+// the code that serves calls. Cooldowns, budgets and the breaker are those of Config.Client,
+// now.
 func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 	s, err := cfg.ready()
 	if err != nil {
