@@ -27,6 +27,9 @@ type taken struct {
 	at    int // in the heap
 }
 
+// NewBudgets returns a store in memory, as a Client has one without Config.Budgets.
+func NewBudgets() Budgets { return newMemoryBudgets() }
+
 func newMemoryBudgets() *memoryBudgets { return &memoryBudgets{byName: map[string]*places{}} }
 
 func (m *memoryBudgets) Left(_ context.Context, name string, b Budget) (bool, error) {

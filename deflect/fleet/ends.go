@@ -80,6 +80,7 @@ type end struct {
 	key    string
 	holder holder
 	keep   bool
+	place  bool      // of a budget
 	until  time.Time // of a cooldown that is kept; zero when nobody knows
 	not    time.Time // before
 	tries  int
@@ -232,6 +233,9 @@ func pipeline(ctx context.Context, due []end) func(redis.Pipeliner) error {
 	return func(p redis.Pipeliner) error {
 		for _, one := range due {
 			cmd := releaseCmd(ctx, one.key, one.holder)
+			if one.place {
+				cmd = unplaceCmd(ctx, one.key, one.holder)
+			}
 			if one.keep {
 				left := time.Duration(0)
 				if !one.until.IsZero() {

@@ -115,10 +115,10 @@ func (i *inspection) rights(ctx context.Context) {
 	text, set, sorted := key("text"), key("set"), key("sorted")
 	commands := [][]any{
 		{"ping"}, {"time"},
-		{"set", text, 1, "px", 1000}, {"get", text}, {"exists", text}, {"getrange", text, 0, 0}, {"pexpire", text, 1000}, {"del", text},
+		{"set", text, 1, "px", 1000}, {"get", text}, {"exists", text}, {"pttl", text}, {"getrange", text, 0, 0}, {"pexpire", text, 1000}, {"del", text},
 		{"eval", "return redis.call('PEXPIRE', KEYS[1], 1)", 1, text}, {"evalsha", strings.Repeat("0", 40), 1, text},
 		{"sadd", set, 1}, {"sismember", set, 1}, {"smismember", set, 1}, {"scard", set}, {"srem", set, 1},
-		{"zadd", sorted, 1, 1}, {"zcount", sorted, 1, 1}, {"zscore", sorted, 1}, {"zrangebyscore", sorted, 1, 1}, {"zremrangebyrank", sorted, 1, 1}, {"zrem", sorted, 1},
+		{"zadd", sorted, 1, 1}, {"zcount", sorted, 1, 1}, {"zscore", sorted, 1}, {"zrangebyscore", sorted, 1, 1}, {"zremrangebyscore", sorted, 1, 1}, {"zcard", sorted}, {"zrem", sorted, 1},
 		{"publish", i.f.cfg.Prefix + "p", ""},
 	}
 	if i.f.cfg.WaitReplicas > 0 {

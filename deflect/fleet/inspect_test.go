@@ -86,8 +86,8 @@ func account(c *Config) {
 
 // leastRights are those that a daemon needs.
 var leastRights = []string{
-	"+ping", "+time", "+set", "+get", "+exists", "+getrange", "+pexpire", "+del", "+eval", "+evalsha",
-	"+sadd", "+sismember", "+smismember", "+scard", "+srem", "+zadd", "+zcount", "+zscore", "+zrangebyscore", "+zremrangebyrank", "+zrem", "+publish", "+subscribe",
+	"+ping", "+time", "+set", "+get", "+exists", "+pttl", "+getrange", "+pexpire", "+del", "+eval", "+evalsha",
+	"+sadd", "+sismember", "+smismember", "+scard", "+srem", "+zadd", "+zcount", "+zscore", "+zrangebyscore", "+zremrangebyscore", "+zcard", "+zrem", "+publish", "+subscribe",
 }
 
 // begins cuts what was found to what a test names.
