@@ -17,10 +17,11 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet/fleettest"
 )
 
-// everything is what a daemon does with cooldowns.
+// everything is what a daemon does.
 func everything(t *testing.T, f *Fleet) {
 	t.Helper()
 	for i := range 20 {
@@ -42,6 +43,38 @@ func everything(t *testing.T, f *Fleet) {
 			return !strings.HasPrefix(v, "p")
 		})
 	}
+}
+
+// others is what it does besides cooldowns.
+func others(t *testing.T, f, g *Fleet) {
+	t.Helper()
+	of := deflect.Budget{Texts: 2, Per: time.Hour}
+	for i := range 10 {
+		name := fmt.Sprint("policy ", i)
+		for j, want := range []bool{true, true, false} {
+			if took, err := f.Budgets().Take(t.Context(), name, fmt.Sprint(j), of); took != want || err != nil {
+				t.Errorf("place %d of a budget of %d is %t, %v", j+1, of.Texts, took, err)
+			}
+		}
+		if err := g.Budgets().Release(t.Context(), name, "0"); err != nil {
+			t.Error(err)
+		}
+		if left, err := g.Budgets().Left(t.Context(), name, of); !left || err != nil {
+			t.Errorf("after one was given back there is room: %t, %v", left, err)
+		}
+		wantClaim(t, f.Claims(), name, time.Hour, true)
+		wantClaim(t, g.Claims(), name, time.Hour, false)
+		wantRelease(t, f.Claims(), name)
+		wantClaim(t, g.Claims(), name, time.Hour, true)
+		wantAdd(t, f.OptOuts(name), optedOut, true)
+		wantHolds(t, g.OptOuts(name), optedOut, true)
+		wantRemove(t, g.OptOuts(name), optedOut, true)
+	}
+	w, e := f.Warnings(), listen(g.Warnings())
+	w.Warn(time.Minute) // and who does not listen yet reads it
+	eventually(t, "the warning is heard", time.Minute, func() bool { return e.n.Load() == 1 })
+	w.Warn(time.Minute)
+	eventually(t, "the next one is heard", time.Minute, func() bool { return e.n.Load() == 2 })
 }
 
 // A Cluster of which the slots lie at three nodes.
@@ -67,6 +100,7 @@ func TestCluster(t *testing.T) {
 	asCluster := func(c *Config) { c.Cluster = true }
 	f := newFleet(t, nodes[0].Addr, asCluster)
 	everything(t, f)
+	others(t, f, newFleet(t, nodes[1].Addr, asCluster))
 	if found, err := f.Inspect(t.Context()); len(found) != 0 || err != nil {
 		t.Errorf("%v, %v", found, err)
 	}
