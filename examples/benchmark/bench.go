@@ -21,6 +21,8 @@ type lab struct {
 	api  *api
 	out  io.Writer
 	news io.Writer // what is being done
+
+	redis string // its address, for those that need one
 }
 
 // bench prints the tables that were asked for.
@@ -50,7 +52,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"saturation", l.saturation}, {"latency", l.latency}, {"memory", l.memory}, {"load", l.load}, {"core", l.coreAlone}, {"journal", l.journal},
+		{"saturation", l.saturation}, {"latency", l.latency}, {"memory", l.memory}, {"load", l.load}, {"core", l.coreAlone}, {"journal", l.journal}, {"fleet", l.fleet},
 	} {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, t.name) {
 			continue
@@ -104,7 +106,11 @@ func (l *lab) each(ctx context.Context, table string, names []string, measure fu
 
 // with runs something on a new child.
 func (l *lab) with(ctx context.Context, name string, something func(*child) error) error {
-	c, err := start(ctx, name, l.Cores, l.rec, l.api, l.Disk)
+	store := l.Disk
+	if name == withRedis {
+		store = l.redis
+	}
+	c, err := start(ctx, name, l.Cores, l.rec, l.api, store)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ const (
 )
 
 // start runs this program as a subject with so many cores.
-func start(ctx context.Context, subject string, cores int, rec *recording, a *api, disk string) (*child, error) {
+func start(ctx context.Context, subject string, cores int, rec *recording, a *api, store string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -41,10 +41,10 @@ func start(ctx context.Context, subject string, cores int, rec *recording, a *ap
 	c := &child{
 		traffic: traffic{rec: rec, api: a},
 		subject: subject, said: &tail{},
-		process: exec.CommandContext(ctx, self, childCommand, subject, a.url, disk),
+		process: exec.CommandContext(ctx, self, childCommand, subject, a.url, store),
 	}
 	c.process.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(cores), "GOGC=100")
-	if subject != deflectd && subject != withJournal && subject != coreSubject {
+	if subject != deflectd && subject != withJournal && subject != withRedis && subject != coreSubject {
 		// In tests with the race detector: the races of the libraries are theirs.
 		c.process.Env = append(c.process.Env, "GORACE="+os.Getenv("GORACE")+" exitcode=0")
 	}

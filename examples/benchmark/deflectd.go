@@ -35,10 +35,13 @@ func serveWithJournal(ctx context.Context, api, disk string) (address string, er
 	if err != nil {
 		return "", err
 	}
-	return serveSession(ctx, api, kept)
+	return serveSession(ctx, api, func(cfg *deflect.Config) error {
+		cfg.Journal = kept
+		return nil
+	})
 }
 
-func serveSession(ctx context.Context, api string, kept deflect.Journal) (address string, err error) {
+func serveSession(ctx context.Context, api string, change func(*deflect.Config) error) (address string, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		return "", err
@@ -46,7 +49,7 @@ func serveSession(ctx context.Context, api string, kept deflect.Journal) (addres
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	log := jsonLogger(null)
-	client, err := newClient(api, kept, log, registry)
+	client, err := newClient(api, change, log, registry)
 	if err != nil {
 		return "", err
 	}
@@ -75,7 +78,7 @@ func serveSession(ctx context.Context, api string, kept deflect.Journal) (addres
 }
 
 // newClient returns a client of the API that is played here.
-func newClient(api string, kept deflect.Journal, log *slog.Logger, registry prometheus.Registerer) (*deflect.Client, error) {
+func newClient(api string, change func(*deflect.Config) error, log *slog.Logger, registry prometheus.Registerer) (*deflect.Client, error) {
 	backend, err := livedeflect.New(livedeflect.Config{
 		SiteID:  siteID,
 		BaseURL: api,
@@ -91,7 +94,13 @@ func newClient(api string, kept deflect.Journal, log *slog.Logger, registry prom
 	}
 	// Where a host takes the disk away for a moment, that is in the times, and not the end of a
 	// run: a text that is not sent would be.
-	return deflect.New(deflect.Config{Backend: backend, Journal: kept, JournalOptional: true, Logger: log, Registerer: registry})
+	cfg := deflect.Config{Backend: backend, JournalOptional: true, Logger: log, Registerer: registry}
+	if change != nil {
+		if err := change(&cfg); err != nil {
+			return nil, err
+		}
+	}
+	return deflect.New(cfg)
 }
 
 // jsonLogger is the logger of the daemon.

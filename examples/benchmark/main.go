@@ -10,7 +10,8 @@
 //
 // # What is measured
 //
-// Four subjects serve the same call, and a fifth is deflectd again, with a journal in a file. deflectd is the project's packages, set up as the
+// Four subjects serve the same call; two more are deflectd again, with a journal in a file, and
+// with a Redis. deflectd is the project's packages, set up as the
 // daemon does it, with metrics, JSON log lines and cooldowns. Two are handlers of the
 // kind that one writes in an afternoon, on github.com/fiorix/go-eventsocket and on
 // github.com/percipia/eslgo. Those play the same prompts and send the same text, signed,
@@ -50,6 +51,9 @@
 //   - journal: deflectd with a journal in a file of --disk, against deflectd without, at
 //     saturation, at --rate and at twice that; and what a sync takes on that disk, which is
 //     4 KB appended to a file, then fsync, one after the other while nothing else runs.
+//   - fleet: deflectd with the cooldowns of a fleet in a Redis of this machine, against deflectd
+//     without, in the same way; what a round trip to Redis takes; what is asked of Redis, counted
+//     there; and what a cooldown takes of its memory, of --keys of them. It needs redis-server.
 package main
 
 import (
@@ -72,7 +76,7 @@ Linux only. Close other programs first; 10,000 held calls need some 10,200 file 
 
 // options are what is measured, and how long.
 type options struct {
-	Only      []string      `enum:"saturation,latency,memory,load,core,journal" placeholder:"TABLE" help:"Only these tables: saturation, latency, memory, load, core, journal."`
+	Only      []string      `enum:"saturation,latency,memory,load,core,journal,fleet" placeholder:"TABLE" help:"Only these tables: saturation, latency, memory, load, core, journal, fleet."`
 	Runs      int           `default:"5" help:"Runs of each subject."`
 	Calls     int           `default:"4000" help:"Calls of a run at saturation."`
 	Time      time.Duration `default:"4s" help:"Length of a run at a fixed rate."`
@@ -80,10 +84,11 @@ type options struct {
 	Rates     []int         `default:"50,200,500,1000,2000" help:"Calls a second for load."`
 	Held      []int         `default:"1000,10000" help:"Calls that wait in the offer, ascending."`
 	Block     int           `default:"2000" help:"Requests of a run for core."`
+	Keys      int           `default:"1000000" help:"Cooldowns in Redis for fleet."`
 	WarmUp    int           `default:"500" help:"Calls before a run that do not count."`
 	Cores     int           `default:"1" help:"Cores of a subject (GOMAXPROCS)."`
 	Quick     bool          `help:"One short run of everything, to see whether it works."`
-	Profile   string        `type:"path" placeholder:"FILE" help:"Write CPU profiles of the last run, for go tool pprof: FILE for deflectd at saturation, FILE.floor for the floor, and FILE.RATE for deflectd at each rate of load and journal, and .journal after that for deflectd with a journal."`
+	Profile   string        `type:"path" placeholder:"FILE" help:"Write CPU profiles of the last run, for go tool pprof: FILE for deflectd at saturation, FILE.floor for the floor, and FILE.RATE for deflectd at each rate of load, journal and fleet, and .journal or .redis after that for deflectd with a journal or Redis."`
 	Disk      string        `type:"existingdir" default:"." help:"Folder of the disk that a journal is on, with some MB of room."`
 	Recording string        `type:"path" default:"../../adapters/freeswitch/testdata/transcripts/accept.jsonl" help:"The recorded call."`
 }
@@ -91,7 +96,7 @@ type options struct {
 // quick makes everything short, whatever else was asked for.
 func (o *options) quick() {
 	o.Runs, o.Calls, o.Time, o.Block, o.WarmUp = 1, 100, 100*time.Millisecond, 100, 40
-	o.Held = []int{50, 100}
+	o.Held, o.Keys = []int{50, 100}, 1000
 }
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -127,7 +132,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code(bench(ctx, o, stdout, stderr), stderr)
 }
 
-// childCommand is how this program calls itself: child SUBJECT API DISK.
+// childCommand is how this program calls itself: child SUBJECT API STORE.
 const childCommand = "child"
 
 func code(err error, stderr io.Writer) int {
@@ -146,7 +151,7 @@ func (o *options) check() error {
 		name  string
 		value int
 	}{
-		{"runs", o.Runs}, {"calls", o.Calls}, {"rate", o.Rate}, {"block", o.Block}, {"warm-up", o.WarmUp}, {"cores", o.Cores},
+		{"runs", o.Runs}, {"calls", o.Calls}, {"rate", o.Rate}, {"block", o.Block}, {"warm-up", o.WarmUp}, {"cores", o.Cores}, {"keys", o.Keys},
 	} {
 		if v.value < 1 {
 			return fmt.Errorf("--%s must be positive", v.name)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -51,10 +52,14 @@ func TestQuick(t *testing.T) {
 			}
 		}
 	}
-	if tables != 10 { // memory, latency, core and journal have two each
+	want, profiles := 10, []string{profile, profile + ".floor", profile + ".journal", profile + ".500.journal"} // memory, latency, core and journal have two tables each
+	if _, err := exec.LookPath(redisServer); err == nil {
+		want, profiles = want+4, append(profiles, profile+".redis", profile+".500.redis")
+	}
+	if tables != want {
 		t.Errorf("%d tables:\n%s", tables, out.String())
 	}
-	for _, want := range []string{"Saturation: ", "Latency: ", "Memory: 50 ", "Memory: 100 ", "Load: ", "Core: ", "Journal: "} {
+	for _, want := range []string{"Saturation: ", "Latency: ", "Memory: 50 ", "Memory: 100 ", "Load: ", "Core: ", "Journal: ", "Fleet: "} {
 		if !strings.Contains(out.String(), "\n"+want) {
 			t.Errorf("no table begins with %q:\n%s", want, out.String())
 		}
@@ -62,7 +67,7 @@ func TestQuick(t *testing.T) {
 	if bad := regexp.MustCompile(`NaN|Inf| - `).FindString(out.String()); bad != "" {
 		t.Errorf("a figure is %s:\n%s", bad, out.String())
 	}
-	for _, file := range []string{profile, profile + ".floor", profile + ".journal", profile + ".500.journal"} {
+	for _, file := range profiles {
 		if info, err := os.Stat(file); err != nil || info.Size() == 0 {
 			t.Errorf("the profile: %v, %v", info, err)
 		}
@@ -74,7 +79,7 @@ func TestQuick(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range []string{
-		"--runs 0", "--calls -1", "--time 0s", "--rate 0", "--rates 50,0", "--held 10,10", "--held 0", "--cores 0", "--block 0", "--warm-up 0",
+		"--runs 0", "--calls -1", "--time 0s", "--rate 0", "--rates 50,0", "--held 10,10", "--held 0", "--cores 0", "--block 0", "--warm-up 0", "--keys 0",
 		"--only everything", "--no-such-flag", "child",
 	} {
 		if code := run(t.Context(), strings.Fields(args), io.Discard, io.Discard); code != 2 {

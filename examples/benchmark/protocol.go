@@ -16,10 +16,11 @@ import (
 )
 
 // subjects are what a child process can be, by name: each starts to serve and returns
-// its address. disk is a folder for what it keeps.
-var subjects = map[string]func(ctx context.Context, api, disk string) (address string, err error){
+// its address. store is where it keeps something: a folder, or the address of Redis.
+var subjects = map[string]func(ctx context.Context, api, store string) (address string, err error){
 	deflectd:         serveDeflectd,
 	withJournal:      serveWithJournal,
+	withRedis:        serveWithRedis,
 	"go-eventsocket": serveEventSocket,
 	"eslgo":          serveESLGo,
 	coreSubject:      serveNothing,
@@ -30,6 +31,7 @@ var subjects = map[string]func(ctx context.Context, api, disk string) (address s
 const (
 	deflectd    = "deflectd"
 	withJournal = "deflectd, journal"
+	withRedis   = "deflectd, Redis"
 	coreSubject = "core"
 )
 
@@ -60,12 +62,12 @@ type answer struct {
 
 // serveChild is the main of a child process: it serves calls, and answers questions
 // until nobody asks any more.
-func serveChild(ctx context.Context, subject, api, disk string, in io.Reader, out io.Writer) error {
+func serveChild(ctx context.Context, subject, api, store string, in io.Reader, out io.Writer) error {
 	serve, ok := subjects[subject]
 	if !ok {
 		return fmt.Errorf("no subject is called %s", subject)
 	}
-	address, err := serve(ctx, api, disk)
+	address, err := serve(ctx, api, store)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os/exec"
 	"runtime"
 	"slices"
 	"testing"
@@ -27,9 +28,21 @@ func TestSubjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.close()
-	for _, name := range append(slices.Clone(serving), withJournal) {
+	for _, name := range append(slices.Clone(serving), withJournal, withRedis) {
 		t.Run(name, func(t *testing.T) {
-			c, err := start(t.Context(), name, 1, rec, a, t.TempDir())
+			store := t.TempDir()
+			if name == withRedis {
+				if _, err := exec.LookPath(redisServer); err != nil {
+					t.Skipf("no Redis to test with: %v", err)
+				}
+				r, err := startRedis(t.Context(), store)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.stop()
+				store = r.address
+			}
+			c, err := start(t.Context(), name, 1, rec, a, store)
 			if err != nil {
 				t.Fatal(err)
 			}
