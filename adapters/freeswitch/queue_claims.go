@@ -35,7 +35,7 @@ const (
 	// decidedLasts is how long a decision is kept from a daemon that learns of its key, or of
 	// the end of its call, late: a link that is that late has long been ended.
 	decidedLasts = time.Hour
-	needTries    = 4
+	needFor      = 5 * time.Second
 	needAgain    = 250 * time.Millisecond
 	settleTries  = 5 // to learn who counts a call; then each daemon does
 )
@@ -59,14 +59,14 @@ func (f *fleet) claim(id string, lasts time.Duration) (bool, error) {
 // need is claim as an error, unless the claim is ours. A caller who waits has time for a
 // store that does not answer at once.
 func (f *fleet) need(id string, lasts time.Duration) error {
-	for n := 1; ; n++ {
+	for began := time.Now(); ; {
 		mine, err := f.claim(id, lasts)
 		switch {
 		case err == nil && mine:
 			return nil
 		case err == nil:
 			return errTaken
-		case n == needTries:
+		case time.Since(began) >= needFor:
 			return errClaimUnknown
 		}
 		time.Sleep(needAgain)

@@ -301,6 +301,9 @@ func (w *watcher) checked(l *link, key callKey, round uint64, data headers) {
 			ch := readChannel(data, time.Now(), w.srv.setup.Load().Variables)
 			served := w.srv.setup.Load().profiles.serving(&ch) != nil
 			return append(after, w.putOnLocked(l, key, c, spotOf(data), ch, served, toldBy(data))...)
+		case p != c.spot.place && w.fleet != nil && answeredOf(data) > c.answered: // by another daemon, who counts it
+			w.goneLocked(key, c, served)
+			return nil
 		case p != c.spot.place: // the keys were pressed before
 			after = w.trustLocked(l, key, c)
 			return append(after, w.dropLocked(l, key, c)...)
