@@ -318,3 +318,29 @@ func TestCloseEndsWarnings(t *testing.T) {
 		listen(w)
 	}
 }
+
+func FuzzHint(f *testing.F) {
+	for _, hint := range []string{"", "#", "other#1", "me#1", "me", "other", "#1", "other#", strings.Repeat("x", 70) + "#1"} {
+		f.Add(hint)
+	}
+	f.Fuzz(func(t *testing.T, hint string) {
+		w := &warnings{self: "me", heard: make(chan struct{}, 1)}
+		hears := func() bool {
+			w.hear(hint)
+			select {
+			case <-w.heard:
+				return true
+			default:
+				return false
+			}
+		}
+		of, id, _ := strings.Cut(hint, "#")
+		want := of != "" && id != "" && of != "me" && len(hint) <= 64
+		if got := hears(); got != want {
+			t.Errorf("%q is heard: %t", hint, got)
+		}
+		if hears() {
+			t.Errorf("%q is heard twice", hint)
+		}
+	})
+}
