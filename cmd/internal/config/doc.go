@@ -9,7 +9,8 @@
 // Secrets never stand in the file. They come from the files that
 // consumer_secret_file and token_secret_file name, or from the environment
 // variables DEFLECT_CONSUMER_SECRET and DEFLECT_TOKEN_SECRET; passwords of switches from
-// password_file or DEFLECT_FREESWITCH_PASSWORD_NAME. Blanks and line ends around them are
+// password_file or DEFLECT_FREESWITCH_PASSWORD_NAME; that of Redis from password_file or
+// DEFLECT_REDIS_PASSWORD, and the key of a fleet from key_file. Blanks and line ends around them are
 // left out. Nothing else is filled in from the environment.
 //
 // Each key is one row (see File.rows), by which it is read, printed and documented.

@@ -36,12 +36,18 @@ func fleetFile(t *testing.T, addr, section, profile string) config.File {
 
 func fleetText(t *testing.T, addr, section, profile string) string {
 	t.Helper()
+	return strings.NewReplacer("cooldown: 0s", "cooldown: 1h"+profile,
+		"profiles:", `redis: {url: "redis://`+addr+`/0", key_file: "`+keyFile(t)+`", timeout: 1s`+section+"}\nprofiles:").Replace(testConfig)
+}
+
+// keyFile is a file with fleetKey.
+func keyFile(t *testing.T) string {
+	t.Helper()
 	name := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(name, []byte(strings.Repeat("07", fleet.KeySize)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer("cooldown: 0s", "cooldown: 1h"+profile,
-		"profiles:", `redis: {url: "redis://`+addr+`/0", key_file: "`+filepath.ToSlash(name)+`", timeout: 1s`+section+"}\nprofiles:").Replace(testConfig)
+	return filepath.ToSlash(name)
 }
 
 // sharing starts a daemon of a fleet.

@@ -121,6 +121,7 @@ func TestReloadTakesAllOrNothing(t *testing.T) {
 		t.Errorf("level %v", level.Level())
 	}
 
+	key := keyFile(t)
 	// A bad one is refused with its problems.
 	for _, tt := range []struct {
 		change []string
@@ -130,6 +131,7 @@ func TestReloadTakesAllOrNothing(t *testing.T) {
 		{[]string{`listen: "127.0.0.1:0", drain`, `listen: "127.0.0.1:8099", drain`}, []string{"freeswitch.outbound.listen: was changed, which needs a restart"}},
 		{[]string{"{outbound:", `{inbound: [{name: fs1, address: "127.0.0.1:8021"}], outbound:`}, []string{"freeswitch.inbound: was changed"}},
 		{[]string{`"38856538"`, `"1"`, "http://127.0.0.1:1", "http://127.0.0.1:2"}, []string{"livedeflect.site_id: was changed", "livedeflect.base_url: was changed"}},
+		{[]string{"log:", "redis: {url: \"redis://127.0.0.1:1\", key_file: \"" + key + "\"}\nlog:"}, []string{"redis: was changed, which needs a restart"}},
 		{[]string{"level: debug", "level: debug, format: text"}, []string{"log.format: was changed"}},
 		{[]string{"log:", "report: {every: 1m}\ndefault_region: DE\nlog:"}, []string{"report.every: was changed", "default_region: was changed"}},
 	} {
