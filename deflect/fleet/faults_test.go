@@ -496,14 +496,14 @@ func TestWaitReplicas(t *testing.T) {
 	// which wrote would say that it has.
 	replica.Stall(3 * time.Second)
 	p.Swallow()
-	if took, err := f.cooldowns.Take(t.Context(), "lost, and not replicated", "mine", time.Hour); took || err == nil {
+	var e *redisError
+	if took, err := f.cooldowns.Take(t.Context(), "lost, and not replicated", "mine", time.Hour); took || !errors.As(err, &e) || e.class != noCopy {
 		t.Errorf("the replica stands still, the answer is lost: %t, %v", took, err)
 	}
 	counted()
 	eventually(t, "it is well again", 5*time.Second, func() bool { return f.Err() == nil })
 
 	master.CutReplicas()
-	var e *redisError
 	if took, err := f.cooldowns.Take(t.Context(), "cut", "mine", time.Hour); took || !errors.As(err, &e) || e.class != noCopy {
 		t.Errorf("without a replica: %t, %v", took, err)
 	}

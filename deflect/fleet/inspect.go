@@ -212,13 +212,13 @@ func (i *inspection) node(ctx context.Context, node *redis.Client) {
 	if v := info["redis_version"]; olderThan(v, 6, 2) {
 		i.find(slog.LevelError, "its version is %s, which is too old: callers are not texted. It takes Redis 6.2 or newer, or Valkey", v)
 	}
-	if policy, most := info["maxmemory_policy"], number(info["maxmemory"]); policy != "" && policy != "noeviction" {
+	if policy, most := info["maxmemory_policy"], amount(info["maxmemory"]); policy != "" && policy != "noeviction" {
 		if most > 0 {
 			i.find(slog.LevelError, "its maxmemory-policy is %s: when its memory is full it forgets cooldowns, and their callers get a second text. Set it to noeviction", policy)
 		} else {
 			i.find(slog.LevelWarn, "its maxmemory-policy is %s: as soon as it has a maxmemory, it forgets cooldowns when that is full, and their callers get a second text. Set it to noeviction", policy)
 		}
-	} else if used := number(info["used_memory"]); most > 0 && used > nearlyFull*most {
+	} else if used := amount(info["used_memory"]); most > 0 && used > nearlyFull*most {
 		i.find(slog.LevelWarn, "its memory is full to %.0f %%: when it is full, callers are not texted. Raise its maxmemory", 100*used/most)
 	}
 	if info["aof_enabled"] == "0" {
@@ -235,7 +235,7 @@ func (i *inspection) node(ctx context.Context, node *redis.Client) {
 func (i *inspection) replicas(info map[string]string) {
 	inStep := 0
 	for key, value := range info {
-		if n, ok := strings.CutPrefix(key, "slave"); ok && number(n) >= 0 && strings.Contains(value, "state=online") {
+		if n, ok := strings.CutPrefix(key, "slave"); ok && amount(n) >= 0 && strings.Contains(value, "state=online") {
 			inStep++
 		}
 	}
@@ -277,8 +277,8 @@ func (i *inspection) clock(ctx context.Context, node *redis.Client) {
 	}
 }
 
-// number is -1 for what is none.
-func number(text string) float64 {
+// amount is -1 for what is none.
+func amount(text string) float64 {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		return -1
@@ -289,6 +289,6 @@ func number(text string) float64 {
 func olderThan(version string, major, minor float64) bool {
 	first, rest, _ := strings.Cut(version, ".")
 	second, _, _ := strings.Cut(rest, ".")
-	a, b := number(first), number(second)
+	a, b := amount(first), amount(second)
 	return a >= 0 && (a < major || a == major && b < minor)
 }

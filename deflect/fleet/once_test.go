@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
 	mathrand "math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -21,7 +22,8 @@ func TestNoSecondText(t *testing.T) {
 		callers = 100
 		lasts   = 4 * time.Second
 	)
-	s := fleettest.Start(t, "--appendonly", "yes")
+	// Any other fsync lets a server that is killed forget what it has answered.
+	s := fleettest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	var proxies []*fleettest.Proxy
 	var fleets []*Fleet
 	for range 3 {
@@ -86,6 +88,12 @@ func TestNoSecondText(t *testing.T) {
 	}
 	all.Wait()
 	t.Logf("%d takes failed", failed.Load())
+	defer func() {
+		if t.Failed() {
+			b, _ := os.ReadFile(s.Dir + "/log")
+			t.Logf("%s", b[max(0, len(b)-6000):])
+		}
+	}()
 	if failed.Load() == 0 {
 		t.Error("no fault was met")
 	}
@@ -93,7 +101,7 @@ func TestNoSecondText(t *testing.T) {
 		t.Errorf("%d waited for long to give back", n)
 	}
 	// Who got no text is not left in a cooldown.
-	eventually(t, "everybody has a text", 10*time.Second, func() bool {
+	eventually(t, "everybody has a text", 30*time.Second, func() bool {
 		missing := 0
 		for caller := range callers {
 			if texts[caller].Load() == 0 {
