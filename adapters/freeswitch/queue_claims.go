@@ -35,7 +35,7 @@ const (
 	// decidedLasts is how long a decision is kept from a daemon that learns of its key, or of
 	// the end of its call, late: a link that is that late has long been ended.
 	decidedLasts = time.Hour
-	needFor      = 5 * time.Second
+	needFor      = 5 * time.Second // at most, until it is known who answers a key
 	needAgain    = 250 * time.Millisecond
 	settleTries  = 5 // to learn who counts a call; then each daemon does
 )
@@ -58,7 +58,7 @@ func (f *fleet) claim(id string, lasts time.Duration) (bool, error) {
 
 // need is claim as an error, unless the claim is ours. A caller who waits has time for a
 // store that does not answer at once.
-func (f *fleet) need(id string, lasts time.Duration) error {
+func (f *fleet) need(cut context.Context, id string, lasts time.Duration) error {
 	for began := time.Now(); ; {
 		mine, err := f.claim(id, lasts)
 		switch {
@@ -66,10 +66,13 @@ func (f *fleet) need(id string, lasts time.Duration) error {
 			return nil
 		case err == nil:
 			return errTaken
-		case time.Since(began) >= needFor:
+		case time.Since(began) >= needFor || cut.Err() != nil:
 			return errClaimUnknown
 		}
-		time.Sleep(needAgain)
+		select {
+		case <-time.After(needAgain):
+		case <-cut.Done():
+		}
 	}
 }
 
@@ -124,11 +127,11 @@ func (w *watcher) take(key callKey, conn *queueLine, answered, seq uint64) (*hol
 		f: w.fleet, id: key.claimed(), round: key.roundClaimed(at, answered), at: at, hand: inHandAt(at, answered), seq: seq,
 		stop: make(chan struct{}), done: make(chan struct{}), lose: func() { conn.leave(served) },
 	}
-	if err := h.f.need(h.round, decidedLasts); err != nil {
+	if err := h.f.need(w.srv.cut, h.round, decidedLasts); err != nil {
 		return nil, err
 	}
 	h.until = time.Now().Add(claimLasts)
-	if err := h.f.need(h.id, claimLasts); err != nil {
+	if err := h.f.need(w.srv.cut, h.id, claimLasts); err != nil {
 		h.f.release(h.round)
 		return nil, err
 	}
