@@ -19,7 +19,7 @@ func (s *Server) ask(command ...string) (any, error) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	if _, err := conn.Write(append(encode("AUTH", account, account), encode(command...)...)); err != nil {
+	if _, err := conn.Write(append(encode("AUTH", account, s.password), encode(command...)...)); err != nil {
 		return nil, err
 	}
 	r := bufio.NewReader(conn)

@@ -2,8 +2,10 @@ package fleettest
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -21,9 +23,10 @@ type Server struct {
 	Addr string // host:port, the same after a Restart
 	Dir  string // its folder
 
-	t      testing.TB
-	binary string
-	args   []string
+	t        testing.TB
+	binary   string
+	args     []string
+	password string // of account
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -35,7 +38,7 @@ type Server struct {
 // line, such as "--appendonly", "yes"; without any, nothing is written to the disk.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	return start(t, "redis-server", nil, args...)
+	return start(t, "redis-server", rand.Text(), nil, args...)
 }
 
 // StartReplica starts a redis-server that replicates another one, and waits until it has
@@ -43,7 +46,7 @@ func Start(t testing.TB, args ...string) *Server {
 func StartReplica(t testing.TB, master *Server, args ...string) *Server {
 	t.Helper()
 	host, port, _ := net.SplitHostPort(master.Addr)
-	s := start(t, "redis-server", nil, append([]string{"--replicaof", host + " " + port}, args...)...)
+	s := start(t, "redis-server", master.password, nil, append([]string{"--replicaof", host + " " + port}, args...)...)
 	s.until("its link to the master is up", func() bool { return s.Info("replication")["master_link_status"] == "up" })
 	return s
 }
@@ -60,10 +63,10 @@ func StartSentinels(t testing.TB, master *Server, n int) []*Server {
 	replicas := master.Info("replication")["connected_slaves"]
 	var all []*Server
 	for range n {
-		all = append(all, start(t, "redis-sentinel", []string{
+		all = append(all, start(t, "redis-sentinel", master.password, []string{
 			fmt.Sprintf("sentinel monitor %s %s %s %d", MasterName, host, port, n/2+1),
 			fmt.Sprintf("sentinel auth-user %s %s", MasterName, account),
-			fmt.Sprintf("sentinel auth-pass %s %s", MasterName, account),
+			fmt.Sprintf("sentinel auth-pass %s %s", MasterName, master.password),
 			fmt.Sprintf("sentinel down-after-milliseconds %s 1500", MasterName),
 			fmt.Sprintf("sentinel failover-timeout %s 3000", MasterName),
 		}))
@@ -77,20 +80,21 @@ func StartSentinels(t testing.TB, master *Server, n int) []*Server {
 	return all
 }
 
-// account is a user of every server, and its password: what rigs need works whatever a
-// test does to the other users.
+// account is a user of every server: what rigs need works whatever a test does to the other
+// users. Its password is another one for each server, but for those that replicate it, so
+// that nobody takes a stranger on the same port for it.
 const account = "fleettest"
 
 // attempts is how many ports are tried: somebody may take a free one first.
 const attempts = 10
 
-func start(t testing.TB, binary string, lines []string, args ...string) *Server {
+func start(t testing.TB, binary, password string, lines []string, args ...string) *Server {
 	t.Helper()
 	path, err := exec.LookPath(binary)
 	if err != nil {
 		t.Skipf("fleettest: no Redis to test with: %v", err)
 	}
-	s := &Server{t: t, binary: path}
+	s := &Server{t: t, binary: path, password: password}
 	for i := range attempts {
 		// A folder of its own each time: a sentinel writes into its configuration.
 		s.Dir, s.Addr = t.TempDir(), freeAddr(t)
@@ -101,14 +105,14 @@ func start(t testing.TB, binary string, lines []string, args ...string) *Server 
 		file := filepath.Join(s.Dir, "redis.conf")
 		text := strings.Join(append([]string{
 			"bind 127.0.0.1", "port " + port, "dir " + s.Dir, "logfile " + filepath.Join(s.Dir, "log"),
-			fmt.Sprintf("user %s on >%s ~* &* +@all", account, account),
+			fmt.Sprintf("user %s on >%s ~* &* +@all", account, password),
 		}, lines...), "\n") + "\n"
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatalf("fleettest: %v", err)
 		}
 		s.args = []string{file}
 		if binary == "redis-server" {
-			s.args = append(s.args, "--save", "", "--repl-diskless-sync-delay", "0", "--masteruser", account, "--masterauth", account)
+			s.args = append(s.args, "--save", "", "--repl-diskless-sync-delay", "0", "--masteruser", account, "--masterauth", password)
 		}
 		s.args = append(s.args, args...)
 		if err = s.launch(); err == nil {
@@ -122,14 +126,21 @@ func start(t testing.TB, binary string, lines []string, args ...string) *Server 
 	return nil
 }
 
+// freeAddr is an address that nobody listens at, and that no system gives to those who do
+// not care which one they get: it stays free while the server is down.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("fleettest: %v", err)
+	var err error
+	for range 100 {
+		var l net.Listener
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+mathrand.IntN(20_000))
+		if l, err = net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatalf("fleettest: no free port: %v", err)
+	return ""
 }
 
 // launch starts the process and waits until it answers.
@@ -191,7 +202,7 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
 	var err error
-	for range attempts {
+	for range 10 * attempts {
 		if err = s.launch(); err == nil {
 			return
 		}
