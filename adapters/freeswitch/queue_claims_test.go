@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
@@ -131,6 +132,11 @@ func TestFleetWithoutItsStoreRefuses(t *testing.T) {
 		f.claims.setAway("", true)
 		w := f.queued()
 		w.Press("1")
+		synctest.Wait()
+		other := f.queued(func(c *fst.Call) { c.UUID = "other" })
+		if n := f.offered(); n != 2 { // it waits for nobody
+			t.Errorf("%d offers", n)
+		}
 		settled()
 		f.wantTexts(0)
 		for _, m := range f.daemons {
@@ -146,12 +152,8 @@ func TestFleetWithoutItsStoreRefuses(t *testing.T) {
 		w.Press("1")
 		settled()
 		f.wantTexts(1)
-		w.HangUp()
-		settled()
-		f.wantCounted(map[string]int{"sent ok": 1})
-		for _, m := range f.daemons {
-			m.forgotten()
-		}
+		f.over(w, other)
+		f.wantCounted(map[string]int{"sent ok": 1, "abandoned hangup": 1})
 	})
 }
 
