@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -100,6 +101,28 @@ func begins(found []Finding, want []string) (texts []string) {
 		texts = append(texts, text)
 	}
 	return texts
+}
+
+// The page of deflectd names these rights, and those that only some need.
+func TestRightsOfThePage(t *testing.T) {
+	page, err := os.ReadFile("../../cmd/deflectd/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(page), "ACL SETUSER deflectd ")
+	line, _, _ = strings.Cut(line, "\n")
+	var rights []string
+	for _, word := range strings.Fields(strings.ReplaceAll(line, "'", "")) {
+		if strings.HasPrefix(word, "+") {
+			rights = append(rights, word)
+		}
+	}
+	want := append([]string{"+select", "+unsubscribe", "+wait", "+info", "+config|get"}, leastRights...)
+	slices.Sort(rights)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, rights); diff != "" {
+		t.Errorf("the page (+) names others:\n%s", diff)
+	}
 }
 
 // The rights that are missing are named so that the line can be run.
