@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
@@ -27,8 +28,9 @@ const (
 	sweepDrop  = 500         // and erased
 
 	// What of the log reaches the file in one transaction, and the pause after it.
-	partSize  = 50
-	partPause = 5 * time.Millisecond
+	partSize  = 500
+	putsATurn  = 25 // of them, before others have theirs
+	partPause = 20 * time.Millisecond
 )
 
 // writer is what the goroutine needs that writes.
@@ -332,7 +334,14 @@ func (j *Journal) storeInFile(b batch, round uint64) error {
 
 func put(tx *bbolt.Tx, b batch) error {
 	open, ended, cooldowns := tx.Bucket([]byte(openBucket)), tx.Bucket([]byte(endedBucket)), tx.Bucket([]byte(cooldownBucket))
+	done := 0
+	aside := func() { // callers come first, also where there is one core
+		if done++; done%putsATurn == 0 {
+			runtime.Gosched()
+		}
+	}
 	for k, t := range b.texts {
+		aside()
 		in, out := open, ended
 		if t.ended() {
 			in, out = ended, open
@@ -345,6 +354,7 @@ func put(tx *bbolt.Tx, b batch) error {
 		}
 	}
 	for k, c := range b.cooldowns {
+		aside()
 		if err := set(cooldowns, k[:], c.value); err != nil {
 			return err
 		}
