@@ -29,7 +29,7 @@ const (
 
 	// What of the log reaches the file in one transaction, and the pause after it.
 	partSize  = 500
-	putsATurn  = 25 // of them, before others have theirs
+	putsATurn = 25 // of them, before others have theirs
 	partPause = 20 * time.Millisecond
 )
 
