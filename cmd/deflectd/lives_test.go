@@ -45,7 +45,7 @@ type lives struct {
 
 	hears func(file string) // is told what a caller begins to hear; may be nil
 
-	mu    sync.Mutex
+	mu    *sync.Mutex
 	calls map[string]*placed // by external id
 }
 
@@ -59,7 +59,7 @@ type placed struct {
 // newLives settles for good what is as old as settle; nothing may reach the API later.
 func newLives(t *testing.T, api *watchedAPI, url string, settle time.Duration) *lives {
 	t.Helper()
-	l := &lives{t: t, api: api, calls: map[string]*placed{}}
+	l := &lives{t: t, api: api, mu: &sync.Mutex{}, calls: map[string]*placed{}}
 	var ports [2]string
 	for i := range ports {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -230,6 +230,11 @@ const hourly, always = "+18005550100", "+18005550101"
 
 // call lets somebody call, and says what the dialplan is told.
 func (l *lives) call(id int, number, dialed string) map[string]string {
+	return l.callAt(l.outbound, id, number, dialed).Vars
+}
+
+// callAt is call, of the first of these hosts that listens.
+func (l *lives) callAt(hosts string, id int, number, dialed string) freeswitchtest.Result {
 	uuid := callID(id)
 	r, err := freeswitchtest.Call{
 		UUID: uuid, ANI: number, DNIS: dialed, SocketResume: true, Answered: true,
@@ -240,7 +245,7 @@ func (l *lives) call(id int, number, dialed string) map[string]string {
 			return 40 * time.Millisecond
 		},
 		Script: []freeswitchtest.Action{freeswitchtest.Press("1")},
-	}.Dial(context.Background(), l.outbound)
+	}.Dial(context.Background(), hosts)
 	if err != nil || r.Lost || !r.Continued || len(r.Violations) > 0 {
 		l.t.Errorf("a call did not survive: %v, lost %v, continued %v, %v\n%v", err, r.Lost, r.Continued, r.Violations, r.Timeline)
 	}
@@ -250,7 +255,7 @@ func (l *lives) call(id int, number, dialed string) map[string]string {
 		l.calls[uuid] = &placed{number: number, dialed: dialed}
 	}
 	l.calls[uuid].vars = append(l.calls[uuid].vars, r.Vars)
-	return r.Vars
+	return r
 }
 
 func callID(i int) string { return fmt.Sprintf("%08x-aaaa-4aaa-8aaa-aaaaaaaaaaaa", i) }
@@ -266,6 +271,9 @@ type contents struct {
 
 func (l *lives) journal() contents {
 	l.t.Helper()
+	l.mu.Lock()
+	ids := slices.Collect(maps.Keys(l.calls))
+	l.mu.Unlock()
 	j, err := journal.OpenReadOnly(l.dir, journal.Options{})
 	if err != nil {
 		l.t.Fatal(err)
@@ -276,9 +284,6 @@ func (l *lives) journal() contents {
 		l.t.Fatal(err)
 	}
 	ended := map[string]deflect.Entry{}
-	l.mu.Lock()
-	ids := slices.Collect(maps.Keys(l.calls))
-	l.mu.Unlock()
 	for _, d := range l.api.double.Sent() {
 		ids = append(ids, d.ExternalCallID)
 	}
@@ -292,7 +297,10 @@ func (l *lives) journal() contents {
 
 // never is what must be true at every time: no call and no caller is texted twice, and
 // nobody is texted of whom the journal does not know.
-func (l *lives) never() {
+func (l *lives) never() { l.t.Helper(); l.judge(l.journal()) }
+
+// judge is never, with what journals have.
+func (l *lives) judge(is contents) {
 	l.t.Helper()
 	sent := l.api.double.Sent()
 	calls, callers := map[string]int{}, map[string]int{}
@@ -312,7 +320,6 @@ func (l *lives) never() {
 			l.t.Errorf("caller %s was texted %d times within the cooldown", number, n)
 		}
 	}
-	is := l.journal()
 	for id := range calls {
 		if is.find(id).State == "" {
 			l.t.Errorf("call %s was texted, and the journal knows nothing of it", id)
@@ -322,10 +329,12 @@ func (l *lives) never() {
 
 // settled is never, and what must be true when all has come to its end: the journal says
 // what the API knows, and so was the dialplan told.
-func (l *lives) settled() {
+func (l *lives) settled() { l.t.Helper(); l.judgeSettled(l.journal()) }
+
+// judgeSettled is settled, with what journals have.
+func (l *lives) judgeSettled(is contents) {
 	l.t.Helper()
-	l.never()
-	is := l.journal()
+	l.judge(is)
 	for _, e := range is.texts {
 		l.t.Errorf("the text of call %s is still %s", e.ExternalCallID, e.State)
 	}

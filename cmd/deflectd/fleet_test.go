@@ -1,0 +1,362 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/fleet/fleettest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+)
+
+// A minute and more each, with 300 calls a second; without it there is a tenth of the calls,
+// at a third of the rate, which leaves a machine for the other tests.
+var fullFleet = flag.Bool("fleet", false, "make all 20,000 calls of the tests of a fleet")
+
+// fleet is three deflectd with one Redis, behind one dialplan, and one API.
+type fleet struct {
+	t       *testing.T
+	api     *watchedAPI
+	redis   *fleettest.Server
+	proxy   *fleettest.Proxy // between them and redis
+	daemons []*lives
+
+	mu      sync.Mutex
+	told    map[string]int // how often an outcome and reason was told
+	longest time.Duration  // from the key to the dialplan
+}
+
+// liveDeadline is that of the configuration of newLives.
+const liveDeadline = 2 * time.Second
+
+// newFleet starts three of them; more is of the configuration's redis.
+func newFleet(t *testing.T, api *watchedAPI, more string) *fleet {
+	t.Helper()
+	f := &fleet{t: t, api: api, told: map[string]int{}}
+	f.redis = fleettest.Start(t, "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--requirepass", password)
+	f.proxy = fleettest.StartProxy(t, f.redis.Addr)
+	url, home := api.serve(t), t.TempDir()
+	key, secret := filepath.Join(home, "key"), filepath.Join(home, "password")
+	for file, text := range map[string]string{key: strings.Repeat(hex.EncodeToString([]byte("eight  8")), 4) + "\n", secret: password + "\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		l := newLives(t, api, url, 8*time.Second)
+		if len(f.daemons) > 0 { // they share what they know of calls
+			l.mu, l.calls = f.daemons[0].mu, f.daemons[0].calls
+		}
+		l.more(fmt.Sprintf("redis: {url: %q, key_file: %q, password_file: %q%s}\n", "redis://"+f.proxy.Addr, key, secret, more))
+		l.start()
+		f.daemons = append(f.daemons, l)
+	}
+	return f
+}
+
+const password = "sesame-of-the-store"
+
+// more appends to the configuration.
+func (l *lives) more(text string) {
+	l.t.Helper()
+	file, err := os.OpenFile(l.config, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteString(text); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// call lets somebody call: the dialplan tries the daemons from one of them on.
+func (f *fleet) call(id, first int, number, dialed string) map[string]string {
+	var hosts []string
+	for i := range f.daemons {
+		hosts = append(hosts, f.daemons[(first+i)%len(f.daemons)].outbound)
+	}
+	r := f.daemons[0].callAt(strings.Join(hosts, "|"), id, number, dialed)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told[strings.TrimSpace(r.Vars["deflect_outcome"]+" "+r.Vars["deflect_reason"])]++
+	f.longest = max(f.longest, held(r))
+	return r.Vars
+}
+
+// held is how long a caller was held after the key, or from the begin if there was none.
+func held(r freeswitchtest.Result) time.Duration {
+	var from time.Duration
+	for _, m := range r.Moments {
+		switch m.Kind {
+		case freeswitchtest.KeyPressed:
+			from = m.At
+		case freeswitchtest.ControlEnded:
+			return m.At - from
+		}
+	}
+	return r.ContinuedAfter - from
+}
+
+// traffic makes calls of a tenth as many callers at a rate a second, each at a random daemon,
+// and waits for their end. A call that was left by a daemon asks the next one. No more calls
+// come once enough is closed.
+func (f *fleet) traffic(calls, rate int, enough <-chan struct{}) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	random := rand.New(rand.NewPCG(19, uint64(calls)))
+	tick := time.NewTicker(time.Second / time.Duration(rate))
+	defer tick.Stop()
+	for i := range calls {
+		select {
+		case <-tick.C:
+		case <-enough:
+			return
+		}
+		number, first, again := caller(random.IntN(calls/10)), random.IntN(len(f.daemons)), random.IntN(2) == 0
+		all.Go(func() {
+			if vars := f.call(i, first, number, hourly); again && (vars["deflect_outcome"] == "" || vars["deflect_reason"] == "internal") {
+				f.call(i, first+1, number, hourly)
+			}
+		})
+	}
+}
+
+// size is how many calls are made, and how many a second.
+func size() (calls, rate int) {
+	if *fullFleet {
+		return 20_000, 300
+	}
+	return 2000, 100
+}
+
+// quiet waits until no text waits or is in doubt anywhere, ends the daemons, and looks at
+// what is in their journals.
+func (f *fleet) quiet() {
+	f.t.Helper()
+	for _, l := range f.daemons {
+		l.untilSettled()
+	}
+	var all []contents
+	for _, l := range f.daemons {
+		l.stop()
+		if text := l.log.String(); strings.Contains(text, password) {
+			f.t.Errorf("stderr has the password of the store:\n%s", text)
+		}
+		all = append(all, l.journal())
+	}
+	f.daemons[0].judgeSettled(joined(all))
+	f.t.Logf("told %v; at most %s from the key on", f.told, f.longest)
+	// Two seconds are for a busy machine; who waited for a server that stalls would wait longer.
+	if most := liveDeadline + 2*time.Second; f.longest > most {
+		f.t.Errorf("a caller was held for %s after the key, want at most %s", f.longest, most)
+	}
+}
+
+// joined is what several journals have: of a call that two daemons had, the text that was sent.
+func joined(all []contents) contents {
+	is := contents{find: func(id string) (best deflect.Entry) {
+		for _, c := range all {
+			if e := c.find(id); best.State == "" || e.Outcome == deflect.Sent {
+				best = e
+			}
+		}
+		return best
+	}}
+	for _, c := range all {
+		is.texts = append(is.texts, c.texts...)
+		is.cooldowns += c.cooldowns
+	}
+	return is
+}
+
+// texted is how many callers have a text.
+func (f *fleet) texted() int {
+	callers := map[string]bool{}
+	for _, d := range f.api.double.Sent() {
+		callers[d.DeflectionHandle] = true
+	}
+	return len(callers)
+}
+
+// only fails for what was told beside these.
+func (f *fleet) only(told ...string) {
+	f.t.Helper()
+	for _, what := range slices.Sorted(maps.Keys(f.told)) {
+		if !slices.Contains(told, what) {
+			f.t.Errorf("%d calls were told %q", f.told[what], what)
+		}
+	}
+}
+
+// Every caller who calls gets one text, whichever of three daemons the calls reach.
+func TestFleetTextsACallerOnce(t *testing.T) {
+	t.Parallel()
+	api := newWatchedAPI(livedeflecttest.Config{})
+	f := newFleet(t, api, ", timeout: 1s") // also where a busy machine has no moment for Redis
+	calls, rate := size()
+	f.traffic(calls, rate, nil)
+	f.quiet()
+	f.only("sent ok", "ineligible cooldown")
+	callers := map[string]bool{}
+	for _, c := range f.daemons[0].calls {
+		callers[c.number] = true
+	}
+	if n := f.texted(); n != len(callers) {
+		t.Errorf("%d of %d callers have a text", n, len(callers))
+	}
+}
+
+// Daemons are killed, one every five seconds, while the API fails in every way.
+func TestFleetKilled(t *testing.T) {
+	t.Parallel()
+	faults := &faults{random: rand.New(rand.NewPCG(20, 0))}
+	api := newWatchedAPI(livedeflecttest.Config{FaultFor: faults.strike})
+	faults.api = api
+	f := newFleet(t, api, ", timeout: 1s") // also where a busy machine has no moment for Redis
+	calls, rate := size()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.traffic(calls, rate, nil)
+	}()
+	kills := 0
+	for tick := time.NewTicker(5 * time.Second); ; {
+		select {
+		case <-tick.C:
+			l := f.daemons[kills%len(f.daemons)]
+			l.kill()
+			l.start()
+			kills++
+			continue
+		case <-done:
+			tick.Stop()
+		}
+		break
+	}
+	faults.over.Store(true)
+	f.quiet()
+	if n := f.texted(); kills == 0 || n < calls/40 {
+		t.Errorf("it was no such test: %d kills, %d callers have a text", kills, n)
+	}
+}
+
+// trouble is something that befalls Redis, until mend.
+type trouble struct {
+	name   string
+	befall func(f *fleet)
+	lasts  time.Duration
+	mend   func(f *fleet)
+	short  bool // it is over before everybody must have noticed
+}
+
+var troubles = []trouble{
+	{name: "a short stall", lasts: 500 * time.Millisecond, short: true, befall: func(f *fleet) { f.redis.Stall(300 * time.Millisecond) }},
+	{name: "a stall", lasts: 5200 * time.Millisecond, befall: func(f *fleet) { f.redis.Stall(5 * time.Second) }},
+	{name: "a restart", lasts: 500 * time.Millisecond, short: true, befall: func(f *fleet) { f.redis.Restart() }},
+	{name: "away", lasts: 3 * time.Second, befall: func(f *fleet) { f.redis.Kill() }, mend: func(f *fleet) { f.redis.Restart() }},
+	{name: "resets", lasts: 500 * time.Millisecond, short: true, befall: func(f *fleet) { f.proxy.Cut() }},
+	{name: "answers that get lost", lasts: 500 * time.Millisecond, short: true, befall: func(f *fleet) {
+		for range 20 {
+			f.proxy.Swallow()
+		}
+	}},
+	{name: "a network that stalls", lasts: 2200 * time.Millisecond, befall: func(f *fleet) { f.proxy.Stall(2 * time.Second) }},
+	{name: "a full memory", lasts: 3 * time.Second, befall: func(f *fleet) { f.redis.Do("CONFIG", "SET", "maxmemory", "1mb") }, mend: func(f *fleet) {
+		f.redis.Do("CONFIG", "SET", "maxmemory", "0")
+	}},
+	{name: "another password", lasts: 3 * time.Second, befall: func(f *fleet) {
+		f.redis.Do("CONFIG", "SET", "requirepass", "another")
+		f.redis.DropClients()
+	}, mend: func(f *fleet) { f.redis.Do("CONFIG", "SET", "requirepass", password) }},
+	{name: "no right to write", lasts: 3 * time.Second, befall: func(f *fleet) { f.redis.Do("ACL", "SETUSER", "default", "-@write") }, mend: func(f *fleet) {
+		f.redis.Do("ACL", "SETUSER", "default", "+@all")
+	}},
+}
+
+// Whatever befalls Redis while thousands call, nobody gets a second text and nobody is
+// held; while it is away nobody is offered one, and then all is well by itself.
+func TestFleetRedisInTrouble(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, newWatchedAPI(livedeflecttest.Config{}), "")
+	done, enough := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		calls, rate := size()
+		if !*fullFleet {
+			calls = 100 * rate // until it is enough
+		}
+		f.traffic(calls, rate, enough)
+	}()
+	next := 3000 // traffic has callers below
+	for more := true; more; {
+		for _, trouble := range troubles {
+			f.befalls(trouble, &next)
+		}
+		if !*fullFleet {
+			close(enough)
+			<-done
+		}
+		select {
+		case <-done:
+			more = false
+		default:
+		}
+	}
+	f.quiet()
+	f.only("sent ok", "ineligible cooldown", "ineligible cooldown_unknown", "failed cooldown_unknown")
+	if f.told["sent ok"] < len(troubles)*len(f.daemons) || f.told["ineligible cooldown_unknown"] == 0 {
+		t.Error("it was no such test")
+	}
+}
+
+// befalls lets a trouble come and go, and waits until callers of every daemon are texted again.
+func (f *fleet) befalls(trouble trouble, next *int) {
+	f.t.Helper()
+	someone := func(daemon int) string {
+		*next++
+		vars := f.call(1_000_000+*next, daemon, caller(*next), hourly)
+		return strings.TrimSpace(vars["deflect_outcome"] + " " + vars["deflect_reason"])
+	}
+	began := time.Now()
+	trouble.befall(f)
+	if !trouble.short {
+		time.Sleep(300 * time.Millisecond) // an ask that is on its way ends within the timeout
+		for i, l := range f.daemons {
+			if got := someone(i); !strings.HasSuffix(got, " cooldown_unknown") {
+				f.t.Errorf("%s: a caller is told %q", trouble.name, got)
+			}
+			l.until("/readyz tells of "+trouble.name, func() bool {
+				status, body := l.get("/readyz")
+				if status != http.StatusOK {
+					f.t.Errorf("%s: /readyz: %d %q", trouble.name, status, body)
+				}
+				return strings.Contains(body, "redis")
+			})
+		}
+	}
+	time.Sleep(trouble.lasts - time.Since(began))
+	if trouble.mend != nil {
+		trouble.mend(f)
+	}
+	for i, l := range f.daemons {
+		l.until(trouble.name+" is over", func() bool { return someone(i) == "sent ok" })
+		l.until("/metrics says that "+trouble.name+" is over", func() bool {
+			_, body := l.get("/metrics")
+			return strings.Contains(body, "\ndeflect_store_up 1\n")
+		})
+	}
+}
