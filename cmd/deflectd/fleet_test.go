@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"flag"
 	"fmt"
 	"maps"
@@ -43,25 +42,35 @@ type fleet struct {
 // liveDeadline is that of the configuration of newLives.
 const liveDeadline = 2 * time.Second
 
-// newFleet starts three of them; more is of the configuration's redis.
+// newFleet starts three of them with a Redis that keeps what it is told; more is of the
+// configuration's redis.
 func newFleet(t *testing.T, api *watchedAPI, more string) *fleet {
 	t.Helper()
+	redis := fleettest.Start(t, "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--requirepass", password)
+	proxy := fleettest.StartProxy(t, redis.Addr)
+	secret := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(secret, []byte(password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := startFleet(t, api, fmt.Sprintf("url: %q, password_file: %q%s", "redis://"+proxy.Addr, secret, more))
+	f.redis, f.proxy = redis, proxy
+	return f
+}
+
+// startFleet starts three of them with what is about redis in their configuration.
+func startFleet(t *testing.T, api *watchedAPI, redis string) *fleet {
+	t.Helper()
 	f := &fleet{t: t, api: api, told: map[string]int{}}
-	f.redis = fleettest.Start(t, "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--requirepass", password)
-	f.proxy = fleettest.StartProxy(t, f.redis.Addr)
-	url, home := api.serve(t), t.TempDir()
-	key, secret := filepath.Join(home, "key"), filepath.Join(home, "password")
-	for file, text := range map[string]string{key: strings.Repeat(hex.EncodeToString([]byte("eight  8")), 4) + "\n", secret: password + "\n"} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	url, key := api.serve(t), filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("0123456789abcdef", 4)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	for range 3 {
 		l := newLives(t, api, url, 8*time.Second)
 		if len(f.daemons) > 0 { // they share what they know of calls
 			l.mu, l.calls = f.daemons[0].mu, f.daemons[0].calls
 		}
-		l.more(fmt.Sprintf("redis: {url: %q, key_file: %q, password_file: %q%s}\n", "redis://"+f.proxy.Addr, key, secret, more))
+		l.more(fmt.Sprintf("redis: {%s, key_file: %q}\n", redis, key))
 		l.start()
 		f.daemons = append(f.daemons, l)
 	}
@@ -357,6 +366,61 @@ func (f *fleet) befalls(trouble trouble, next *int) {
 		l.until("/metrics says that "+trouble.name+" is over", func() bool {
 			_, body := l.get("/metrics")
 			return strings.Contains(body, "\ndeflect_store_up 1\n")
+		})
+	}
+}
+
+// A failover to a replica whose link was cut costs a second text to who calls again, and
+// none with a replica to wait for.
+func TestFleetFailover(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		wait  int
+		first string // what is told before the failover
+		texts int
+	}{
+		{wait: 0, first: "sent ok", texts: 2},
+		{wait: 1, first: "failed cooldown_unknown", texts: 1},
+	} {
+		t.Run(fmt.Sprint("wait_replicas ", tt.wait), func(t *testing.T) {
+			t.Parallel()
+			master := fleettest.Start(t)
+			replicas := []*fleettest.Server{fleettest.StartReplica(t, master), fleettest.StartReplica(t, master)}
+			sentinels := fleettest.StartSentinels(t, master, 3)
+			api := newWatchedAPI(livedeflecttest.Config{})
+			f := startFleet(t, api, fmt.Sprintf("addresses: [%s], master_name: %s, wait_replicas: %d, timeout: 1s",
+				strings.Join(fleettest.Addrs(sentinels...), ", "), fleettest.MasterName, tt.wait))
+			calls := 0
+			call := func(daemon int) string {
+				calls++
+				vars := f.call(calls, daemon, caller(1), hourly)
+				return vars["deflect_outcome"] + " " + vars["deflect_reason"]
+			}
+			master.CutReplicas()
+			if got := call(0); got != tt.first {
+				t.Errorf("the first call is told %q, want %q", got, tt.first)
+			}
+			if tt.wait == 0 { // which waits for how the first one ended, so that all is written
+				if got := call(1); got != "ineligible cooldown" {
+					t.Errorf("the second call is told %q", got)
+				}
+			}
+			master.Kill()
+			f.daemons[1].until("a replica is the master", func() bool {
+				return slices.Contains(fleettest.Addrs(replicas...), sentinels[0].Master())
+			})
+			f.daemons[1].until("the new master decides", func() bool { return !strings.HasSuffix(call(1), " cooldown_unknown") })
+			if got := call(2); got != "ineligible cooldown" {
+				t.Errorf("a call after that is told %q", got)
+			}
+			for _, l := range f.daemons {
+				l.untilSettled()
+				l.stop()
+			}
+			if got := len(api.double.Sent()); got != tt.texts {
+				t.Errorf("the caller has %d texts, want %d", got, tt.texts)
+			}
+			t.Logf("%d texts; told %v", len(api.double.Sent()), f.told)
 		})
 	}
 }

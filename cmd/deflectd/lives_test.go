@@ -204,7 +204,8 @@ func (l *lives) get(path string) (status int, body string) {
 // until waits for something that has to come.
 func (l *lives) until(what string, is func() bool) {
 	l.t.Helper()
-	for end := time.Now().Add(time.Minute); !is(); time.Sleep(2 * time.Millisecond) {
+	// A text that waits is tried three times in half a minute, and then two minutes later.
+	for end := time.Now().Add(3 * time.Minute); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			l.t.Fatalf("it never comes that %s:\n%s", what, l.log)
 		}
