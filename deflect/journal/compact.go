@@ -73,7 +73,9 @@ func (j *Journal) compact() error {
 	}
 	err = j.db.Close()
 	j.db = next
-	return errors.Join(err, syncFolder(j.dir))
+	err = errors.Join(err, syncFolder(j.dir))
+	j.suspect = err != nil // a loss of power may bring the old one back
+	return err
 }
 
 // replaceClosed does it where a file that is open keeps its name.

@@ -118,6 +118,13 @@ func (j *Journal) Round() {
 	}
 }
 
+// FailSyncFolder has no name reach the disk, until that is undone.
+func FailSyncFolder(err error) (undo func()) {
+	was := syncFolder
+	syncFolder = func(string) error { return err }
+	return func() { syncFolder = was }
+}
+
 // Frames finds the first row of frames in a log: where it begins, and their sizes.
 func Frames(log []byte) (begin int, sizes []int) {
 	for begin = range log {

@@ -136,7 +136,9 @@ func (j *Journal) Forget(ctx context.Context, e164 string) (Forgotten, error) {
 			err = j.commit(batch{whole: true})
 		}
 		if err == nil {
-			err = j.compact()
+			if err = j.compact(); err != nil {
+				j.wal.due = true // which file there is now may not go with the log
+			}
 		}
 		if err == nil {
 			err = j.wal.erase()
