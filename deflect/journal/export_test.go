@@ -118,6 +118,13 @@ func (j *Journal) Round() {
 	}
 }
 
+// LongRound has a round of the log be about to reach the file until it is ended.
+func (j *Journal) LongRound() (end func()) {
+	reached := make(chan error)
+	j.orders <- func() { j.wal.emptying = reached }
+	return func() { reached <- nil }
+}
+
 // FailSyncFolder has no name reach the disk, until that is undone.
 func FailSyncFolder(err error) (undo func()) {
 	was := syncFolder

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -39,8 +40,9 @@ type wal struct {
 	end        int64 // where in its half the next frame goes
 	due        bool  // the log cannot be trusted: the next commit goes to the file
 	checkpoint *time.Timer
-	emptying   chan error // of the round before, while it reaches the file; else nil
-	frame      []byte     // to be used again
+	emptying   chan error  // of the round before, while it reaches the file; else nil
+	hurry      atomic.Bool // somebody waits for that
+	frame      []byte      // to be used again
 }
 
 const frameHead = 8 + 4 + 4
@@ -149,6 +151,7 @@ func (j *Journal) empty(over [][]byte) bool {
 	j.wal.begin(j.wal.round + 1)
 	round, done := j.wal.round, make(chan error, 1)
 	j.wal.emptying = done
+	j.wal.hurry.Store(false)
 	go func() { done <- j.storeInParts(b, round) }()
 	return true
 }
@@ -171,6 +174,7 @@ func (j *Journal) await() {
 	if j.wal.emptying == nil {
 		return
 	}
+	j.wal.hurry.Store(true)
 	if err := <-j.wal.emptying; err == nil {
 		j.mu.Lock()
 		j.leaving = layer{}

@@ -129,7 +129,9 @@ func (j *Journal) write() {
 			j.mu.Unlock()
 			_ = j.commit(batch{}) // whoever waits hears of it
 		case <-j.wal.checkpoint.C:
-			j.empty(nil)
+			if !j.empty(nil) {
+				j.wal.checkpoint.Reset(checkpointAfter)
+			}
 		case err := <-j.wal.emptying:
 			j.emptied(err)
 		case <-j.sweep.C:
@@ -258,12 +260,12 @@ func (j *Journal) storeInLog(b batch) (logged bool, err error) {
 }
 
 // storeInParts writes a round of the log to the file, in transactions so small that callers
-// hardly wait for them where there is one core. Neighbours go together: what costs is how
-// many pages are written.
+// hardly wait for them where there is one core; what is left when the log waits for it goes in
+// one. Neighbours go together: what costs is how many pages are written.
 func (j *Journal) storeInParts(b batch, round uint64) error {
 	part := batch{layer: newLayer()}
 	next := func() error {
-		if part.size() < partSize {
+		if part.size() < partSize || j.wal.hurry.Load() {
 			return nil
 		}
 		err := j.storeInFile(part, 0)
