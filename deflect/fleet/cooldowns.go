@@ -161,7 +161,7 @@ func (c *cooldowns) set(ctx context.Context, k, value string, lasts time.Duratio
 	}
 	before, _ := cmd.Val().(string)
 	switch {
-	case errors.Is(err, redis.Nil):
+	case isNil(err):
 		return "", nil
 	case err == nil && c.f.cfg.WaitReplicas > 0 && before == value:
 		// Its replicas are to have it, and the repeated command wrote nothing to wait for.

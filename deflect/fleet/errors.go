@@ -28,6 +28,7 @@ const (
 	clients  class = "clients"
 	stranger class = "kind"
 	busy     class = "busy"
+	nameless class = "master"
 	odd      class = "other"
 	ourWrong class = "closed" // not of Redis: this Fleet was closed
 )
@@ -46,6 +47,7 @@ var words = map[class]struct{ is, do string }{
 	clients:  {"has as many clients as it may", "raise its maxclients"},
 	stranger: {"has something of another kind in place of a key of ours", "look for what else writes under the prefix"},
 	busy:     {"runs a script that does not end", "end it with SCRIPT KILL"},
+	nameless: {"is not known to a Sentinel by the name of its master", "configure the name that SENTINEL MASTERS shows"},
 	odd:      {"answers with an error", "look into its log"},
 	ourWrong: {"is not asked any more", "make another Fleet"},
 }
@@ -73,6 +75,10 @@ var classes = map[string]class{
 	"CLUSTERDOWN": cluster, "TRYAGAIN": cluster, "MOVED": cluster, "ASK": cluster, "CROSSSLOT": cluster,
 }
 
+// isNil reports whether Redis has answered with nil. An error that only wraps it is that of a
+// Sentinel, which was asked where the server is: nothing came as far as Redis.
+func isNil(err error) bool { return err == redis.Nil }
+
 // inWords classifies an error of the client.
 func inWords(err error) *redisError {
 	var said redis.Error
@@ -84,6 +90,8 @@ func inWords(err error) *redisError {
 		return &redisError{ourWrong, ErrClosed}
 	case errors.Is(err, errFewReplicas):
 		return &redisError{noCopy, err}
+	case errors.Is(err, redis.Nil):
+		return &redisError{nameless, err}
 	case errors.As(err, &said):
 		return &redisError{ofAnswer(said.Error()), err}
 	case errors.Is(err, context.DeadlineExceeded):

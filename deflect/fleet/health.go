@@ -94,7 +94,7 @@ func (f *Fleet) ask(ctx context.Context, operation string, fn func(ctx context.C
 	err := fn(within)
 	cancel()
 	took := time.Since(start)
-	if err == nil || errors.Is(err, redis.Nil) {
+	if err == nil || isNil(err) {
 		m.count(resultOK, took)
 		h.asked.Store(int64(time.Since(h.start)))
 		m.well.Store(int64(time.Since(h.start)))

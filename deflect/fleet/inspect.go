@@ -85,7 +85,7 @@ func (i *inspection) ask(ctx context.Context, fn func(context.Context) error) er
 	err := i.f.do(ctx, "inspect", fn)
 	var e *redisError
 	switch isRedis := errors.As(err, &e); {
-	case err == nil || errors.Is(err, redis.Nil) || isRedis && (e.class == noRight || e.class == odd):
+	case err == nil || isNil(err) || isRedis && (e.class == noRight || e.class == odd):
 	case isRedis && e.class != away && e.class != refused:
 		i.find(slog.LevelError, "it %s, and callers are not texted: %s", words[e.class].is, words[e.class].do)
 	default:
@@ -183,7 +183,7 @@ func (i *inspection) fingerprint(ctx context.Context) {
 		return err
 	})
 	switch {
-	case errors.Is(err, redis.Nil), err == nil && theirs == ours:
+	case isNil(err), err == nil && theirs == ours:
 		_ = i.ask(ctx, func(ctx context.Context) error { return i.f.rdb.Set(ctx, at, ours, fingerprintLasts).Err() })
 	case err == nil:
 		i.find(slog.LevelError, "another daemon came with another key of the fleet: such two know nothing of each other, and a caller can get a text from each. Give all the same key; when the key is a new one for all: DEL %s", at)

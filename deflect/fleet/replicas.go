@@ -62,10 +62,13 @@ func (f *Fleet) writeOnce(ctx context.Context, key string, cmd *redis.Cmd) error
 	wait := once{redis.NewIntCmd(ctx, "wait", f.cfg.WaitReplicas, max(1, (within*3/4).Milliseconds()))}
 	_ = pipe.Process(ctx, cmd) // only noted
 	_ = pipe.Process(ctx, wait)
-	_, _ = pipe.Exec(ctx) // each command has its error
+	_, failed := pipe.Exec(ctx)
 
 	err := cmd.Err()
-	wrote := errors.Is(err, redis.Nil) || err == nil && cmd.Val() == written
+	if err == nil && cmd.Val() == nil { // what a server says to a new connection is in no command
+		return failed
+	}
+	wrote := isNil(err) || err == nil && cmd.Val() == written
 	switch {
 	case !wrote:
 		return err

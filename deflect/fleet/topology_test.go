@@ -184,6 +184,27 @@ func TestSentinel(t *testing.T) {
 	must(t, f.cooldowns, "after")
 }
 
+// A Sentinel that knows no master of the name answers with nil, as Redis does for a key that
+// is free.
+func TestUnknownMaster(t *testing.T) {
+	t.Parallel()
+	sentinels := fleettest.StartSentinels(t, fleettest.Start(t), 1)
+	for _, replicas := range []int{0, 1} {
+		f := newFleet(t, sentinels[0].Addr, func(c *Config) { c.MasterName, c.WaitReplicas = "another", replicas })
+		took, err := f.cooldowns.Take(t.Context(), "key", "mine", time.Hour)
+		var e *redisError
+		if took || !errors.As(err, &e) || e.class != nameless {
+			t.Errorf("the answer is %t, %v", took, err)
+		}
+		if f.Err() == nil {
+			t.Error("and yet all is well")
+		}
+		if found, err := f.Inspect(t.Context()); err == nil && len(found) == 0 {
+			t.Error("and there is nothing to find")
+		}
+	}
+}
+
 // TLS to a name, and a user with a password.
 func TestTLS(t *testing.T) {
 	t.Parallel()
