@@ -23,6 +23,9 @@ func (f *Fleet) Budgets() deflect.Budgets {
 	return b
 }
 
+// longestPlace is how long a place is taken at most.
+const longestPlace = 24 * time.Hour
+
 type budgets struct {
 	f     *Fleet
 	local deflect.Budgets // nil: none
@@ -109,7 +112,8 @@ func (b *budgets) Release(ctx context.Context, name, token string) error {
 		return b.f.rdb.Process(ctx, unplaceCmd(ctx, k, mine))
 	})
 	// A take of which nobody heard may yet lie before a server that stands still.
-	if (err != nil && !errors.Is(err, ErrClosed) || doubtful) && ends.add(end{key: k, holder: mine, place: true, not: time.Now().Add(releaseAgain)}) {
+	now := time.Now()
+	if (err != nil && !errors.Is(err, ErrClosed) || doubtful) && ends.add(end{key: k, holder: mine, place: true, until: now.Add(longestPlace), not: now.Add(releaseAgain)}) {
 		return nil
 	}
 	return err

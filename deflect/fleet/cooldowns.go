@@ -195,7 +195,7 @@ func (c *cooldowns) Release(ctx context.Context, key, token string) error {
 		}
 	}
 	k, mine := c.key(key), holderOf(token)
-	_, doubtful := c.ends.ended(k, mine)
+	until, doubtful := c.ends.ended(k, mine)
 	for wrote := c.ends.cancel(k, mine); wrote != nil && ctx.Err() == nil; wrote = c.ends.cancel(k, mine) {
 		select {
 		case <-wrote:
@@ -206,7 +206,7 @@ func (c *cooldowns) Release(ctx context.Context, key, token string) error {
 		return c.f.rdb.Process(ctx, releaseCmd(ctx, k, mine))
 	})
 	// A take of which nobody heard may yet lie before a server that stands still.
-	if (err != nil && !errors.Is(err, ErrClosed) || doubtful) && c.ends.add(end{key: k, holder: mine, not: time.Now().Add(releaseAgain)}) {
+	if (err != nil && !errors.Is(err, ErrClosed) || doubtful) && c.ends.add(end{key: k, holder: mine, until: until, not: time.Now().Add(releaseAgain)}) {
 		return nil
 	}
 	return err

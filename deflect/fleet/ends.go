@@ -21,9 +21,11 @@ const (
 	// releaseAgain is after how long a key is given back that could not be, or for the
 	// second time when nobody knows what became of its take.
 	releaseAgain = time.Second
-	// endRetry is how long is waited before what failed is written again.
-	endRetry = probeAway
-	// maxEndTries is of one that Redis refuses, while it does other things.
+	// endRetry is how long is waited before what failed is written again, longer each time
+	// up to longestRetry while Redis answers, and refuses.
+	endRetry     = probeAway
+	longestRetry = 5 * time.Second
+	// maxEndTries is of one that Redis never takes, such as of a key of another kind.
 	maxEndTries = 20
 	// takeForgotten is after how long a take ends of which nobody said how.
 	takeForgotten = 2 * time.Minute
@@ -81,7 +83,7 @@ type end struct {
 	holder holder
 	keep   bool
 	place  bool      // of a budget
-	until  time.Time // of a cooldown that is kept; zero when nobody knows
+	until  time.Time // what was taken is over; zero when nobody knows
 	not    time.Time // before
 	tries  int
 }
@@ -213,20 +215,38 @@ func (c *cooldowns) writeDue() time.Duration {
 		})
 		if err != nil {
 			for i, one := range due {
-				if len(cmds) == len(due) && cmds[i].Err() == nil {
+				if len(cmds) == len(due) && answered(cmds[i]) {
 					continue
 				}
-				var ofRedis *redisError
-				if errors.As(err, &ofRedis) && ofRedis.class != away && ofRedis.class != loading {
-					one.tries++
-				}
-				if one.not = now.Add(endRetry); one.tries < maxEndTries && (one.until.IsZero() || one.until.After(now)) {
+				if one.again(now, err) {
 					c.ends.add(one)
 				}
 			}
 		}
 	}
 	return wait
+}
+
+// answered reports whether Redis did what a command of pipeline says. One that met an error
+// of its connection need not have it.
+func answered(cmd redis.Cmder) bool {
+	c, ok := cmd.(*redis.Cmd)
+	return ok && c.Err() == nil && c.Val() != nil
+}
+
+// again says when one that failed is written again, and reports whether it is.
+func (e *end) again(now time.Time, err error) bool {
+	pause := endRetry
+	var ofRedis *redisError
+	if errors.As(err, &ofRedis) && ofRedis.class != away && ofRedis.class != loading {
+		e.tries++
+		pause = min(time.Duration(e.tries)*endRetry, longestRetry)
+		if (ofRedis.class == stranger || ofRedis.class == odd) && e.tries >= maxEndTries {
+			return false
+		}
+	}
+	e.not = now.Add(pause)
+	return e.until.IsZero() || e.until.After(now)
 }
 
 func pipeline(ctx context.Context, due []end) func(redis.Pipeliner) error {

@@ -332,6 +332,39 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A server that refuses every new connection has done nothing of what was to be written, and
+// hears of it when it is well again, however long that takes.
+func TestRefusedConnections(t *testing.T) {
+	t.Parallel()
+	s := fleettest.Start(t, "--requirepass", "first")
+	withPassword := func(c *Config) { c.Password = deflect.NewSecret("first") }
+	f := newFleet(t, s.Addr, withPassword)
+	waits := newFleet(t, s.Addr, withPassword, func(c *Config) { c.WaitReplicas = 1 })
+	for _, key := range []string{"kept", "released", "often"} {
+		must(t, f.cooldowns, key)
+	}
+	of := deflect.Budget{Texts: 1, Per: time.Hour}
+	wantTake(t, f.Budgets(), "place", of, true)
+
+	s.Do("CONFIG", "SET", "requirepass", "other")
+	s.DropClients()
+	var e *redisError
+	if took, err := waits.cooldowns.Take(t.Context(), "new", "mine", time.Hour); took || !errors.As(err, &e) || e.class != refused {
+		t.Errorf("with another password: %t, %v", took, err)
+	}
+	f.cooldowns.Keep("kept", "token of kept")
+	if err := errors.Join(f.cooldowns.Release(t.Context(), "released", "token of released"), f.Budgets().Release(t.Context(), "sales", "place")); err != nil {
+		t.Error(err)
+	}
+	f.cooldowns.ends.add(end{key: f.key("c", "often"), holder: holderOf("token of often"), tries: maxEndTries - 1})
+	time.Sleep(releaseAgain + 2*endRetry)
+	s.Do("CONFIG", "SET", "requirepass", "first")
+	eventually(t, "all is written", 2*longestRetry, func() bool {
+		return s.Do("GET", f.key("c", "kept")) == holderOf("token of kept").kept() && s.Do("EXISTS", f.key("c", "released")) == int64(0) &&
+			s.Do("EXISTS", f.key("c", "often")) == int64(0) && s.Do("EXISTS", f.key("b", "sales")) == int64(0)
+	})
+}
+
 func TestInWords(t *testing.T) {
 	t.Parallel()
 	m := miniredis.RunT(t)
