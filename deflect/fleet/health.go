@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // How often Redis is probed: while it is away, while it refuses something, and while
@@ -25,6 +23,9 @@ const (
 	clusterTrouble = 15 * time.Second
 	longestTrouble = 30 * time.Second
 )
+
+// partlyAway is how lately something went well in a Cluster of which only a part is away.
+const partlyAway = 2 * time.Second
 
 // health is what is known of Redis. That a request got no answer is a doubt, which a probe
 // decides; that Redis refused one is said by itself.
@@ -234,43 +235,20 @@ func (f *Fleet) probe(n int) {
 	h := f.health
 	began := time.Since(h.start)
 	err := f.ask(f.ctx, "probe", func(ctx context.Context) error {
-		if err := f.reach(ctx); err != nil {
-			return err
-		}
 		// Another key each time, for the nodes of a Cluster.
 		return f.rdb.Set(ctx, f.key("p", f.cfg.Name+string(rune('a'+n%26))), 1, time.Second).Err()
 	})
+	some := f.cfg.Cluster && began-time.Duration(h.asked.Load()) < partlyAway
 	var e *redisError
 	switch {
 	case err == nil:
 		h.shut.Store(nil)
 		f.recovered(began)
-	case errors.As(err, &e) && e.class == away:
+	case errors.As(err, &e) && e.class == away && !some:
 		h.shut.Store(e)
 	case err != ErrClosed:
-		h.shut.Store(nil) // it answers, if only that it refuses
+		h.shut.Store(nil) // it answers, if only that it refuses, or some of its nodes do
 	}
-}
-
-// reach finds out whether any node of a Cluster answers. A single server tells when it
-// is asked for anything else.
-func (f *Fleet) reach(ctx context.Context) error {
-	nodes, ok := f.rdb.(*redis.ClusterClient)
-	if !ok {
-		return nil
-	}
-	var any atomic.Bool
-	err := nodes.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		err := node.Ping(ctx).Err()
-		if err == nil {
-			any.Store(true)
-		}
-		return err
-	})
-	if any.Load() {
-		return nil
-	}
-	return err
 }
 
 // recovered ends the troubles that a probe which began then has shown to be over, and those
