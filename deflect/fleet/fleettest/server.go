@@ -284,6 +284,9 @@ func (s *Server) CutReplicas() {
 func (s *Server) MendReplicas() {
 	s.t.Helper()
 	s.Do("ACL", "SETUSER", account, "+psync", "+sync", "+replconf")
+	// One that was refused a part of its greeting would replicate as of old, which WAIT and
+	// Sentinels know nothing of.
+	s.Do("CLIENT", "KILL", "USER", account, "SKIPME", "yes")
 }
 
 // Master is whom a sentinel takes for the master, as host:port.
