@@ -50,9 +50,11 @@ func TestWarningsKeepTheirContract(t *testing.T) {
 	onBoth(t, func(t *testing.T, _ string) {
 		deflecttest.TestWarnings(t, func() (one, other deflect.Warnings) {
 			// One's hint lives on for the next ones.
-			addr := fleettest.Start(t).Addr
+			var addr string
 			if strings.Contains(t.Name(), "miniredis") {
 				addr = miniredis.RunT(t).Addr()
+			} else {
+				addr = fleettest.Start(t).Addr
 			}
 			f, g := newFleet(t, addr), newFleet(t, addr)
 			one, other = f.Warnings(), g.Warnings()
