@@ -57,17 +57,18 @@ func (f *fleet) claim(id string, lasts time.Duration) (bool, error) {
 }
 
 // need is claim as an error, unless the claim is ours. A caller who waits has time for a
-// store that does not answer at once.
-func (f *fleet) need(cut context.Context, id string, lasts time.Duration) error {
-	for began := time.Now(); ; {
+// store that does not answer at once; again says that it did not, and may have forgotten
+// meanwhile who had the claim.
+func (f *fleet) need(cut context.Context, id string, lasts time.Duration) (again bool, err error) {
+	for began := time.Now(); ; again = true {
 		mine, err := f.claim(id, lasts)
 		switch {
 		case err == nil && mine:
-			return nil
+			return again, nil
 		case err == nil:
-			return errTaken
+			return again, errTaken
 		case time.Since(began) >= needFor || cut.Err() != nil:
-			return errClaimUnknown
+			return again, errClaimUnknown
 		}
 		select {
 		case <-time.After(needAgain):
@@ -120,18 +121,20 @@ var (
 // take claims a key press: its round, the call, and the mark on the channel, in that order.
 // The claims alone would do in a fleet where no daemon is late and no store forgets. The
 // number of the key on the channel is what a store that lost a claim cannot lose: a key
-// that is not younger was answered. A call that has hung up has only the claims.
+// that is not younger was answered. A call that has hung up has only the claims: they have
+// to be had at once.
 func (w *watcher) take(key callKey, conn *queueLine, answered, seq uint64) (*hold, error) {
 	at, l := conn.spot.place, conn.link
 	h := &hold{
 		f: w.fleet, id: key.claimed(), round: key.roundClaimed(at, answered), at: at, hand: inHandAt(at, answered), seq: seq,
 		stop: make(chan struct{}), done: make(chan struct{}), lose: func() { conn.leave(served) },
 	}
-	if err := h.f.need(w.srv.cut, h.round, decidedLasts); err != nil {
+	again, err := h.f.need(w.srv.cut, h.round, decidedLasts)
+	if err != nil {
 		return nil, err
 	}
 	h.until = time.Now().Add(claimLasts)
-	if err := h.f.need(w.srv.cut, h.id, claimLasts); err != nil {
+	if _, err := h.f.need(w.srv.cut, h.id, claimLasts); err != nil {
 		h.f.release(h.round)
 		return nil, err
 	}
@@ -146,7 +149,12 @@ func (w *watcher) take(key callKey, conn *queueLine, answered, seq uint64) (*hol
 		return answeredOf(data) < seq && variableOf(data, placeVariable) != decidedPrefix+at.profile
 	}
 	l.post(j)
-	if err := <-done; err != nil && !isGone(err) {
+	if err = <-done; isGone(err) {
+		if err = nil; again {
+			err = errClaimUnknown
+		}
+	}
+	if err != nil {
 		h.f.release(h.round)
 		h.end()
 		return nil, err

@@ -197,3 +197,22 @@ func TestFleetStoreForgets(t *testing.T) {
 		})
 	}
 }
+
+// A caller presses and hangs up, and the store forgets who has answered before it has told
+// the other daemon: that one has nothing left to go by, and texts nobody.
+func TestFleetStoreForgetsWhoHasHungUp(t *testing.T) {
+	inFleetBubble(t, nil, func(t *testing.T, f *fleetRig) {
+		second := f.daemons[1]
+		f.claims.setAway(second.name, true)
+		w := f.queued()
+		w.Press("1")
+		time.Sleep(100 * time.Millisecond)
+		w.HangUp()
+		time.Sleep(time.Second)
+		f.claims.forget()
+		f.claims.setAway(second.name, false)
+		settled()
+		f.wantTexts(1)
+		f.over(w)
+	})
+}
