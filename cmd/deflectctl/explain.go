@@ -112,7 +112,7 @@ func (c *explainCmd) remembered(a *app, file config.File, in freeswitch.Inquiry)
 		return m
 	}
 	defer done()
-	m.from = from
+	m.from = from + besides(file)
 	asked := map[string]bool{}
 	for _, n := range []string{in.From, in.Vars["deflect_number"]} {
 		spellings, err := state.Spellings(n, file.Deflect.DefaultRegion)

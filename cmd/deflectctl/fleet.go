@@ -13,7 +13,7 @@ import (
 )
 
 // redisTimeout is how long a command waits for each answer of Redis: nobody is on the line.
-const redisTimeout = 2 * time.Second
+const redisTimeout = 1500 * time.Millisecond
 
 // openFleet returns what the daemons of a configuration share, once it has answered.
 func openFleet(ctx context.Context, file config.File) (*fleet.Fleet, error) {
@@ -36,6 +36,14 @@ func openFleet(ctx context.Context, file config.File) (*fleet.Fleet, error) {
 // lists are the do-not-text lists of a fleet.
 func lists(f *fleet.Fleet) func(set string) deflect.DoNotText {
 	return func(set string) deflect.DoNotText { return f.OptOuts(set) }
+}
+
+// besides tells who shows what a state remembers where the cooldowns are that it has not.
+func besides(file config.File) string {
+	if file.Fleet == nil {
+		return ""
+	}
+	return "; the cooldowns of a fleet are in Redis"
 }
 
 // inspectTime is how long check looks at Redis.

@@ -12,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
+	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
 )
 
 // sharedFile is a configuration of a fleet, beside its key.
@@ -169,6 +170,13 @@ func TestExplainAsksTheFleet(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	explain("\ncooldown     NO       cooldown: ")
+	j, err := journal.Open(filepath.Join(filepath.Dir(name), "state"), journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	replace(t, name, "profiles:", "state: {dir: state}\nprofiles:")
+	explain("\ncooldown     NO       cooldown: ", "\nRemembered of the caller: Nothing waits, is in doubt or in a cooldown (", "; the cooldowns of a fleet are in Redis).")
 
 	redis.Close()
 	explain("YES: offered a text, as far as is known here", "\ndo_not_text  ?        known to the fleet: redis cannot be asked: ",

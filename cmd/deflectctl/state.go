@@ -145,7 +145,9 @@ func (f *stateFlags) with(a *app, number string, read bool, do func(k state.Keep
 			return err
 		}
 		defer done()
-		from += "; "
+		if read {
+			from += besides(file)
+		}
 	}
 	asked := k
 	if shared {
@@ -154,9 +156,11 @@ func (f *stateFlags) with(a *app, number string, read bool, do func(k state.Keep
 			return fmt.Errorf("%w; nothing was changed", err)
 		}
 		defer f.Close()
-		asked, from = sharedState{k, file, f}, from+"from Redis"
+		if asked = (sharedState{k, file, f}); from != "" {
+			from += "; "
+		}
+		from += "from Redis"
 	}
-	from = strings.TrimSuffix(from, "; ")
 	out, text, err := do(asked, from)
 	if err != nil {
 		return remoteTrouble(k, file, err)
