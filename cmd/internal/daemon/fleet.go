@@ -68,9 +68,9 @@ func (d *Daemon) away() string {
 	case err == nil:
 		return ""
 	case d.local:
-		return "redis: this deflectd goes by its own memory, so that a caller can get a text from each: " + err.Error()
+		return "redis: this deflectd goes by its own memory, so that a caller can get a text from each; nobody is texted whose profile has do_not_text_redis, or who waits in a queue: " + err.Error()
 	}
-	return "redis: nobody is offered a text whose profile has a cooldown or a budget: " + err.Error()
+	return "redis: nobody is texted whose profile has a cooldown, a budget or do_not_text_redis, or who waits in a queue: " + err.Error()
 }
 
 const inspectTime = 5 * time.Second

@@ -168,8 +168,8 @@ func TestFleetOptOuts(t *testing.T) {
 // Without Redis calls are served, and /readyz says what callers miss.
 func TestReadyzTellsOfRedis(t *testing.T) {
 	for _, tt := range []struct{ section, want, outcome string }{
-		{"", "redis: nobody is offered a text whose profile has a cooldown or a budget: Redis ", reason(deflect.Ineligible, deflect.ReasonCooldownUnknown)},
-		{", when_away: local", "redis: this deflectd goes by its own memory, so that a caller can get a text from each: Redis ", reason(deflect.Sent, deflect.ReasonOK)},
+		{"", "redis: nobody is texted whose profile has a cooldown, a budget or do_not_text_redis, or who waits in a queue: Redis ", reason(deflect.Ineligible, deflect.ReasonCooldownUnknown)},
+		{", when_away: local", "redis: this deflectd goes by its own memory, so that a caller can get a text from each; nobody is texted whose profile has do_not_text_redis, or who waits in a queue: Redis ", reason(deflect.Sent, deflect.ReasonOK)},
 	} {
 		redis := miniredis.RunT(t)
 		b := sharing(t, redis.Addr(), tt.section, "")
