@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
@@ -51,13 +54,16 @@ func keyFile(t *testing.T) string {
 }
 
 // sharing starts a daemon of a fleet.
-func sharing(t *testing.T, addr, section, profile string) *bench {
+func sharing(t *testing.T, addr, section, profile string, change ...func(*freeswitch.Config)) *bench {
 	t.Helper()
 	return start(t, func(o *Options) {
 		url := o.Config.LiveDeflect.BaseURL
 		o.Config = fleetFile(t, addr, section, profile)
 		o.Config.LiveDeflect.BaseURL = url
 		o.Registry = prometheus.NewRegistry()
+		for _, do := range change {
+			do(&o.Config.FreeSWITCH)
+		}
 	})
 }
 
@@ -98,6 +104,51 @@ func TestFleetTextsACallerOnce(t *testing.T) {
 	for _, key := range redis.Keys() {
 		if value, _ := redis.Get(key); strings.Contains(key+value, "404343") {
 			t.Errorf("a number is in Redis: %s = %s", key, value)
+		}
+	}
+}
+
+// Two daemons watch one switch, and see each key: one answers it, and when it is gone the
+// other does.
+func TestFleetWatchesOneSwitch(t *testing.T) {
+	sw := &freeswitchtest.Switch{Password: "opensesame-switch", Prompts: map[string]time.Duration{"ivrdeflect/en/sent.wav": 20 * time.Millisecond}}
+	if err := sw.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer sw.Stop()
+	redis := miniredis.RunT(t)
+	watch := func(c *freeswitch.Config) {
+		c.Inbound = []freeswitch.Switch{{Name: "fs1", Address: sw.Addr(), Password: deflect.NewSecret("opensesame-switch")}}
+		c.Profiles[0].Cooldown, c.Profiles[0].NoCooldown = 0, true // which would keep the other from texting too
+	}
+	one, other := sharing(t, redis.Addr(), "", "", watch), sharing(t, redis.Addr(), "", "", watch)
+	texts := map[string]int{}
+	call := func(from, to int, daemons ...*bench) {
+		t.Helper()
+		for i := from; i < to; i++ {
+			w := sw.Park(freeswitchtest.Call{ANI: fmt.Sprintf("+140434386%02d", i), DNIS: dialed, Vars: map[string]string{"deflect_external_id": fmt.Sprint(i)}})
+			w.Announce()
+			w.Press("1")
+		}
+		wait(t, "all are texted", func() bool {
+			clear(texts)
+			for _, b := range daemons {
+				for _, sent := range b.api.Sent() {
+					texts[sent.ExternalCallID]++
+				}
+			}
+			return len(texts) == to
+		})
+	}
+	one.log.await("watching switch")
+	other.log.await("watching switch")
+	call(0, 20, one, other)
+	one.end()
+	call(20, 30, one, other)
+	other.end()
+	for id, n := range texts {
+		if n != 1 {
+			t.Errorf("call %s has %d texts", id, n)
 		}
 	}
 }
