@@ -149,6 +149,18 @@ func Frames(log []byte) (begin int, sizes []int) {
 	}
 }
 
+// Replay reads a log whose first row of frames begins there, and returns the states of texts.
+func Replay(key, log []byte, begin int) (map[string]deflect.State, error) {
+	j := newJournal("", Options{})
+	j.keys, j.wal.round = newKeys(key), binary.BigEndian.Uint64(log[begin:])
+	err := j.replayLog(log)
+	states := map[string]deflect.State{}
+	for k, t := range j.logged.texts {
+		states[string(k[:])] = t.State
+	}
+	return states, err
+}
+
 // Resum makes the sums of frames right again.
 func Resum(log []byte, begin int, sizes []int) {
 	for _, size := range sizes {

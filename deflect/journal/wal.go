@@ -221,6 +221,11 @@ func (j *Journal) replay() error {
 	case len(log) != walSize:
 		return j.damaged(fmt.Errorf("its file %q is cut off: of %d bytes there are %d", walFile, walSize, len(log)))
 	}
+	return j.replayLog(log)
+}
+
+// replayLog reads the two rounds of a log that count.
+func (j *Journal) replayLog(log []byte) error {
 	torn := false
 	for range 2 {
 		rest := log[j.wal.start():][:half]
