@@ -322,7 +322,7 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() Attempt) Atte
 	if q.policy.rules.NoCooldown {
 		return send()
 	}
-	keys, token := q.cooldownKeys(), rand.Text()
+	keys, token := q.cooldownKeys(), cmp.Or(q.token, rand.Text())
 	for _, key := range keys {
 		done, ok := c.turns.take(ctx, key)
 		if !ok {

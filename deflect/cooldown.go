@@ -27,8 +27,9 @@ type Cooldowns interface {
 	// Held reports whether key is taken.
 	Held(ctx context.Context, key string) (bool, error)
 	// Take takes a key for so long and reports true, or reports false when it is
-	// taken. Of several that ask at the same moment one gets it. The token, which is
-	// not used twice, says who took it.
+	// taken. Of several that ask at the same moment one gets it. The token says who took
+	// it. It is used again only by a process that was killed in a try of a text that waits:
+	// a store that outlives its processes reports true then, for it is the same try.
 	Take(ctx context.Context, key, token string, lasts time.Duration) (bool, error)
 	// Release gives back a key before its time, if it is still held by this token.
 	// It also comes after a Take that ended in an error, which may have taken it.

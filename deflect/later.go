@@ -3,6 +3,8 @@ package deflect
 import (
 	"container/heap"
 	"context"
+	"crypto/sha256"
+	"encoding/base32"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -406,7 +408,7 @@ func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time, written bo
 	}
 	call.Policy = policy
 	q := c.inquire(context.Background(), call, now)
-	q.final, q.hadPlace = true, had
+	q.final, q.hadPlace, q.token = true, had, tokenOf(entry)
 	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
 	again := now.Add(pauseAfter(entry.Tries + 1))
@@ -430,6 +432,13 @@ func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time, written bo
 		next = period.Later(again, now.Add(e.RetryAfter))
 	}
 	return e, next, q.written
+}
+
+// tokenOf is that of the next try of a text that waits: a process that was killed in it
+// finds the caller's cooldown as its own, where the store outlives it, and keeps the promise.
+func tokenOf(entry Entry) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d", entry.ExternalCallID, entry.Since.UnixNano(), entry.Tries))
+	return base32.StdEncoding.EncodeToString(sum[:16])[:26]
 }
 
 var (

@@ -3,11 +3,13 @@ package deflect
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -469,6 +471,99 @@ func TestWaitingTextsGoOutOnce(t *testing.T) {
 			if went := count[id+" "+string(phoneOf(n))] > 0; went != (e.State == Ended) && e.State != "" {
 				t.Errorf("%s: went out %v, in the journal %q", id, went, e.State)
 			}
+		}
+	})
+}
+
+// mortal is what a process has of a journal and of a store that others have too, until it
+// is killed.
+type mortal struct {
+	Journal
+	store *lasting
+	dead  *atomic.Bool
+}
+
+// lasting is a store of cooldowns that outlives its processes.
+type lasting struct {
+	mu     sync.Mutex
+	tokens map[string]string
+	took   func()
+}
+
+func (m mortal) Change(ctx context.Context, from State, e Entry) (bool, error) {
+	if m.dead.Load() {
+		return false, errors.New("killed")
+	}
+	return m.Journal.Change(ctx, from, e)
+}
+
+func (m mortal) Note(e Entry) {
+	if !m.dead.Load() {
+		m.Journal.Note(e)
+	}
+}
+
+func (m mortal) Held(_ context.Context, key string) (bool, error) {
+	m.store.mu.Lock()
+	defer m.store.mu.Unlock()
+	return m.store.tokens[key] != "", nil
+}
+
+func (m mortal) Take(_ context.Context, key, token string, _ time.Duration) (bool, error) {
+	m.store.mu.Lock()
+	defer m.store.mu.Unlock()
+	if is := m.store.tokens[key]; is != "" {
+		return is == token, nil
+	}
+	m.store.tokens[key] = token
+	m.store.took()
+	return true, nil
+}
+
+func (m mortal) Release(_ context.Context, key, token string) error {
+	m.store.mu.Lock()
+	defer m.store.mu.Unlock()
+	if m.store.tokens[key] == token && !m.dead.Load() {
+		delete(m.store.tokens, key)
+	}
+	return nil
+}
+
+// A process is killed when it has taken the cooldown for a text that waits, which then is in
+// the store of all: the next one sends that text, and nobody is texted twice.
+func TestPromiseOutlivesATake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rules := laterRules()
+		rules.Hours = Hours{}
+		policy := salesPolicy(t, rules)
+		api, j := &told{}, newMemoryJournal(100)
+		store := &lasting{tokens: map[string]string{}, took: func() {}}
+		start := func(dead *atomic.Bool) *Client {
+			m := mortal{j, store, dead}
+			return testClient(t, func(cfg *Config) {
+				cfg.Backend, cfg.Journal, cfg.Cooldowns, cfg.Policies = api, m, m, []*Policy{policy}
+			})
+		}
+		api.tell(always(Failed, ReasonUnreachable))
+		var first, second atomic.Bool
+		c := start(&first)
+		call := callNow("call", 1)
+		call.Policy = policy
+		if res, err := c.Deflect(t.Context(), call); res.Outcome != Deferred {
+			t.Fatal(res, err)
+		}
+		api.tell(always(Sent, ReasonOK))
+		store.took = func() { first.Store(true) }
+		time.Sleep(time.Minute)
+		c.Close()
+		if n := len(api.went()); !first.Load() || n != 0 {
+			t.Fatalf("%d texts of a process that was killed", n)
+		}
+		store.took = func() {}
+		start(&second)
+		time.Sleep(time.Hour)
+		if e, err := j.Find(t.Context(), "call"); err != nil || e.State != Ended || e.Outcome != Sent || len(api.went()) != 1 {
+			t.Errorf("it is %q, %s, %v, of %d texts", e.State, e.Outcome, err, len(api.went()))
 		}
 	})
 }

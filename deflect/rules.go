@@ -44,6 +44,7 @@ type inquiry struct {
 	until    time.Time // when those who answer slowly have to have done so: a caller waits
 	text     *Text
 	problems problems
+	token    string        // that takes cooldowns, where it has to be known again; else ""
 	journal  time.Duration // how long the call has waited for the journal
 	written  bool          // the journal was asked to know of its text
 	without  bool          // it goes on without the journal

@@ -257,9 +257,6 @@ func TestFleetKilled(t *testing.T) {
 		break
 	}
 	faults.over.Store(true)
-	// Who dies with a cooldown taken, and nothing written of it, leaves it to its end: the
-	// text for which it was taken finds it, and is given up.
-	f.daemons[0].forgets = kills
 	f.quiet()
 	if n := f.texted(); kills == 0 || n < calls/40 {
 		t.Errorf("it was no such test: %d kills, %d callers have a text", kills, n)
