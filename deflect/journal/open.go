@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,10 +23,11 @@ import (
 
 const (
 	dbFile    = "journal.db"
-	newDBFile = "journal.db.new" // one that takes its place
+	newDBFile = dbFile + newFile // one that takes its place
 	walFile   = "journal.wal"
 	keyFile   = "key"
 	ownerFile = "owner"
+	newFile   = ".new" // is added to the name of a file that is not there yet as a whole
 	keySize   = 32
 
 	// How long one waits for the lock. Who writes waits for those who only look, which is
@@ -188,8 +190,8 @@ func ownFolder(dir string) error {
 		return err
 	}
 	for _, f := range files {
-		switch f.Name() {
-		case dbFile, newDBFile, walFile, keyFile, ownerFile:
+		switch strings.TrimSuffix(f.Name(), newFile) {
+		case dbFile, walFile, keyFile, ownerFile:
 		default:
 			return fmt.Errorf("%s may be read by others, and is not the journal's alone: name a folder of its own, or close it with chmod 700", dir)
 		}
@@ -446,17 +448,17 @@ func (j *Journal) lend(name string) error {
 
 // writeSynced writes a file that is there whole, or not at all.
 func writeSynced(dir, name string, content []byte) error {
-	temp := filepath.Join(dir, name+".new")
+	temp := filepath.Join(dir, name+newFile)
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(temp, filepath.Join(dir, name))
 	}
-	if err := os.Rename(temp, filepath.Join(dir, name)); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, os.Remove(temp)) // a disk that is full needs the room
 	}
 	return syncFolder(dir)
 }

@@ -88,10 +88,14 @@ func TestFolder(t *testing.T) {
 		prepare func(dir string) error
 		refused bool
 	}{
-		"none":             {func(dir string) error { return os.Remove(dir) }, false},
-		"none above":       {func(dir string) error { return os.RemoveAll(filepath.Dir(dir)) }, false},
-		"an empty one":     {func(dir string) error { return os.Chmod(dir, 0o755) }, false},
-		"a journal's":      {func(dir string) error { filled(t, dir); return os.Chmod(dir, 0o755) }, false},
+		"none":         {func(dir string) error { return os.Remove(dir) }, false},
+		"none above":   {func(dir string) error { return os.RemoveAll(filepath.Dir(dir)) }, false},
+		"an empty one": {func(dir string) error { return os.Chmod(dir, 0o755) }, false},
+		"a journal's":  {func(dir string) error { filled(t, dir); return os.Chmod(dir, 0o755) }, false},
+		"one being made": {func(dir string) error {
+			os.Chmod(dir, 0o755)
+			return os.WriteFile(filepath.Join(dir, "journal.wal.new"), nil, 0o600)
+		}, false},
 		"one with others":  {func(dir string) error { os.Chmod(dir, 0o755); return os.WriteFile(filepath.Join(dir, "x"), nil, 0o644) }, true},
 		"a closed one":     {func(dir string) error { return os.WriteFile(filepath.Join(dir, "x"), nil, 0o644) }, false},
 		"files for others": {func(dir string) error { filled(t, dir); return os.Chmod(filepath.Join(dir, journal.DBFile), 0o644) }, false},

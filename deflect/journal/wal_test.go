@@ -94,3 +94,18 @@ func TestNameNotOnDisk(t *testing.T) {
 		t.Errorf("%d records are lost", n)
 	}
 }
+
+// A log that cannot be made leaves nothing behind: a disk that is full needs the room.
+func TestLogNotMade(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, journal.WALFile, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if j, err := journal.Open(dir, journal.Options{}); err == nil {
+		t.Error("it was opened")
+		j.Close()
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.new")); err != nil || len(left) > 0 {
+		t.Errorf("%v is there, %v", left, err)
+	}
+}
