@@ -50,10 +50,10 @@ func (b Budget) validate(bad func(field, format string, args ...any)) {
 		return
 	}
 	if b.Texts < 1 || b.Texts > maxBudgetTexts {
-		bad("Budget.Texts", "is %d; must be between 1 and %d, in Budget.Per", b.Texts, maxBudgetTexts)
+		bad("Budget.Texts", "is %d; must be between 1 and %d: so many texts go out within the time", b.Texts, maxBudgetTexts)
 	}
 	if b.Per < time.Second || b.Per > maxBudgetPer {
-		bad("Budget.Per", "is %s; must be between 1s and 24h, for Budget.Texts", b.Per)
+		bad("Budget.Per", "is %s; must be between 1s and 24h: within which so many texts go out", b.Per)
 	}
 }
 
