@@ -38,16 +38,22 @@ const (
 	needFor      = 5 * time.Second // at most, until it is known who answers a key
 	needAgain    = 250 * time.Millisecond
 	settleTries  = 5 // to learn who counts a call; then each daemon does
+	// settleAtOnce is for how many calls that is asked at once: a switch that ends all of
+	// its calls must not make the store too slow for callers.
+	settleAtOnce = 16
 )
 
 // fleet is the claims of a watcher; nil when it is the only one of its switches.
-type fleet struct{ claims Claims }
+type fleet struct {
+	claims Claims
+	turn   chan struct{} // of settleAtOnce
+}
 
 func newFleet(claims Claims) *fleet {
 	if claims == nil {
 		return nil
 	}
-	return &fleet{claims}
+	return &fleet{claims, make(chan struct{}, settleAtOnce)}
 }
 
 func (f *fleet) claim(id string, lasts time.Duration) (bool, error) {
@@ -268,6 +274,19 @@ func (h *hold) ready(l *link, uuid string) ending {
 	return h.sure()
 }
 
+// counts reports whether the end of a round is ours to count: it was not answered, and no
+// other daemon counts it.
+func (f *fleet) counts(round string) (bool, error) {
+	f.turn <- struct{}{}
+	defer func() { <-f.turn }()
+	mine, err := f.claim(round, claimLasts)
+	if err == nil && mine {
+		mine, err = f.claim(endClaimed(round), decidedLasts)
+		f.release(round)
+	}
+	return mine, err
+}
+
 // unanswered counts the end of a round that nobody has answered, by f, on one of the daemons.
 // When nobody knows which, for long, each of them does: no call is left out.
 func (w *watcher) unanswered(key callKey, at place, answered uint64, f func()) {
@@ -278,14 +297,7 @@ func (w *watcher) unanswered(key callKey, at place, answered uint64, f func()) {
 	w.counting.Go(func() {
 		round := key.roundClaimed(at, answered)
 		for n := 1; ; n++ {
-			mine, err := w.fleet.claim(round, claimLasts)
-			switch {
-			case err == nil && !mine:
-				return // it was answered, or is being counted
-			case err == nil:
-				mine, err = w.fleet.claim(endClaimed(round), decidedLasts)
-				w.fleet.release(round)
-			}
+			mine, err := w.fleet.counts(round)
 			switch {
 			case err == nil && !mine:
 				return

@@ -219,3 +219,19 @@ func TestFleetWithoutItsStoreCounts(t *testing.T) {
 		}
 	}
 }
+
+// All calls of a switch end at once: the store is not asked about all of them at once.
+func TestFleetManyEndsSpareTheStore(t *testing.T) {
+	inFleetBubble(t, nil, func(t *testing.T, f *fleetRig) {
+		var waiting []*fst.Waiting
+		for i := range 500 {
+			waiting = append(waiting, f.queued(func(c *fst.Call) { c.UUID = fmt.Sprintf("call-%d", i) }))
+		}
+		settled()
+		f.over(waiting...)
+		if f.claims.most > 50 {
+			t.Errorf("the store was asked %d times at once", f.claims.most)
+		}
+		f.wantCounted(map[string]int{"abandoned hangup": 500})
+	})
+}

@@ -20,6 +20,8 @@ type claims struct {
 	held  map[string]claimed
 	away  map[string]bool // for daemons of these names, or for all: ""
 	takes time.Duration
+
+	asked, most int // at once, now and ever
 }
 
 type claimed struct {
@@ -62,7 +64,14 @@ func (c claimsOf) Release(ctx context.Context, id string) error {
 func (c claimsOf) ask(ctx context.Context) error {
 	c.mu.Lock()
 	away := c.away[c.name] || c.away[""]
+	c.asked++
+	c.most = max(c.most, c.asked)
 	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.asked--
+		c.mu.Unlock()
+	}()
 	if away {
 		<-ctx.Done()
 		return ctx.Err()
