@@ -118,11 +118,20 @@ func (j *Journal) Round() {
 	}
 }
 
-// LongRound has a round of the log be about to reach the file until it is ended.
-func (j *Journal) LongRound() (end func()) {
-	reached := make(chan error)
-	j.orders <- func() { j.wal.emptying = reached }
-	return func() { reached <- nil }
+// LongRound has the round of the log that is written be about to reach the file until it is
+// ended, which it has not reached when there is an error.
+func (j *Journal) LongRound() (end func(error)) {
+	reached, done := make(chan error), make(chan struct{})
+	j.orders <- func() {
+		defer close(done)
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.leaving, j.logged = j.logged, newLayer()
+		j.wal.begin(j.wal.round + 1)
+		j.wal.emptying = reached
+	}
+	<-done
+	return func(err error) { reached <- err }
 }
 
 // FailSyncFolder has no name reach the disk, until that is undone.
