@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -83,6 +84,7 @@ func isNil(err error) bool { return err == redis.Nil }
 func inWords(err error) *redisError {
 	var said redis.Error
 	var known *redisError
+	var ofNet net.Error
 	switch {
 	case errors.As(err, &known):
 		return known
@@ -98,7 +100,7 @@ func inWords(err error) *redisError {
 		err = errNoAnswer
 	case errors.Is(err, io.EOF):
 		err = errCut
-	case strings.Contains(err.Error(), "cluster"): // not a type: the answer of a single server
+	case !errors.As(err, &ofNet) && strings.Contains(err.Error(), "cluster"): // not a type: the answer of a single server
 		return &redisError{cluster, err}
 	}
 	return &redisError{away, err}

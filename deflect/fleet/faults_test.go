@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -398,6 +399,14 @@ func TestInWords(t *testing.T) {
 		} else if text := err.Error(); strings.Contains(text, "4043438646") || !strings.HasPrefix(text, "Redis ") || words[want].is == "" || !strings.Contains(text, words[want].do) {
 			t.Errorf("%s: %s", said, text)
 		}
+	}
+}
+
+// A name that is not found is no answer, whatever it is called.
+func TestInWordsOfNames(t *testing.T) {
+	err := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "redis-cluster.example", IsNotFound: true}}
+	if e := inWords(fmt.Errorf("all of them: %w", err)); e.class != away {
+		t.Errorf("%s: %v", e.class, e)
 	}
 }
 
