@@ -7,8 +7,14 @@ import (
 
 // dataSync has on the disk what was written to a file whose size is as it was.
 func dataSync(f *os.File) error {
-	if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+	for {
+		err := syscall.Fdatasync(int(f.Fd()))
+		switch err {
+		case nil:
+			return nil
+		case syscall.EINTR: // by a file system over a network
+			continue
+		}
 		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 	}
-	return nil
 }
