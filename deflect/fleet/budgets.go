@@ -78,12 +78,8 @@ func (b *budgets) Take(ctx context.Context, name, token string, of deflect.Budge
 		}
 	}
 	k, mine, ends := b.key(name), holderOf(token), &b.f.cooldowns.ends
-	for wrote := ends.cancel(k, mine); wrote != nil; wrote = ends.cancel(k, mine) {
-		select {
-		case <-wrote:
-		case <-ctx.Done():
-			return false, context.Cause(ctx)
-		}
+	if err := ends.forget(ctx, k, mine); err != nil {
+		return false, err
 	}
 	took, err = b.run(ctx, "budget_take", budgetTake, name, of.Texts, mine.kept(), of.Per.Microseconds(), milliseconds(of.Per))
 	if err != nil {

@@ -112,6 +112,9 @@ var errWaited = errors.New("another call of the same caller was being texted")
 // take asks until it is known how another's take ended.
 func (c *cooldowns) take(ctx context.Context, k, token string, lasts time.Duration) (bool, error) {
 	mine := holderOf(token)
+	if err := c.ends.forget(ctx, k, mine); err != nil {
+		return false, err
+	}
 	for waited := false; ; waited = true {
 		now := time.Now()
 		var before string
@@ -196,12 +199,7 @@ func (c *cooldowns) Release(ctx context.Context, key, token string) error {
 	}
 	k, mine := c.key(key), holderOf(token)
 	until, doubtful := c.ends.ended(k, mine)
-	for wrote := c.ends.cancel(k, mine); wrote != nil && ctx.Err() == nil; wrote = c.ends.cancel(k, mine) {
-		select {
-		case <-wrote:
-		case <-ctx.Done():
-		}
-	}
+	_ = c.ends.forget(ctx, k, mine) // who does not wait for it any more is told by what follows
 	err := c.f.do(ctx, "release", func(ctx context.Context) error {
 		return c.f.rdb.Process(ctx, releaseCmd(ctx, k, mine))
 	})

@@ -129,6 +129,19 @@ func (e *ends) cancel(key string, h holder) (wrote <-chan struct{}) {
 	return nil
 }
 
+// forget does so, and waits for what is being written: what came after a Take of the same
+// token would take the key from it.
+func (e *ends) forget(ctx context.Context, key string, h holder) error {
+	for wrote := e.cancel(key, h); wrote != nil; wrote = e.cancel(key, h) {
+		select {
+		case <-wrote:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
 // add reports whether there is room for another one to be written.
 func (e *ends) add(one end) bool {
 	e.mu.Lock()

@@ -239,6 +239,22 @@ func TestDoubtfulTake(t *testing.T) {
 	eventually(t, "it is given back", 5*time.Second, func() bool { return s.Do("EXISTS", k) == int64(0) })
 }
 
+// A text that waits is tried again with the token of before by a process that could not write
+// down its try. What is yet to be given back of that does not take the key from it.
+func TestTakenAgain(t *testing.T) {
+	t.Parallel()
+	s := fleettest.Start(t)
+	f := newFleet(t, s.Addr)
+	k := f.key("c", "again")
+	must(t, f.cooldowns, "again")
+	f.cooldowns.ends.add(end{key: k, holder: holderOf("token of again"), not: time.Now().Add(endRetry)})
+	must(t, f.cooldowns, "again")
+	time.Sleep(2 * endRetry)
+	if s.Do("EXISTS", k) != int64(1) {
+		t.Error("while its text is under way the key is free")
+	}
+}
+
 // Connections that were reset, or whose server has started again, cost no call anything
 // once the server is there.
 func TestReset(t *testing.T) {
