@@ -385,7 +385,6 @@ func TestRefusedConnections(t *testing.T) {
 func TestInWords(t *testing.T) {
 	t.Parallel()
 	m := miniredis.RunT(t)
-	f := newFleet(t, m.Addr())
 	for said, want := range map[string]class{
 		"NOAUTH Authentication required.":                                       refused,
 		"WRONGPASS invalid username-password pair or user is disabled.":         refused,
@@ -408,6 +407,7 @@ func TestInWords(t *testing.T) {
 			p.WriteError(said)
 			return true
 		})
+		f := newFleet(t, m.Addr()) // which does not know yet of one that is away
 		_, err := f.cooldowns.Held(t.Context(), "key")
 		var e *redisError
 		if !errors.As(err, &e) || e.class != want {
