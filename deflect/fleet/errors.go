@@ -121,6 +121,8 @@ func ofAnswer(text string) class {
 		return c
 	case strings.HasPrefix(text, "max number of clients"):
 		return clients
+	case strings.HasPrefix(text, "The user executing the script"):
+		return noRight
 	case strings.Contains(text, "OOM command not allowed"): // within a script
 		return full
 	case strings.Contains(text, "cluster support disabled"):

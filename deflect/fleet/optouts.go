@@ -62,11 +62,7 @@ func (o *OptOuts) Add(ctx context.Context, e164 string) (added bool, err error) 
 	today, _ := phone.Spellings(e164)
 	ours := false
 	err = o.f.do(ctx, "opt_out_add", func(ctx context.Context) error {
-		ours, err = o.f.rdb.SIsMember(ctx, o.set, o.mark()).Result()
-		if err == nil && !ours {
-			ours, err = o.empty(ctx)
-		}
-		if err != nil || !ours {
+		if ours, err = o.ours(ctx); err != nil || !ours {
 			return err
 		}
 		// The mark goes first: members without one are of another key.
@@ -98,12 +94,22 @@ func (o *OptOuts) Remove(ctx context.Context, e164 string) (removed bool, err er
 	if before != "" {
 		members = append(members, o.member(before))
 	}
+	ours := false
 	err = o.f.do(ctx, "opt_out_remove", func(ctx context.Context) error {
+		if ours, err = o.ours(ctx); err != nil || !ours {
+			return err
+		}
 		n, err := o.f.rdb.SRem(ctx, o.set, members...).Result()
 		removed = n > 0
 		return err
 	})
-	return removed && err == nil, err
+	switch {
+	case err != nil:
+		return false, err
+	case !ours:
+		return false, errOtherKey
+	}
+	return removed, nil
 }
 
 // Len is how many numbers are on the list.
@@ -120,6 +126,15 @@ func (o *OptOuts) member(e164 string) string { return o.f.hashes.of("o", e164) }
 
 // mark is a member that tells with which key the set was made.
 func (o *OptOuts) mark() string { return o.f.hashes.of("o mark", "") }
+
+// ours reports whether the set was made with our key, or is yet to be made.
+func (o *OptOuts) ours(ctx context.Context) (bool, error) {
+	is, err := o.f.rdb.SIsMember(ctx, o.set, o.mark()).Result()
+	if err == nil && !is {
+		is, err = o.empty(ctx)
+	}
+	return is, err
+}
 
 // empty reports whether there are no members, so that it does not matter of which key.
 func (o *OptOuts) empty(ctx context.Context) (bool, error) {

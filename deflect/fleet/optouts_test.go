@@ -81,6 +81,9 @@ func TestOptOutsOfAnotherKey(t *testing.T) {
 			if held, err := other.Holds(t.Context(), optedOut); held || err != errOtherKey {
 				t.Errorf("Holds with another key is %t, %v", held, err)
 			}
+			if removed, err := other.Remove(t.Context(), optedOut); removed || err != errOtherKey {
+				t.Errorf("removed: %t, %v", removed, err)
+			}
 			if added, err := other.Add(t.Context(), optedOut); added || err != errOtherKey {
 				t.Errorf("Add with another key is %t, %v", added, err)
 			}

@@ -51,7 +51,7 @@ const (
 var versionKey, checkKey = []byte("version"), []byte("check")
 
 // migrations make of each version of the file the next one: the first is that of version 1,
-// which had no log.
+// which had no log. One that changes records will have to change those in the log too.
 var migrations = []func(*bbolt.Tx) error{firstRound}
 
 func version() uint64 { return uint64(len(migrations)) + 1 }
