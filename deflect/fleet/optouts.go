@@ -60,27 +60,17 @@ func (o *OptOuts) Add(ctx context.Context, e164 string) (added bool, err error) 
 		return false, err
 	}
 	today, _ := phone.Spellings(e164)
-	ours := false
-	err = o.f.do(ctx, "opt_out_add", func(ctx context.Context) error {
-		if ours, err = o.ours(ctx); err != nil || !ours {
-			return err
-		}
+	err = o.change(ctx, "opt_out_add", func(ctx context.Context) error {
 		// The mark goes first: members without one are of another key.
-		if err = o.f.rdb.SAdd(ctx, o.set, o.mark()).Err(); err != nil {
+		if err := o.f.rdb.SAdd(ctx, o.set, o.mark()).Err(); err != nil {
 			return err
 		}
 		add := redis.NewCmd(ctx, "sadd", o.set, o.member(today))
-		err = o.f.write(ctx, o.set, add)
+		err := o.f.write(ctx, o.set, add)
 		added = add.Val() == written
 		return err
 	})
-	switch {
-	case err != nil:
-		return false, err
-	case !ours:
-		return false, errOtherKey
-	}
-	return added, nil
+	return added && err == nil, err
 }
 
 // Remove removes a number in E.164 form, in either spelling of it, and reports whether it
@@ -94,22 +84,27 @@ func (o *OptOuts) Remove(ctx context.Context, e164 string) (removed bool, err er
 	if before != "" {
 		members = append(members, o.member(before))
 	}
-	ours := false
-	err = o.f.do(ctx, "opt_out_remove", func(ctx context.Context) error {
-		if ours, err = o.ours(ctx); err != nil || !ours {
-			return err
-		}
+	err = o.change(ctx, "opt_out_remove", func(ctx context.Context) error {
 		n, err := o.f.rdb.SRem(ctx, o.set, members...).Result()
 		removed = n > 0
 		return err
 	})
-	switch {
-	case err != nil:
-		return false, err
-	case !ours:
-		return false, errOtherKey
+	return removed && err == nil, err
+}
+
+// change makes a change of a set that is not another key's.
+func (o *OptOuts) change(ctx context.Context, operation string, do func(context.Context) error) error {
+	ours := false
+	err := o.f.do(ctx, operation, func(ctx context.Context) (err error) {
+		if ours, err = o.ours(ctx); err == nil && ours {
+			err = do(ctx)
+		}
+		return err
+	})
+	if err == nil && !ours {
+		err = errOtherKey
 	}
-	return removed, nil
+	return err
 }
 
 // Len is how many numbers are on the list.
