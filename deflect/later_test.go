@@ -490,6 +490,12 @@ type lasting struct {
 	took   func()
 }
 
+func (l *lasting) onTake(took func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.took = took
+}
+
 func (m mortal) Change(ctx context.Context, from State, e Entry) (bool, error) {
 	if m.dead.Load() {
 		return false, errors.New("killed")
@@ -553,13 +559,13 @@ func TestPromiseOutlivesATake(t *testing.T) {
 			t.Fatal(res, err)
 		}
 		api.tell(always(Sent, ReasonOK))
-		store.took = func() { first.Store(true) }
+		store.onTake(func() { first.Store(true) })
 		time.Sleep(time.Minute)
 		c.Close()
 		if n := len(api.went()); !first.Load() || n != 0 {
 			t.Fatalf("%d texts of a process that was killed", n)
 		}
-		store.took = func() {}
+		store.onTake(func() {})
 		start(&second)
 		time.Sleep(time.Hour)
 		if e, err := j.Find(t.Context(), "call"); err != nil || e.State != Ended || e.Outcome != Sent || len(api.went()) != 1 {
