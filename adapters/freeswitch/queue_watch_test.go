@@ -350,6 +350,7 @@ func TestWatchAgentKeepsTheCaller(t *testing.T) {
 	})
 	t.Run("before the channel could be looked at", func(t *testing.T) {
 		inWatchBubble(t, []string{"fs1"}, nil, func(t *testing.T, r *watchRig) {
+			r.api.SetFault(&livedeflecttest.Fault{Delay: 100 * time.Millisecond}) // the agent is earlier, whoever runs first
 			w := r.queued("fs1")
 			w.Press("1")
 			w.Agent("fifo") // puts the agent's number where the caller's was
