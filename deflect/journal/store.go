@@ -102,8 +102,9 @@ func (j *Journal) storeInParts(b batch, round uint64) error {
 		time.Sleep(partPause)
 		return err
 	}
+	texts := slices.SortedFunc(maps.Keys(b.texts), func(a, b textKey) int { return bytes.Compare(a[:], b[:]) })
 	for _, ended := range []bool{false, true} {
-		for _, k := range slices.SortedFunc(maps.Keys(b.texts), func(a, b textKey) int { return bytes.Compare(a[:], b[:]) }) {
+		for _, k := range texts {
 			if b.texts[k].ended() != ended {
 				continue
 			}

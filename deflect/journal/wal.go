@@ -156,33 +156,24 @@ func (j *Journal) empty(over [][]byte) bool {
 	return true
 }
 
-// emptied is for the goroutine that writes, when a round has reached the file, or has not.
+// emptied takes in that a round has reached the file, or has not.
 func (j *Journal) emptied(err error) {
 	j.wal.emptying = nil
-	if err == nil {
-		j.mu.Lock()
-		j.leaving = layer{}
-		j.mu.Unlock()
+	if err != nil {
+		j.wal.due = true
 		return
 	}
-	j.wal.due = true
-	_ = j.commit(batch{whole: true}) // it is tried once more, and whoever waits hears of it
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.leaving = layer{}
 }
 
 // await waits for a round that is about to reach the file.
 func (j *Journal) await() {
-	if j.wal.emptying == nil {
-		return
+	if j.wal.emptying != nil {
+		j.wal.hurry.Store(true)
+		j.emptied(<-j.wal.emptying)
 	}
-	j.wal.hurry.Store(true)
-	if err := <-j.wal.emptying; err == nil {
-		j.mu.Lock()
-		j.leaving = layer{}
-		j.mu.Unlock()
-	} else {
-		j.wal.due = true
-	}
-	j.wal.emptying = nil
 }
 
 // replay reads what is in the log and not in the file.
@@ -226,7 +217,7 @@ func (j *Journal) replay() error {
 
 // replayLog reads the two rounds of a log that count.
 func (j *Journal) replayLog(log []byte) error {
-	torn := false
+	torn, early := false, j.damaged(fmt.Errorf("its file %q is damaged before what was written last", walFile))
 	for range 2 {
 		rest := log[j.wal.start():][:half]
 		for f := j.wal.frameAt(rest); f != nil; f = j.wal.frameAt(rest) {
@@ -234,7 +225,7 @@ func (j *Journal) replayLog(log []byte) error {
 				return j.damaged(fmt.Errorf("its file %q: %w", walFile, err))
 			}
 			if torn {
-				return j.damaged(fmt.Errorf("its file %q is damaged before what was written last", walFile))
+				return early
 			}
 			rest = rest[len(f):]
 		}
@@ -246,7 +237,7 @@ func (j *Journal) replayLog(log []byte) error {
 			}
 			torn = true
 			if rest = rest[i:]; j.wal.frameAt(rest) != nil {
-				return j.damaged(fmt.Errorf("its file %q is damaged before what was written last", walFile))
+				return early
 			}
 		}
 		j.wal.begin(j.wal.round + 1)

@@ -102,7 +102,9 @@ func (j *Journal) write() {
 				j.wal.checkpoint.Reset(checkpointAfter)
 			}
 		case err := <-j.wal.emptying:
-			j.emptied(err)
+			if j.emptied(err); err != nil {
+				_ = j.commit(batch{whole: true}) // it is tried once more, and whoever waits hears of it
+			}
 		case <-j.sweep.C:
 			j.sweep.Reset(j.sweepSome())
 		case do := <-j.orders:
