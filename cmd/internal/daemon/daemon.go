@@ -210,7 +210,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	serveCtx, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	served, webbed, watched := make(chan error, 1), make(chan error, 1), make(chan error, 1)
-	d.reloader.watch(d.reloader.current.Lists, d.log)
+	d.reloader.begin(d.log)
 	polled := make(chan struct{})
 	pollCtx, stopPolling := context.WithCancel(ctx)
 	defer stopPolling()

@@ -33,7 +33,7 @@ type reloader struct {
 	mu      sync.Mutex // never held while files are read
 	next    *reload    // has not begun; nil if nobody waits for one
 	lists   []*donottext.File
-	unwatch context.CancelFunc // ends the watches of lists
+	unwatch context.CancelFunc // ends the watches of lists; nil before the first
 	watches sync.WaitGroup
 
 	successful, at prometheus.Gauge
@@ -42,7 +42,7 @@ type reloader struct {
 
 func newReloader(o Options) (*reloader, []prometheus.Collector) {
 	r := &reloader{
-		load: o.Load, level: o.Level, current: o.Config, unwatch: func() {}, reloading: make(chan struct{}, 1), info: newConfigInfo(o.Config),
+		load: o.Load, level: o.Level, current: o.Config, lists: o.Config.Lists, reloading: make(chan struct{}, 1), info: newConfigInfo(o.Config),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deflectd_config_last_reload_successful",
 			Help: "1 if the last attempt to load the configuration succeeded, else 0: the one before is in use.",
@@ -85,7 +85,22 @@ func (r *reloader) watch(lists []*donottext.File, log *slog.Logger) {
 			}
 		}
 	}
-	r.unwatch()
+	r.watchLocked(lists, log)
+}
+
+// begin looks after the lists of the start, unless a reload was faster.
+func (r *reloader) begin(log *slog.Logger) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.unwatch == nil {
+		r.watchLocked(r.lists, log)
+	}
+}
+
+func (r *reloader) watchLocked(lists []*donottext.File, log *slog.Logger) {
+	if r.unwatch != nil {
+		r.unwatch()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.unwatch, r.lists = cancel, lists
 	for _, l := range lists {
@@ -96,7 +111,9 @@ func (r *reloader) watch(lists []*donottext.File, log *slog.Logger) {
 // close ends the watches.
 func (r *reloader) close() {
 	r.mu.Lock()
-	r.unwatch()
+	if r.unwatch != nil {
+		r.unwatch()
+	}
 	r.mu.Unlock()
 	ended := make(chan struct{})
 	go func() { defer close(ended); r.watches.Wait() }()

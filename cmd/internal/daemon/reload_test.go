@@ -20,6 +20,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
 )
 
 // changing is a configuration file that a test changes.
@@ -200,6 +201,23 @@ func TestReloadsAtOnce(t *testing.T) {
 			t.Errorf("%d loads", loads)
 		}
 	})
+}
+
+// A reload may come while the daemon begins to run, and its lists are those looked after.
+func TestReloadAtTheStart(t *testing.T) {
+	for range 5 {
+		before, after := &donottext.File{}, &donottext.File{}
+		reloader, _ := newReloader(Options{Config: config.File{Lists: []*donottext.File{before}}})
+		log := slog.New(slog.DiscardHandler)
+		var both sync.WaitGroup
+		both.Go(func() { reloader.watch([]*donottext.File{after}, log) })
+		both.Go(func() { reloader.begin(log) })
+		both.Wait()
+		if reloader.lists[0] != after {
+			t.Error("the lists of before the reload are looked after")
+		}
+		reloader.close()
+	}
 }
 
 // An answer over HTTP does not wait for ever.
