@@ -61,6 +61,9 @@ func TestBombsAreRefused(t *testing.T) {
 		{"unknown keys", "profiles: [{" + strings.Repeat("a: ,", 1<<14) + "}]", "problems more: mend these first"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if lessWork && strings.HasPrefix(tt.name, "aliases of") {
+				t.Skip("takes half a minute with the race detector, which finds nothing in one goroutine")
+			}
 			_, err := Parse("x.yaml", []byte(tt.text), consumer)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("%.300v", err)
