@@ -152,7 +152,11 @@ func New(o Options) (_ *Daemon, err error) {
 		keeper = state.Local{Journal: d.journal, Region: engine.DefaultRegion, Changed: d.client.ReadJournal}
 	}
 	d.optional.Store(engine.JournalOptional)
-	d.http = newHTTPServer(reg, d.ready, d.Reload, newStateHandler(keeper, o.Logger), o.Logger)
+	d.http = newHTTPServer(endpoints{
+		registry: reg, ready: d.ready, reload: d.Reload,
+		state: newStateHandler(keeper, o.Logger),
+		log:   o.Logger,
+	})
 
 	guests := newGuests(d.web, room.HTTP)
 	d.web, d.http.ConnState, d.http.ConnContext = guests, guests.changed, guests.known

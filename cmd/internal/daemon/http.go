@@ -17,12 +17,23 @@ import (
 // a file system that hangs. It is less than the server's WriteTimeout.
 const reloadAnswer = 25 * time.Second
 
-// newHTTPServer serves metrics, health and readiness, and for whoever is on this machine
-// reloads and the state. Its limits are for whoever reaches the port.
-func newHTTPServer(reg *prometheus.Registry, ready func() (takesCalls, watches bool, about string), reload func() error, state http.Handler, log *slog.Logger) *http.Server {
-	errors := slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+// endpoints are what the HTTP port serves: metrics, health and readiness to whoever reaches
+// it, the rest as each says. A handler that is nil is not there.
+type endpoints struct {
+	registry *prometheus.Registry
+	ready    func() (takesCalls, watches bool, about string)
+	reload   func() error
+	state    http.Handler // /state and below
+	status   http.Handler // / and below /status/
+	trace    http.Handler // /trace and below
+	log      *slog.Logger
+}
+
+// newHTTPServer serves them. Its limits are for whoever reaches the port.
+func newHTTPServer(e endpoints) *http.Server {
+	errors := slog.NewLogLogger(e.log.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", promhttp.HandlerFor(e.registry, promhttp.HandlerOpts{
 		ErrorLog:            errors,
 		MaxRequestsInFlight: 8,
 		EnableOpenMetrics:   true,
@@ -31,7 +42,7 @@ func newHTTPServer(reg *prometheus.Registry, ready func() (takesCalls, watches b
 		answer(w, http.StatusOK, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		switch takesCalls, watches, about := ready(); {
+		switch takesCalls, watches, about := e.ready(); {
 		case !takesCalls, !watches && r.URL.Query().Has("inbound"):
 			answer(w, http.StatusServiceUnavailable, about)
 		case about != "":
@@ -46,7 +57,7 @@ func newHTTPServer(reg *prometheus.Registry, ready func() (takesCalls, watches b
 			return
 		}
 		ended := make(chan error, 1)
-		go func() { ended <- reload() }()
+		go func() { ended <- e.reload() }()
 		select {
 		case err := <-ended:
 			if err != nil {
@@ -59,8 +70,15 @@ func newHTTPServer(reg *prometheus.Registry, ready func() (takesCalls, watches b
 		case <-r.Context().Done():
 		}
 	})
-	mux.Handle("/state", state)
-	mux.Handle("/state/", state)
+	for pattern, h := range map[string]http.Handler{
+		"/state": e.state, "/state/": e.state,
+		"/{$}": e.status, "/status/": e.status,
+		"/trace": e.trace, "/trace/": e.trace,
+	} {
+		if h != nil {
+			mux.Handle(pattern, h)
+		}
+	}
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,

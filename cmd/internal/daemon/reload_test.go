@@ -224,7 +224,9 @@ func TestReloadAtTheStart(t *testing.T) {
 func TestReloadHTTPHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
-		srv := newHTTPServer(prometheus.NewRegistry(), nil, func() error { <-hang; return nil }, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+		srv := newHTTPServer(endpoints{
+			registry: prometheus.NewRegistry(), reload: func() error { <-hang; return nil }, log: slog.New(slog.DiscardHandler),
+		})
 		req, w := httptest.NewRequest(http.MethodPost, "/-/reload", nil), httptest.NewRecorder()
 		req.RemoteAddr, req.Host = "127.0.0.1:1234", "127.0.0.1:9180"
 		srv.Handler.ServeHTTP(w, req)
