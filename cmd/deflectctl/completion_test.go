@@ -14,7 +14,7 @@ func TestComplete(t *testing.T) {
 		{"|", "demo send report settle state explain check config load simulate completion help version"},
 		{"s|", "send settle state simulate"},
 		{"state||", "list forget cancel release optout key"},
-		{"state|list|--", "--help --version --config --json --number"},
+		{"state|list|--", "--help --version --config --json --http.config.file --number"},
 		{"simulate|", "simulate"},
 		{"simulate||", "livedeflect freeswitch"},
 		{"simulate|f", "freeswitch"},

@@ -22,6 +22,7 @@ type explainCmd struct {
 	To     string            `required:"" placeholder:"NUMBER" help:"The number that was dialled."`
 	At     string            `placeholder:"TIME" help:"When: RFC 3339, such as 2026-11-21T17:30:00-05:00, or seconds or milliseconds since 1970 (default: now)."`
 	Var    map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"Channel variable that the dialplan has set; repeat it for more. uuid is the call's id."`
+	portFlags
 }
 
 // Help is shown below the usage.
@@ -106,7 +107,7 @@ func (c *explainCmd) remembered(a *app, file config.File, in freeswitch.Inquiry)
 	if file.StateDir == "" {
 		return m
 	}
-	k, from, done, err := openState(file, true)
+	k, from, done, err := c.openState(file, true)
 	if err != nil {
 		m.err = err
 		return m

@@ -20,6 +20,20 @@ import (
 type stateFlags struct {
 	Config string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
 	JSON   bool   `name:"json" help:"Print the answer as one JSON object."`
+	portFlags
+}
+
+// portFlags are how the HTTP port of deflectd is asked, see [state.Client].
+type portFlags struct {
+	HTTPConfig string `name:"http.config.file" env:"DEFLECT_HTTP_CONFIG_FILE" placeholder:"FILE" help:"How the HTTP port of deflectd is asked, where it has TLS or passwords."`
+}
+
+// client returns who asks the HTTP port of a configuration.
+func (f *portFlags) client(file config.File) (client *http.Client, base string, err error) {
+	if client, base, err = state.Client(file.HTTPListen, f.HTTPConfig); err != nil {
+		return nil, "", usage("%s: %w", f.HTTPConfig, err)
+	}
+	return client, base, nil
 }
 
 type stateListCmd struct {
@@ -141,7 +155,7 @@ func (f *stateFlags) with(a *app, number string, read bool, do func(k state.Keep
 	shared := file.Fleet != nil && number != "" && !read // then Redis has cooldowns of the number
 	if file.StateDir != "" || !shared {
 		var done func()
-		if k, from, done, err = openState(file, read); err != nil {
+		if k, from, done, err = f.openState(file, read); err != nil {
 			return err
 		}
 		defer done()
@@ -174,7 +188,7 @@ func (f *stateFlags) with(a *app, number string, read bool, do func(k state.Keep
 
 // openState returns who knows the state of a configuration, and says who that is: where
 // deflectd has the journal, it is asked. Nobody who only reads keeps it from starting.
-func openState(file config.File, read bool) (k state.Keeper, from string, done func(), err error) {
+func (f *portFlags) openState(file config.File, read bool) (k state.Keeper, from string, done func(), err error) {
 	if file.StateDir == "" {
 		return nil, "", nil, usage("%s has no state.dir: deflectd keeps what it knows in memory, and nobody else can see it", file.Name)
 	}
@@ -190,8 +204,11 @@ func openState(file config.File, read bool) (k state.Keeper, from string, done f
 	case err == nil:
 		return state.Local{Journal: j, Region: file.Deflect.DefaultRegion}, "from the journal; no deflectd runs with it", func() { j.Close() }, nil
 	case locked, errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist): // or the folder was removed under a deflectd
-		addr := state.Reach(file.HTTPListen)
-		return state.Remote{Addr: addr, Why: err}, "from deflectd at http://" + addr, func() {}, nil
+		client, base, wrong := f.client(file)
+		if wrong != nil {
+			return nil, "", nil, wrong
+		}
+		return state.Remote{Client: client, Base: base, Why: err}, "from deflectd at " + base, func() {}, nil
 	}
 	return nil, "", nil, err
 }

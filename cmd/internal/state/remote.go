@@ -10,30 +10,15 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
+	"net/url"
 	"time"
 )
 
 // Remote is the Keeper of a deflectd that runs on this machine.
 type Remote struct {
-	Addr string // of its HTTP port, see Reach
-	Why  error  // why it is asked, and not the journal
-}
-
-// Reach returns where a daemon on this machine that listens on an address is asked: the
-// state is told to nobody else.
-func Reach(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return listen
-	}
-	switch ip, err := netip.ParseAddr(host); {
-	case host == "", err == nil && ip.IsUnspecified() && ip.Unmap().Is4():
-		host = "127.0.0.1"
-	case err == nil && ip.IsUnspecified():
-		host = "::1"
-	}
-	return net.JoinHostPort(host, port)
+	Client *http.Client // see Client
+	Base   string
+	Why    error // why it is asked, and not the journal
 }
 
 // The paths of the HTTP port.
@@ -90,44 +75,42 @@ func ask[T any](ctx context.Context, r Remote, method, path string, of Request) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+r.Addr+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, r.Base+path, body)
 	if err != nil {
 		return out, err
 	}
-	req.Close = true
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	// Not through a proxy of the environment, which deflectd refuses.
-	transport := &http.Transport{DisableCompression: true}
-	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
+	resp, err := r.Client.Do(req)
 	if err != nil {
-		return out, fmt.Errorf("%w at http://%s (http.listen): %w", ErrAway, r.Addr, cause(err))
+		return out, fmt.Errorf("%w at %s (http.listen): %w", ErrAway, r.Base, cause(err))
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswered))
 	if err != nil {
-		return out, fmt.Errorf("read the answer of http://%s: %w", r.Addr, err)
+		return out, fmt.Errorf("read the answer of %s: %w", r.Base, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		e := &Error{Status: resp.StatusCode}
 		if json.Unmarshal(data, e) != nil || e.Text == "" {
-			e.Text = fmt.Sprintf("what listens on http://%s is no deflectd that keeps a state (status %d)", r.Addr, resp.StatusCode)
+			e.Text = fmt.Sprintf("what listens on %s is no deflectd that keeps a state (status %d)", r.Base, resp.StatusCode)
 		}
 		return out, e
 	}
 	if err := json.Unmarshal(data, &out); err != nil {
-		return out, fmt.Errorf("what listens on http://%s is no deflectd: its answer cannot be read", r.Addr)
+		return out, fmt.Errorf("what listens on %s is no deflectd: its answer cannot be read", r.Base)
 	}
 	return out, nil
 }
 
 // cause leaves out the address that an error of the network repeats.
 func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return cmp.Or(op.Err, err)
+	}
+	if asked, ok := errors.AsType[*url.Error](err); ok {
+		return asked.Err
 	}
 	return err
 }

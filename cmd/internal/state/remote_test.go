@@ -8,18 +8,6 @@ import (
 	"testing"
 )
 
-// The state is told on loopback alone.
-func TestReach(t *testing.T) {
-	for listen, want := range map[string]string{
-		"127.0.0.1:9180": "127.0.0.1:9180", "0.0.0.0:9180": "127.0.0.1:9180", ":9180": "127.0.0.1:9180", "[::]:9180": "[::1]:9180",
-		"[::1]:9180": "[::1]:9180", "localhost:9180": "localhost:9180", "10.0.0.7:9180": "10.0.0.7:9180",
-	} {
-		if got := Reach(listen); got != want {
-			t.Errorf("Reach(%q) = %q, want %q", listen, got, want)
-		}
-	}
-}
-
 // Whatever else listens on the port is not taken for deflectd, and leads nowhere.
 func TestWhoIsNoDeflectd(t *testing.T) {
 	elsewhere := 0
@@ -49,8 +37,12 @@ func TestWhoIsNoDeflectd(t *testing.T) {
 		}, "is no deflectd: its answer cannot be read"},
 	} {
 		srv := httptest.NewServer(tt.answer)
-		r := Remote{Addr: strings.TrimPrefix(srv.URL, "http://")}
-		_, err := r.Forget(t.Context(), "+14043438646")
+		client, base, err := Client(strings.TrimPrefix(srv.URL, "http://"), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := Remote{Client: client, Base: base}
+		_, err = r.Forget(t.Context(), "+14043438646")
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "4043438646") || errors.Is(err, ErrAway) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
