@@ -26,6 +26,24 @@ type ending struct {
 	told     Reason // of the attempt, when the wait for the next one was cancelled
 	repeated bool   // of an earlier call of Deflect
 	gone     bool   // the text was not ours to send any more
+	tried    int    // how often a text that waited was asked for
+}
+
+// result is what Deflect returns of a text that was begun at a time.
+func (e ending) result(attempts int, start time.Time) (Result, error) {
+	res := Result{
+		Outcome:  e.Outcome,
+		Reason:   e.Reason,
+		CallID:   e.CallID,
+		Attempts: attempts,
+		Status:   e.Status,
+		Repeated: e.repeated,
+		Duration: time.Since(start),
+	}
+	if res.Outcome == Sent {
+		return res, nil
+	}
+	return res, &Error{Outcome: res.Outcome, Reason: res.Reason, Err: e.Err}
 }
 
 // attempts tries until an attempt may not be repeated or the next one would not
@@ -35,7 +53,7 @@ func (c *Client) attempts(ctx context.Context, s *setup, t *Text) (ending, int) 
 		if ctx.Err() != nil {
 			return ending{Attempt: late(ctx, cutoff.BeforeSent)}, n - 1
 		}
-		a := c.attempt(ctx, func() Attempt { return s.Backend.Send(ctx, t) }, t)
+		a := c.attempt(ctx, c.trace.Attempt, s.Backend.Send, t)
 		var wait time.Duration
 		switch a.Reason.row().again {
 		case soon:
@@ -73,8 +91,24 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-// attempt asks the backend once.
-func (c *Client) attempt(ctx context.Context, ask func() Attempt, t *Text) Attempt {
+// attempt asks the backend once, and lets hook hear of it, unless that is nil.
+func (c *Client) attempt(ctx context.Context, hook attemptHook, ask func(context.Context, *Text) Attempt, t *Text) Attempt {
+	if hook != nil {
+		return c.attemptTraced(ctx, hook, ask, t)
+	}
+	return c.attemptOnce(ctx, ask, t)
+}
+
+func (c *Client) attemptTraced(ctx context.Context, hook attemptHook, ask func(context.Context, *Text) Attempt, t *Text) (a Attempt) {
+	ctx, end := c.traceAttempt(ctx, hook, t)
+	if end != nil {
+		a = Attempt{Outcome: Uncertain, Reason: ReasonInternal, Err: errPanicked} // what a panic leaves
+		defer func() { c.hook(func() { end(a) }) }()
+	}
+	return c.attemptOnce(ctx, ask, t)
+}
+
+func (c *Client) attemptOnce(ctx context.Context, ask func(context.Context, *Text) Attempt, t *Text) Attempt {
 	done, no, ok := c.requests.take(ctx)
 	if !ok {
 		c.metrics.requests[no.Reason].Inc()
@@ -84,7 +118,7 @@ func (c *Client) attempt(ctx context.Context, ask func() Attempt, t *Text) Attem
 	start := time.Now()
 	c.metrics.inFlight.Inc()
 	defer c.metrics.inFlight.Dec()
-	a := onTheList(ask())
+	a := onTheList(ask(ctx, t))
 	took := time.Since(start)
 	c.metrics.duration.Observe(took.Seconds())
 	c.metrics.requests[a.Reason].Inc()

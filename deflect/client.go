@@ -30,6 +30,7 @@ type Client struct {
 	calls      turns // of external ids
 	turns      turns // of cooldowns
 	requests   requestTurns
+	trace      Trace
 	metrics    *metrics
 	settler    *settler
 	later      *later
@@ -53,6 +54,9 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{metrics: m, cooldowns: cfg.Cooldowns, budgets: cfg.Budgets, log: cfg.Logger, requests: newRequestTurns(cfg.MaxRequests)}
 	c.pulse.missed = func(gap time.Duration) {
 		c.log.Warn("this process did not run for a while: what timed out then does not count against the API", "gap", gap)
+	}
+	if cfg.Trace != nil {
+		c.trace = *cfg.Trace
 	}
 	if c.journal = cfg.Journal; c.journal == nil {
 		c.journal = newMemoryJournal(cfg.MaxCooldowns)
@@ -192,26 +196,30 @@ func (c *Client) run(ctx context.Context, call Call, o *Offer) (Result, error) {
 		}
 		return Result{Outcome: no.Outcome, Reason: no.Reason}, no
 	}
+	if c.trace.Deflect != nil {
+		return c.runTraced(ctx, call, o)
+	}
 	start := time.Now()
-	e, attempts := c.deflect(ctx, call, o, start)
-	res := Result{
-		Outcome:  e.Outcome,
-		Reason:   e.Reason,
-		CallID:   e.CallID,
-		Attempts: attempts,
-		Status:   e.Status,
-		Repeated: e.repeated,
-		Duration: time.Since(start),
-	}
-	if res.Outcome == Sent {
-		return res, nil
-	}
-	return res, &Error{Outcome: res.Outcome, Reason: res.Reason, Err: e.Err}
+	e, attempts := c.deflect(ctx, call, o, start, true)
+	return e.result(attempts, start)
 }
 
-func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Time) (e ending, attempts int) {
+// runTraced is run with somebody who traces it.
+func (c *Client) runTraced(ctx context.Context, call Call, o *Offer) (res Result, err error) {
+	start := time.Now()
+	ctx, end := c.traceDeflect(ctx, call)
+	if end != nil {
+		res, err = endedWith(Uncertain, ReasonInternal, errPanicked) // what a panic leaves
+		defer func() { c.hook(func() { end(res, err) }) }()
+	}
+	e, attempts := c.deflect(ctx, call, o, start, end != nil)
+	return e.result(attempts, start)
+}
+
+// deflect is run, whose verdicts are told to whoever traces calls only if it is traced.
+func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Time, traced bool) (e ending, attempts int) {
 	q := c.inquire(ctx, call, start)
-	q.final = true
+	q.final, q.traced = true, traced
 	if o != nil {
 		q.place = o.place
 	}

@@ -64,6 +64,8 @@ type Config struct {
 	// whether its text went out, or will not tell. It is called one at a time, from a
 	// goroutine of the Client; Close waits for it, so it must not call Close.
 	OnSettled func(Settlement)
+	// Trace hears of every step; nil is nobody.
+	Trace *Trace
 	// Registerer gets the metrics; nil is a private registry. One Client a Registerer.
 	Registerer prometheus.Registerer
 }

@@ -135,15 +135,48 @@ func (c *Client) sendLater(id string) (again time.Time) {
 	case entry.State != Waiting: // cancelled, or sent by another
 		return time.Time{}
 	}
-	e, next, written := c.tryLaterText(entry)
+	if c.trace.Later != nil {
+		return c.sendWaitingTraced(entry)
+	}
+	_, again = c.sendWaiting(context.Background(), entry, true)
+	return again
+}
+
+// sendWaitingTraced is sendWaiting with somebody who traces it.
+func (c *Client) sendWaitingTraced(entry Entry) (again time.Time) {
+	start := time.Now()
+	call, _, err := readCall(entry)
+	if err != nil {
+		call.ExternalCallID = entry.ExternalCallID
+	}
+	call.Policy = c.setup.Load().policies[entry.Policy]
+	ctx, end := c.traceLater(context.Background(), call, entry.Tries)
+	var res Result
+	if end != nil {
+		res, err = endedWith(Uncertain, ReasonInternal, errPanicked) // what a panic leaves
+		defer func() { c.hook(func() { end(res, err) }) }()
+	}
+	e, again := c.sendWaiting(ctx, entry, end != nil)
+	if !again.IsZero() {
+		e.Outcome = Deferred
+	}
+	res, err = e.result(e.tried, start)
+	return again
+}
+
+// sendWaiting tries to send a text that waits, and returns what came of it and when it is
+// tried again, zero for never.
+func (c *Client) sendWaiting(ctx context.Context, entry Entry, traced bool) (e ending, again time.Time) {
+	soon := time.Now().Add(pauseAfter(0))
+	e, next, written := c.tryLaterText(ctx, entry, traced)
 	switch {
 	case e.gone:
-		return time.Time{}
+		return e, time.Time{}
 	case e.Outcome == Sent, e.Outcome == Uncertain:
 		c.endLater(entry, e)
-		return time.Time{}
+		return e, time.Time{}
 	}
-	after := Entry{ExternalCallID: id}
+	after := Entry{ExternalCallID: entry.ExternalCallID}
 	if waits := !next.IsZero() && !next.After(entry.Until); waits {
 		again, after = next.Round(0), entry
 		after.Next = again
@@ -155,14 +188,14 @@ func (c *Client) sendLater(id string) (again time.Time) {
 	if written {
 		c.journal.Note(after) // it was ours: nobody can cancel what is being sent
 	} else if kept, err := c.changeWaiting(after); err != nil {
-		return soon
+		return e, soon
 	} else if !kept {
-		return time.Time{} // cancelled
+		return ending{Attempt: failed(ReasonJournal, errOtherState)}, time.Time{} // cancelled
 	}
 	if again.IsZero() {
 		c.endLater(entry, e)
 	}
-	return again
+	return e, again
 }
 
 // changeWaiting keeps what a text that waited came to without its request, unless it was
@@ -186,7 +219,7 @@ func (c *Client) doubtLater(id string) {
 // tryLaterText asks again what protects who is texted, and then for the text. It returns
 // when it can be tried again, zero for never, and whether the journal was asked to know that
 // it is being sent.
-func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time, written bool) {
+func (c *Client) tryLaterText(ctx context.Context, entry Entry, traced bool) (e ending, next time.Time, written bool) {
 	now := time.Now()
 	policy := c.setup.Load().policies[entry.Policy]
 	call, token, err := readCall(entry)
@@ -215,8 +248,8 @@ func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time, written bo
 		return refusedLater(ReasonOutsideHours, errors.New("closed: "+why)), next, false
 	}
 	call.Policy = policy
-	q := c.inquire(context.Background(), call, now)
-	q.final, q.hadPlace, q.token = true, had, tokenOf(entry)
+	q := c.inquire(ctx, call, now)
+	q.final, q.traced, q.hadPlace, q.token = true, traced, had, tokenOf(entry)
 	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
 	again := now.Add(pauseAfter(entry.Tries + 1))
@@ -229,7 +262,8 @@ func (c *Client) tryLaterText(entry Entry) (e ending, next time.Time, written bo
 		}
 		return ending{Attempt: Attempt{Outcome: no.Outcome, Reason: no.Reason, Err: no.Err}}, next, false
 	}
-	e, _ = c.send(ctx, q, nil, Waiting)
+	e, tried := c.send(ctx, q, nil, Waiting)
+	e.tried = tried
 	if q.place.token != "" {
 		had = q.place
 	}

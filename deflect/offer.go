@@ -109,8 +109,26 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 	if no := c.refuses(); no != nil {
 		return nil, no
 	}
+	if c.trace.Offer != nil {
+		return c.offerTraced(ctx, call)
+	}
+	return c.offer(ctx, call, true)
+}
+
+// offerTraced is Offer with somebody who traces it.
+func (c *Client) offerTraced(ctx context.Context, call Call) (o *Offer, err error) {
+	ctx, end := c.traceOffer(ctx, call)
+	if end != nil {
+		_, err = endedWith(Failed, ReasonInternal, errPanicked) // what a panic leaves
+		defer func() { c.hook(func() { end(o, err) }) }()
+	}
+	return c.offer(ctx, call, end != nil)
+}
+
+func (c *Client) offer(ctx context.Context, call Call, traced bool) (*Offer, error) {
 	start := time.Now()
 	q := c.inquire(ctx, call, start)
+	q.traced = traced
 	if no := q.refusal(every); no != nil {
 		return nil, no
 	}
@@ -158,7 +176,7 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 
 // ask asks a backend before a text. Whatever becomes of that, no text was sent.
 func (c *Client) ask(ctx context.Context, asker Asker, t *Text) Attempt {
-	a := c.attempt(ctx, func() Attempt { return asker.Ask(ctx, t) }, t)
+	a := c.attempt(ctx, c.trace.Ask, asker.Ask, t)
 	if a.Outcome == Uncertain {
 		a.Outcome = Failed
 		switch a.Reason {

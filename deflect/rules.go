@@ -49,6 +49,7 @@ type inquiry struct {
 	written  bool          // the journal was asked to know of its text
 	without  bool          // it goes on without the journal
 	words    bool          // verdicts that pass say why
+	traced   bool          // verdicts are told to whoever traces the call, if anybody does
 	final    bool          // nobody can be asked for another number any more
 	noNumber bool          // the number cannot be texted, and another one will be asked for
 	unsure   bool          // who refused did not know
@@ -106,11 +107,20 @@ func (q *inquiry) ask(r rule) Verdict {
 // refusal asks rules in their order and returns the error of the first one that
 // refuses, nil if none does and there is still time.
 func (q *inquiry) refusal(asked func(rule) bool) *Error {
+	tell := q.client.trace.Verdict
+	if !q.traced {
+		tell = nil
+	}
+	q.words = tell != nil
 	for _, r := range rules {
 		if !asked(r) {
 			continue
 		}
-		if v := q.ask(r); v.Answer == RuleRefuse {
+		v := q.ask(r)
+		if tell != nil {
+			q.client.hook(func() { tell(q.ctx, v) })
+		}
+		if v.Answer == RuleRefuse {
 			return refused(v)
 		}
 	}

@@ -277,6 +277,9 @@ func (s *settler) settled(v Settlement) {
 		attrs = append(attrs, slog.Any("err", v.Err))
 	}
 	c.log.LogAttrs(context.Background(), level, "uncertain text settled", attrs...)
+	if c.trace.Settled != nil {
+		c.hook(func() { c.trace.Settled(v) })
+	}
 	if c.setup.Load().OnSettled == nil {
 		return
 	}

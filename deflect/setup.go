@@ -34,8 +34,8 @@ func (c *Client) newSetup(cfg Config) *setup {
 // dropped at their time). What the Client knows stays: cooldowns, places in budgets, uncertain
 // deflections, metrics, and the state of a breaker whose settings are the same; another
 // breaker begins closed. What is in progress ends as it began. Backend, MaxRequests, Logger,
-// OnSettled, Registerer, Cooldowns, Budgets, Warnings and Journal stay as they were given to
-// [New].
+// OnSettled, Trace, Registerer, Cooldowns, Budgets, Warnings and Journal stay as they were
+// given to [New].
 //
 // The error lists every problem, see [Config.Validate]; the Client then goes on as
 // before. DefaultRegion and MaxTextLength cannot change, by which a call in progress was
@@ -52,7 +52,7 @@ func (c *Client) Reload(cfg Config) error {
 	old := c.setup.Load()
 	cfg.Backend, cfg.Logger, cfg.OnSettled = old.Backend, old.Logger, old.OnSettled
 	cfg.Registerer, cfg.Cooldowns, cfg.Journal = old.Registerer, old.Cooldowns, old.Journal
-	cfg.Budgets, cfg.Warnings = old.Budgets, old.Warnings
+	cfg.Budgets, cfg.Warnings, cfg.Trace = old.Budgets, old.Warnings, old.Trace
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
