@@ -42,6 +42,8 @@ type Config struct {
 	// folder on its machine, or one below its sound_prefix; "ivrdeflect".
 	Sounds string
 
+	Trace *Trace // hears of every step of a call; nil is nobody
+
 	Logger     *slog.Logger          // one line a call; nil discards
 	Registerer prometheus.Registerer // nil is a private registry; one Server a Registerer
 }
@@ -95,6 +97,10 @@ func (c Config) withDefaults() Config {
 	def(&c.Sounds, "ivrdeflect")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Trace != nil {
+		hooks := *c.Trace
+		c.Trace = &hooks
 	}
 	c.Allow = slices.Clone(c.Allow)
 	for i, p := range c.Allow {

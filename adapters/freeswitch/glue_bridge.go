@@ -56,9 +56,13 @@ func (s *Server) bridge(ctx context.Context, c switchConn) (deflect.Result, erro
 		return deflect.Result{}, errors.New("freeswitch: as many calls as allowed are in progress; this one goes on in the dialplan")
 	}
 	defer s.leave()
-	stop, cancel := context.WithCancel(s.cut)
+	stop, cancel := context.WithCancel(context.WithoutCancel(ctx)) // what ctx holds is for who traces the call
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
+	defer context.AfterFunc(s.cut, cancel)()
+	if s.cut.Err() != nil {
+		cancel()
+	}
 	setup := s.setup.Load()
 	b := newBridge(c, setup.IdleTimeout)
 	defer b.close(errOver)

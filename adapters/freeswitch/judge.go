@@ -18,10 +18,12 @@ type judged struct {
 func (s *session) judge() {
 	j := &s.judged
 	var textErr error
-	if s.profile, s.voice, j.no, textErr = s.setup.look(&s.ch); j.no.Outcome != "" {
+	s.profile, s.voice, j.no, textErr = s.setup.look(&s.ch)
+	s.known()
+	if j.no.Outcome != "" {
 		return
 	}
-	j.offer, j.err = s.setup.Client.Offer(s.stop, *s.ch.call)
+	j.offer, j.err = s.setup.Client.Offer(s.ctx, *s.ch.call)
 	if j.err == nil && textErr != nil {
 		j.no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr)
 		j.offer.End(j.no.Outcome, j.no.Reason)
@@ -43,7 +45,7 @@ func (s *session) owed() bool {
 	if e.Reason != deflect.ReasonBreakerOpen && e.Outcome != deflect.Failed {
 		return false
 	}
-	return s.setup.Client.Check(s.stop, *s.ch.call) == nil
+	return s.setup.Client.Check(s.ctx, *s.ch.call) == nil
 }
 
 var errMode = errors.New("channel variable deflect_mode is neither offer nor accepted")

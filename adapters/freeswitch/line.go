@@ -42,6 +42,8 @@ type line interface {
 	end() string
 	// why says why the line is down, nil while it is not.
 	why() error
+	// trace lets t hear, from now on, what is said to the switch and heard of it.
+	trace(t *callTrace)
 }
 
 // word is one thing that is said to a call.

@@ -97,3 +97,5 @@ func (l *PaperLine) call() (channel, bool) {
 func (l *PaperLine) end() string { l.Ended = true; return "" }
 
 func (l *PaperLine) why() error { return nil }
+
+func (l *PaperLine) trace(*callTrace) {}

@@ -98,7 +98,11 @@ func (w *watcher) decline(l *link, key callKey, c *announced, ch channel, decide
 // settle counts and records how an offer ended that no session dealt with.
 func (w *watcher) settle(ch channel, began time.Time, e ending) {
 	setup := w.srv.setup.Load()
-	s := &session{srv: w.srv, setup: setup, ch: ch, began: began, profile: setup.profiles.serving(&ch)}
+	ch.waits = true
+	s := &session{srv: w.srv, setup: setup, ch: ch, ctx: w.srv.cut, began: began, profile: setup.profiles.serving(&ch)}
+	s.beginTrace()
+	s.known()
 	s.count(e)
 	s.record(e)
+	s.endTrace(e)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 )
 
 // queueLine is the line of a call whose caller waits in a queue and has pressed the key:
@@ -30,6 +32,7 @@ type queueLine struct {
 	playing []playing // asked for and not complete, in their order
 	agent   bool      // one of mod_fifo has answered
 	moved   bool      // the call is not any more where it was when the key was pressed
+	traces  *callTrace
 }
 
 // playing is a prompt as the session and as the switch know it.
@@ -77,7 +80,7 @@ func (q *queueLine) say(w word) {
 			q.refused(err)
 		}
 	}
-	q.link.post(j)
+	q.post(j)
 }
 
 func (q *queueLine) plays(p playing) {
@@ -101,6 +104,26 @@ func (q *queueLine) next(until time.Time) event {
 
 // wake implements line.
 func (q *queueLine) wake() { q.Wake() }
+
+// trace implements line.
+func (q *queueLine) trace(t *callTrace) {
+	q.state.Lock()
+	defer q.state.Unlock()
+	q.traces = t
+}
+
+// traced is who traces the call, nil for nobody.
+func (q *queueLine) traced() *callTrace {
+	q.state.Lock()
+	defer q.state.Unlock()
+	return q.traces
+}
+
+// post asks the switch for something about the call.
+func (q *queueLine) post(j job) {
+	q.traced().asked(j.command)
+	q.link.post(j)
+}
 
 // why implements line.
 func (q *queueLine) why() error { return q.Err() }
@@ -134,6 +157,9 @@ func (q *queueLine) end() string {
 // where the caller's was. The session goes on with what was announced.
 func (q *queueLine) dumped(text string) {
 	data, err := parseDump(text)
+	if err == nil {
+		q.traced().heard(esl.ChannelData, data)
+	}
 	switch {
 	case err != nil:
 		q.refused(err)
@@ -152,6 +178,7 @@ func (q *queueLine) dumped(text string) {
 // refused tells the session that a command was not executed: the call is gone, or
 // the connection is.
 func (q *queueLine) refused(err error) {
+	q.traced().failed(esl.CommandError, err)
 	switch {
 	case isGone(err):
 		q.leave(hungUp)
@@ -172,6 +199,7 @@ func (q *queueLine) leave(why gone) {
 
 // see takes in an event of the call.
 func (q *queueLine) see(n notice) {
+	q.traced().heard(n.name(), n)
 	switch n.name() {
 	case "DTMF":
 		if d := n.Get("DTMF-Digit"); len(d) == 1 && isDigit(d[0]) {
@@ -247,7 +275,7 @@ func (q *queueLine) freeAgent(cut context.Context) {
 	q.state.Unlock()
 	for range freeTries {
 		if waits || cut.Err() != nil {
-			q.link.post(job{call: q.uuid, command: breakOff(q.uuid)})
+			q.post(job{call: q.uuid, command: breakOff(q.uuid)})
 		}
 		text, err := q.link.do(context.Background(), q.uuid, dump(q.uuid))
 		data, parseErr := parseDump(text)
@@ -255,7 +283,7 @@ func (q *queueLine) freeAgent(cut context.Context) {
 		case err != nil, parseErr != nil, placeOf(data) != q.spot.place, cut.Err() != nil:
 			return
 		case q.spot.agent(data):
-			q.link.post(job{call: q.uuid, command: breakOff(q.uuid)})
+			q.post(job{call: q.uuid, command: breakOff(q.uuid)})
 		}
 		select {
 		case <-time.After(freeEvery):
@@ -271,8 +299,9 @@ func (q *queueLine) transfer(to command) error {
 	done := make(chan error, 1)
 	j := job{call: q.uuid, command: to, at: &q.spot, still: q.still}
 	j.done = func(_ string, err error) { done <- err }
-	q.link.post(j)
+	q.post(j)
 	err := <-done
+	q.traced().failed(esl.CommandError, err)
 	switch {
 	case errors.Is(err, errAgent):
 		q.agentCame()

@@ -59,12 +59,13 @@ func New(cfg Config) (*Server, error) {
 }
 
 // Reload goes on with another configuration for the calls that come; calls in
-// progress keep theirs. Client, Inbound, Claims, Logger and Registerer stay as they were given
-// to [New]. The error lists every problem, see [Config.Validate]; the server then
+// progress keep theirs. Client, Inbound, Claims, Trace, Logger and Registerer stay as they were
+// given to [New]. The error lists every problem, see [Config.Validate]; the server then
 // goes on as before.
 func (s *Server) Reload(cfg Config) error {
 	old := s.setup.Load()
 	cfg.Client, cfg.Inbound, cfg.Claims, cfg.Logger, cfg.Registerer = old.Client, old.Inbound, old.Claims, old.Logger, old.Registerer
+	cfg.Trace = old.Trace
 	next, err := cfg.ready()
 	if err != nil {
 		return err

@@ -14,6 +14,8 @@ type session struct {
 	setup   *setup
 	talk    talk
 	stop    context.Context // ends when the call has to end now
+	ctx     context.Context // stop, as whoever traces the call has it
+	trace   *callTrace
 	began   time.Time
 	ch      channel
 	judged  judged
@@ -33,11 +35,13 @@ type session struct {
 
 // newSession returns the session of a call, which ends soon after stop does.
 func newSession(stop context.Context, s *Server, setup *setup, l line) *session {
-	return &session{srv: s, setup: setup, talk: newTalk(l, stop), stop: stop, began: time.Now()}
+	return &session{srv: s, setup: setup, talk: newTalk(l, stop), stop: stop, ctx: stop, began: time.Now()}
 }
 
 // guarded is run for a caller that a defect must not end.
 func (s *session) guarded() (e ending) {
+	s.beginTrace()
+	defer func() { s.endTrace(e) }()
 	defer context.AfterFunc(s.stop, s.talk.line.wake)()
 	defer func() {
 		if p := recover(); p != nil {
@@ -89,8 +93,12 @@ func (s *session) run() ending {
 func (s *session) open() (ok bool) {
 	s.talk.open(s.setup.FirstFrameTimeout)
 	aside(func() {
-		if s.ch, ok = s.talk.line.call(); ok && s.ch.unheard == nil && s.stop.Err() == nil {
+		switch s.ch, ok = s.talk.line.call(); {
+		case !ok:
+		case s.ch.unheard == nil && s.stop.Err() == nil:
 			s.judge()
+		default:
+			s.known()
 		}
 	})
 	return ok
@@ -186,11 +194,11 @@ func (s *session) request() (e ending) {
 		}
 	}
 	if s.judged.offer == nil {
-		res, err := s.setup.Client.Deflect(s.stop, *s.ch.call)
+		res, err := s.setup.Client.Deflect(s.ctx, *s.ch.call)
 		s.counted = true
 		return ending{Result: res, err: err}
 	}
-	res, err := s.judged.offer.Deflect(s.stop)
+	res, err := s.judged.offer.Deflect(s.ctx)
 	return ending{Result: res, err: err}
 }
 

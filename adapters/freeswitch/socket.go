@@ -286,6 +286,9 @@ func (l *socketLine) wake() { l.conn.Wake() }
 // why implements line.
 func (l *socketLine) why() error { return l.conn.Err() }
 
+// trace implements line.
+func (l *socketLine) trace(t *callTrace) { l.conn = tracedConn{l.conn, t} }
+
 // isTrue reports whether the switch takes a value for true.
 func isTrue(s string) bool {
 	switch strings.ToLower(s) {
