@@ -1,8 +1,11 @@
 package deflect_test
 
 import (
+	"context"
 	"testing"
 
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
@@ -20,5 +23,33 @@ func BenchmarkDeflect(b *testing.B) {
 		if _, err := client.Deflect(b.Context(), next(k)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A Client whose calls could be traced, of which nobody traces this one: nothing is
+// allocated for that.
+func TestTraceOfOthersCostsNothing(t *testing.T) {
+	allocs := func(hooks *deflect.Trace) float64 {
+		cfg := keys
+		cfg.KeepLast = 1
+		client := newClient(t, livedeflecttest.New(cfg), func(c *rig.Config) { c.Trace = hooks })
+		k := call()
+		return testing.AllocsPerRun(200, func() {
+			o, err := client.Offer(t.Context(), next(k))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Release()
+		})
+	}
+	without := allocs(nil)
+	with := allocs(&deflect.Trace{
+		Offer: func(ctx context.Context, _ *deflect.Call) (context.Context, func(*deflect.Offer, error)) {
+			return ctx, nil
+		},
+		Verdict: func(context.Context, deflect.Verdict) {},
+	})
+	if with > without {
+		t.Errorf("%v allocations, %v without hooks", with, without)
 	}
 }

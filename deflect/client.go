@@ -196,30 +196,26 @@ func (c *Client) run(ctx context.Context, call Call, o *Offer) (Result, error) {
 		}
 		return Result{Outcome: no.Outcome, Reason: no.Reason}, no
 	}
+	q := c.inquire(ctx, call, time.Now())
+	q.final = true
 	if c.trace.Deflect != nil {
-		return c.runTraced(ctx, call, o)
+		return c.runTraced(q, o)
 	}
-	start := time.Now()
-	e, attempts := c.deflect(ctx, call, o, start, true)
-	return e.result(attempts, start)
+	e, attempts := c.deflect(q, o)
+	return e.result(attempts, q.now)
 }
 
-// runTraced is run with somebody who traces it.
-func (c *Client) runTraced(ctx context.Context, call Call, o *Offer) (res Result, err error) {
-	start := time.Now()
-	ctx, end := c.traceDeflect(ctx, call)
-	if end != nil {
+// runTraced is run with somebody who traces calls.
+func (c *Client) runTraced(q *inquiry, o *Offer) (res Result, err error) {
+	if end := c.traceDeflect(q); end != nil {
 		res, err = endedWith(Uncertain, ReasonInternal, errPanicked) // what a panic leaves
 		defer func() { c.hook(func() { end(res, err) }) }()
 	}
-	e, attempts := c.deflect(ctx, call, o, start, end != nil)
-	return e.result(attempts, start)
+	e, attempts := c.deflect(q, o)
+	return e.result(attempts, q.now)
 }
 
-// deflect is run, whose verdicts are told to whoever traces calls only if it is traced.
-func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Time, traced bool) (e ending, attempts int) {
-	q := c.inquire(ctx, call, start)
-	q.final, q.traced = true, traced
+func (c *Client) deflect(q *inquiry, o *Offer) (e ending, attempts int) {
 	if o != nil {
 		q.place = o.place
 	}
@@ -229,9 +225,9 @@ func (c *Client) deflect(ctx context.Context, call Call, o *Offer, start time.Ti
 			c.vacate(q.place)
 		}
 	}()
-	ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
+	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
-	done, ok := c.calls.take(ctx, call.ExternalCallID)
+	done, ok := c.calls.take(ctx, q.text.Call.ExternalCallID)
 	if !ok { // the text of the same call is being sent
 		e.Outcome, e.Reason, e.repeated = Uncertain, waiting(ctx), true
 		e.Err = cutoff.Error(ctx, cutoff.InSameCall, nil)

@@ -109,26 +109,24 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 	if no := c.refuses(); no != nil {
 		return nil, no
 	}
+	q := c.inquire(ctx, call, time.Now())
 	if c.trace.Offer != nil {
-		return c.offerTraced(ctx, call)
+		return c.offerTraced(q, call)
 	}
-	return c.offer(ctx, call, true)
+	return c.offer(q, call)
 }
 
-// offerTraced is Offer with somebody who traces it.
-func (c *Client) offerTraced(ctx context.Context, call Call) (o *Offer, err error) {
-	ctx, end := c.traceOffer(ctx, call)
-	if end != nil {
+// offerTraced is offer with somebody who traces calls.
+func (c *Client) offerTraced(q *inquiry, call Call) (o *Offer, err error) {
+	if end := c.traceOffer(q); end != nil {
 		_, err = endedWith(Failed, ReasonInternal, errPanicked) // what a panic leaves
 		defer func() { c.hook(func() { end(o, err) }) }()
 	}
-	return c.offer(ctx, call, end != nil)
+	return c.offer(q, call)
 }
 
-func (c *Client) offer(ctx context.Context, call Call, traced bool) (*Offer, error) {
-	start := time.Now()
-	q := c.inquire(ctx, call, start)
-	q.traced = traced
+// offer is Offer of the call as it was given.
+func (c *Client) offer(q *inquiry, call Call) (*Offer, error) {
 	if no := q.refusal(every); no != nil {
 		return nil, no
 	}
@@ -144,7 +142,7 @@ func (c *Client) offer(ctx context.Context, call Call, traced bool) (*Offer, err
 		o.release = release
 	}
 	if asker, is := q.setup.Backend.(Asker); is && !q.noNumber {
-		ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
+		ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
 		defer cancel()
 		var a Attempt
 		ran := q.setup.breaker.run(func() health {
@@ -154,7 +152,7 @@ func (c *Client) offer(ctx context.Context, call Call, traced bool) (*Offer, err
 			if a.Outcome == Sent {
 				return silent // no text was seen to work
 			}
-			return sign(ctx, ending{Attempt: a}, start, asked, wait.end())
+			return sign(ctx, ending{Attempt: a}, q.now, asked, wait.end())
 		})
 		switch {
 		case !ran:
@@ -166,7 +164,7 @@ func (c *Client) offer(ctx context.Context, call Call, traced bool) (*Offer, err
 		}
 		o.ticket, o.asked = q.text.Ticket, q.text.Customer.E164
 	}
-	if no := q.takePlace(ctx); no.Answer == RuleRefuse {
+	if no := q.takePlace(q.ctx); no.Answer == RuleRefuse {
 		o.free()
 		return nil, refused(no)
 	}
@@ -201,7 +199,7 @@ func (c *Client) Check(ctx context.Context, call Call) error {
 		return no
 	}
 	q := c.inquire(ctx, call, time.Now())
-	q.final = true
+	q.final, q.traced = true, false
 	if no := q.refusal(func(r rule) bool { return protecting(r) || r.name == "cooldown" }); no != nil {
 		return no
 	}
@@ -215,7 +213,7 @@ func (c *Client) Preview(ctx context.Context, call Call) (*Text, error) {
 		return nil, no
 	}
 	q := c.inquire(ctx, call, time.Now())
-	q.final = true
+	q.final, q.traced = true, false
 	if no := q.refusal(protecting); no != nil {
 		return nil, no
 	}

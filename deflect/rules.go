@@ -49,7 +49,7 @@ type inquiry struct {
 	written  bool          // the journal was asked to know of its text
 	without  bool          // it goes on without the journal
 	words    bool          // verdicts that pass say why
-	traced   bool          // verdicts are told to whoever traces the call, if anybody does
+	traced   bool          // verdicts are told to whoever traces calls, if anybody does
 	final    bool          // nobody can be asked for another number any more
 	noNumber bool          // the number cannot be texted, and another one will be asked for
 	unsure   bool          // who refused did not know
@@ -88,7 +88,7 @@ var rules = []rule{
 
 func (c *Client) inquire(ctx context.Context, call Call, now time.Time) *inquiry {
 	s := c.setup.Load()
-	q := &inquiry{ctx: ctx, client: c, setup: s, policy: call.Policy.inForce(), now: now}
+	q := &inquiry{ctx: ctx, client: c, setup: s, policy: call.Policy.inForce(), now: now, traced: true}
 	// The times of a call are judged by the clock, also when somebody asks about
 	// another moment.
 	clock := time.Now()

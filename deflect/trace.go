@@ -63,24 +63,26 @@ func within(ctx, returned context.Context) context.Context {
 	return returned
 }
 
-func (c *Client) traceOffer(ctx context.Context, call Call) (context.Context, func(*Offer, error)) {
-	var end func(*Offer, error)
+// traceOffer and the others call a hook that begins something. They return its end, nil for
+// a call that nobody traces.
+func (c *Client) traceOffer(q *inquiry) (end func(*Offer, error)) {
 	c.hook(func() {
 		var inside context.Context
-		inside, end = c.trace.Offer(ctx, &call)
-		ctx = within(ctx, inside)
+		inside, end = c.trace.Offer(q.ctx, &q.text.Call)
+		q.ctx = within(q.ctx, inside)
 	})
-	return ctx, end
+	q.traced = end != nil
+	return end
 }
 
-func (c *Client) traceDeflect(ctx context.Context, call Call) (context.Context, func(Result, error)) {
-	var end func(Result, error)
+func (c *Client) traceDeflect(q *inquiry) (end func(Result, error)) {
 	c.hook(func() {
 		var inside context.Context
-		inside, end = c.trace.Deflect(ctx, &call)
-		ctx = within(ctx, inside)
+		inside, end = c.trace.Deflect(q.ctx, &q.text.Call)
+		q.ctx = within(q.ctx, inside)
 	})
-	return ctx, end
+	q.traced = end != nil
+	return end
 }
 
 func (c *Client) traceLater(ctx context.Context, call Call, tries int) (context.Context, func(Result, error)) {

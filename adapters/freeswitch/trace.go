@@ -97,21 +97,19 @@ func (s *session) beginTrace() {
 	if hooks == nil || hooks.Call == nil {
 		return
 	}
-	t := &callTrace{srv: s.srv, hooks: hooks, ctx: s.ctx}
+	var end func(TracedEnd)
 	s.srv.hook(func() {
 		var inside context.Context
-		inside, t.end = hooks.Call(s.ctx)
-		if inside != nil {
-			t.ctx = inside
+		if inside, end = hooks.Call(s.ctx); inside != nil {
+			s.ctx = inside
 		}
 	})
-	s.ctx = t.ctx
-	if t.end == nil {
+	if end == nil {
 		return
 	}
-	s.trace = t
+	s.trace = &callTrace{srv: s.srv, hooks: hooks, ctx: s.ctx, end: end}
 	if s.talk.line != nil {
-		s.talk.line.trace(t)
+		s.talk.line.trace(s.trace)
 	}
 }
 
