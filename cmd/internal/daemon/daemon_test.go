@@ -128,7 +128,9 @@ func TestFullDaemonSaysSo(t *testing.T) {
 
 func TestHealthAndMetricsAreServed(t *testing.T) {
 	b := start(t, nil)
-	for path, want := range map[string]string{"/healthz": "200 ok\n", "/readyz": "200 ok\n", "/": "404 404 page not found\n"} {
+	for path, want := range map[string]string{
+		"/healthz": "200 ok\n", "/readyz": "200 ok\n", "/-/healthy": "200 ok\n", "/-/ready": "200 ok\n", "/": "404 404 page not found\n",
+	} {
 		status, body := b.get(path)
 		if got := fmt.Sprintf("%d %s", status, body); got != want {
 			t.Errorf("GET %s = %q, want %q", path, got, want)
@@ -168,6 +170,9 @@ func TestDrainLetsTextsEnd(t *testing.T) {
 	}
 	if status, body := b.get("/readyz"); status != http.StatusServiceUnavailable || body != "draining\n" {
 		t.Errorf("/readyz while draining = %d %q", status, body)
+	}
+	if status, body := b.get("/-/ready"); status != http.StatusServiceUnavailable || body != "draining\n" {
+		t.Errorf("/-/ready while draining = %d %q", status, body)
 	}
 	if status, _ := b.get("/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz while draining = %d", status)

@@ -38,10 +38,10 @@ func newHTTPServer(e endpoints) *http.Server {
 		MaxRequestsInFlight: 8,
 		EnableOpenMetrics:   true,
 	}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	healthy := func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "ok")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+	}
+	isReady := func(w http.ResponseWriter, r *http.Request) {
 		switch takesCalls, watches, about := e.ready(); {
 		case !takesCalls, !watches && r.URL.Query().Has("inbound"):
 			answer(w, http.StatusServiceUnavailable, about)
@@ -50,7 +50,13 @@ func newHTTPServer(e endpoints) *http.Server {
 		default:
 			answer(w, http.StatusOK, "ok")
 		}
-	})
+	}
+	for _, path := range []string{"/healthz", "/-/healthy"} {
+		mux.HandleFunc("GET "+path, healthy)
+	}
+	for _, path := range []string{"/readyz", "/-/ready"} {
+		mux.HandleFunc("GET "+path, isReady)
+	}
 	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, r *http.Request) {
 		if no := notHere(r); no != "" {
 			answer(w, http.StatusForbidden, "not reloaded: "+no+"; ask on the machine itself (curl -X POST http://127.0.0.1:PORT/-/reload), or send SIGHUP")

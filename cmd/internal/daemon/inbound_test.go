@@ -25,7 +25,7 @@ func TestWaitingCallerIsTexted(t *testing.T) {
 		fs.Profiles[0].Prompts.Sent = "sent.wav"
 	})
 	b.log.await("watching switch")
-	for _, path := range []string{"/readyz", "/readyz?inbound"} {
+	for _, path := range []string{"/readyz", "/readyz?inbound", "/-/ready?inbound"} {
 		if status, body := b.get(path); status != http.StatusOK || body != "ok\n" {
 			t.Errorf("%s = %d %q", path, status, body)
 		}
