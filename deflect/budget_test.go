@@ -191,7 +191,7 @@ func TestBudgetIsExact(t *testing.T) {
 		})
 	}
 	all.Wait()
-	sent := testutil.ToFloat64(c.metrics.outcomes[Sent][ReasonOK])
+	sent := testutil.ToFloat64(c.metrics.outcome("", Sent, ReasonOK))
 	left := from.room(t, c)
 	if int(sent)+left != 100 || refused.Load() == 0 {
 		t.Errorf("%v texts and room for %d, after %d offers and %d refusals", sent, left, offered.Load(), refused.Load())

@@ -77,7 +77,7 @@ func New(cfg Config) (*Client, error) {
 		store.OnEvicted(m.cooldownsEvicted.Inc)
 	}
 	if store, is := c.cooldowns.(interface{ Cooling() int }); is {
-		collectors = append(collectors, newCooldownGauge(store.Cooling))
+		collectors = append(collectors, c.cooldownGauges(store.Cooling)...)
 	}
 	c.settler, c.later, c.vacating = newSettler(c), newLater(c), newVacating()
 	collectors = append(collectors, c.later.gauges()...)
@@ -175,17 +175,17 @@ func (c *Client) Deflect(ctx context.Context, call Call) (Result, error) {
 		return Result{Outcome: no.Outcome, Reason: no.Reason}, no
 	}
 	res, err := c.run(ctx, call, nil)
-	c.count(res)
+	c.count(call.Policy, res)
 	return res, err
 }
 
 // count counts a call once: a repeated one was counted before.
-func (c *Client) count(res Result) {
+func (c *Client) count(p *Policy, res Result) {
 	if res.Repeated {
 		c.metrics.repeated.Inc()
 		return
 	}
-	c.CountOutcome(res.Outcome, res.Reason)
+	c.CountOutcome(p, res.Outcome, res.Reason)
 }
 
 // run sends the text of a call, which had an offer or nil.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -46,8 +47,8 @@ type Config struct {
 	// crash. Without it, no text does; and a text that waits always needs it.
 	JournalOptional bool
 	Remember        time.Duration // how long it is known what became of a call's text; 24 h
-	// Policies are those whose texts may wait, by their names: a text goes by the rules of
-	// the time when it goes out. They need a Journal.
+	// Policies are those whose calls are counted by their names, and whose texts may wait,
+	// which needs a Journal: a text goes by the rules of the time when it goes out.
 	Policies []*Policy
 
 	// Cooldowns remembers who was texted, for every [Policy]; nil is a store in memory.
@@ -149,6 +150,8 @@ func (c Config) Validate() error {
 			bad(field, "was not made by NewPolicy")
 		case names[p.name]:
 			bad(field, "has the name of another one, %q", p.name)
+		case !utf8.ValidString(p.name):
+			bad(field, "has the name %q, which is not UTF-8 and can be no label", p.name)
 		case c.Journal == nil && (p.rules.Later.Closed > 0 || p.rules.Later.Failed > 0):
 			bad(field, "lets texts wait, which needs a Journal: in memory they would be lost with the process")
 		default:

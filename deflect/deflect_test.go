@@ -241,7 +241,7 @@ func wantCount(t *testing.T, reg prometheus.Gatherer, o deflect.Outcome, r defle
 		}
 		for _, m := range f.GetMetric() {
 			sum += m.GetCounter().GetValue()
-			if m.GetLabel()[0].GetValue() == string(o) && m.GetLabel()[1].GetValue() == string(r) && m.GetCounter().GetValue() != want {
+			if m.GetLabel()[0].GetValue() == string(o) && m.GetLabel()[2].GetValue() == string(r) && m.GetCounter().GetValue() != want {
 				t.Errorf("%s %s counted %v times, want %v", o, r, m.GetCounter().GetValue(), want)
 			}
 		}
@@ -472,8 +472,8 @@ func TestMetricsAreClean(t *testing.T) {
 			api.Inject(livedeflecttest.Fault{Status: 500})
 			client.Deflect(t.Context(), call()) //nolint:errcheck // the series are looked at
 		}
-		client.CountOutcome(deflect.Declined, deflect.ReasonDeclineKey)
-		client.CountOutcome("nonsense", "nonsense")
+		client.CountOutcome(nil, deflect.Declined, deflect.ReasonDeclineKey)
+		client.CountOutcome(nil, "nonsense", "nonsense")
 		after, err := testutil.GatherAndCount(reg)
 		if err != nil || before != after {
 			t.Errorf("%d series at the start, %d later (%v)", before, after, err)

@@ -118,7 +118,7 @@ func TestSameCallIsOneText(t *testing.T) {
 						if got := api.went(); len(got) != 1 || repeated != 19 {
 							t.Errorf("texts %v, %d repeated; want one, and 19", got, repeated)
 						}
-						if n := testutil.ToFloat64(c.metrics.outcomes[first.o][first.r]); n != 1 {
+						if n := testutil.ToFloat64(c.metrics.outcome("", first.o, first.r)); n != 1 {
 							t.Errorf("counted %v times", n)
 						}
 						if n := testutil.ToFloat64(c.metrics.repeated); n != 19 {

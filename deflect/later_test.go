@@ -131,7 +131,7 @@ func TestClosedAndThenTexted(t *testing.T) {
 		if res.Outcome != Deferred || res.Reason != ReasonOutsideHours || err == nil || NotSent(err) || !strings.Contains(err.Error(), "waits") {
 			t.Fatalf("%+v, %v", res, err)
 		}
-		if n := testutil.ToFloat64(c.metrics.outcomes[Deferred][ReasonOutsideHours]); n != 1 {
+		if n := testutil.ToFloat64(c.metrics.outcome(policy.name, Deferred, ReasonOutsideHours)); n != 1 {
 			t.Errorf("counted %v times", n)
 		}
 		if res, _ := c.Deflect(t.Context(), call); res.Outcome != Deferred || !res.Repeated {

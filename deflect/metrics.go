@@ -2,15 +2,19 @@ package deflect
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/metric"
 )
 
 // metrics are the series of one Client, all present from the start and with
 // their handles resolved.
 type metrics struct {
-	outcomes    map[Outcome]map[Reason]prometheus.Counter
+	byOutcome   *prometheus.CounterVec
+	outcomes    sync.Map // outcomeCounters by the name of a policy; none is ever taken off
 	requests    map[Reason]prometheus.Counter
 	settled     map[SettleResult]prometheus.Counter
 	settleOpen  prometheus.Gauge
@@ -24,6 +28,9 @@ type metrics struct {
 	journalFailures  map[string]prometheus.Counter
 }
 
+// outcomeCounters are the series of one profile.
+type outcomeCounters map[Outcome]map[Reason]prometheus.Counter
+
 // What became of a text for which the journal did not answer.
 const (
 	journalRefused = "refused"
@@ -33,8 +40,8 @@ const (
 func newMetrics() (*metrics, []prometheus.Collector) {
 	byOutcome := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_outcomes_total",
-		Help: "Calls by their final outcome and its reason, also of calls that were not offered a text.",
-	}, []string{"outcome", "reason"})
+		Help: "Calls by the profile that served them, their final outcome and its reason, also of calls that were not offered a text.",
+	}, []string{"profile", "outcome", "reason"})
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_requests_total",
 		Help: "Requests to send a text by what became of them; a call may need more than one.",
@@ -48,15 +55,15 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		Help: "Moves of the breaker by the state it moved to.",
 	}, []string{"to"})
 	m := &metrics{
-		outcomes:    map[Outcome]map[Reason]prometheus.Counter{},
+		byOutcome:   byOutcome,
 		requests:    map[Reason]prometheus.Counter{},
 		settled:     map[SettleResult]prometheus.Counter{},
 		transitions: map[string]prometheus.Counter{},
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+		duration: prometheus.NewHistogram(metric.Native(prometheus.HistogramOpts{
 			Name:    "deflect_request_duration_seconds",
 			Help:    "Time from handing a request to the network to its answer read, or to giving up.",
 			Buckets: []float64{.025, .05, .1, .2, .3, .5, .75, 1, 1.5, 2, 3, 4, 6, 10},
-		}),
+		})),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deflect_requests_in_flight",
 			Help: "Requests to send a text that wait for their answer.",
@@ -98,16 +105,11 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}
 	}
 	for _, row := range reasons {
-		for _, o := range row.outcomes {
-			if m.outcomes[o] == nil {
-				m.outcomes[o] = map[Reason]prometheus.Counter{}
-			}
-			m.outcomes[o][row.reason] = byOutcome.WithLabelValues(string(o), string(row.reason))
-		}
 		if row.request {
 			m.requests[row.reason] = requests.WithLabelValues(string(row.reason))
 		}
 	}
+	m.know("")
 	for _, r := range settleResults {
 		m.settled[r] = settled.WithLabelValues(string(r))
 	}
@@ -117,11 +119,49 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	return m, []prometheus.Collector{byOutcome, requests, settled, transitions, m.duration, m.inFlight, m.settleOpen, m.cooldownsEvicted, m.repeated, laterEnded, journalFailures}
 }
 
-func newCooldownGauge(cooling func() int) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "deflect_cooldowns",
-		Help: "Callers who were texted and whose cooldown is not over.",
-	}, func() float64 { return float64(cooling()) })
+// know makes the series of a profile, before a call of it is counted.
+func (m *metrics) know(profile string) {
+	if _, known := m.outcomes.Load(profile); known {
+		return
+	}
+	counters := outcomeCounters{}
+	for _, row := range reasons {
+		for _, o := range row.outcomes {
+			if counters[o] == nil {
+				counters[o] = map[Reason]prometheus.Counter{}
+			}
+			counters[o][row.reason] = m.byOutcome.WithLabelValues(profile, string(o), string(row.reason))
+		}
+	}
+	m.outcomes.Store(profile, counters)
+}
+
+// outcome returns the counter of a call. A name that no configuration had is none, so that
+// there are not more series than an operator knows of.
+func (m *metrics) outcome(profile string, o Outcome, r Reason) prometheus.Counter {
+	known, ok := m.outcomes.Load(profile)
+	if !ok {
+		known, _ = m.outcomes.Load("")
+	}
+	counters := known.(outcomeCounters)
+	if counter, ok := counters[o][r]; ok {
+		return counter
+	}
+	return counters[Failed][ReasonInternal]
+}
+
+// cooldownGauges are of a store that has room for so many.
+func (c *Client) cooldownGauges(cooling func() int) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "deflect_cooldowns",
+			Help: "Callers who were texted and whose cooldown is not over.",
+		}, func() float64 { return float64(cooling()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "deflect_cooldowns_limit",
+			Help: "How many of them are remembered at most; more end early those that have the least time left.",
+		}, func() float64 { return float64(c.setup.Load().MaxCooldowns) }),
+	}
 }
 
 // gauges show what waits at the time of the scrape.
@@ -166,15 +206,11 @@ func (g breakerGauge) Collect(ch chan<- prometheus.Metric) {
 
 // CountOutcome counts a call that ended without [Client.Deflect] and without an [Offer]: not offered,
 // declined, abandoned and so on. Deflect counts its own calls; a call must be
-// counted once. A pair that is not on the closed list counts as failed,
-// internal, so that no call is lost from the sum.
-func (c *Client) CountOutcome(o Outcome, r Reason) {
-	if !c.made() {
-		return
+// counted once. It counts under the name of the call's policy, if that is one of
+// Config.Policies, else (nil too) under none. A pair that is not on the closed list counts as
+// failed, internal, so that no call is lost from the sum.
+func (c *Client) CountOutcome(p *Policy, o Outcome, r Reason) {
+	if c.made() {
+		c.metrics.outcome(p.Name(), o, r).Inc()
 	}
-	counter, ok := c.metrics.outcomes[o][r]
-	if !ok {
-		counter = c.metrics.outcomes[Failed][ReasonInternal]
-	}
-	counter.Inc()
 }

@@ -59,7 +59,7 @@ func (o *Offer) Deflect(ctx context.Context) (Result, error) {
 			return
 		}
 		o.result, o.err = endedWith(Uncertain, ReasonInternal, errPanicked) // what a panic leaves
-		defer func() { o.client.count(o.result) }()
+		defer func() { o.client.count(o.Call.Policy, o.result) }()
 		o.result, o.err = o.client.run(ctx, o.Call, o)
 	})
 	return o.result, o.err
@@ -77,7 +77,7 @@ func (o *Offer) End(outcome Outcome, reason Reason) {
 		return
 	}
 	if !o.decided.Swap(true) {
-		o.client.CountOutcome(outcome, reason)
+		o.client.CountOutcome(o.Call.Policy, outcome, reason)
 		o.client.vacate(o.place)
 	}
 	o.free()

@@ -32,7 +32,7 @@ func outcomes(t *testing.T, from prometheus.Gatherer) map[string]float64 {
 		}
 		for _, m := range f.GetMetric() {
 			if n := m.GetCounter().GetValue(); n > 0 {
-				got[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] = n
+				got[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[2].GetValue()] += n
 			}
 		}
 	}

@@ -7,7 +7,7 @@ import "errors"
 type setup struct {
 	Config
 	breaker  breaker
-	policies map[string]*Policy // whose texts may wait
+	policies map[string]*Policy // by their names
 }
 
 // newSetup makes a setup of a valid Config with its defaults. A breaker whose
@@ -16,6 +16,7 @@ func (c *Client) newSetup(cfg Config) *setup {
 	s := &setup{Config: cfg, policies: map[string]*Policy{}}
 	for _, p := range cfg.Policies {
 		s.policies[p.name] = p
+		c.metrics.know(p.name)
 	}
 	if old := c.setup.Load(); old != nil && old.Breaker == cfg.Breaker {
 		s.breaker = old.breaker

@@ -88,7 +88,7 @@ func TestZeroClient(t *testing.T) {
 			if v := c.Explain(ctx, call(), time.Now()); len(v) != 1 || v[0].Answer != deflect.RuleRefuse {
 				t.Errorf("Explain = %+v", v)
 			}
-			c.CountOutcome(deflect.Sent, deflect.ReasonOK)
+			c.CountOutcome(nil, deflect.Sent, deflect.ReasonOK)
 			if c.DefaultRegion() != "" {
 				t.Error("it has a region")
 			}

@@ -3,6 +3,7 @@ package freeswitch
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -25,6 +26,9 @@ const otherPrompt = "other"
 
 type metrics struct {
 	active   prometheus.Gauge
+	limit    prometheus.Gauge
+	calls    prometheus.Counter
+	duration prometheus.Histogram
 	full     prometheus.Counter
 	rejected map[string]prometheus.Counter
 	protocol map[esl.Kind]prometheus.Counter
@@ -63,6 +67,23 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 			Name: "deflect_freeswitch_calls_active",
 			Help: "Calls whose connection is open.",
 		}),
+		limit: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "deflect_freeswitch_calls_limit",
+			Help: "How many calls are served at a time at most.",
+		}),
+		calls: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "deflect_freeswitch_calls_total",
+			Help: "Calls that the switch handed over; a connection that only opens and closes, as a probe does, is none.",
+		}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "deflect_freeswitch_call_duration_seconds",
+			Help:    "Time from the connection of a call that was handed over to giving it back.",
+			Buckets: []float64{.01, .05, .25, 1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120},
+			// As package deflect's.
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  100,
+			NativeHistogramMinResetDuration: time.Hour,
+		}),
 		full: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "deflect_freeswitch_full_total",
 			Help: "Times that as many calls as allowed were in progress: more are refused until some end.",
@@ -99,7 +120,7 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 	if reg == nil {
 		reg = prometheus.NewRegistry()
 	}
-	all := []prometheus.Collector{m.active, m.full, rejected, protocol, confirmed, promptErrors, m.offers, up}
+	all := []prometheus.Collector{m.active, m.limit, m.calls, m.duration, m.full, rejected, protocol, confirmed, promptErrors, m.offers, up}
 	for i, c := range all {
 		if err := reg.Register(c); err != nil {
 			for _, done := range all[:i] {
@@ -109,6 +130,15 @@ func newMetrics(reg prometheus.Registerer, switches []Switch) (*metrics, error) 
 		}
 	}
 	return m, nil
+}
+
+// handed counts a connection that ended, or not, before its channel data came. A peer that
+// is silent or breaks the rules may be a switch whose calls nobody serves.
+func (m *metrics) handed(opened, down bool, err error) {
+	var broken *esl.ProtocolError
+	if opened || !down || errors.As(err, &broken) {
+		m.calls.Inc()
+	}
 }
 
 // ended counts how a connection ended, if the peer broke a rule.

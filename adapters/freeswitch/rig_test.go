@@ -241,7 +241,8 @@ func outcomes(t testing.TB, g prometheus.Gatherer) map[string]int {
 	return series(t, g, "deflect_outcomes_total")
 }
 
-// series returns the non-zero series of a counter or gauge, by their label values.
+// series returns the non-zero series of a counter or gauge, by their label values but the
+// profile, of which it is the sum.
 func series(t testing.TB, g prometheus.Gatherer, name string) map[string]int {
 	t.Helper()
 	families, err := g.Gather()
@@ -256,10 +257,12 @@ func series(t testing.TB, g prometheus.Gatherer, name string) map[string]int {
 		for _, m := range f.GetMetric() {
 			var labels []string
 			for _, l := range m.GetLabel() {
-				labels = append(labels, l.GetValue())
+				if l.GetName() != "profile" {
+					labels = append(labels, l.GetValue())
+				}
 			}
 			if v := int(m.GetCounter().GetValue() + m.GetGauge().GetValue()); v != 0 {
-				got[strings.Join(labels, " ")] = v
+				got[strings.Join(labels, " ")] += v
 			}
 		}
 	}

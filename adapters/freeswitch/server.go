@@ -54,6 +54,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{metrics: m, log: first.Logger, dial: dialLibrary, doors: map[*door]bool{}}
 	s.watcher = newWatcher(s, first.Inbound, first.Claims)
 	s.setup.Store(first)
+	m.limit.Set(float64(first.MaxCalls))
 	s.cut, s.cutNow = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -71,6 +72,7 @@ func (s *Server) Reload(cfg Config) error {
 		return err
 	}
 	s.setup.Store(next)
+	s.metrics.limit.Set(float64(next.MaxCalls))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.makeRoomLocked()

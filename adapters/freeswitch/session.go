@@ -72,7 +72,11 @@ func (s *session) endDefect() ending {
 // ending without an outcome is that of a connection that was no call. It waits with as
 // little on its stack as it can.
 func (s *session) run() ending {
-	if !s.open() {
+	opened := s.open()
+	if s.handedOver() {
+		s.srv.metrics.handed(opened, s.talk.down, s.talk.line.why())
+	}
+	if !opened {
 		// Not a call: a port scan, a health check, a peer that breaks the rules.
 		// If it is one, the dialplan goes on.
 		s.talk.part(nil)
@@ -87,6 +91,12 @@ func (s *session) run() ending {
 	e := s.decide()
 	s.finish(&e)
 	return e
+}
+
+// handedOver reports whether the call came over a connection of its own.
+func (s *session) handedOver() bool {
+	_, is := s.talk.line.(*socketLine)
+	return is
 }
 
 // open gets to know the call, and judges it. It reports false when there is none.
@@ -272,6 +282,9 @@ func (s *session) variables(e ending) []assignment {
 func (s *session) finish(e *ending) {
 	s.keepKeys()
 	s.cause = s.talk.part(s.variables(*e))
+	if s.handedOver() {
+		s.srv.metrics.duration.Observe(time.Since(s.began).Seconds())
+	}
 	s.count(*e)
 	s.record(*e)
 }
@@ -280,6 +293,10 @@ func (s *session) finish(e *ending) {
 func (s *session) count(e ending) {
 	if !s.counted {
 		s.counted = true
-		s.setup.Client.CountOutcome(e.Outcome, e.Reason)
+		var policy *deflect.Policy
+		if s.profile != nil {
+			policy = s.profile.policy
+		}
+		s.setup.Client.CountOutcome(policy, e.Outcome, e.Reason)
 	}
 }

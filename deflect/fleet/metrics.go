@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/metric"
 )
 
 // operations are what is asked of Redis, each a label.
@@ -44,11 +46,11 @@ func newMetrics(up func() bool) *metrics {
 		Name: "deflect_store_requests_total",
 		Help: "Requests to the Redis of the fleet by what was asked and how it ended; local is an error after which this process decided by its own memory.",
 	}, []string{"operation", "result"})
-	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	duration := prometheus.NewHistogramVec(metric.Native(prometheus.HistogramOpts{
 		Name:    "deflect_store_request_duration_seconds",
 		Help:    "Time that a request to the Redis of the fleet took.",
 		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
-	}, []string{"operation"})
+	}), []string{"operation"})
 	m := &metrics{of: map[string]*operationMetrics{}, all: []prometheus.Collector{requests, duration,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "deflect_store_up",

@@ -122,16 +122,16 @@ func NewLive(api *livedeflect.Client, cfg LiveConfig) (*Live, error) {
 			Name: "deflect_funnel_last_complete_poll_timestamp_seconds",
 			Help: "When all of the report could last be read; absent until it could.",
 		}, nil),
-		toText: prometheus.NewHistogram(prometheus.HistogramOpts{
+		toText: prometheus.NewHistogram(metric.Native(prometheus.HistogramOpts{
 			Name:    "deflect_funnel_time_to_text_seconds",
 			Help:    "Time from the caller's acceptance to the text, as the report tells.",
 			Buckets: []float64{.5, 1, 2, 5, 10, 20, 30, 60, 120, 300},
-		}),
-		toConversation: prometheus.NewHistogram(prometheus.HistogramOpts{
+		})),
+		toConversation: prometheus.NewHistogram(metric.Native(prometheus.HistogramOpts{
 			Name:    "deflect_funnel_time_to_conversation_seconds",
 			Help:    "Time from the text to the consumer's answer, as the report tells.",
 			Buckets: []float64{5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600},
-		}),
+		})),
 	}
 	for _, s := range stages {
 		l.stages[s] = reached.WithLabelValues(string(s))

@@ -191,8 +191,8 @@ func (f File) Profile(dialed phone.Number) (freeswitch.Profile, bool) {
 	return freeswitch.FindProfile(f.FreeSWITCH.Profiles, dialed, f.Deflect.DefaultRegion)
 }
 
-// Policies returns the rules of the profiles, by which texts go out that waited; none
-// without a journal.
+// Policies returns the rules of the profiles, by which texts go out that waited, and by whose
+// names calls are counted.
 func (f File) Policies() ([]*deflect.Policy, error) {
 	var all []*deflect.Policy
 	for _, p := range f.FreeSWITCH.Profiles {
@@ -200,9 +200,7 @@ func (f File) Policies() ([]*deflect.Policy, error) {
 		if err != nil {
 			return nil, err
 		}
-		if f.StateDir != "" {
-			all = append(all, policy)
-		}
+		all = append(all, policy)
 	}
 	return all, nil
 }

@@ -71,7 +71,11 @@ func TestCallGetsItsOutcome(t *testing.T) {
 	}
 	for _, tt := range tests {
 		outcome, why, _ := strings.Cut(tt.want, "/")
-		series := fmt.Sprintf("deflect_outcomes_total{outcome=%q,reason=%q} 1\n", outcome, why)
+		profile := "sales"
+		if why == string(deflect.ReasonNoProfile) {
+			profile = ""
+		}
+		series := fmt.Sprintf("deflect_outcomes_total{outcome=%q,profile=%q,reason=%q} 1\n", outcome, profile, why)
 		if !strings.Contains(text, series) {
 			t.Errorf("/metrics does not have %s", series)
 		}

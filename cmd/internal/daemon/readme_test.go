@@ -58,6 +58,9 @@ func TestREADME(t *testing.T) {
 		if kind := strings.ToLower(f.GetType().String()); !strings.HasPrefix(row, kind+" |") {
 			t.Errorf("%s is a %s, the README says %s", name, kind, row)
 		}
+		if h := f.GetMetric()[0].GetHistogram(); h != nil && (h.Schema == nil || len(h.GetBucket()) == 0) {
+			t.Errorf("%s has not both kinds of buckets", name)
+		}
 		for _, l := range f.GetMetric()[0].GetLabel() {
 			if !strings.Contains(row, "`"+l.GetName()+"`") {
 				t.Errorf("the README lacks label %s of %s", l.GetName(), name)
