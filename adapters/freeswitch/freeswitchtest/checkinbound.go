@@ -116,8 +116,8 @@ func checkAPI(text string, add func(string, ...any)) {
 		}
 		return
 	}
-	if name == "module_exists" || name == "xml_locate" {
-		if words := strings.Fields(args); name == "module_exists" && len(words) != 1 || name == "xml_locate" && (len(words) != 4 || words[0] != "dialplan" || words[1] != "context" || words[2] != "name") {
+	if fit, ok := lookups[name]; ok {
+		if !fit(args, strings.Fields(args)) {
 			add("%s with %q", name, args)
 		}
 		return
@@ -156,6 +156,18 @@ func checkAPI(text string, add func(string, ...any)) {
 	case "uuid_transfer":
 		checkTarget(words, add)
 	}
+}
+
+// lookups are the commands that ask for what is no call's, and how they are well written.
+var lookups = map[string]func(args string, words []string) bool{
+	"module_exists": func(_ string, words []string) bool { return len(words) == 1 },
+	"global_getvar": func(args string, words []string) bool { return len(words) == 1 && goodName(args) },
+	"file_exists":   func(args string, _ []string) bool { return strings.HasPrefix(args, "/") },
+	"version":       func(args string, _ []string) bool { return args == "" || args == "short" },
+	"xml_locate": func(args string, words []string) bool {
+		return args == "dialplan" || args == "configuration configuration name event_socket.conf" ||
+			len(words) == 4 && words[0] == "dialplan" && words[1] == "context" && words[2] == "name"
+	},
 }
 
 var inboundAPI = []string{

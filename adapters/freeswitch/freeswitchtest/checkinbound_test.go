@@ -16,6 +16,8 @@ func TestCheckInbound(t *testing.T) {
 		"api uuid_broadcast c-1 'say::en number iterated 123' aleg", "api uuid_broadcast c-1 'a b.wav' aleg", "api uuid_break c-1",
 		"api uuid_break c-1 all", "api uuid_transfer c-1 9999", "api uuid_transfer c-1 +14045550123 XML default",
 		"api uuid_kill c-1", "api uuid_kill c-1 NORMAL_CLEARING", "api show channels as json", "api show channels count",
+		"api module_exists mod_say_en", "api global_getvar sound_prefix", "api file_exists /a b.wav", "api version", "api version short",
+		"api xml_locate dialplan", "api xml_locate dialplan context name public", "api xml_locate configuration configuration name event_socket.conf",
 	}
 	for _, text := range good {
 		equal(t, text, CheckInbound(text), nil)
@@ -43,6 +45,10 @@ func TestCheckInbound(t *testing.T) {
 		"sendevent CUSTOM\nEvent-Subclass: a\nContent-Length: 1\n\nx": "with a body",
 		"api":                                               `unknown api command ""`,
 		"api originate user/1 &park":                        `unknown api command "originate"`,
+		"api file_exists a.wav":                             `file_exists with "a.wav"`,
+		"api file_exists ${sound_prefix}/a.wav":             "would expand ${sound_prefix}",
+		"api global_getvar":                                 `global_getvar with ""`,
+		"api xml_locate directory":                          `xml_locate with "directory"`,
 		"api uuid_getvar c-1 x":                             `unknown api command "uuid_getvar"`,
 		"api show registrations":                            `show with "registrations"`,
 		"api uuid_dump":                                     "uuid_dump without a uuid",

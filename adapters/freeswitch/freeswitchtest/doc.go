@@ -108,7 +108,9 @@
 // waited. An agent of mod_callcenter silences everything; an agent of mod_fifo
 // is not connected with a caller who hears a broadcast until a uuid_break, and
 // tells of the answer before, with fifo::info. show channels knows of a call 150 ms
-// after it came, and a context of the dialplan has what Switch.Contexts says.
+// after it came. What is the whole switch's is told as well: its dialplan (Switch.Contexts),
+// event_socket.conf with its password, global variables, modules, its version, and whether
+// there is a file, which is looked for on this machine.
 //
 // # Not modelled
 //

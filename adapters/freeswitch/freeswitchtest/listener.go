@@ -152,7 +152,7 @@ func (l *listener) receiveLocked(text string) {
 	l.busy = true
 	answer := l.answerLocked(parseCommand(text))
 	l.busy = false
-	if refused(answer) && len(problems) == 0 {
+	if refused(answer) && len(problems) == 0 && !unset(text, answer) {
 		s.violations = append(s.violations, violation("refused with "+strings.TrimSpace(answer), shown))
 	}
 	for _, frame := range l.waiting {
@@ -168,6 +168,11 @@ func (l *listener) receiveLocked(text string) {
 func refused(answer string) bool {
 	return (strings.HasPrefix(answer, "-ERR") || strings.HasPrefix(answer, "-USAGE")) &&
 		!strings.HasPrefix(answer, noSuchChannel) && answer != invalidUUID
+}
+
+// unset tells whether an answer is that of a global variable that is not set.
+func unset(text, answer string) bool {
+	return strings.HasPrefix(text, "api global_getvar ") && answer == "-ERR no reply\n"
 }
 
 // deliverLocked sends an event, behind the answer to a command that is being done.

@@ -26,6 +26,11 @@ type Switch struct {
 	// besides the usual ones.
 	Contexts map[string]string
 	Modules  []string
+	// Globals are its global variables; sound_prefix and sounds_dir are set besides.
+	// Settings are parameters of event_socket.conf beside those that it has by itself:
+	// what the file says, which need not be what the switch goes by.
+	Globals  map[string]string
+	Settings map[string]string
 
 	life     sync.Mutex // of Start and Stop
 	serving  sync.WaitGroup

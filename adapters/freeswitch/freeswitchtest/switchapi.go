@@ -1,7 +1,11 @@
 package freeswitchtest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"net"
+	"os"
 	"slices"
 	"strings"
 )
@@ -34,7 +38,14 @@ func (s *Switch) apiLocked(text string) string {
 	case "module_exists":
 		return pick(slices.Contains(s.Modules, args), "true", "false")
 	case "xml_locate":
-		return s.locate(args)
+		return s.locateLocked(args)
+	case "file_exists": // of any kind, by a name that stands for no other
+		_, err := os.Stat(strings.Trim(args, " "))
+		return pick(args != "" && err == nil, "true", "false")
+	case "global_getvar":
+		answer = s.global(strings.Trim(args, " "))
+	case "version":
+		return pick(args == "short", switchVersion+"-release\n", "FreeSWITCH Version "+switchVersion+"-release~64bit ( 64bit)\n")
 	case "show":
 		answer = s.showLocked(args)
 	case "uuid_setvar_multi":
@@ -122,15 +133,69 @@ func (s *Switch) setMultiLocked(args string) string {
 
 func usageOf(verb string) string { return "-USAGE: " + usage[verb] + "\n" }
 
-// locate gives a context of the dialplan.
-func (s *Switch) locate(args string) string {
-	name, ok := strings.CutPrefix(args, "dialplan context name ")
-	inside := `<extension name="any"><condition field="destination_number" expression="^.*$"/></extension>`
-	if s.Contexts != nil {
-		inside, ok = s.Contexts[name], ok && s.Contexts[name] != ""
+// switchVersion is that of the switch which was measured.
+const switchVersion = "1.10.12"
+
+// soundsDir is where a switch has its sounds that was not told otherwise.
+const soundsDir = "/usr/share/freeswitch/sounds"
+
+// global gives a variable of the switch itself, "" where it has none.
+func (s *Switch) global(name string) string {
+	if value, ok := s.Globals[name]; ok {
+		return value
 	}
-	if !ok {
-		return "can't find anything\n"
+	return map[string]string{"sound_prefix": soundsDir, "sounds_dir": soundsDir}[name]
+}
+
+// locateLocked gives a part of the configuration: all of the dialplan or one context, or
+// the settings of the event socket.
+func (s *Switch) locateLocked(args string) string {
+	const nothing = "can't find anything\n"
+	words := strings.Fields(args)
+	switch {
+	case len(words) != 1 && len(words) != 4:
+		return "-ERR bad args\n"
+	case args == "dialplan":
+		contexts := slices.Sorted(maps.Keys(s.Contexts))
+		if s.Contexts == nil {
+			contexts = []string{"default", "public"}
+		}
+		var b strings.Builder
+		for _, name := range contexts {
+			b.WriteString(s.context(name))
+		}
+		return "<section name=\"dialplan\">\n" + b.String() + "</section>\n"
+	case args == "configuration configuration name event_socket.conf":
+		return s.settingsLocked()
+	case strings.HasPrefix(args, "dialplan context name "):
+		return cmp.Or(s.context(words[3]), nothing)
+	}
+	return nothing
+}
+
+// context gives a context of the dialplan, "" where there is none.
+func (s *Switch) context(name string) string {
+	inside := `<extension name="any"><condition field="destination_number" expression="^.*$"></condition></extension>`
+	if s.Contexts != nil {
+		if inside = s.Contexts[name]; inside == "" {
+			return ""
+		}
 	}
 	return fmt.Sprintf("<context name=%q>\n%s\n</context>\n", name, inside)
+}
+
+// settingsLocked gives the file of the event socket, with its password.
+func (s *Switch) settingsLocked() string {
+	_, port, _ := net.SplitHostPort(s.addr)
+	settings := map[string]string{
+		"nat-map": "false", "listen-ip": "127.0.0.1", "listen-port": cmp.Or(port, "8021"), "password": cmp.Or(s.Password, "ClueCon"),
+	}
+	maps.Copy(settings, s.Settings)
+	var b strings.Builder
+	b.WriteString("<configuration name=\"event_socket.conf\">\n    <settings>\n")
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		fmt.Fprintf(&b, "        <param name=%q value=%q></param>\n\n", name, settings[name])
+	}
+	b.WriteString("  </settings>\n\n</configuration>\n")
+	return b.String()
 }
