@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
-	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
@@ -62,29 +59,6 @@ func remember(t *testing.T, dir string) {
 	}
 }
 
-// runState runs a daemon on a configuration of stateFile, which has its port then.
-func runState(t *testing.T, name string) {
-	t.Helper()
-	file, err := config.Load(name, secretEnv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := daemon.New(daemon.Options{Config: file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace(t, name, anyPort, `http: {listen: "`+d.HTTPAddr()+`"}`)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // The same is shown and done beside a deflectd and without one, in words and as JSON.
 func TestState(t *testing.T) {
 	for _, running := range []bool{false, true} {
@@ -92,7 +66,7 @@ func TestState(t *testing.T) {
 		remember(t, dir)
 		from := "from the journal; no deflectd runs with it"
 		if running {
-			runState(t, name)
+			serveState(t, name, "")
 			from = "from deflectd at http://127.0.0.1:"
 		}
 		for _, tt := range []struct {
@@ -233,7 +207,7 @@ func TestStateOfAFolderThatIsGone(t *testing.T) {
 	}
 	name, dir := stateFile(t)
 	remember(t, dir)
-	runState(t, name)
+	serveState(t, name, "")
 	if err := os.Rename(dir, dir+".gone"); err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +250,7 @@ func TestExplainKnowsTheState(t *testing.T) {
 		want(explain("--from", caller, "--at", time.Now().Add(-time.Hour).Format(time.RFC3339)), "YES: ", "not texted lately, by the state")
 		want(explain("--from", "anonymous"), "NO: ", "number_hidden", "Remembered of the caller: Nothing")
 		if i == 0 {
-			runState(t, name)
+			serveState(t, name, "")
 		}
 	}
 }

@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	stdlog "log"
@@ -32,8 +33,9 @@ const (
 )
 
 type flags struct {
-	Config  string           `required:"" placeholder:"FILE" help:"Configuration to run; 'deflectctl check FILE' explains one."`
-	Version kong.VersionFlag `help:"Print the version and exit."`
+	Config    string           `required:"" placeholder:"FILE" help:"Configuration to run; 'deflectctl check FILE' explains one."`
+	WebConfig string           `name:"web.config.file" placeholder:"FILE" help:"TLS and passwords of the HTTP port, as Prometheus' exporters have them."`
+	Version   kong.VersionFlag `help:"Print the version and exit."`
 }
 
 const description = `Offers a text to callers that FreeSWITCH hands over, and asks LiveDeflect to send it.
@@ -86,10 +88,10 @@ func run(args []string, told signals, stdout, stderr io.Writer) int {
 		fmt.Fprintf(queue, "deflectd: %v (see deflectd --help)\n", err)
 		return exitUsage
 	}
-	return serve(f.Config, told, queue)
+	return serve(f, told, queue)
 }
 
-func serve(name string, told signals, queue *daemon.LogQueue) int {
+func serve(f flags, told signals, queue *daemon.LogQueue) int {
 	// Files may be long or hang, and so may the look-up of an address.
 	type started struct {
 		d    *daemon.Daemon
@@ -97,7 +99,7 @@ func serve(name string, told signals, queue *daemon.LogQueue) int {
 	}
 	ready := make(chan started, 1)
 	go func() {
-		d, code := start(name, queue)
+		d, code := start(f, queue)
 		ready <- started{d, code}
 	}()
 	var d *daemon.Daemon
@@ -158,13 +160,18 @@ func obey(stop <-chan os.Signal, ended <-chan struct{}, drain, cut func()) {
 }
 
 // start makes a daemon. Without one it has said why not, and returns the exit code.
-func start(name string, queue *daemon.LogQueue) (*daemon.Daemon, int) {
+func start(f flags, queue *daemon.LogQueue) (*daemon.Daemon, int) {
+	name := f.Config
 	file, err := config.Load(name, os.Getenv)
 	if err != nil {
 		fmt.Fprintf(queue, "deflectd: not started, because of the configuration:\n%v\n", err)
 		for _, w := range file.Warnings { // one of them may be the cause
 			fmt.Fprintln(queue, "warning:", config.Located(name, w))
 		}
+		return nil, exitUsage
+	}
+	if err := daemon.CheckWebConfig(f.WebConfig); err != nil {
+		fmt.Fprintln(queue, "deflectd: not started:", err)
 		return nil, exitUsage
 	}
 	log, level := daemon.NewLogger(queue, file.Log)
@@ -175,7 +182,11 @@ func start(name string, queue *daemon.LogQueue) (*daemon.Daemon, int) {
 	}
 	d, err := daemon.New(daemon.Options{
 		Config: file, Logger: log, Level: level, Queue: queue,
-		Load: func() (config.File, error) { return config.Load(name, os.Getenv) },
+		Load: func() (config.File, error) {
+			file, err := config.Load(name, os.Getenv)
+			return file, errors.Join(err, daemon.CheckWebConfig(f.WebConfig))
+		},
+		WebConfig: f.WebConfig,
 	})
 	if err != nil {
 		fmt.Fprintln(queue, "deflectd: not started:", err)

@@ -54,6 +54,9 @@ func TestRunUsage(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("livedeflect: {consumer_secret: opensesame, domain: \"${POD}\"}\nbreaker: {failures: 0}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const starter = "../../examples/freeswitch/starter.yaml"
+	t.Setenv("DEFLECT_CONSUMER_SECRET", "opensesame-consumer")
+	t.Setenv("DEFLECT_TOKEN_SECRET", "opensesame-token")
 	tests := []struct {
 		name           string
 		args           []string
@@ -71,6 +74,9 @@ func TestRunUsage(t *testing.T) {
 			"not started", bad + ":1: livedeflect.consumer_secret: does not belong in this file",
 			bad + ":1: livedeflect.site_id: is missing", bad + ":1: profiles: is empty", bad + ":2: breaker.failures: must be",
 			"warning: " + bad + ":1: livedeflect.domain: holds a reference such as ${NAME}",
+		}},
+		{"no hash yet", []string{"--config", starter, "--web.config.file", "../../examples/freeswitch/web.yml"}, exitUsage, nil, []string{
+			"not started: --web.config.file ../../examples/freeswitch/web.yml cannot be used, and nobody is let onto the HTTP port without it: crypto/bcrypt",
 		}},
 	}
 	for _, tt := range tests {

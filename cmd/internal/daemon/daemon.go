@@ -37,6 +37,8 @@ type Options struct {
 	Load   func() (config.File, error) // what Reload loads; without it Reload fails
 	Build  Build                       // zero is ReadBuild
 
+	WebConfig string // file of TLS and passwords of the HTTP port, see CheckWebConfig; "" for none
+
 	Transport http.RoundTripper    // nil is livedeflect.NewTransport; for tests
 	Registry  *prometheus.Registry // nil is a new one
 }
@@ -58,6 +60,7 @@ type Daemon struct {
 	reloader *reloader
 
 	calls, web net.Listener
+	webConfig  string
 	stopping   atomic.Bool
 	unwritten  func() error // why the journal is not written now
 	optional   atomic.Bool  // texts go out without the journal too
@@ -88,7 +91,7 @@ func New(o Options) (_ *Daemon, err error) {
 		}
 	}
 
-	d := &Daemon{log: o.Logger, reloader: reloader, local: o.Config.AwayLocal}
+	d := &Daemon{log: o.Logger, reloader: reloader, local: o.Config.AwayLocal, webConfig: o.WebConfig}
 	defer func() {
 		if err != nil {
 			d.undo()
@@ -230,7 +233,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	go func() { served <- d.server.Serve(serveCtx, d.calls) }()
 	go func() { watched <- d.server.Watch(serveCtx) }()
-	go func() { webbed <- d.http.Serve(d.web) }()
+	go func() { webbed <- serveHTTP(d.http, d.web, d.webConfig, d.log) }()
 
 	var callErr, webErr error
 	calling, serving := true, true

@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -62,6 +63,7 @@ func (g *guests) admit(c net.Conn) bool {
 
 // changed is the ConnState of the server.
 func (g *guests) changed(c net.Conn, state http.ConnState) {
+	c = below(c)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if _, known := g.since[c]; !known {
@@ -81,7 +83,15 @@ type guest struct{}
 
 // known is the ConnContext of the server.
 func (g *guests) known(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, guest{}, c)
+	return context.WithValue(ctx, guest{}, below(c))
+}
+
+// below is the connection that was accepted: with TLS the server has another one on top.
+func below(c net.Conn) net.Conn {
+	if t, ok := c.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return c
 }
 
 // served is the handler of the server. What another one answers is sent once that has

@@ -92,7 +92,7 @@ func newHTTPServer(e endpoints) *http.Server {
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          errors,
+		ErrorLog:          newServerLog(e.log),
 	}
 }
 
