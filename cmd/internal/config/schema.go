@@ -84,6 +84,8 @@ func (f *File) rows() []row {
 		{"http", "", section(
 			row{"listen", "", text(&f.HTTPListen).needing(onChange),
 				"Address and port of `/metrics`, `/healthz`, `/readyz` and, from this machine alone, `/-/reload`."},
+			row{"pprof", "", boolean(&f.Pprof),
+				"Serves Go's profiles below `/debug/pprof/`, to this machine alone. For when you look for what is slow; a reload switches it."},
 		), "The port of operation."},
 		{"log", "", section(
 			row{"level", "", choice(&f.Log.Level, is("debug", "debug"), is("info", "info"), is("warn", "warn"), is("error", "error")),

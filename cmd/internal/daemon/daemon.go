@@ -61,6 +61,7 @@ type Daemon struct {
 
 	calls, web net.Listener
 	webConfig  string
+	profiled   atomic.Bool // profiles of Go are served
 	stopping   atomic.Bool
 	unwritten  func() error // why the journal is not written now
 	optional   atomic.Bool  // texts go out without the journal too
@@ -158,8 +159,10 @@ func New(o Options) (_ *Daemon, err error) {
 	d.http = newHTTPServer(endpoints{
 		registry: reg, ready: d.ready, reload: d.Reload,
 		state: newStateHandler(keeper, o.Logger),
+		pprof: profiles(&d.profiled),
 		log:   o.Logger,
 	})
+	d.profiled.Store(o.Config.Pprof)
 
 	guests := newGuests(d.web, room.HTTP)
 	d.web, d.http.ConnState, d.http.ConnContext = guests, guests.changed, guests.known

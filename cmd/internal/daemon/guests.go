@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // guests is the listener of the HTTP port. It has so many connections at most: a new
@@ -132,6 +133,11 @@ type answered struct {
 	http.ResponseWriter
 	status int
 	body   bytes.Buffer
+}
+
+// SetWriteDeadline is for answers that take longer than most, such as a profile.
+func (a *answered) SetWriteDeadline(t time.Time) error {
+	return http.NewResponseController(a.ResponseWriter).SetWriteDeadline(t)
 }
 
 func (a *answered) WriteHeader(status int)      { a.status = status }

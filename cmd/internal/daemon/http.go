@@ -26,6 +26,7 @@ type endpoints struct {
 	state    http.Handler // /state and below
 	status   http.Handler // / and below /status/
 	trace    http.Handler // /trace and below
+	pprof    http.Handler // below /debug/pprof/
 	log      *slog.Logger
 }
 
@@ -80,6 +81,7 @@ func newHTTPServer(e endpoints) *http.Server {
 		"/state": e.state, "/state/": e.state,
 		"/{$}": e.status, "/status/": e.status,
 		"/trace": e.trace, "/trace/": e.trace,
+		"/debug/pprof/": e.pprof,
 	} {
 		if h != nil {
 			mux.Handle(pattern, h)

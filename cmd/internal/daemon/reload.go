@@ -217,6 +217,7 @@ func (d *Daemon) reload() error {
 		return err
 	}
 	d.optional.Store(engine.JournalOptional)
+	d.profiled.Store(next.Pprof)
 	if err := d.server.Reload(fs); err != nil {
 		return err
 	}
