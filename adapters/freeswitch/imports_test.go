@@ -51,6 +51,7 @@ var arrows = []row{
 
 	{pkg: "cmd/deflectd", ours: []string{"cmd/internal/..."}, reason: "flags and signals only"},
 	{pkg: "cmd/deflectctl", ours: []string{"cmd/internal/...", "adapters/...", "deflect/..."}},
+	{pkg: "cmd/internal/doctor", ours: []string{"cmd/internal/...", "adapters/freeswitch", "adapters/freeswitch/esl", "deflect/..."}},
 	{pkg: "cmd/internal/...", ours: []string{"cmd/internal/...", "adapters/freeswitch", "deflect/..."}},
 
 	{pkg: "dialplan", alone: true, reason: nobody},

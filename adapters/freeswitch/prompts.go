@@ -107,8 +107,8 @@ func (p Profile) hasShippedChoice() bool {
 
 func (p Profile) asksNumber() bool { return p.AskNumber }
 
-// plays reports whether callers of the profile can come to hear a prompt.
-func (p Profile) plays(row Prompt) bool { return row.heard == nil || row.heard(p) }
+// Plays reports whether callers of the profile can come to hear a prompt.
+func (p Profile) Plays(row Prompt) bool { return row.heard == nil || row.heard(p) }
 
 // saysRight reports whether a shipped prompt names no keys but those of the profile.
 func (p Profile) saysRight(row Prompt) bool { return row.keys == nil || row.keys(p) }
@@ -153,12 +153,12 @@ func (v *checker) prompts(at string, p Profile, lang string, set Prompts) {
 			orNone = ""
 		}
 		switch {
-		case *value == "" && !p.plays(row):
+		case *value == "" && !p.Plays(row):
 		case *value == "" && !p.saysRight(row) && languageChain(lang)[len(languageChain(lang))-1] == shippedLanguage:
 			v.bad(field, "is missing: the shipped prompt names other keys (%s and %s, and %s at the end of a number)", shippedAccept, shippedDecline, shippedTerminator)
 		case *value == "":
 			v.bad(field, "is missing: there is no shipped prompt in %s; name a file%s", lang, orNone)
-		case *value == None && row.Question && p.plays(row):
+		case *value == None && row.Question && p.Plays(row):
 			v.bad(field, "is none: it is a question, and the caller would hear nothing")
 		default:
 			if err := checkPrompt(*value); err != nil {

@@ -147,6 +147,15 @@ func (c Config) Follows(old Config) error {
 	return errors.Join(errs...)
 }
 
+// URL returns that of the API's root, without a slash at its end.
+func (c Config) URL() (string, error) {
+	root, field, err := c.endpoint()
+	if err != nil {
+		return "", &deflect.ConfigError{Field: field, Err: err}
+	}
+	return root, nil
+}
+
 // endpoint returns the URL of the API's root without a trailing slash, or the
 // field at fault.
 func (c Config) endpoint() (root, field string, err error) {

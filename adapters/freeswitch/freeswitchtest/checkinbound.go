@@ -166,7 +166,7 @@ var lookups = map[string]func(args string, words []string) bool{
 	"version":       func(args string, _ []string) bool { return args == "" || args == "short" },
 	"xml_locate": func(args string, words []string) bool {
 		return args == "dialplan" || args == "configuration configuration name event_socket.conf" ||
-			len(words) == 4 && words[0] == "dialplan" && words[1] == "context" && words[2] == "name"
+			len(words) == 4 && slices.Contains([]string{"dialplan context name", "languages language name"}, strings.Join(words[:3], " "))
 	},
 }
 

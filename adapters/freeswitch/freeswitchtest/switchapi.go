@@ -147,8 +147,8 @@ func (s *Switch) global(name string) string {
 	return map[string]string{"sound_prefix": soundsDir, "sounds_dir": soundsDir}[name]
 }
 
-// locateLocked gives a part of the configuration: all of the dialplan or one context, or
-// the settings of the event socket.
+// locateLocked gives a part of the configuration: all of the dialplan or one context, the
+// settings of the event socket, or a language, which is there when its say module is.
 func (s *Switch) locateLocked(args string) string {
 	const nothing = "can't find anything\n"
 	words := strings.Fields(args)
@@ -167,6 +167,8 @@ func (s *Switch) locateLocked(args string) string {
 		return "<section name=\"dialplan\">\n" + b.String() + "</section>\n"
 	case args == "configuration configuration name event_socket.conf":
 		return s.settingsLocked()
+	case strings.HasPrefix(args, "languages language name ") && slices.Contains(s.Modules, "mod_say_"+words[3]):
+		return fmt.Sprintf("<language name=%q say-module=%[1]q sound-prefix=%q>\n    <phrases>\n    <macros></macros>\n\n  </phrases>\n\n</language>\n", words[3], s.global("sound_prefix"))
 	case strings.HasPrefix(args, "dialplan context name "):
 		return cmp.Or(s.context(words[3]), nothing)
 	}

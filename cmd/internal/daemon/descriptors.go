@@ -35,6 +35,10 @@ const (
 // soft one to it at start.
 func ShareDescriptors(f config.File) Descriptors { return share(openFiles(), f) }
 
+// DescriptorsOf is ShareDescriptors of a process that may have so many files open; 0 is
+// any number.
+func DescriptorsOf(limit int, f config.File) Descriptors { return share(limit, f) }
+
 func share(limit int, f config.File) Descriptors {
 	d := Descriptors{Limit: limit, Calls: f.FreeSWITCH.MaxCalls, HTTP: mostHTTP, wanted: f.FreeSWITCH.MaxCalls}
 	if limit == 0 {

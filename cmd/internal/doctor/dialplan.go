@@ -1,0 +1,296 @@
+package doctor
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
+)
+
+// dialplanXML is the XML dialplan that a switch has loaded.
+type dialplanXML struct {
+	Contexts []contextXML `xml:"context"`
+}
+
+type contextXML struct {
+	Name       string         `xml:"name,attr"`
+	Extensions []extensionXML `xml:"extension"`
+}
+
+type extensionXML struct {
+	Name       string         `xml:"name,attr"`
+	Continue   string         `xml:"continue,attr"`
+	Conditions []conditionXML `xml:"condition"`
+}
+
+type conditionXML struct {
+	Field      string      `xml:"field,attr"`
+	Expression string      `xml:"expression,attr"`
+	Break      string      `xml:"break,attr"`
+	Regex      string      `xml:"regex,attr"`
+	Actions    []actionXML `xml:"action"`
+}
+
+type actionXML struct {
+	Application string `xml:"application,attr"`
+	Data        string `xml:"data,attr"`
+}
+
+// taking is how sure it is that an extension takes a call.
+type taking int
+
+const (
+	never taking = iota
+	perhaps
+	surely // as far as the number decides
+)
+
+// takes judges by what was dialled alone. Other conditions may hold or not.
+func (x extensionXML) takes(number string) taking {
+	best := surely
+	asked := false
+	for _, c := range x.Conditions {
+		switch {
+		case c.Regex != "" || c.Break == "never" || c.Break == "on-true":
+			return perhaps
+		case c.Field == "" && c.Expression == "": // of no condition
+			continue
+		case c.Field != "destination_number" && c.Field != "${destination_number}":
+			best = perhaps
+			continue
+		}
+		asked = true
+		re, err := regexp.Compile(c.Expression)
+		if err != nil || strings.HasPrefix(c.Expression, "/") {
+			return perhaps // PCRE, which a switch has, can do more
+		}
+		if !re.MatchString(number) {
+			return never
+		}
+	}
+	if !asked && best == surely && len(x.Conditions) == 0 {
+		return never
+	}
+	return best
+}
+
+// actions are those of an extension.
+func (x extensionXML) actions(application string) (data []string) {
+	for _, c := range x.Conditions {
+		for _, a := range c.Actions {
+			if a.Application == application {
+				data = append(data, a.Data)
+			}
+		}
+	}
+	return data
+}
+
+// announces reports whether an extension tells of a call that waits.
+func (x extensionXML) announces() bool {
+	return slices.ContainsFunc(x.actions("event"), func(data string) bool { return strings.Contains(data, "deflect::offer") })
+}
+
+// asked is how a switch may have a number that was dialled: with its country code, or as
+// dialled in the country.
+func asked(number, region string) []string {
+	p, ok := numberplan.Parse(phone.Number(number), region)
+	if !ok {
+		return []string{number}
+	}
+	digits := strings.TrimPrefix(p.E164, "+")
+	all := []string{p.E164, digits, p.National, numberplan.WithTrunkPrefix(p), "00" + digits, "011" + digits}
+	return slices.Compact(all)
+}
+
+const afterwards = "then on the switch: fs_cli -x reloadxml"
+
+// dialplans is about the extensions that hand calls over.
+func (e *exam) dialplans(ctx context.Context) []Finding {
+	return e.atEach(ctx, func(sw freeswitch.Switch, s *socket) (found []Finding, err error) {
+		if curl, err := s.is("module_exists mod_xml_curl"); err != nil || curl {
+			return skipped("call the number and see", "%s may have its dialplan from a web server (mod_xml_curl)", sw.Name), err
+		}
+		text, err := s.api("xml_locate dialplan")
+		if err != nil {
+			return nil, err
+		}
+		var plan dialplanXML
+		if err := xml.Unmarshal([]byte(text), &plan); err != nil {
+			return skipped("call the number and see", "%s has no XML dialplan that can be read", sw.Name), nil
+		}
+		var told []string
+		for _, p := range e.file.FreeSWITCH.Profiles {
+			more, is, err := e.dialplanOf(sw, s, plan, p)
+			if err != nil {
+				return found, err
+			}
+			if is != "" {
+				told = append(told, is)
+			}
+			found = append(found, more...)
+		}
+		if len(found) == 0 {
+			return good("%s hands over the numbers of %s", sw.Name, strings.Join(told, ", ")), nil
+		}
+		return found, nil
+	})
+}
+
+// dialplanOf looks for what hands over the calls of a profile.
+func (e *exam) dialplanOf(sw freeswitch.Switch, s *socket, plan dialplanXML, p freeswitch.Profile) (found []Finding, is string, err error) {
+	install := fmt.Sprintf("copy dialplan/deflect_offer.xml into the folder of the context that its calls arrive in (conf/dialplan/public/), "+
+		"set deflect_daemons in it to %s and deflect_number_pattern to the number, %s", e.file.OutboundListen, afterwards)
+	if len(p.Dialed) == 0 { // the rest
+		for _, c := range plan.Contexts {
+			for _, x := range c.Extensions {
+				hands, err := e.handsOver(s, x)
+				if err != nil {
+					return nil, "", err
+				}
+				if hands.us || x.announces() {
+					return e.wording(sw, p, c, x, hands), p.Name, nil
+				}
+			}
+		}
+		return bad(install, "%s: no extension hands calls over to this deflectd (profile %s)", sw.Name, p.Name), "", nil
+	}
+	for _, number := range p.Dialed {
+		more, err := e.dialplanOfNumber(sw, s, plan, p, number, install)
+		if err != nil {
+			return nil, "", err
+		}
+		found = append(found, more...)
+	}
+	return found, p.Name, nil
+}
+
+// dialplanOfNumber follows a number through each context, as far as what was dialled leads.
+func (e *exam) dialplanOfNumber(sw freeswitch.Switch, s *socket, plan dialplanXML, p freeswitch.Profile, number, install string) ([]Finding, error) {
+	who := fmt.Sprintf("%s: %s of profile %s", sw.Name, phone.Number(number), p.Name)
+	var elsewhere, before, other, menu []Finding
+	met := false // by an extension that may take it
+	for _, c := range plan.Contexts {
+		for _, form := range asked(number, e.file.Deflect.DefaultRegion) {
+			taken := ""
+			for _, x := range c.Extensions {
+				t := x.takes(form)
+				hands, err := e.handsOver(s, x)
+				switch {
+				case err != nil:
+					return nil, err
+				case t == never:
+					continue
+				}
+				met = true
+				switch {
+				case (hands.us || x.announces()) && taken == "":
+					return e.wording(sw, p, c, x, hands), nil
+				case hands.us || x.announces():
+					do := fmt.Sprintf("let %s come before %s: files are read in the order of their names; %s", x.Name, taken, afterwards)
+					before = bad(do, "%s: %s takes the call before %s does (context %s)", who, taken, x.Name, c.Name)
+				case hands.others != "":
+					do := fmt.Sprintf("set deflect_daemons at the top of its file to %s, or freeswitch.outbound.listen to what it names; %s", e.file.OutboundListen, afterwards)
+					other = bad(do, "%s: extension %s hands it over to %s, and this deflectd listens on %s", who, x.Name, hands.others, e.file.OutboundListen)
+				}
+				if t == surely && x.Continue != "true" && taken == "" {
+					taken = x.Name
+					elsewhere = bad(install, "%s: extension %s takes it, and does not hand it over (context %s)", who, x.Name, c.Name)
+				}
+			}
+		}
+		if met && slices.ContainsFunc(c.Extensions, func(x extensionXML) bool {
+			return x.takes("deflect_accepted") == perhaps && x.Name == "deflect_accepted"
+		}) {
+			menu = skipped("call the number and see", "%s: no extension of its hands it over; whether a menu in it transfers to deflect_accepted cannot be seen", who)
+		}
+	}
+	for _, of := range [][]Finding{before, other, menu, elsewhere} {
+		if of != nil {
+			return of, nil
+		}
+	}
+	return bad(install, "%s: no extension takes it", who), nil
+}
+
+// handing is what an extension hands over, and to whom.
+type handing struct {
+	us     bool
+	others string // addresses that are not ours
+	words  string // of our socket action, behind the addresses
+}
+
+// handsOver looks at the socket actions of an extension. Variables of the whole switch in
+// them count; those of calls are not known.
+func (e *exam) handsOver(s *socket, x extensionXML) (h handing, err error) {
+	for _, data := range x.actions("socket") {
+		if data, err = expand(s, data); err != nil {
+			return h, err
+		}
+		addrs, words, _ := strings.Cut(strings.TrimSpace(data), " ")
+		for addr := range strings.SplitSeq(addrs, "|") {
+			if e.listensOn(addr) {
+				return handing{us: true, words: words}, nil
+			}
+		}
+		h.others = addrs
+	}
+	return h, nil
+}
+
+var variableForm = regexp.MustCompile(`\$\{([a-zA-Z0-9_]+)\}`)
+
+// expand fills in variables of the whole switch.
+func expand(s *socket, data string) (string, error) {
+	var failed error
+	data = variableForm.ReplaceAllStringFunc(data, func(v string) string {
+		value, err := s.api("global_getvar " + v[2:len(v)-1])
+		if err != nil {
+			failed = err
+		}
+		return orDefault(value, v)
+	})
+	return data, failed
+}
+
+// listensOn reports whether an address that a switch dials can be this deflectd's.
+func (e *exam) listensOn(addr string) bool {
+	host, port, err := net.SplitHostPort(strings.TrimSpace(addr))
+	ourHost, ourPort, bad := net.SplitHostPort(e.file.OutboundListen)
+	if err != nil || bad != nil || port != ourPort {
+		return false
+	}
+	// A name, and an address of this machine among several, may be ours.
+	return !loopbackName(ourHost) || loopbackName(host) || net.ParseIP(host) == nil
+}
+
+// wording looks at how an extension hands calls over.
+func (e *exam) wording(sw freeswitch.Switch, p freeswitch.Profile, c contextXML, x extensionXML, h handing) (found []Finding) {
+	where := fmt.Sprintf("%s: extension %s (context %s)", sw.Name, x.Name, c.Name)
+	if !h.us { // it announces who waits
+		if !slices.ContainsFunc(e.file.FreeSWITCH.Inbound, func(s freeswitch.Switch) bool { return s.Address == sw.Address }) {
+			return bad("add it to freeswitch.inbound", "%s announces who waits, and deflectd does not watch %s", where, sw.Address)
+		}
+		return nil
+	}
+	words := strings.Fields(h.words)
+	do := "write it as in dialplan/deflect_offer.xml: host:port async full; " + afterwards
+	if !slices.Contains(words, "async") {
+		return bad(do, "%s hands over without the word async: such calls are not offered a text", where)
+	}
+	if !slices.Contains(words, "full") {
+		found = append(found, warning(do, "%s hands over without the word full: the last events of a call that hangs up are lost", where)...)
+	}
+	if len(x.actions("sched_transfer")) == 0 {
+		do := "put the lines of the watchdog around socket, as in dialplan/deflect_offer.xml; " + afterwards
+		found = append(found, warning(do, "%s has no watchdog: a deflectd that hangs holds its callers in silence", where)...)
+	}
+	return found
+}

@@ -1,0 +1,217 @@
+// Package doctor looks at everything that deflectd needs, before or while it runs, and says
+// what is wrong and what to do. It sends no text and changes nothing at a switch.
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+)
+
+// Level is how well something is. A higher one is worse.
+type Level int
+
+// The levels.
+const (
+	Good    Level = iota
+	Skipped       // it could not be looked at from here
+	Warning       // it works, and should not stay so
+	Bad           // callers get no text, or too many, or are lost
+)
+
+var levels = []string{Good: "good", Skipped: "skipped", Warning: "warning", Bad: "bad"}
+
+func (l Level) String() string { return levels[l] }
+
+// MarshalText is its word.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// Finding is one line. Its names are API. Text and Do can hold what a switch or the API
+// said.
+type Finding struct {
+	Check string `json:"check"`
+	Level Level  `json:"level"`
+	Text  string `json:"text"`
+	Do    string `json:"do"` // what to do, "" when all is good
+}
+
+// Options are who is looked at. Config and Getenv are required.
+type Options struct {
+	Config string              // name of the file
+	Getenv func(string) string // as os.Getenv
+	// Switches are looked at beside those of the configuration.
+	Switches []freeswitch.Switch
+
+	RootCAs *x509.CertPool // who signs the API's certificate; nil is the system's
+	Lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
+	Room    func(dir string) (free uint64, err error) // bytes of a file system; errors.ErrUnsupported where that is not known
+	// HTTPConfig says how a deflectd that runs is asked, see [state.Client]; "" is plain HTTP.
+	HTTPConfig string
+}
+
+// No check takes longer. They run at the same time.
+const longest = 5 * time.Second
+
+// checks are what is looked at, in the order in which it is told.
+var checks = []struct {
+	name string
+	run  func(*exam, context.Context) []Finding
+}{
+	{"configuration", (*exam).configuration},
+	{"secrets", (*exam).secrets},
+	{"names", (*exam).names},
+	{"api", (*exam).reach},
+	{"certificate", (*exam).certificate},
+	{"clock", (*exam).clock},
+	{"credentials", (*exam).credentials},
+	{"ports", (*exam).ports},
+	{"allow", (*exam).allowed},
+	{"files", (*exam).openFiles},
+	{"state", (*exam).state},
+	{"disk", (*exam).disk},
+	{"redis", (*exam).redis},
+	{"switch", (*exam).reachSwitches},
+	{"event socket", (*exam).eventSockets},
+	{"dialplan", (*exam).dialplans},
+	{"prompts", (*exam).prompts},
+	{"say", (*exam).sayings},
+	{"keys", (*exam).keys},
+}
+
+// Examine runs all checks and returns what they found, in a fixed order. It takes some
+// seconds at most, whoever does not answer.
+func Examine(ctx context.Context, o Options) []Finding {
+	if o.Lookup == nil {
+		o.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	if o.Room == nil {
+		o.Room = room
+	}
+	e := &exam{Options: o}
+	e.load()
+	e.visit = sync.OnceValue(func() visit { return e.visitAPI(ctx) })
+	e.running = sync.OnceValue(func() running { return e.askDaemon(ctx) })
+	e.first = map[string]func() error{}
+	for _, sw := range e.switches() {
+		e.first[sw.Address] = sync.OnceValue(func() error {
+			ctx, cancel := context.WithTimeout(ctx, longest-time.Second)
+			defer cancel()
+			s, err := dial(ctx, sw)
+			if err == nil {
+				s.close()
+			}
+			return err
+		})
+	}
+	found := make([]chan []Finding, len(checks))
+	for i, c := range checks {
+		found[i] = make(chan []Finding, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, longest)
+			defer cancel()
+			found[i] <- c.run(e, ctx)
+		}()
+	}
+	late := time.After(longest + time.Second)
+	var all []Finding
+	for i, c := range checks {
+		var of []Finding
+		select {
+		case of = <-found[i]:
+		default:
+			select {
+			case of = <-found[i]:
+			case <-late:
+				late = time.After(0) // for those behind it too
+				of = skipped("try again; if it stays so, look at the disk and the network of this machine", "not done within %s", longest)
+			}
+		}
+		for _, f := range of {
+			f.Check = c.name
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// Worst returns the highest level of all.
+func Worst(all []Finding) Level {
+	worst := Good
+	for _, f := range all {
+		worst = max(worst, f.Level)
+	}
+	return worst
+}
+
+// exam is one examination.
+type exam struct {
+	Options
+	file   config.File
+	loaded bool // the file is in order but for secrets
+	keyed  bool // and so are they
+	about  struct{ configuration, secrets []Finding }
+
+	visit   func() visit
+	running func() running
+	// first dials a switch once, by its address, before all checks of it do: who guesses
+	// passwords may be shut out.
+	first map[string]func() error
+}
+
+// switches are those of the configuration whose passwords are known, and those that were
+// named besides.
+func (e *exam) switches() []freeswitch.Switch {
+	var all []freeswitch.Switch
+	if e.keyed {
+		all = append(all, e.file.FreeSWITCH.Inbound...)
+	}
+	return append(all, e.Switches...)
+}
+
+func good(format string, args ...any) []Finding {
+	return []Finding{{Level: Good, Text: fmt.Sprintf(format, args...)}}
+}
+
+func skipped(do, format string, args ...any) []Finding {
+	return []Finding{{Level: Skipped, Text: fmt.Sprintf(format, args...), Do: do}}
+}
+
+func warning(do, format string, args ...any) []Finding {
+	return []Finding{{Level: Warning, Text: fmt.Sprintf(format, args...), Do: do}}
+}
+
+func bad(do, format string, args ...any) []Finding {
+	return []Finding{{Level: Bad, Text: fmt.Sprintf(format, args...), Do: do}}
+}
+
+// unread is the answer of a check that needs the configuration.
+func (e *exam) unread() []Finding {
+	return skipped("mend the configuration first", "the configuration cannot be used")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if noun == "switch" {
+		return fmt.Sprintf("%d switches", n)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// inOrder sorts what was found at several switches, which answer when they like.
+func inOrder(found []Finding) []Finding {
+	slices.SortStableFunc(found, func(a, b Finding) int { return strings.Compare(a.Text, b.Text) })
+	return found
+}
