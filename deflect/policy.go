@@ -159,6 +159,12 @@ func (p *Policy) Name() string {
 	return p.name
 }
 
+// Open reports whether the messaging team is there at a time, by the policy's hours.
+func (p *Policy) Open(at time.Time) bool {
+	open, _ := p.inForce().hours.open(at)
+	return open
+}
+
 // inForce returns the policy that a call with this one goes by.
 func (p *Policy) inForce() *Policy {
 	switch {
