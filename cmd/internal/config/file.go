@@ -31,6 +31,7 @@ type File struct {
 	StateDir       string // folder of the journal; "" for none
 	OutboundListen string // where FreeSWITCH's socket application connects to
 	HTTPListen     string // metrics, health and readiness
+	NoStatus       bool   // no page of how it is on that port
 	Pprof          bool   // profiles of Go, on the same port
 	Log            Log
 

@@ -48,7 +48,7 @@ func TestReferenceTellsWhatNeedsARestart(t *testing.T) {
 	want := []string{"livedeflect.site_id", "livedeflect.base_url"}
 	for path, value := range map[string]string{
 		"livedeflect.max_text_length": "90", "report.every": "0s", "default_region": "IE", "freeswitch.inbound": "[]",
-		"freeswitch.outbound.listen": "10.0.0.1:99", "http.listen": "0.0.0.0:99", "state.dir": "/srv/state", "log.format": "json",
+		"freeswitch.outbound.listen": "10.0.0.1:99", "http.listen": "0.0.0.0:99", "http.status": "true", "state.dir": "/srv/state", "log.format": "json",
 		"redis": "{url: \"redis://127.0.0.1:6379\", key_file: testdata/good/fleet.key}",
 	} {
 		text, _ = with(t, text, path, value)
@@ -84,7 +84,7 @@ func TestReferenceTellsWhatNeedsARestart(t *testing.T) {
 	same := load(t, "minimal.yaml", consumer)
 	same.LiveDeflect.SiteID, same.LiveDeflect.Domain, same.LiveDeflect.BaseURL = old.LiveDeflect.SiteID, old.LiveDeflect.Domain, old.LiveDeflect.BaseURL
 	same.Deflect.MaxTextLength, same.Funnel.Every, same.Deflect.DefaultRegion = 480, time.Minute, "GB"
-	same.OutboundListen, same.HTTPListen, same.Log.Format, same.FreeSWITCH.Inbound = old.OutboundListen, old.HTTPListen, "text", old.FreeSWITCH.Inbound
+	same.OutboundListen, same.HTTPListen, same.NoStatus, same.Log.Format, same.FreeSWITCH.Inbound = old.OutboundListen, old.HTTPListen, old.NoStatus, "text", old.FreeSWITCH.Inbound
 	same.StateDir, same.redis, same.Fleet = old.StateDir, old.redis, old.Fleet
 	same.secrets.switches = old.secrets.switches
 	if err := same.Follows(old); err != nil {

@@ -83,7 +83,9 @@ func (f *File) rows() []row {
 		), "The phone system."},
 		{"http", "", section(
 			row{"listen", "", text(&f.HTTPListen).needing(onChange),
-				"Address and port of `/metrics`, `/healthz`, `/readyz` and, from this machine alone, `/-/reload`."},
+				"Address and port of `/metrics`, `/healthz`, `/readyz`, the status page and, from this machine alone, `/-/reload`."},
+			row{"status", "", oneOf("!!bool", ", without quotes", &f.NoStatus, []word[bool]{is("true", false), is("false", true)}).needing(onChange),
+				"A [status page](README.md#the-status-page) on `/`: do callers get texts now, and if not, why."},
 			row{"pprof", "", boolean(&f.Pprof),
 				"Serves Go's profiles below `/debug/pprof/`, to this machine alone. For when you look for what is slow; a reload switches it."},
 		), "The port of operation."},

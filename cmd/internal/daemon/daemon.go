@@ -53,6 +53,7 @@ type Daemon struct {
 	funnel  *funnel.Live // nil where the report is not polled
 	server  *freeswitch.Server
 	http    *http.Server
+	status  *statusPage // nil where it is switched off
 	log     *slog.Logger
 	about   []any // what the line at the start says
 	room    Descriptors
@@ -156,12 +157,18 @@ func New(o Options) (_ *Daemon, err error) {
 		keeper = state.Local{Journal: d.journal, Region: engine.DefaultRegion, Changed: d.client.ReadJournal}
 	}
 	d.optional.Store(engine.JournalOptional)
-	d.http = newHTTPServer(endpoints{
+	served := endpoints{
 		registry: reg, ready: d.ready, reload: d.Reload,
 		state: newStateHandler(keeper, o.Logger),
 		pprof: profiles(&d.profiled),
 		log:   o.Logger,
-	})
+	}
+	if !o.Config.NoStatus {
+		d.status = newStatusPage(d, reg, o.Build, max(1, room.HTTP/4), o.Logger)
+		d.status.set(o.Config, room.Calls)
+		served.status = d.status
+	}
+	d.http = newHTTPServer(served)
 	d.profiled.Store(o.Config.Pprof)
 
 	guests := newGuests(d.web, room.HTTP)
@@ -234,6 +241,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.fleet != nil {
 		inspected.Go(func() { d.inspect(pollCtx) })
 	}
+	inspected.Go(func() { d.status.run(pollCtx) })
 	go func() { served <- d.server.Serve(serveCtx, d.calls) }()
 	go func() { watched <- d.server.Watch(serveCtx) }()
 	go func() { webbed <- serveHTTP(d.http, d.web, d.webConfig, d.log) }()
@@ -255,6 +263,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		callErr = <-served
 	}
 	watchErr := <-watched
+	d.status.close() // whoever watches has seen the last call end
 	if serving {
 		webErr = d.stopHTTP(webbed)
 	}

@@ -133,7 +133,7 @@ func TestFullDaemonSaysSo(t *testing.T) {
 func TestHealthAndMetricsAreServed(t *testing.T) {
 	b := start(t, nil)
 	for path, want := range map[string]string{
-		"/healthz": "200 ok\n", "/readyz": "200 ok\n", "/-/healthy": "200 ok\n", "/-/ready": "200 ok\n", "/": "404 404 page not found\n",
+		"/healthz": "200 ok\n", "/readyz": "200 ok\n", "/-/healthy": "200 ok\n", "/-/ready": "200 ok\n", "/x": "404 404 page not found\n",
 	} {
 		status, body := b.get(path)
 		if got := fmt.Sprintf("%d %s", status, body); got != want {

@@ -10,7 +10,8 @@
 // /readyz tells whether calls are taken. With freeswitch.inbound the daemon also
 // watches callers who wait in queues; /readyz names the switches that are away, and
 // /readyz?inbound is red meanwhile. With state.dir it opens the journal there, which no
-// other daemon then can; /state shows and changes what is in it.
+// other daemon then can; /state shows and changes what is in it. / is a page for people: do
+// callers get texts, and if not, why.
 //
 // Stopping goes in this order: /readyz turns red, no new call is accepted, live
 // calls go on for at most freeswitch.outbound.drain, the rest is given back to

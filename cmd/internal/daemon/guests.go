@@ -109,7 +109,9 @@ func (g *guests) served(by http.Handler) http.Handler {
 			defer g.works(c, false)
 			by.ServeHTTP(a, r)
 		}()
-		w.WriteHeader(a.status)
+		if !a.streamed {
+			w.WriteHeader(a.status)
+		}
 		w.Write(a.body.Bytes()) //nolint:errcheck // whoever asked has gone
 	})
 }
@@ -128,11 +130,13 @@ func (g *guests) works(c net.Conn, busy bool) {
 	}
 }
 
-// answered keeps an answer.
+// answered keeps an answer, until its handler flushes it: such a one bounds by itself how
+// long it writes, and how many do at a time.
 type answered struct {
 	http.ResponseWriter
-	status int
-	body   bytes.Buffer
+	status   int
+	body     bytes.Buffer
+	streamed bool // what was flushed has left
 }
 
 // SetWriteDeadline is for answers that take longer than most, such as a profile.
@@ -142,3 +146,18 @@ func (a *answered) SetWriteDeadline(t time.Time) error {
 
 func (a *answered) WriteHeader(status int)      { a.status = status }
 func (a *answered) Write(p []byte) (int, error) { return a.body.Write(p) }
+
+// FlushError sends what was written so far.
+func (a *answered) FlushError() error {
+	if !a.streamed {
+		a.streamed = true
+		a.ResponseWriter.WriteHeader(a.status)
+	}
+	if _, err := a.body.WriteTo(a.ResponseWriter); err != nil {
+		return err
+	}
+	return http.NewResponseController(a.ResponseWriter).Flush()
+}
+
+// Unwrap is for deadlines of [http.ResponseController].
+func (a *answered) Unwrap() http.ResponseWriter { return a.ResponseWriter }

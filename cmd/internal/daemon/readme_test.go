@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -24,22 +25,7 @@ func TestREADME(t *testing.T) {
 	}
 	readme := string(raw)
 
-	reg := prometheus.NewRegistry()
-	file := testFile(t)
-	// For the metrics that are off by default.
-	file.Funnel.Every = time.Minute
-	file.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: "127.0.0.1:1", Password: deflect.NewSecret("x")}}
-	file.Fleet, file.AwayLocal = &fleet.Config{Addresses: []string{"127.0.0.1:1"}, Key: fleetKey}, true
-	d, err := New(Options{Config: file, Registry: reg})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.calls.Close()
-	d.web.Close()
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	reg, families := gathered(t)
 	rows := map[string]string{} // metric row by name
 	for _, m := range regexp.MustCompile("(?m)^\\| `(deflectd?_[a-z_]+)` \\| (.*) \\|$").FindAllStringSubmatch(readme, -1) {
 		rows[m[1]] = m[2]
@@ -112,4 +98,26 @@ func TestREADME(t *testing.T) {
 			t.Errorf("reasons of %s in the README: %v, want %v", o, got, want)
 		}
 	}
+}
+
+// gathered returns what a daemon has all metrics of, and the metrics.
+func gathered(t *testing.T) (*prometheus.Registry, []*dto.MetricFamily) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	file := testFile(t)
+	// For the metrics that are off by default.
+	file.Funnel.Every = time.Minute
+	file.FreeSWITCH.Inbound = []freeswitch.Switch{{Name: "fs1", Address: "127.0.0.1:1", Password: deflect.NewSecret("x")}}
+	file.Fleet, file.AwayLocal = &fleet.Config{Addresses: []string{"127.0.0.1:1"}, Key: fleetKey}, true
+	d, err := New(Options{Config: file, Registry: reg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.calls.Close()
+	d.web.Close()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reg, families
 }

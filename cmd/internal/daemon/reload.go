@@ -230,5 +230,6 @@ func (d *Daemon) reload() error {
 	d.sayShort(room)
 	r.current = next
 	r.info.set(next)
+	d.status.set(next, room.Calls)
 	return nil
 }

@@ -103,6 +103,12 @@ func (b *bench) finish() error {
 // get asks the HTTP port.
 func (b *bench) get(path string) (status int, body string) {
 	b.t.Helper()
+	resp, body := b.answer(path)
+	return resp.StatusCode, body
+}
+
+func (b *bench) answer(path string) (resp *http.Response, body string) {
+	b.t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
 	resp, err := client.Get("http://" + b.daemon.HTTPAddr() + path)
 	if err != nil {
@@ -113,7 +119,7 @@ func (b *bench) get(path string) (status int, body string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return resp.StatusCode, string(data)
+	return resp, string(data)
 }
 
 // calls lets n callers call at once; live is closed once deflectd has spoken to

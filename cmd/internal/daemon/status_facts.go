@@ -1,0 +1,154 @@
+package daemon
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
+)
+
+// facts are what the page tells of one moment.
+type facts struct {
+	at, start time.Time
+	build     Build
+	*setting
+
+	stopping, full bool
+	calls          int
+	unwritten      error    // why the journal is not written
+	redis          string   // what callers miss while it is away
+	away           []string // switches
+
+	gauges      map[what]float64
+	bounds      map[string][]float64 // of histograms
+	all, lately grown                // the last hour, the last minutes of it
+	minutes     [60]grown            // the one that goes on last
+}
+
+// setting is what the page needs of a configuration.
+type setting struct {
+	outbound  string
+	most      int // calls
+	openFor   time.Duration
+	switches  []freeswitch.Switch
+	profiles  []statusProfile
+	dir       string // of the journal, "" without
+	optional  bool
+	redisAt   []string      // nil without
+	local     bool          // when_away
+	effective func() string // the configuration, made when somebody asks for it
+}
+
+// statusProfile is a profile, and what it cannot do without.
+type statusProfile struct {
+	name   string
+	policy *deflect.Policy
+	later  bool // outside of the hours, a text is offered for when they begin
+	redis  bool // while that is away, nobody is texted
+}
+
+func newSetting(f config.File, most int) *setting {
+	s := &setting{
+		outbound: f.OutboundListen, most: most, openFor: f.Deflect.Breaker.OpenFor, switches: f.FreeSWITCH.Inbound,
+		dir: f.StateDir, optional: f.Deflect.JournalOptional, local: f.AwayLocal, effective: sync.OnceValue(func() string { return shownConfig(f) }),
+	}
+	if f.Fleet != nil {
+		s.redisAt = f.Fleet.Addresses
+	}
+	for _, p := range f.FreeSWITCH.Profiles {
+		policy, err := deflect.NewPolicy(p.Name, p.Rules)
+		if err != nil {
+			continue // no configuration with such a profile is in use
+		}
+		needs := f.OptOutSet(p.Name) != "" || !f.AwayLocal && (!p.NoCooldown || p.Budget != deflect.Budget{})
+		s.profiles = append(s.profiles, statusProfile{p.Name, policy, p.Later.Closed > 0, f.Fleet != nil && needs})
+	}
+	return s
+}
+
+var (
+	keysForm    = regexp.MustCompile(`(?m)^(\s*(?:consumer_key|token): ).*$`)
+	numbersForm = regexp.MustCompile(`\+?[0-9(][0-9 ()-]{7,}[0-9]`)
+)
+
+// shownConfig is a configuration as people on the machine may see it who cannot read the
+// file, and as it can be handed on as a picture: without keys, with masked numbers.
+func shownConfig(f config.File) string {
+	f.FreeSWITCH.Profiles = slices.Clone(f.FreeSWITCH.Profiles)
+	for i := range f.FreeSWITCH.Profiles {
+		p := &f.FreeSWITCH.Profiles[i]
+		p.Dialed = slices.Clone(p.Dialed)
+		for n := range p.Dialed {
+			p.Dialed[n] = phone.Number(p.Dialed[n]).String()
+		}
+	}
+	text := keysForm.ReplaceAllString(f.Effective(), "${1}\"[hidden]\"")
+	return numbersForm.ReplaceAllStringFunc(text, func(s string) string {
+		if digits := strings.Map(onlyDigits, s); len(digits) < 9 { // a date has eight
+			return s
+		}
+		return phone.Number(s).String()
+	})
+}
+
+func onlyDigits(r rune) rune {
+	if r < '0' || r > '9' {
+		return -1
+	}
+	return r
+}
+
+// read takes in what the registry says now.
+func (f *facts) read(families []*dto.MetricFamily) {
+	f.gauges, f.bounds = map[what]float64{}, map[string][]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			k := what{name: family.GetName()}
+			if l := m.GetLabel(); len(l) > 0 {
+				k.label = l[0].GetValue()
+			}
+			switch {
+			case m.GetGauge() != nil:
+				f.gauges[k] = m.GetGauge().GetValue()
+			case m.GetHistogram() != nil && f.bounds[k.name] == nil:
+				for _, b := range m.GetHistogram().GetBucket() {
+					f.bounds[k.name] = append(f.bounds[k.name], b.GetUpperBound())
+				}
+			}
+		}
+	}
+}
+
+// gauge is the value of one, 0 for one that is not there.
+func (f *facts) gauge(name, label string) float64 { return f.gauges[what{name: name, label: label}] }
+
+func outcomeIs(o deflect.Outcome) func(what) bool {
+	return func(k what) bool { return k.outcome == string(o) }
+}
+
+func labelIs(label string) func(what) bool {
+	return func(k what) bool { return k.label == label }
+}
+
+// outcomes counts calls with one of some outcomes.
+func (g grown) outcomes(of ...deflect.Outcome) uint64 {
+	return g.sum("deflect_outcomes_total", func(k what) bool { return slices.Contains(of, deflect.Outcome(k.outcome)) })
+}
+
+// breaker is the state that it is in.
+func (f *facts) breaker() string {
+	for _, s := range []string{"open", "half_open"} {
+		if f.gauge("deflect_breaker_state", s) == 1 {
+			return s
+		}
+	}
+	return "closed"
+}

@@ -1,0 +1,399 @@
+package daemon
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
+
+// view is what the page shows, in words.
+type view struct {
+	Verdict  verdict
+	At       string
+	Tiles    []statusLine
+	Bars     []bars
+	Tallest  uint64
+	Minutes  []minuteRow
+	Outcomes []deflect.Outcome // columns of Minutes
+	Reasons  []reasonRow
+	Profiles []profileRow
+	ByName   bool // outcomes are known by profile
+	Sections []statusSection
+	Config   string // "" for who may not see it
+}
+
+// statusLine is a value with its name, and what it means.
+type statusLine struct {
+	Name, Value, Note string
+	Mark              statusMark
+}
+
+type statusSection struct {
+	ID, Title string
+	Lines     []statusLine
+}
+
+type bars struct {
+	Outcome      deflect.Outcome
+	Kind, Words  string
+	Path         string // of SVG
+	Lately, Hour uint64
+	Share        string
+}
+
+type minuteRow struct {
+	At     string
+	Counts []uint64
+}
+
+type reasonRow struct {
+	Outcome      deflect.Outcome
+	Reason       deflect.Reason
+	Kind, Words  string
+	Lately, Hour uint64
+}
+
+type profileRow struct {
+	Name, Hours          string
+	Open                 bool
+	Calls, Text, Trouble uint64
+}
+
+const clock = "15:04:05 MST"
+
+// view makes one. Addresses, folders and the configuration are for who is on the machine.
+func (f *facts) view(here bool) view {
+	v := view{Verdict: f.verdict(), At: f.at.Format(clock)}
+	v.Tiles = f.tiles()
+	v.chart(f)
+	v.Reasons = f.reasons()
+	v.profiles(f)
+	v.Sections = []statusSection{
+		{"api", "API of LivePerson", f.api()},
+		{"switches", "FreeSWITCH", f.phone(here)},
+		{"texts", "Texts that wait, or are in doubt", f.texts()},
+		{"stores", "Journal and Redis", f.stores(here)},
+		{"program", "This deflectd", f.program()},
+	}
+	if here {
+		v.Config = f.effective()
+	}
+	return v
+}
+
+func (f *facts) tiles() []statusLine {
+	sent := f.all.outcomes(deflect.Sent)
+	tiles := []statusLine{
+		{Name: "calls in progress", Value: thousands(uint64(f.calls)), Note: "of " + thousands(uint64(f.most)) + " at most"},
+		{Name: "calls ended", Value: thousands(f.all.sum("deflect_outcomes_total", nil)), Note: "in the last hour"},
+		{Name: "texts sent", Value: thousands(sent), Note: "in the last hour"},
+		{Name: "failed or uncertain", Value: thousands(f.all.outcomes(deflect.Failed, deflect.Uncertain)), Note: "in the last hour"},
+		{Name: "texts wait", Value: thousands(uint64(f.gauge("deflect_waiting_texts", ""))), Note: "to be sent later"},
+		{Name: "texts in doubt", Value: thousands(uint64(f.gauge("deflect_settle_open", ""))), Note: "looked up in the report"},
+	}
+	return tiles
+}
+
+// The chart of an outcome is drawn in units of its own: a minute is barStep wide, and the
+// tallest bar of all barTop high.
+const (
+	barStep = 4
+	barTop  = 28
+)
+
+func (v *view) chart(f *facts) {
+	total := f.all.sum("deflect_outcomes_total", nil)
+	counts := map[deflect.Outcome]*[60]uint64{}
+	for _, o := range outcomeWords {
+		counts[o.outcome] = new([60]uint64)
+		v.Outcomes = append(v.Outcomes, o.outcome)
+	}
+	for i, minute := range f.minutes {
+		for k, n := range minute {
+			if c := counts[deflect.Outcome(k.outcome)]; c != nil && k.name == "deflect_outcomes_total" {
+				c[i] += n
+				v.Tallest = max(v.Tallest, c[i])
+			}
+		}
+	}
+	for _, o := range outcomeWords {
+		var path strings.Builder
+		for i, n := range counts[o.outcome] {
+			if n == 0 {
+				continue
+			}
+			high := max(1.5, barTop*float64(n)/float64(v.Tallest)) // one call is seen, too
+			fmt.Fprintf(&path, "M%d %dv-%.1fh3v%.1fz", i*barStep, barTop, high, high)
+		}
+		hour := f.all.outcomes(o.outcome)
+		v.Bars = append(v.Bars, bars{o.outcome, o.kind, o.words, path.String(), f.lately.outcomes(o.outcome), hour, shareOf(hour, total)})
+	}
+	for back := 1; back < len(f.minutes); back++ { // the minute that goes on is not over
+		row, any := minuteRow{At: f.at.Add(-time.Duration(back) * time.Minute).Format("15:04")}, uint64(0)
+		for _, o := range outcomeWords {
+			n := counts[o.outcome][len(f.minutes)-1-back]
+			row.Counts, any = append(row.Counts, n), any+n
+		}
+		if any > 0 {
+			v.Minutes = append(v.Minutes, row)
+		}
+	}
+}
+
+// reasons are those of the last hour: of trouble before all others, then the most frequent.
+func (f *facts) reasons() (rows []reasonRow) {
+	for _, o := range outcomeWords {
+		if o.outcome == deflect.Sent {
+			continue // has one alone
+		}
+		for _, r := range deflect.Reasons(o.outcome) {
+			is := func(k what) bool { return k.outcome == string(o.outcome) && k.label == string(r) }
+			if n := f.all.sum("deflect_outcomes_total", is); n > 0 {
+				rows = append(rows, reasonRow{o.outcome, r, o.kind, reasonWords[r], f.lately.sum("deflect_outcomes_total", is), n})
+			}
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b reasonRow) int {
+		first := map[string]int{"trouble": -1}
+		return cmp.Or(cmp.Compare(first[a.Kind], first[b.Kind]), cmp.Compare(b.Hour, a.Hour))
+	})
+	return rows
+}
+
+// profiles are those of the configuration, and others that calls were counted for.
+func (v *view) profiles(f *facts) {
+	seen := map[string]bool{}
+	add := func(name, hours string, open bool) {
+		seen[name] = true
+		row := profileRow{Name: name, Hours: hours, Open: open}
+		for k, n := range f.all {
+			if k.name != "deflect_outcomes_total" || k.profile != name {
+				continue
+			}
+			row.Calls += n
+			switch deflect.Outcome(k.outcome) {
+			case deflect.Sent, deflect.Deferred:
+				row.Text += n
+			case deflect.Failed, deflect.Uncertain:
+				row.Trouble += n
+			}
+		}
+		v.Profiles = append(v.Profiles, row)
+	}
+	for _, p := range f.profiles {
+		open := p.policy.Open(f.at)
+		hours := "open"
+		switch {
+		case !open && p.later:
+			hours = "closed: a text for later is offered"
+		case !open:
+			hours = "closed: no offer"
+		}
+		add(p.name, hours, open)
+	}
+	var others []string
+	for k := range f.all {
+		if k.name == "deflect_outcomes_total" && k.profile != "" {
+			v.ByName = true
+			if !seen[k.profile] && !slices.Contains(others, k.profile) {
+				others = append(others, k.profile)
+			}
+		}
+	}
+	slices.Sort(others)
+	for _, name := range others {
+		add(name, "not in the configuration any more", false)
+	}
+	if v.ByName && f.all.sum("deflect_outcomes_total", func(k what) bool { return k.profile == "" }) > 0 {
+		add("", "no profile serves these calls", false)
+	}
+}
+
+func (f *facts) api() []statusLine {
+	state := map[string]statusLine{
+		"closed":    {Value: "closed", Note: "the API is well: texts are offered", Mark: good},
+		"half_open": {Value: "half open", Note: "one caller at a time is offered a text, until a request succeeds", Mark: warn},
+		"open":      {Value: "open", Note: "the API fails: nobody is offered a text for " + howLong(f.openFor), Mark: bad},
+	}[f.breaker()]
+	state.Name = "breaker"
+	if n := f.all.sum("deflect_breaker_transitions_total", labelIs("open")); n > 0 {
+		state.Note += "; it opened " + howMany(n, "time", "times") + " in the last hour"
+	}
+	lines := []statusLine{state, {
+		Name: "requests", Value: thousands(f.all.sum("deflect_requests_total", nil)),
+		Note: "in the last hour; " + thousands(uint64(f.gauge("deflect_requests_in_flight", ""))) + " in flight",
+	}}
+	const took = "deflect_request_duration_seconds"
+	from, g := fmt.Sprintf("of the last %d minutes", recent), f.lately
+	if g[what{name: took, label: "count"}] == 0 {
+		from, g = "of the last hour", f.all
+	}
+	for _, q := range []struct {
+		q    float64
+		name string
+		note string
+	}{{.5, "latency, half of them", "within this time, estimated"}, {.95, "latency, 95 of 100", "within this time"}, {.99, "latency, 99 of 100", "within this time; callers wait for it, and live_deadline ends it"}} {
+		l := statusLine{Name: q.name, Value: g.latency(took, q.q, f.bounds[took]), Note: q.note + ", " + from}
+		if g[what{name: took, label: "count"}] == 0 {
+			l.Note = "no request ended in the last hour"
+		}
+		lines = append(lines, l)
+	}
+	for _, r := range deflect.Reasons(deflect.Failed) {
+		if n := f.all.sum("deflect_requests_total", labelIs(string(r))); n > 0 {
+			lines = append(lines, statusLine{Name: "ended " + string(r), Value: thousands(n), Note: reasonWords[r], Mark: warn})
+		}
+	}
+	for _, r := range deflect.Reasons(deflect.Uncertain) {
+		if n := f.all.sum("deflect_requests_total", labelIs(string(r))); n > 0 && !slices.Contains(deflect.Reasons(deflect.Failed), r) {
+			lines = append(lines, statusLine{Name: "ended " + string(r), Value: thousands(n), Note: reasonWords[r], Mark: warn})
+		}
+	}
+	return lines
+}
+
+// latency is a quantile in words.
+func (g grown) latency(name string, q float64, bounds []float64) string {
+	switch s, beyond, known := g.quantile(name, q, bounds); {
+	case !known:
+		return "none"
+	case beyond:
+		return "over " + milliseconds(s)
+	default:
+		return milliseconds(s)
+	}
+}
+
+func (f *facts) phone(here bool) []statusLine {
+	calls := statusLine{Name: "calls handed over", Value: "taken", Mark: good, Note: thousands(uint64(f.calls)) + " in progress"}
+	switch {
+	case f.stopping:
+		calls.Value, calls.Mark = "not taken", bad
+	case f.full:
+		calls.Value, calls.Mark = "refused", warn
+	}
+	if here {
+		calls.Note += ", on " + f.outbound
+	}
+	lines := []statusLine{calls}
+	for _, sw := range f.switches {
+		l := statusLine{Name: "switch " + sw.Name, Value: "watched", Mark: good, Note: "its callers in queues are offered a text"}
+		if slices.Contains(f.away, sw.Name) {
+			l.Value, l.Mark, l.Note = "away", bad, "its callers in queues are not offered a text"
+		}
+		if here {
+			l.Note += ", " + sw.Address
+		}
+		lines = append(lines, l)
+	}
+	if len(f.switches) == 0 {
+		lines = append(lines, statusLine{Name: "watched switches", Value: "none", Note: "callers in queues are not offered a text (freeswitch.inbound)"})
+	} else {
+		lines = append(lines, statusLine{Name: "on offer in queues", Value: thousands(uint64(f.gauge("deflect_freeswitch_offers", ""))), Note: "callers who can press the key now"})
+	}
+	for _, r := range []struct{ reason, note string }{
+		{"max_calls", "came while it was full"}, {"not_allowed", "from an address that is not allowed"},
+		{"shutdown", "came while it stopped"}, {"claim_unknown", "key presses: Redis did not say who answers"},
+	} {
+		if n := f.all.sum("deflect_freeswitch_rejected_connections_total", labelIs(r.reason)); n > 0 {
+			lines = append(lines, statusLine{Name: "turned away", Value: thousands(n), Note: r.note + ", in the last hour", Mark: warn})
+		}
+	}
+	return lines
+}
+
+func (f *facts) texts() []statusLine {
+	waiting := statusLine{Name: "wait", Value: thousands(uint64(f.gauge("deflect_waiting_texts", ""))), Note: "promised to callers, and not sent yet (later)"}
+	if age := f.gauge("deflect_waiting_oldest_age_seconds", ""); age > 0 {
+		waiting.Note += "; the oldest for " + howLong(time.Duration(age*float64(time.Second)))
+	}
+	dropped := f.all.sum("deflect_waiting_ended_total", nil) - f.all.sum("deflect_waiting_ended_total", outcomeIs(deflect.Sent)) - f.all.sum("deflect_waiting_ended_total", outcomeIs(deflect.Uncertain))
+	lines := []statusLine{
+		waiting,
+		{Name: "of those, sent", Value: thousands(f.all.sum("deflect_waiting_ended_total", outcomeIs(deflect.Sent))), Note: "in the last hour"},
+		{Name: "of those, dropped", Value: thousands(dropped), Note: "in the last hour: they could not go out in time, or were not to"},
+		{Name: "in doubt", Value: thousands(uint64(f.gauge("deflect_settle_open", ""))), Note: "a request left, and the report is asked whether there was a text"},
+	}
+	for _, r := range []struct {
+		result deflect.SettleResult
+		note   string
+	}{
+		{deflect.SettledSent, "the report shows the text"}, {deflect.SettledNotSent, "the report shows none"},
+		{deflect.SettledUnknown, "the report did not tell"},
+	} {
+		lines = append(lines, statusLine{
+			Name: "doubts that ended " + strings.ReplaceAll(string(r.result), "_", " "), Value: thousands(f.all.sum("deflect_settled_total", labelIs(string(r.result)))),
+			Note: "in the last hour: " + r.note,
+		})
+	}
+	return lines
+}
+
+func (f *facts) stores(here bool) (lines []statusLine) {
+	j := statusLine{Name: "journal", Value: "written", Mark: good, Note: "texts are written down before they are sent"}
+	switch {
+	case f.dir == "":
+		j = statusLine{Name: "journal", Value: "none", Note: "a restart forgets who was texted, and what waits (state.dir)"}
+	case f.unwritten != nil && f.optional:
+		j.Value, j.Mark, j.Note = "not written", warn, "texts go out all the same: "+f.unwritten.Error()
+	case f.unwritten != nil:
+		j.Value, j.Mark, j.Note = "not written", bad, "no text goes out: "+f.unwritten.Error()
+	}
+	if here && f.dir != "" {
+		j.Note += "; in " + f.dir
+	}
+	lines = append(lines, j)
+	if n := f.all.sum("deflect_journal_failures_total", nil); n > 0 {
+		lines = append(lines, statusLine{Name: "journal failed", Value: thousands(n), Note: "texts in the last hour", Mark: warn})
+	}
+	r := statusLine{Name: "Redis", Value: "up", Mark: good, Note: "shared with the other deflectd of the fleet"}
+	switch {
+	case len(f.redisAt) == 0:
+		r = statusLine{Name: "Redis", Value: "none", Note: "this deflectd shares nothing (redis)"}
+	case f.redis != "":
+		r.Value, r.Mark, r.Note = "away", bad, strings.TrimPrefix(f.redis, "redis: ")
+	}
+	if here && len(f.redisAt) > 0 {
+		r.Note += "; at " + strings.Join(f.redisAt, ", ")
+	}
+	lines = append(lines, r)
+	if len(f.redisAt) > 0 {
+		const took = "deflect_store_request_duration_seconds"
+		all, ok := f.all.sum("deflect_store_requests_total", nil), f.all.sum("deflect_store_requests_total", labelIs("ok"))
+		lines = append(lines,
+			statusLine{Name: "requests to Redis", Value: thousands(all), Note: "in the last hour; " + thousands(all-ok) + " did not go well"},
+			statusLine{Name: "Redis, 95 of 100", Value: f.all.latency(took, .95, f.bounds[took]), Note: "within this time, estimated, of the last hour"})
+	}
+	if n, known := f.gauges[what{name: "deflect_cooldowns"}]; known {
+		lines = append(lines, statusLine{Name: "cooldowns", Value: thousands(uint64(n)), Note: "callers who were texted lately, and are not texted again yet"})
+	}
+	return lines
+}
+
+func (f *facts) program() []statusLine {
+	lines := []statusLine{
+		{Name: "version", Value: f.build.Version, Note: "revision " + f.build.Revision + ", " + f.build.GoVersion},
+		{Name: "runs for", Value: howLong(f.at.Sub(f.start)), Note: "since " + f.start.Format("2006-01-02 15:04:05 MST")},
+	}
+	reloaded := statusLine{Name: "configuration", Value: "in use", Mark: good, Note: "as it is in the file"}
+	if at := f.gauge("deflectd_config_last_reload_success_timestamp_seconds", ""); at > 0 {
+		reloaded.Note = "loaded at " + time.Unix(int64(at), 0).Format("2006-01-02 15:04:05 MST")
+	}
+	if is, known := f.gauges[what{name: "deflectd_config_last_reload_successful"}]; known && is == 0 {
+		reloaded.Value, reloaded.Mark = "refused", warn
+		reloaded.Note = "the one before is in use, " + reloaded.Note
+	}
+	lists := statusLine{Name: "do-not-text lists", Value: "whole", Mark: good, Note: "those in files"}
+	if f.gauge("deflectd_do_not_text_whole", "") == 0 {
+		lists.Value, lists.Mark, lists.Note = "not whole", warn, "a file cannot be read as it is; what was known before is kept"
+	}
+	log := statusLine{Name: "log", Value: "whole", Mark: good, Note: "no line was lost in the last hour"}
+	if n := f.all.sum("deflectd_log_dropped_total", nil); n > 0 {
+		log.Value, log.Mark, log.Note = "with gaps", warn, howMany(n, "line was", "lines were")+" lost in the last hour"
+	}
+	return append(lines, reloaded, lists, log)
+}
