@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -14,12 +15,23 @@ import (
 // let in and then turned away. Those whom the kernel has let in by then are reset, and
 // go on in their dialplan.
 type door struct {
-	address string // to listen on again; "" for a listener that is not of Listen, which stays open
+	address string   // to listen on again; "" for a listener that is not of Listen
+	held    pausable // the listener, where it can pause; one that is neither stays open
 
-	mu   sync.Mutex
-	ln   net.Listener
-	open bool
-	over bool
+	asked chan struct{} // received from by who waits at a shut door
+
+	mu     sync.Mutex
+	ln     net.Listener
+	open   bool
+	over   bool
+	knocks map[netip.AddrPort]chan struct{} // by where they come from, see Server.Alive
+}
+
+// pausable is a listener that somebody else holds too, so that closing it lets callers in
+// who then wait in the kernel's queue.
+type pausable interface {
+	Pause() error  // refuses connections, and resets those that wait; Accept fails
+	Resume() error // takes them again
 }
 
 // listener is one that is closed and listened on again as it was.
@@ -36,10 +48,11 @@ func Listen(address string) (net.Listener, error) {
 }
 
 func newDoor(ln net.Listener) *door {
-	d := &door{ln: ln, open: true}
+	d := &door{ln: ln, open: true, asked: make(chan struct{}), knocks: map[netip.AddrPort]chan struct{}{}}
 	if l, ok := ln.(*listener); ok {
 		d.address = l.Addr().String()
 	}
+	d.held, _ = ln.(pausable)
 	return d
 }
 
@@ -54,11 +67,18 @@ func (d *door) accept() (net.Conn, error) {
 func (d *door) shut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.address != "" && d.open {
+	switch {
+	case !d.open:
+	case d.held != nil:
+		d.open = d.held.Pause() != nil
+	case d.address != "":
 		d.open = false
 		d.ln.Close()
 	}
 }
+
+// canShut reports whether the door can be shut and opened again.
+func (d *door) canShut() bool { return d.address != "" || d.held != nil }
 
 // isShut reports whether the door is shut, and not for good.
 func (d *door) isShut() bool {
@@ -74,6 +94,11 @@ func (d *door) reopen() error {
 	if d.open || d.over {
 		return nil
 	}
+	if d.held != nil {
+		err := d.held.Resume()
+		d.open = err == nil
+		return err
+	}
 	ln, err := Listen(d.address)
 	if err == nil {
 		d.ln, d.open = ln, true
@@ -81,12 +106,29 @@ func (d *door) reopen() error {
 	return err
 }
 
-// end closes the door for good.
+// end closes the door for good. One that can pause does: its owner closes it.
 func (d *door) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	shut := !d.open
 	d.over, d.open = true, false
-	d.ln.Close()
+	if d.held == nil || !shut && d.held.Pause() != nil {
+		d.ln.Close()
+	}
+}
+
+// kept waits at a door that is shut, and says so to who asks. It reports false when ctx
+// ends first.
+func kept[T any](ctx context.Context, d *door, until <-chan T) bool {
+	for {
+		select {
+		case <-until:
+			return true
+		case <-d.asked:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // Refusing reports whether calls are refused just now: because as many as
@@ -173,17 +215,13 @@ func (d *doorkeeper) wait(ctx context.Context, err error) bool {
 		if err != nil {
 			d.said.warn(d.s.log, "", "calls are refused: cannot listen, trying again", "err", err)
 			d.pause = min(max(2*d.pause, openAgain), openMost)
-			select {
-			case <-time.After(d.pause):
-			case <-ctx.Done():
+			if !kept(ctx, d.door, time.After(d.pause)) {
 				return false
 			}
 		}
 		for room := d.s.whenRoom(); room != nil; room = d.s.whenRoom() {
 			d.said.warn(d.s.log, "", "calls are refused until some end: as many as allowed are in progress", "calls", d.s.Calls())
-			select {
-			case <-room:
-			case <-ctx.Done():
+			if !kept(ctx, d.door, room) {
 				return false
 			}
 		}
@@ -203,6 +241,9 @@ func (s *Server) accept(ctx context.Context, d *door, sessions *sync.WaitGroup) 
 	backoff := time.Duration(0)
 	for {
 		nc, err := d.accept()
+		if err == nil && d.answer(nc, s) {
+			continue
+		}
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
@@ -219,7 +260,7 @@ func (s *Server) accept(ctx context.Context, d *door, sessions *sync.WaitGroup) 
 				return nil
 			}
 			return err
-		case err != nil && d.address != "" && (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)):
+		case err != nil && d.canShut() && (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)):
 			// Nobody shall wait in the kernel's queue for a descriptor: the
 			// next host of the dialplan may have some.
 			d.shut()

@@ -136,3 +136,9 @@ func (s *Server) Strangers() int {
 	defer s.strangers.mu.Unlock()
 	return len(s.strangers.next)
 }
+
+// Stick holds what every call needs, until the test lets go of it.
+func (s *Server) Stick() (release func()) {
+	s.mu.Lock()
+	return s.mu.Unlock
+}

@@ -89,7 +89,9 @@ func (s *Server) Reload(cfg Config) error {
 // is left, a listener of [Listen] is closed, and its address, which nobody else may
 // listen on meanwhile, is listened on again when there is room: FreeSWITCH goes on
 // with the next host of the dialplan only when nobody listens. Connections that
-// wait to be accepted at that moment are reset. Other listeners stay open, because
+// wait to be accepted at that moment are reset. A listener with the methods Pause() error
+// and Resume() error, for a socket that somebody else holds too, is told to instead, also
+// to pause when ctx ends; its owner closes it. Other listeners stay open, because
 // only their owner knows how to listen again: connections over the limit are accepted
 // and closed at once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {

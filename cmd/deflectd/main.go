@@ -98,8 +98,17 @@ func serve(f flags, told signals, queue *daemon.LogQueue) int {
 		code int
 	}
 	ready := make(chan started, 1)
+	inherited, err := daemon.Inherit()
+	if err != nil {
+		inherited.Refuse()
+		fmt.Fprintln(queue, "deflectd: not started:", err)
+		return exitRuntime
+	}
 	go func() {
-		d, code := start(f, queue)
+		d, code := start(f, inherited, queue)
+		if d == nil {
+			inherited.Refuse()
+		}
 		ready <- started{d, code}
 	}()
 	var d *daemon.Daemon
@@ -160,7 +169,7 @@ func obey(stop <-chan os.Signal, ended <-chan struct{}, drain, cut func()) {
 }
 
 // start makes a daemon. Without one it has said why not, and returns the exit code.
-func start(f flags, queue *daemon.LogQueue) (*daemon.Daemon, int) {
+func start(f flags, inherited daemon.Inherited, queue *daemon.LogQueue) (*daemon.Daemon, int) {
 	name := f.Config
 	file, err := config.Load(name, os.Getenv)
 	if err != nil {
@@ -187,6 +196,7 @@ func start(f flags, queue *daemon.LogQueue) (*daemon.Daemon, int) {
 			return file, errors.Join(err, daemon.CheckWebConfig(f.WebConfig))
 		},
 		WebConfig: f.WebConfig,
+		Inherited: inherited,
 	})
 	if err != nil {
 		fmt.Fprintln(queue, "deflectd: not started:", err)

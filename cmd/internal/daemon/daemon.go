@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	sd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -37,7 +38,8 @@ type Options struct {
 	Load   func() (config.File, error) // what Reload loads; without it Reload fails
 	Build  Build                       // zero is ReadBuild
 
-	WebConfig string // file of TLS and passwords of the HTTP port, see CheckWebConfig; "" for none
+	WebConfig string    // file of TLS and passwords of the HTTP port, see CheckWebConfig; "" for none
+	Inherited Inherited // sockets to use in place of the addresses of Config; Run closes them
 
 	Transport http.RoundTripper    // nil is livedeflect.NewTransport; for tests
 	Registry  *prometheus.Registry // nil is a new one
@@ -63,6 +65,7 @@ type Daemon struct {
 	calls, web net.Listener
 	webConfig  string
 	profiled   atomic.Bool // profiles of Go are served
+	held       *held       // calls, where a supervisor holds them too
 	stopping   atomic.Bool
 	unwritten  func() error // why the journal is not written now
 	optional   atomic.Bool  // texts go out without the journal too
@@ -112,11 +115,8 @@ func New(o Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	o.Config = d.shared(o.Config)
-	if d.calls, err = freeswitch.Listen(o.Config.OutboundListen); err != nil {
-		return nil, fmt.Errorf("daemon: listen for calls: %w", err)
-	}
-	if d.web, err = net.Listen("tcp", o.Config.HTTPListen); err != nil {
-		return nil, fmt.Errorf("daemon: listen for HTTP: %w", err)
+	if err = d.listen(o); err != nil {
+		return nil, err
 	}
 	engine := o.Config.Deflect
 	engine.Backend, engine.Logger, engine.Registerer = d.api, o.Logger, reg
@@ -185,10 +185,27 @@ func New(o Options) (_ *Daemon, err error) {
 		d.about = append(d.about, "redis", o.Config.Fleet.Addresses)
 	}
 	d.room = room
+	d.sayElsewhere("freeswitch.outbound.listen", o.Config.OutboundListen, d.calls)
+	d.sayElsewhere("http.listen", o.Config.HTTPListen, d.web)
 	if len(fs.Inbound) > 0 {
 		d.about = append(d.about, "watching", d.server.Away()) // all of them, as yet
 	}
 	return d, nil
+}
+
+// listen listens on both addresses, unless a supervisor does.
+func (d *Daemon) listen(o Options) (err error) {
+	if d.calls, d.held = o.Inherited.Calls, o.Inherited.held; d.calls == nil {
+		if d.calls, err = freeswitch.Listen(o.Config.OutboundListen); err != nil {
+			return fmt.Errorf("daemon: listen for calls: %w", err)
+		}
+	}
+	if d.web = o.Inherited.HTTP; d.web == nil {
+		if d.web, err = net.Listen("tcp", o.Config.HTTPListen); err != nil {
+			return fmt.Errorf("daemon: listen for HTTP: %w", err)
+		}
+	}
+	return nil
 }
 
 // undo lets go of what New has opened, when it fails.
@@ -204,10 +221,11 @@ func (d *Daemon) undo() {
 	if d.journal != nil {
 		d.journal.Close()
 	}
-	for _, l := range []net.Listener{d.calls, d.web} {
-		if l != nil {
-			l.Close()
-		}
+	if d.calls != nil && d.held == nil { // or callers would wait for a start that has failed
+		d.calls.Close()
+	}
+	if d.web != nil {
+		d.web.Close()
 	}
 }
 
@@ -221,6 +239,10 @@ func (d *Daemon) HTTPAddr() string { return d.web.Addr().String() }
 // nil after such a stop, else why the daemon could not go on; calls in progress
 // are drained in both cases.
 func (d *Daemon) Run(ctx context.Context) error {
+	if d.held != nil {
+		d.held.serve()
+		defer d.held.Close()
+	}
 	d.log.Info("deflectd started", d.about...)
 	d.sayShort(d.room)
 	began := time.Now()
@@ -246,6 +268,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 	go func() { watched <- d.server.Watch(serveCtx) }()
 	go func() { webbed <- serveHTTP(d.http, d.web, d.webConfig, d.log) }()
 
+	fed, feeding := context.WithCancel(context.WithoutCancel(ctx))
+	var supervised sync.WaitGroup
+	supervised.Go(func() { d.feed(fed) })
+	defer supervised.Wait()
+	defer feeding()
+	d.notify(sd.SdNotifyReady, "STATUS=Takes calls")
+
 	var callErr, webErr error
 	calling, serving := true, true
 	select {
@@ -257,6 +286,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 
 	d.stopping.Store(true)
+	d.notifyStopping()
 	d.log.Info("deflectd draining", "calls", d.server.Calls())
 	stopServing()
 	if calling {

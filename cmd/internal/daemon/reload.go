@@ -159,7 +159,9 @@ func (d *Daemon) Reload() error {
 // loadAnew is one reload.
 func (d *Daemon) loadAnew() error {
 	r := d.reloader
+	d.notifyReloading()
 	err := d.reload()
+	defer d.notifyReloaded(err)
 	switch {
 	case errors.Is(err, errStopping):
 		d.log.Info("configuration not reloaded", "err", err)
@@ -228,7 +230,9 @@ func (d *Daemon) reload() error {
 		r.level.Set(Level(next.Log))
 	}
 	d.sayShort(room)
+	r.mu.Lock()
 	r.current = next
+	r.mu.Unlock()
 	r.info.set(next)
 	d.status.set(next, room.Calls)
 	return nil

@@ -1,0 +1,141 @@
+package freeswitch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// askAgain is how long a look at a door may be overtaken by its opening or shutting.
+const askAgain = 20 * time.Millisecond
+
+// Alive returns nil when calls that come are taken up: at each address that [Server.Serve]
+// listens on, it connects and waits, until ctx ends, for the connection to be accepted and
+// to come back. It looks like a call to nobody: it is in no metric, no log line and no
+// limit. While calls are refused, see [Server.Refusing], it asks whoever waits for room
+// instead; a server that serves nothing, or lets its last calls end, is alive. So is one
+// whose machine has no descriptor or port left to look with.
+func (s *Server) Alive(ctx context.Context) error {
+	s.mu.Lock()
+	doors := make([]*door, 0, len(s.doors))
+	for d := range s.doors {
+		doors = append(doors, d)
+	}
+	s.mu.Unlock()
+	for _, d := range doors {
+		if err := d.alive(ctx); err != nil {
+			return fmt.Errorf("freeswitch: calls that come are not taken up: %w", err)
+		}
+	}
+	return nil
+}
+
+func (d *door) alive(ctx context.Context) error {
+	var last error
+	for {
+		d.mu.Lock()
+		ln, open, over := d.ln, d.open, d.over
+		d.mu.Unlock()
+		if over {
+			return nil
+		}
+		if open {
+			last = d.knock(ctx, ln.Addr())
+			if last == nil || errors.Is(last, syscall.EMFILE) || errors.Is(last, syscall.ENFILE) {
+				return nil
+			}
+		}
+		select {
+		case d.asked <- struct{}{}:
+			return nil
+		case <-time.After(askAgain): // it may have been opened or shut
+		case <-ctx.Done():
+			return cmp.Or(last, ctx.Err())
+		}
+	}
+}
+
+// knock connects to the door and waits for the connection to come back.
+func (d *door) knock(ctx context.Context, at net.Addr) error {
+	tcp, ok := at.(*net.TCPAddr)
+	if !ok {
+		return nil // a listener of another kind is its owner's to look after
+	}
+	from := reserve(tcp)
+	if from == nil {
+		return nil
+	}
+	key, answered := knockOf(from), make(chan struct{})
+	d.mu.Lock()
+	d.knocks[key] = answered
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.knocks, key)
+	}()
+	to := net.TCPAddr{IP: from.IP, Port: tcp.Port, Zone: from.Zone}
+	nc, err := (&net.Dialer{LocalAddr: from}).DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	defer stop()
+	nc.Read(make([]byte, 1)) //nolint:errcheck // ends, however it does
+	select {
+	case <-answered:
+		return nil
+	default:
+		return cmp.Or(ctx.Err(), errors.New("the connection broke before it was accepted"))
+	}
+}
+
+// reserve returns an address to connect from, which has to be known before the connection
+// can be accepted; nil where there is none.
+func reserve(to *net.TCPAddr) *net.TCPAddr {
+	from := []net.IP{to.IP}
+	if to.IP.IsUnspecified() {
+		from = []net.IP{net.IPv6loopback, net.IPv4(127, 0, 0, 1)}
+		if to.IP.To4() != nil {
+			from = from[1:]
+		}
+	}
+	for _, ip := range from {
+		if ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ip, Zone: to.Zone}); err == nil {
+			defer ln.Close()
+			return ln.Addr().(*net.TCPAddr)
+		}
+	}
+	return nil
+}
+
+// answer gives a connection of Alive back, and reports whether it is one.
+func (d *door) answer(nc net.Conn, s *Server) bool {
+	from, ok := nc.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	key := knockOf(from)
+	d.mu.Lock()
+	answered, ok := d.knocks[key]
+	delete(d.knocks, key)
+	d.mu.Unlock()
+	if !ok {
+		return false
+	}
+	s.Calls() // what every call needs, too
+	close(answered)
+	nc.Close()
+	return true
+}
+
+func knockOf(from *net.TCPAddr) netip.AddrPort {
+	a := from.AddrPort()
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
