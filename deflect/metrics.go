@@ -1,8 +1,9 @@
 package deflect
 
 import (
+	"maps"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,7 +15,7 @@ import (
 // their handles resolved.
 type metrics struct {
 	byOutcome   *prometheus.CounterVec
-	outcomes    sync.Map // outcomeCounters by the name of a policy; none is ever taken off
+	outcomes    atomic.Pointer[map[string]outcomeCounters] // by the name of a policy; none is ever taken off
 	requests    map[Reason]prometheus.Counter
 	settled     map[SettleResult]prometheus.Counter
 	settleOpen  prometheus.Gauge
@@ -109,7 +110,8 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 			m.requests[row.reason] = requests.WithLabelValues(string(row.reason))
 		}
 	}
-	m.know("")
+	m.outcomes.Store(&map[string]outcomeCounters{})
+	m.know(nil)
 	for _, r := range settleResults {
 		m.settled[r] = settled.WithLabelValues(string(r))
 	}
@@ -119,31 +121,36 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	return m, []prometheus.Collector{byOutcome, requests, settled, transitions, m.duration, m.inFlight, m.settleOpen, m.cooldownsEvicted, m.repeated, laterEnded, journalFailures}
 }
 
-// know makes the series of a profile, before a call of it is counted.
-func (m *metrics) know(profile string) {
-	if _, known := m.outcomes.Load(profile); known {
-		return
-	}
-	counters := outcomeCounters{}
-	for _, row := range reasons {
-		for _, o := range row.outcomes {
-			if counters[o] == nil {
-				counters[o] = map[Reason]prometheus.Counter{}
-			}
-			counters[o][row.reason] = m.byOutcome.WithLabelValues(profile, string(o), string(row.reason))
+// know makes the series of profiles, and of calls without one, before any call of them is
+// counted. It is for one at a time.
+func (m *metrics) know(policies []*Policy) {
+	known := maps.Clone(*m.outcomes.Load())
+	for _, p := range append([]*Policy{nil}, policies...) {
+		if known[p.Name()] != nil {
+			continue
 		}
+		counters := outcomeCounters{}
+		for _, row := range reasons {
+			for _, o := range row.outcomes {
+				if counters[o] == nil {
+					counters[o] = map[Reason]prometheus.Counter{}
+				}
+				counters[o][row.reason] = m.byOutcome.WithLabelValues(p.Name(), string(o), string(row.reason))
+			}
+		}
+		known[p.Name()] = counters
 	}
-	m.outcomes.Store(profile, counters)
+	m.outcomes.Store(&known)
 }
 
 // outcome returns the counter of a call. A name that no configuration had is none, so that
 // there are not more series than an operator knows of.
 func (m *metrics) outcome(profile string, o Outcome, r Reason) prometheus.Counter {
-	known, ok := m.outcomes.Load(profile)
+	known := *m.outcomes.Load()
+	counters, ok := known[profile]
 	if !ok {
-		known, _ = m.outcomes.Load("")
+		counters = known[""]
 	}
-	counters := known.(outcomeCounters)
 	if counter, ok := counters[o][r]; ok {
 		return counter
 	}

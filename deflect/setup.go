@@ -16,8 +16,8 @@ func (c *Client) newSetup(cfg Config) *setup {
 	s := &setup{Config: cfg, policies: map[string]*Policy{}}
 	for _, p := range cfg.Policies {
 		s.policies[p.name] = p
-		c.metrics.know(p.name)
 	}
+	c.metrics.know(cfg.Policies)
 	if old := c.setup.Load(); old != nil && old.Breaker == cfg.Breaker {
 		s.breaker = old.breaker
 	} else {

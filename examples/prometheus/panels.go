@@ -1,5 +1,7 @@
 package main
 
+//lint:file-ignore SA1019 The newer form of a dashboard is not read by Grafana 10 and 11.
+
 import (
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
