@@ -49,6 +49,7 @@ type commands struct {
 		Key     stateKeyCmd     `cmd:"" help:"Make the key of a fleet."`
 	} `cmd:"" help:"Show and change what deflectd remembers, and what a fleet shares."`
 	Explain  explainCmd `cmd:"" help:"Tell whether a caller would be offered a text, and which rule says no."`
+	Doctor   doctorCmd  `cmd:"" help:"Look at everything that deflectd needs, and say what to do."`
 	Check    checkCmd   `cmd:"" help:"Check a configuration and print it with all defaults."`
 	Config   configCmd  `cmd:"" help:"Print the reference of the configuration."`
 	Load     loadCmd    `cmd:"" help:"Call a running deflectd many times, and say how long its callers wait."`
@@ -157,6 +158,7 @@ func vars() kong.Vars {
 		"groupings_listed": list(each(groupings, func(g grouping) string { return g.words }), "or"),
 		"modes":            strings.Join(each(programmes, func(p programme) string { return p.mode }), ","),
 		"modes_listed":     strings.Join(each(programmes, func(p programme) string { return p.when + " (" + p.mode + ")" }), ", or "),
+		"switch_password":  switchPasswordEnv,
 		"shells":           strings.Join(names, ","), "shells_listed": list(names, "or"),
 	}
 }

@@ -28,6 +28,8 @@ var checks = map[string]func(*testing.T, fs.FS, []page, page, block) error{
 	"xml":  wellFormed,
 	"go":   compiles,
 	"text": names,
+
+	"console": shown,
 }
 
 func TestEveryBlockIsChecked(t *testing.T) {
@@ -174,6 +176,14 @@ func names(_ *testing.T, _ fs.FS, _ []page, _ page, b block) error {
 	return nil
 }
 
+// shown wants what a command prints to be of doctor, whose test compares it.
+func shown(_ *testing.T, _ fs.FS, _ []page, p page, b block) error {
+	if p.name != "cmd/deflectctl/README.md" || !strings.HasPrefix(b.text, "good     configuration") {
+		return errors.New("an output that no test compares")
+	}
+	return nil
+}
+
 func TestChecksRefuseWhatIsWrong(t *testing.T) {
 	files := fstest.MapFS{
 		".ci/readme": {Data: []byte("['ls -l']=''\n[\"echo \\\"\\$A\\\"\"]=''\n")},
@@ -213,6 +223,7 @@ profiles:
 		{"go", "four()\n", "no file"},
 		{"text", "key -> deflect.Client\n", ""},
 		{"text", "key -> client\n", "a picture"},
+		{"console", "$ ls\n", "no test compares"},
 		{"python", "pass\n", `nobody checks a block of "python"`},
 		{"", "x\n", "nobody checks"},
 	}
