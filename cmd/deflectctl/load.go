@@ -26,13 +26,18 @@ type loadCmd struct {
 	Var   map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"Channel variable that the dialplan has set; repeat it for more."`
 	Limit time.Duration     `placeholder:"TIME" help:"A call that takes longer is lost (default: 1m and ten times --hold)."`
 	JSON  bool              `name:"json" help:"Print the summary as one JSON object."`
+
+	HTTP      string `name:"http" placeholder:"ADDR" help:"The HTTP port of deflectd, which tells whether its API is a simulator; several as for --daemon (default: port 9180 of its host)."`
+	RealTexts bool   `help:"Call a deflectd whose API is no simulator: people get texts."`
+	portFlags
 }
 
 // Help is shown below the usage.
 func (loadCmd) Help() string {
 	return `Calls a running deflectd as many FreeSWITCHes would, and says how long its callers wait.
 
-A deflectd with a real account would really send texts. For a load test, let base_url in its configuration point to
+A deflectd with a real account would really send texts, so it is asked first, over its HTTP port (--http): unless its API
+proves to be a simulator, no call is made. For a load test, let base_url in its configuration point to
 'deflectctl simulate livedeflect', and set max_calls high enough. The callers' numbers belong to nobody: +1, an area code
 of the United States, 555 0100 to 0199. After some 35,000 calls they repeat, and so they do in the next run, and a cooldown
 refuses them: set it to 0s, or use --from.
@@ -64,6 +69,9 @@ FreeSWITCH refuses. 2: usage.
 func (c *loadCmd) Run(a *app) error {
 	numbers, err := c.check()
 	if err != nil {
+		return err
+	}
+	if err := c.refuses(a.ctx); err != nil {
 		return err
 	}
 	if numbers.of > 0 && c.Calls > numbers.of {

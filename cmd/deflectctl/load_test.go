@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,7 +38,11 @@ func loadDaemon(t *testing.T, api *livedeflecttest.Server, edits ...string) stri
 // loadWith runs load with --json.
 func loadWith(t *testing.T, args ...string) (code int, s loadJSON) {
 	t.Helper()
-	code, stdout, stderr := invoke(t, append([]string{"load", "--json"}, args...)...)
+	real := []string{"--real-texts"} // whoever that is
+	if port := httpOf(args[slices.Index(args, "--daemon")+1]); port != "" {
+		real = []string{"--http", port}
+	}
+	code, stdout, stderr := invoke(t, append(append([]string{"load", "--json"}, real...), args...)...)
 	dec := json.NewDecoder(strings.NewReader(stdout))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&s); err != nil || stderr != "" {
@@ -177,7 +182,7 @@ func TestLoadViolation(t *testing.T) {
 		io.WriteString(c, "connect\n\ndance\n\n"+loadOutcome+"resume\n\nsendmsg\ncall-command: execute\nexecute-app-name: unset\nexecute-app-arg: socket_resume\n\nexit\n\n")
 		io.Copy(io.Discard, c)
 	})
-	code, stdout, _ := invoke(t, "load", "--daemon", addr, "--rate", "1000", "--calls", "1")
+	code, stdout, _ := invoke(t, "load", "--real-texts", "--daemon", addr, "--rate", "1000", "--calls", "1")
 	if code != exitFailed || !strings.Contains(stdout, "sent (none)") || !strings.Contains(stdout, `unknown command "dance"`) {
 		t.Errorf("exit code %d:\n%s", code, stdout)
 	}
@@ -203,7 +208,7 @@ func TestLoadInterrupted(t *testing.T) {
 		interrupt()
 	}()
 	var out, errOut strings.Builder
-	code := run([]string{"load", "--daemon", addr, "--rate", "200", "--calls", "100000", "--json"}, app{ctx, &out, &errOut, secretEnv})
+	code := run([]string{"load", "--real-texts", "--daemon", addr, "--rate", "200", "--calls", "100000", "--json"}, app{ctx, &out, &errOut, secretEnv})
 	var s loadJSON
 	if err := json.Unmarshal([]byte(out.String()), &s); err != nil {
 		t.Fatal(err, errOut.String())

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -104,10 +105,17 @@ func runDaemonWith(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := daemon.New(daemon.Options{Config: file})
+	return runDaemonOf(t, daemon.Options{Config: file})
+}
+
+// runDaemonOf runs a daemon, whose HTTP port is httpOf of what it returns.
+func runDaemonOf(t *testing.T, o daemon.Options) string {
+	t.Helper()
+	d, err := daemon.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	httpPorts.Store(d.Addr(), d.HTTPAddr())
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
@@ -118,6 +126,15 @@ func runDaemonWith(t *testing.T, name string) string {
 		}
 	})
 	return d.Addr()
+}
+
+// httpPorts are those of the daemons by where these take calls.
+var httpPorts sync.Map
+
+func httpOf(addr string) string {
+	port, _ := httpPorts.Load(addr)
+	text, _ := port.(string)
+	return text
 }
 
 func TestSimulateFreeSWITCH(t *testing.T) {

@@ -160,6 +160,7 @@ func New(o Options) (_ *Daemon, err error) {
 	served := endpoints{
 		registry: reg, ready: d.ready, reload: d.Reload,
 		state: newStateHandler(keeper, o.Logger),
+		api:   &apiHandler{prove: d.api.ProveDouble, outbound: d.Addr(), turn: make(chan struct{}, 1)},
 		pprof: profiles(&d.profiled),
 		log:   o.Logger,
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 )
 
 // reloadAnswer is how long an answer waits for a reload, whose files may be long or on
@@ -26,6 +28,7 @@ type endpoints struct {
 	state    http.Handler // /state and below
 	status   http.Handler // / and below /status/
 	trace    http.Handler // /trace and below
+	api      http.Handler // /-/api
 	pprof    http.Handler // below /debug/pprof/
 	log      *slog.Logger
 }
@@ -81,7 +84,8 @@ func newHTTPServer(e endpoints) *http.Server {
 		"/state": e.state, "/state/": e.state,
 		"/{$}": e.status, "/status/": e.status,
 		"/trace": e.trace, "/trace/": e.trace,
-		"/debug/pprof/": e.pprof,
+		"/debug/pprof/":        e.pprof,
+		"GET " + state.PathAPI: e.api,
 	} {
 		if h != nil {
 			mux.Handle(pattern, h)

@@ -30,6 +30,16 @@ const (
 	PathRelease = "/state/release"
 )
 
+// PathAPI tells of the API that a deflectd asks, see [API].
+const PathAPI = "/-/api"
+
+// API is what deflectd says of the API that it has texts sent by.
+type API struct {
+	Simulated bool   `json:"simulated"` // it has just proved to be a simulator, which texts nobody
+	Why       string `json:"why,omitempty"`
+	Outbound  string `json:"outbound"` // where this deflectd takes calls
+}
+
 // List asks for all.
 func (r Remote) List(ctx context.Context) (Listing, error) {
 	return ask[Listing](ctx, r, http.MethodGet, PathList, Request{})

@@ -38,7 +38,9 @@
 //	not a POST                          405     {"error":"Method Not Allowed"}
 //
 // The first four are the vendor's published answers. The vendor publishes
-// nothing about the others; their wording is ours.
+// nothing about the others; their wording is ours. One path is ours alone: a GET
+// of /livedeflecttest?challenge=C is answered with the SHA-256, in hexadecimal, of
+// "livedeflecttest C", so that a load test can tell that it texts nobody.
 //
 // # Report
 //

@@ -13,6 +13,10 @@ import (
 // signed is taken from the Host header, and the scheme is https if the
 // connection has TLS.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if text, asked := proof(r); asked {
+		io.WriteString(w, text)
+		return
+	}
 	a := arrivalOverHTTP(r)
 	f := s.takeFault(r.URL.Path, func() *arrival { return a })
 	ans := s.handle(r.Context(), a, f)

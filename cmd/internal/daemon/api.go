@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
+)
+
+const (
+	proveWithin = 5 * time.Second
+	proveEvery  = 5 * time.Second // however many ask
+)
+
+// apiHandler tells whether the API is a simulator, for whoever plans a load test: by what
+// it proves just now, not by its address, behind which it can be another one tomorrow.
+type apiHandler struct {
+	prove    func(context.Context) error
+	outbound string
+
+	turn  chan struct{} // holds who asks
+	asked time.Time
+	last  state.API
+}
+
+func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case h.turn <- struct{}{}:
+	case <-r.Context().Done():
+		return
+	}
+	if h.asked.IsZero() || time.Since(h.asked) >= proveEvery {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), proveWithin)
+		err := h.prove(ctx)
+		cancel()
+		h.asked, h.last = time.Now(), state.API{Simulated: err == nil, Outbound: h.outbound}
+		if err != nil {
+			h.last.Why = err.Error()
+		}
+	}
+	told := h.last
+	<-h.turn
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	json.NewEncoder(w).Encode(told) //nolint:errcheck // whoever asked has gone
+}
