@@ -106,7 +106,7 @@ var badFiles = []struct {
 1: livedeflect.site_id: is missing: the LivePerson account id`},
 	{"log_format", consumer, `13: log.format: must be json or text`},
 	{"log_level", consumer, `13: log.level: must be debug, info, warn or error`},
-	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
+	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages, trace`},
 	{"not_a_mapping", consumer, `1: is not a configuration: it must hold keys such as livedeflect and profiles`},
 	{"null_document", consumer, `1: is empty: copy examples/freeswitch/starter.yaml and change it`},
 	{"only_comments", consumer, `1: is empty: copy examples/freeswitch/starter.yaml and change it`},
@@ -147,7 +147,7 @@ var badFiles = []struct {
 9: freeswitch.outbound.listen: must be an address and a port, such as 127.0.0.1:8084
 13: profiles[0].accept_digit: must be text: put it in quotes
 14: profiles[0].text: holds invalid UTF-8 or control characters
-15: profiles[0].colour: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages
+15: profiles[0].colour: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages, trace
 16: profiles[1].name: "sales" is the name of an earlier profile too
 16: profiles[1].dialed: is missing: profile "sales" already serves the numbers that no profile names
 17: profiles[1].gap: is 5m0s; must be between 1ms and 1m
@@ -212,7 +212,7 @@ var badFiles = []struct {
 	{"sounds_expand", consumer, `6: freeswitch.sounds: holds ${, which the switch would expand; prompts are fixed`},
 	{"language_text_long", consumer, `12: profiles[0].languages.en-GB.text: has 31 characters; at most 20`},
 	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
-	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages`},
+	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages, trace`},
 	{"variables_empty", consumer, `6: freeswitch.variables: is empty; remove the key for none`},
 	{"variables_name", consumer, `6: freeswitch.variables[1]: "deflect_outcome" is no variable that the dialplan can set for us, such as deflect_profile or deflect_info_plan`},
 	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, state, redis, max_cooldowns, default_region, number_check, freeswitch, http, log, profiles`},

@@ -19,7 +19,7 @@ import (
 // not have, or the file a key that no test reads.
 func TestEveryFieldHasAKey(t *testing.T) {
 	collaborators := []string{"Backend", "Transport", "MaxRequests", "Logger", "Registerer", "Client", "OnSettled", "Cooldowns", "Budgets", "Warnings", "Journal", "Policies", "Claims",
-		"Local"}
+		"Local", "Trace"}
 	elsewhere := []string{"livedeflect.base_url", "redis.addresses", "redis.master_name", "redis.cluster", "redis.tls", "redis.sentinel_password_file"}
 	full, err := Load("testdata/good/full.yaml", nothing)
 	if err != nil {

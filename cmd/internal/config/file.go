@@ -56,6 +56,7 @@ type File struct {
 	redis     redis
 	doNotText []string // file of the do-not-text list of each profile, "" without
 	optOuts   []string // name of its list in Redis, "" without
+	traced    []bool   // whether its calls are traced
 }
 
 // Log says what is logged and how.
@@ -170,7 +171,7 @@ func sample() *File {
 	f := defaults()
 	f.FreeSWITCH.Inbound = make([]freeswitch.Switch, 1)
 	f.FreeSWITCH.Profiles = []freeswitch.Profile{freeswitch.Profile{}.WithDefaults(f.FreeSWITCH.Sounds)}
-	f.secrets.switches, f.doNotText, f.optOuts = make([]origin, 1), make([]string, 1), make([]string, 1)
+	f.secrets.switches, f.doNotText, f.optOuts, f.traced = make([]origin, 1), make([]string, 1), make([]string, 1), make([]bool, 1)
 	return &f
 }
 
@@ -205,6 +206,16 @@ func (f File) Policies() ([]*deflect.Policy, error) {
 		all = append(all, policy)
 	}
 	return all, nil
+}
+
+// Traced returns the names of the profiles whose calls are traced.
+func (f File) Traced() (names []string) {
+	for i, p := range f.FreeSWITCH.Profiles {
+		if i < len(f.traced) && f.traced[i] {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 // Cooldown returns for how long a profile texts nobody twice; 0 where it has none.

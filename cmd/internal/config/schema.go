@@ -159,12 +159,12 @@ func (f *File) profiles() value {
 	return list(dst,
 		func(n int) {
 			*dst = make([]freeswitch.Profile, n)
-			f.doNotText, f.optOuts = make([]string, n), make([]string, n)
+			f.doNotText, f.optOuts, f.traced = make([]string, n), make([]string, n), make([]bool, n)
 		},
-		func(i int) value { return profile(&(*dst)[i], &f.doNotText[i], &f.optOuts[i]) })
+		func(i int) value { return profile(&(*dst)[i], &f.doNotText[i], &f.optOuts[i], &f.traced[i]) })
 }
 
-func profile(p *freeswitch.Profile, doNotText, optOuts *string) value {
+func profile(p *freeswitch.Profile, doNotText, optOuts *string, traced *bool) value {
 	return section(
 		row{"name", "Name", text(&p.Name),
 			"1 to 64 letters, digits, `-` or `_`. Required. The channel variable `deflect_profile` names a profile, and cooldowns are kept by it."},
@@ -263,6 +263,8 @@ func profile(p *freeswitch.Profile, doNotText, optOuts *string) value {
 					"Texts that wait: its `prompts`."},
 			)
 		}), "What callers of other languages hear and get: `{es: {text: \"Gracias.\", prompts: {offer: ivr/es/offer.wav, ...}}}`. The channel variable `deflect_language` chooses; `es-MX` falls back to `es`, and what is not there to the profile's own `language`."},
+		row{"trace", "", boolean(traced),
+			"`true`: `deflectctl trace` shows its last calls step by step. They are kept in memory, for a day at most, with the numbers and words that are in them."},
 	)
 }
 

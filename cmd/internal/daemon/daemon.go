@@ -54,6 +54,7 @@ type Daemon struct {
 	client  *deflect.Client
 	funnel  *funnel.Live // nil where the report is not polled
 	server  *freeswitch.Server
+	traces  *traces
 	http    *http.Server
 	status  *statusPage // nil where it is switched off
 	log     *slog.Logger
@@ -140,12 +141,15 @@ func New(o Options) (_ *Daemon, err error) {
 	d.sayGone(o.Config.FreeSWITCH.Profiles)
 	// It takes up what waits, and may send it soon: all that can keep this daemon from
 	// starting comes before, but for what needs it.
+	d.traces = newTraces(engine.DefaultRegion, o.Config.Traced())
+	engine.Trace = d.traces.engineHooks()
 	if d.client, err = deflect.New(engine); err != nil {
 		return nil, fmt.Errorf("daemon: configure the engine: %w", err)
 	}
 	fs := o.Config.FreeSWITCH
 	fs.Client, fs.Logger, fs.Registerer = d.client, o.Logger, reg
 	fs.MaxCalls = room.Calls
+	fs.Trace = d.traces.switchHooks()
 	if d.fleet != nil {
 		fs.Claims = d.fleet.Claims()
 	}
@@ -159,7 +163,8 @@ func New(o Options) (_ *Daemon, err error) {
 	d.optional.Store(engine.JournalOptional)
 	served := endpoints{
 		registry: reg, ready: d.ready, reload: d.Reload,
-		state: newStateHandler(keeper, o.Logger),
+		state: newStateHandler(keeper, d.traces, o.Logger),
+		trace: &traceHandler{d.traces, o.Logger},
 		api:   &apiHandler{prove: d.api.ProveDouble, outbound: d.Addr(), turn: make(chan struct{}, 1)},
 		pprof: profiles(&d.profiled),
 		log:   o.Logger,

@@ -230,6 +230,7 @@ func (d *Daemon) reload() error {
 		r.level.Set(Level(next.Log))
 	}
 	d.sayShort(room)
+	d.traces.setProfiles(next.Traced())
 	r.mu.Lock()
 	r.current = next
 	r.mu.Unlock()

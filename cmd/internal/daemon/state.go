@@ -63,16 +63,21 @@ const (
 // answer is JSON.
 type stateHandler struct {
 	keeper state.Keeper  // nil without a journal
+	traces *traces       // forget too
 	turn   chan struct{} // holds who is answered: one at a time
 	log    *slog.Logger
 }
 
-func newStateHandler(keeper state.Keeper, log *slog.Logger) *stateHandler {
-	return &stateHandler{keeper: keeper, turn: make(chan struct{}, 1), log: log}
+func newStateHandler(keeper state.Keeper, t *traces, log *slog.Logger) *stateHandler {
+	return &stateHandler{keeper: keeper, traces: t, turn: make(chan struct{}, 1), log: log}
 }
 
 func (h *stateHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out, err := h.answer(w, r)
+	answerJSON(w, out, err)
+}
+
+func answerJSON(w http.ResponseWriter, out any, err error) {
 	status := http.StatusOK
 	if err != nil {
 		no, told := errors.AsType[*state.Error](err)
@@ -118,7 +123,7 @@ func (h *stateHandler) answer(w http.ResponseWriter, r *http.Request) (any, erro
 			return nil, err
 		}
 	}
-	if h.keeper == nil {
+	if h.keeper == nil && r.URL.Path != state.PathForget {
 		return nil, refusal(http.StatusNotFound, "this deflectd keeps no journal (state.dir is not set): what it knows is in its memory, and ends with it")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), stateAnswer)
@@ -138,8 +143,8 @@ func (h *stateHandler) do(ctx context.Context, path string, of state.Request) (o
 		return h.keeper.About(ctx, of.Number)
 	case state.PathForget:
 		var f state.Forgotten
-		if f, err = h.keeper.Forget(ctx, of.Number); err == nil {
-			h.log.Info("number forgotten", "number", f.Number, "waiting", f.Waiting, "doubted", f.Doubted, "ended", f.Ended, "cooldowns", f.Cooldowns)
+		if f, err = (forgetful{h.keeper, h.traces}).Forget(ctx, of.Number); err == nil {
+			h.log.Info("number forgotten", "number", f.Number, "waiting", f.Waiting, "doubted", f.Doubted, "ended", f.Ended, "cooldowns", f.Cooldowns, "traces", f.Traces)
 		}
 		return f, err
 	case state.PathCancel:
@@ -159,25 +164,30 @@ func (h *stateHandler) do(ctx context.Context, path string, of state.Request) (o
 }
 
 // requested reads what is asked for. It is to be called JSON, as no form of a page is.
-func requested(w http.ResponseWriter, r *http.Request, byID bool) (state.Request, error) {
-	var of state.Request
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return of, refusal(http.StatusUnsupportedMediaType, "the Content-Type must be application/json")
-	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostAsked))
-	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return of, refusal(http.StatusRequestEntityTooLarge, "the body is longer than %d bytes", mostAsked)
-	} else if err != nil {
-		return of, refusal(http.StatusBadRequest, "the body could not be read")
-	}
+func requested(w http.ResponseWriter, r *http.Request, byID bool) (of state.Request, err error) {
 	form := `{"number": "+14043438646"}`
 	if byID {
 		form = `{"external_id": "3e0068c6-dcda-4c96"}`
 	}
+	err = readJSON(w, r, &of, form, func() bool { return byID == (of.ExternalID != "") && byID != (of.Number != "") })
+	return of, err
+}
+
+// readJSON reads a body that has to be of a form, and about which something has to be true.
+func readJSON(w http.ResponseWriter, r *http.Request, to any, form string, is func() bool) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return refusal(http.StatusUnsupportedMediaType, "the Content-Type must be application/json")
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostAsked))
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return refusal(http.StatusRequestEntityTooLarge, "the body is longer than %d bytes", mostAsked)
+	} else if err != nil {
+		return refusal(http.StatusBadRequest, "the body could not be read")
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&of); err != nil || dec.More() || byID != (of.ExternalID != "") || byID == (of.Number != "") {
-		return state.Request{}, refusal(http.StatusBadRequest, "the body must be as %s", form)
+	if err := dec.Decode(to); err != nil || dec.More() || !is() {
+		return refusal(http.StatusBadRequest, "the body must be as %s", form)
 	}
-	return of, nil
+	return nil
 }

@@ -53,7 +53,7 @@ func FuzzStateRequests(f *testing.F) {
 		r.Method, r.URL.Path, r.Host, r.RemoteAddr = method, path, host, peer
 		r.Header.Set("Content-Type", kind)
 		w := httptest.NewRecorder()
-		newStateHandler(keeper, slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
+		newStateHandler(keeper, newTraces("US", nil), slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
 		var answer map[string]any
 		if err := jsonOf(w, &answer); err != nil {
 			t.Fatalf("%v: %s", err, w.Body)

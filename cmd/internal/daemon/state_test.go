@@ -139,9 +139,9 @@ func TestStateIsShownAndChanged(t *testing.T) {
 		{"/state/cancel", `{"external_id": "ended"}`, 404, nil},
 		{"/state/release", `{"number": "+14043438646"}`, 200, map[string]any{"number": "***46", "cooldowns": 1.}},
 		{"/state/release", `{"number": "+14043438646"}`, 200, map[string]any{"number": "***46", "cooldowns": 0.}},
-		{"/state/forget", `{"number": "4043438646"}`, 200, map[string]any{"number": "***46", "waiting": 1., "doubted": 0., "ended": 1., "cooldowns": 0.}},
-		{"/state/forget", `{"number": "+551187654321"}`, 200, map[string]any{"number": "***21", "waiting": 1., "doubted": 0., "ended": 1., "cooldowns": 1.}},
-		{"/state/forget", `{"number": "+551187654321"}`, 200, map[string]any{"number": "***21", "waiting": 0., "doubted": 0., "ended": 0., "cooldowns": 0.}},
+		{"/state/forget", `{"number": "4043438646"}`, 200, map[string]any{"number": "***46", "waiting": 1., "doubted": 0., "ended": 1., "cooldowns": 0., "traces": 0.}},
+		{"/state/forget", `{"number": "+551187654321"}`, 200, map[string]any{"number": "***21", "waiting": 1., "doubted": 0., "ended": 1., "cooldowns": 1., "traces": 0.}},
+		{"/state/forget", `{"number": "+551187654321"}`, 200, map[string]any{"number": "***21", "waiting": 0., "doubted": 0., "ended": 0., "cooldowns": 0., "traces": 0.}},
 		{"/state/forget", `{"number": "12"}`, 400, nil},
 	} {
 		status, answer := b.ask(http.MethodPost, tt.path, tt.body)
@@ -272,10 +272,13 @@ func jsonOf(w *httptest.ResponseRecorder, to any) error {
 
 func TestStateWithoutAJournal(t *testing.T) {
 	b := start(t, nil)
-	for _, ask := range [][]string{{"GET", "/state", ""}, {"POST", "/state/forget", `{"number": "+14043438646"}`}} {
+	for _, ask := range [][]string{{"GET", "/state", ""}, {"POST", "/state/release", `{"number": "+14043438646"}`}} {
 		if status, answer := b.ask(ask[0], ask[1], ask[2]); status != http.StatusNotFound || !strings.Contains(answer["error"].(string), "state.dir is not set") {
 			t.Errorf("%v: %d %v", ask, status, answer)
 		}
+	}
+	if status, answer := b.ask("POST", "/state/forget", `{"number": "+14043438646"}`); status != http.StatusOK || answer["traces"] != 0. {
+		t.Errorf("what is in memory is forgotten: %d %v", status, answer)
 	}
 	b.stop()
 	if err := b.finish(); err != nil {

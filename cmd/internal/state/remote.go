@@ -42,7 +42,7 @@ type API struct {
 
 // List asks for all.
 func (r Remote) List(ctx context.Context) (Listing, error) {
-	return ask[Listing](ctx, r, http.MethodGet, PathList, Request{})
+	return ask[Listing](ctx, r, http.MethodGet, PathList, nil)
 }
 
 // About asks for one number.
@@ -73,7 +73,7 @@ const (
 // ErrAway is that nobody listens where deflectd should.
 var ErrAway = errors.New("deflectd cannot be reached")
 
-func ask[T any](ctx context.Context, r Remote, method, path string, of Request) (T, error) {
+func ask[T any](ctx context.Context, r Remote, method, path string, of any) (T, error) {
 	var out T
 	var body io.Reader
 	if method == http.MethodPost {

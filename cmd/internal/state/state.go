@@ -60,6 +60,7 @@ type Forgotten struct {
 	Doubted   int    `json:"doubted"`
 	Ended     int    `json:"ended"` // outcomes of texts
 	Cooldowns int    `json:"cooldowns"`
+	Traces    int    `json:"traces"` // of calls, which a deflectd that runs has in memory
 }
 
 // Cancelled is a text that is not sent any more.
@@ -68,7 +69,7 @@ type Cancelled struct {
 }
 
 // Nothing reports whether nothing was known of the number.
-func (f Forgotten) Nothing() bool { return f.Waiting+f.Doubted+f.Ended+f.Cooldowns == 0 }
+func (f Forgotten) Nothing() bool { return f.Waiting+f.Doubted+f.Ended+f.Cooldowns+f.Traces == 0 }
 
 // Released counts the cooldowns that were ended.
 type Released struct {
