@@ -89,10 +89,17 @@ func stacked(title, help, unit string, q query) *timeseries.PanelBuilder {
 	return lines(title, help, unit, q).FillOpacity(40).Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal))
 }
 
-// spread is how a histogram is spread, over all that are chosen.
+// spread is how a histogram is spread, over all that are chosen. A Prometheus that takes native
+// buckets can have no classic ones.
 func spread(title, help, histogram, by string) *timeseries.PanelBuilder {
+	grouped := ""
+	if by != "" {
+		grouped = " by (" + by + ") "
+	}
 	of := func(q, name string) query {
-		return query{"histogram_quantile(" + q + ", sum by (" + strings.TrimPrefix(by+", le", ", ") + ") (rate(" + histogram + "_bucket{{of}}[$__rate_interval])))", name}
+		classic := "histogram_quantile(" + q + ", sum by (" + strings.TrimPrefix(by+", le", ", ") + ") (rate(" + histogram + "_bucket{{of}}[$__rate_interval])))"
+		native := "histogram_quantile(" + q + ", sum" + grouped + "(rate(" + histogram + "{{of}}[$__rate_interval])))"
+		return query{classic + " or " + native, name}
 	}
 	if by != "" {
 		return lines(title, help, "s", of("0.99", "{{"+by+"}}"))
