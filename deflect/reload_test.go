@@ -231,6 +231,9 @@ func TestReloadShrinksCooldowns(t *testing.T) {
 			if err := client.Reload(next); err != nil {
 				t.Fatal(err)
 			}
+			if limit := rig.Sum(t, reg, "deflect_cooldowns_limit"); max > 0 && limit != float64(max) {
+				t.Errorf("the gauge shows a limit of %v, want %d", limit, max)
+			}
 			if h, e := rig.Sum(t, reg, "deflect_cooldowns"), rig.Sum(t, reg, "deflect_cooldowns_evicted_total"); h != held || e != evicted {
 				t.Errorf("room for %d: %v held, %v evicted, want %v and %v", max, h, e, held, evicted)
 			}

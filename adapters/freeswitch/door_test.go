@@ -223,6 +223,9 @@ func TestLimitOpensAndShutsTheDoor(t *testing.T) {
 		if err := srv.Reload(cfg); err != nil {
 			t.Fatal(err)
 		}
+		if got := series(t, cfg.Registerer.(*prometheus.Registry), "deflect_freeswitch_calls_limit")[""]; got != n {
+			t.Errorf("the gauge shows a limit of %d, want %d", got, n)
+		}
 	}
 	call()
 	call()
