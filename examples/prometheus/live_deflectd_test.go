@@ -59,6 +59,9 @@ type deflectd struct {
 	mend func() // what the test has broken
 }
 
+// endsWithUs ends a process also when the test does not come to that.
+var endsWithUs = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+
 const listedNumber = "+14043439999"
 
 // newDeflectd starts a deflectd with all that one can have, and callers: some each
@@ -144,7 +147,7 @@ func (d *deflectd) start(t *testing.T) {
 	}
 	d.cmd = exec.Command(d.binary, "--config", d.config)
 	d.cmd.Env = append(os.Environ(), "DEFLECT_CONSUMER_SECRET=opensesame", "DEFLECT_FREESWITCH_PASSWORD_FS1=ClueCon")
-	d.cmd.Stderr = w
+	d.cmd.Stderr, d.cmd.SysProcAttr = w, endsWithUs
 	err = d.cmd.Start()
 	w.Close() // so that the pipe ends with the process
 	if err != nil {

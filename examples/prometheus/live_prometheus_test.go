@@ -57,6 +57,7 @@ func startPrometheus(t *testing.T, binary string, daemons []*deflectd, rules []b
 	}
 	cmd := exec.Command(binary, "--config.file="+filepath.Join(home, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(home, "data"),
 		"--web.listen-address=127.0.0.1:0", "--log.format=json")
+	cmd.SysProcAttr = endsWithUs
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
