@@ -26,7 +26,7 @@ const switchPasswordEnv = "DEFLECT_FREESWITCH_PASSWORD"
 func (doctorCmd) Help() string {
 	return `Looks at everything that deflectd needs, on the machine that it runs on, and says what to do: the configuration and
 its secrets, the way to the API, its certificate, the clock, whether the API takes the keys (by the report of one second),
-ports, who may hand calls over, open files, the journal, the disk, Redis, and at each switch the event socket, the dialplan,
+ports, the deflectd that runs, who may hand calls over, open files, the journal, the disk, Redis, and at each switch the event socket, the dialplan,
 the prompts and the keys. It sends no text, and changes nothing at a switch. Switches are those of freeswitch.inbound, and
 those of --switch. Run it as the user of deflectd, with its environment. Half a minute at most.
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -191,7 +192,7 @@ func isTLSTrouble(err error) bool {
 
 // netCause says why in few words.
 func netCause(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return "nothing came in time"
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {

@@ -136,12 +136,33 @@ func (e *exam) dialplans(ctx context.Context) []Finding {
 				told = append(told, is)
 			}
 			found = append(found, more...)
+			found = append(found, e.onSent(sw, plan, p)...)
 		}
 		if len(found) == 0 {
 			return good("%s hands over the numbers of %s", sw.Name, strings.Join(told, ", ")), nil
 		}
 		return found, nil
 	})
+}
+
+// onSent looks for where callers go who waited and were texted.
+func (e *exam) onSent(sw freeswitch.Switch, plan dialplanXML, p freeswitch.Profile) []Finding {
+	words := strings.Fields(p.OnSent.Transfer)
+	if len(words) != 3 || words[1] != "XML" || !e.watches(sw) {
+		return nil
+	}
+	for _, c := range plan.Contexts {
+		if c.Name == words[2] && slices.ContainsFunc(c.Extensions, func(x extensionXML) bool { return x.takes(words[0]) != never }) {
+			return nil
+		}
+	}
+	do := "copy dialplan/deflect_callcenter.xml or deflect_fifo.xml, which has deflect_texted, into the folder of that context, or correct on_sent; " + afterwards
+	return bad(do, "%s: context %s has no extension %s, where callers of profile %s go who were texted (on_sent): they are cut off", sw.Name, words[2], words[0], p.Name)
+}
+
+// watches reports whether deflectd dials the switch.
+func (e *exam) watches(sw freeswitch.Switch) bool {
+	return slices.ContainsFunc(e.file.FreeSWITCH.Inbound, func(s freeswitch.Switch) bool { return s.Address == sw.Address })
 }
 
 // dialplanOf looks for what hands over the calls of a profile.
@@ -275,7 +296,7 @@ func (e *exam) listensOn(addr string) bool {
 func (e *exam) wording(sw freeswitch.Switch, p freeswitch.Profile, c contextXML, x extensionXML, h handing) (found []Finding) {
 	where := fmt.Sprintf("%s: extension %s (context %s)", sw.Name, x.Name, c.Name)
 	if !h.us { // it announces who waits
-		if !slices.ContainsFunc(e.file.FreeSWITCH.Inbound, func(s freeswitch.Switch) bool { return s.Address == sw.Address }) {
+		if !e.watches(sw) {
 			return bad("add it to freeswitch.inbound", "%s announces who waits, and deflectd does not watch %s", where, sw.Address)
 		}
 		return nil

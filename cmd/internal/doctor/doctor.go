@@ -53,10 +53,22 @@ type Options struct {
 
 	RootCAs *x509.CertPool // who signs the API's certificate; nil is the system's
 	Lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
-	Room    func(dir string) (free uint64, err error) // bytes of a file system; errors.ErrUnsupported where that is not known
+	// Room tells of a file system how many bytes are free, and what it is where that matters;
+	// errors.ErrUnsupported where it is not known.
+	Room func(dir string) (free uint64, kind Kind, err error)
 	// HTTPConfig says how a deflectd that runs is asked, see [state.Client]; "" is plain HTTP.
 	HTTPConfig string
 }
+
+// Kind is where a file system keeps what is in it.
+type Kind int
+
+// The kinds.
+const (
+	OnDisk    Kind = iota // or somewhere else that keeps it
+	InMemory              // until the machine starts again
+	OnNetwork             // at another machine
+)
 
 // No check takes longer. They run at the same time.
 const longest = 5 * time.Second
@@ -74,6 +86,7 @@ var checks = []struct {
 	{"clock", (*exam).clock},
 	{"credentials", (*exam).credentials},
 	{"ports", (*exam).ports},
+	{"running", (*exam).ofDaemon},
 	{"allow", (*exam).allowed},
 	{"files", (*exam).openFiles},
 	{"state", (*exam).state},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestAllIsWell(t *testing.T) {
 		}
 	}
 	want := []string{
-		"configuration good", "secrets good", "names good", "api good", "certificate skipped", "clock good", "credentials good", "ports good",
+		"configuration good", "secrets good", "names good", "api good", "certificate skipped", "clock good", "credentials good", "ports good", "running good",
 		"allow good", "files good", "state good", "disk good", "redis good", "switch good", "event socket good", "dialplan good", "prompts good",
 		"say good", "keys good",
 	}
@@ -160,6 +161,20 @@ var cures = []struct {
 			r.has(do, "name the addresses of your switches alone")
 			r.edit("0.0.0.0/0", "127.0.0.1/32")
 		}},
+	{"a configuration that was refused", "running", doctor.Warning, "deflectd v1.2.3 refused its configuration when that was reloaded last",
+		func(r *rig) { r.serve(r.web, metrics+"deflectd_config_last_reload_successful 0\n") },
+		func(r *rig, do string) {
+			r.has(do, "systemctl reload deflectd")
+			r.answer = metrics + "deflectd_config_last_reload_successful 1\n"
+		}},
+	{"a configuration that was not read again", "running", doctor.Warning, "and deflectd v1.2.3 goes by what it read at 2020-09-13T12:26:40Z",
+		func(r *rig) {
+			r.serve(r.web, metrics+"deflectd_config_last_reload_success_timestamp_seconds 1.6e+09\n")
+		},
+		func(r *rig, do string) {
+			r.has(do, "deflectctl check "+r.config())
+			r.answer = metrics + "deflectd_config_last_reload_success_timestamp_seconds " + strconv.FormatFloat(float64(time.Now().Unix()), 'g', -1, 64) + "\n"
+		}},
 	{"too many calls for the files", "files", doctor.Warning, "the deflectd that runs serves",
 		func(r *rig) {
 			r.serve(r.web, metrics+"process_max_fds 1024\n")
@@ -178,7 +193,7 @@ var cures = []struct {
 	{"a journal's place that is a file", "state", doctor.Bad, "is no folder",
 		func(r *rig) { r.write(filepath.Join(r.dir, "state"), "") },
 		func(r *rig, do string) {
-			r.has(do, "move it away")
+			r.has(do, "move away what is in its place")
 			must(r.t, os.Remove(filepath.Join(r.dir, "state")))
 		}},
 	{"a journal for all to see", "state", doctor.Warning, "is open to other users of this machine (mode 0755)",
@@ -194,16 +209,36 @@ var cures = []struct {
 			must(r.t, os.Rename(filepath.Join(r.dir, "state"), filepath.Join(r.dir, "away")))
 		}},
 	{"a disk that is full", "disk", doctor.Bad, "has 12 MiB free",
-		func(r *rig) { r.o.Room = func(string) (uint64, error) { return 12 << 20, nil } },
+		func(r *rig) {
+			r.o.Room = func(string) (uint64, doctor.Kind, error) { return 12 << 20, doctor.OnDisk, nil }
+		},
 		func(r *rig, do string) {
 			r.has(do, "make room on it")
-			r.o.Room = func(string) (uint64, error) { return 12 << 30, nil }
+			r.o.Room = func(string) (uint64, doctor.Kind, error) { return 12 << 30, doctor.OnDisk, nil }
+		}},
+	{"a disk that is none", "disk", doctor.Warning, "is in memory: when this machine starts again all is forgotten",
+		func(r *rig) {
+			r.o.Room = func(string) (uint64, doctor.Kind, error) { return 12 << 30, doctor.InMemory, nil }
+		},
+		func(r *rig, do string) {
+			r.has(do, "set state.dir to a folder on a disk of this machine")
+			r.o.Room = func(string) (uint64, doctor.Kind, error) { return 12 << 30, doctor.OnDisk, nil }
+		}},
+	{"a disk of another machine", "disk", doctor.Warning, "is at another machine",
+		func(r *rig) {
+			r.o.Room = func(string) (uint64, doctor.Kind, error) { return 12 << 30, doctor.OnNetwork, nil }
+		},
+		func(r *rig, do string) {
+			r.has(do, "such as /var/lib/deflectd")
+			r.o.Room = func(string) (uint64, doctor.Kind, error) { return 12 << 30, doctor.OnDisk, nil }
 		}},
 	{"a disk that is nearly full", "disk", doctor.Warning, "has 500 MiB free",
-		func(r *rig) { r.o.Room = func(string) (uint64, error) { return 500 << 20, nil } },
+		func(r *rig) {
+			r.o.Room = func(string) (uint64, doctor.Kind, error) { return 500 << 20, doctor.OnDisk, nil }
+		},
 		func(r *rig, do string) {
 			r.has(do, "df -h "+r.dir)
-			r.o.Room = func(string) (uint64, error) { return 12 << 30, nil }
+			r.o.Room = func(string) (uint64, doctor.Kind, error) { return 12 << 30, doctor.OnDisk, nil }
 		}},
 	{"no switch", "switch", doctor.Bad, "connection refused",
 		func(r *rig) { r.sw.Stop() },
@@ -302,6 +337,12 @@ var cures = []struct {
 	{"the rest of the numbers", "dialplan", doctor.Bad, "no extension hands calls over to this deflectd (profile sales)",
 		func(r *rig) { r.edit(`    dialed: ["+18005550100"]`+"\n", ""); r.dialplan(own) },
 		func(r *rig, do string) { r.shipped() }},
+	{"nowhere for who was texted", "dialplan", doctor.Bad, "context public has no extension 9999, where callers of profile sales go who were texted",
+		func(r *rig) { r.edit("number: ask", "number: ask\n    on_sent: {transfer: \"9999 XML public\"}") },
+		func(r *rig, do string) {
+			r.has(do, "copy dialplan/deflect_callcenter.xml or deflect_fifo.xml")
+			r.dialplan(fmt.Sprintf(offer, r.calls) + `<extension name="deflect_texted"><condition field="destination_number" expression="^9999$"/><condition field="transfer_source" expression="."/></extension>`)
+		}},
 	{"prompts that are not there", "prompts", doctor.Bad, "does not have 2 files of the shipped prompts",
 		func(r *rig) {
 			must(r.t, os.Remove(filepath.Join(r.prefix, "ivrdeflect/en/offer.wav")))

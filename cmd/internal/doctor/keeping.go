@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
@@ -48,8 +49,8 @@ func (e *exam) state(context.Context) []Finding {
 		return good("%s %s", dir, is)
 	case strings.HasPrefix(wrong, "is open to other users"):
 		return warning("chmod 700 "+dir, "%s %s", dir, cutAfter(wrong, ": deflectd"))
-	case strings.HasPrefix(wrong, "is no folder"):
-		return bad("move it away, or set state.dir to another place", "%s %s", dir, wrong)
+	case strings.Contains(wrong, "is no folder"), strings.Contains(wrong, "not a directory"):
+		return bad("move away what is in its place, or set state.dir to another place", "%s %s", dir, wrong)
 	}
 	return bad(fmt.Sprintf("as root: install -d -m 700 -o deflectd %s; or %s", dir, asUser), "%s %s", dir, wrong)
 }
@@ -69,13 +70,18 @@ func (e *exam) disk(context.Context) []Finding {
 		return good("nothing is kept on a disk (no state.dir)")
 	}
 	dir := existing(e.file.StateDir)
-	free, err := e.Room(dir)
+	free, kind, err := e.Room(dir)
 	if err != nil {
 		return skipped("look yourself: df -h "+dir, "the room of %s is not known: %v", dir, err)
 	}
 	has := fmt.Sprintf("%s has %s free", dir, size(free))
 	do := fmt.Sprintf("make room on it, or set state.dir to another disk: df -h %s", dir)
+	const elsewhere = "stop deflectd, set state.dir to a folder on a disk of this machine, such as /var/lib/deflectd, move what is in it there, and start deflectd"
 	switch {
+	case kind == InMemory:
+		return warning(elsewhere, "%s is in memory: when this machine starts again all is forgotten, and callers can be texted again", dir)
+	case kind == OnNetwork:
+		return warning(elsewhere, "%s is at another machine: a text waits until it has answered, and two deflectd may both get its lock", dir)
 	case free < noRoom:
 		return bad(do, "%s: when it is full no text is sent (state.required), or one can be sent twice", has)
 	case free < littleRoom:
@@ -101,6 +107,9 @@ func size(n uint64) string {
 	return fmt.Sprintf("%d MiB", n>>20)
 }
 
+// answersIn is how long each answer of Redis is waited for: nobody is on the line.
+const answersIn = 1500 * time.Millisecond
+
 // redis is about what a fleet shares.
 func (e *exam) redis(ctx context.Context) (found []Finding) {
 	const do = "start it, open the way from here, or correct the section redis"
@@ -113,7 +122,7 @@ func (e *exam) redis(ctx context.Context) (found []Finding) {
 		return skipped("mend the secrets first", "its secrets cannot be read")
 	}
 	cfg := *e.file.Fleet
-	cfg.Timeout = longest / 2
+	cfg.Timeout = answersIn
 	f, err := fleet.New(cfg)
 	if err == nil {
 		defer f.Close()

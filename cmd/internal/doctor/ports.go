@@ -11,7 +11,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,15 +25,17 @@ import (
 
 var (
 	buildLine = regexp.MustCompile(`^deflectd_build_info\{.*version="([^"]*)".*\} 1`)
-	filesLine = regexp.MustCompile(`^process_max_fds ([0-9.e+]+)$`)
+	valueLine = regexp.MustCompile(`^(process_max_fds|deflectd_config_last_reload_successful|deflectd_config_last_reload_success_timestamp_seconds) ([0-9.e+]+)$`)
 	errOther  = errors.New("it is no deflectd")
 )
 
 // running is what a deflectd that runs tells of itself.
 type running struct {
-	version string // "" where none answers
-	files   int    // which it may have open; 0 is not known
-	err     error  // why none tells
+	version  string    // "" where none answers
+	files    int       // which it may have open; 0 is not known
+	refused  bool      // the configuration, when it was reloaded last
+	reloaded time.Time // when it read the configuration that it goes by
+	err      error     // why none tells
 }
 
 // askDaemon asks whoever listens at http.listen.
@@ -56,10 +60,18 @@ func (e *exam) askDaemon(ctx context.Context) (r running) {
 		if m := buildLine.FindStringSubmatch(lines.Text()); m != nil {
 			r.version = m[1]
 		}
-		if m := filesLine.FindStringSubmatch(lines.Text()); m != nil {
-			if n, err := strconv.ParseFloat(m[1], 64); err == nil && n < math.MaxInt32 {
-				r.files = int(n)
-			}
+		m := valueLine.FindStringSubmatch(lines.Text())
+		if m == nil {
+			continue
+		}
+		switch n, err := strconv.ParseFloat(m[2], 64); {
+		case err != nil || n > math.MaxInt32:
+		case m[1] == "process_max_fds":
+			r.files = int(n)
+		case m[1] == "deflectd_config_last_reload_successful":
+			r.refused = n == 0
+		default:
+			r.reloaded = time.UnixMilli(int64(n * 1000))
 		}
 	}
 	if r.version == "" {
@@ -104,6 +116,27 @@ func (e *exam) ports(context.Context) (found []Finding) {
 		return found
 	}
 	return good("%s", strings.Join(told, "; "))
+}
+
+// ofDaemon is about the deflectd that runs, and what it goes by.
+func (e *exam) ofDaemon(context.Context) []Finding {
+	if !e.loaded {
+		return e.unread()
+	}
+	r := e.running()
+	info, err := os.Stat(e.Config)
+	again := fmt.Sprintf("deflectctl check %s, then: systemctl reload deflectd (or kill -HUP it)", e.Config)
+	switch {
+	case r.version == "" && errors.Is(r.err, syscall.ECONNREFUSED):
+		return good("no deflectd runs with this configuration")
+	case r.version == "":
+		return skipped("ask it by hand: curl "+e.file.HTTPListen+"/metrics", "a deflectd at http.listen does not tell of itself: %s", e.whoAnswers(r.err))
+	case r.refused:
+		return warning(again, "deflectd %s refused its configuration when that was reloaded last, and goes by the one before", r.version)
+	case err == nil && !r.reloaded.IsZero() && info.ModTime().After(r.reloaded.Add(time.Second)):
+		return warning(again, "%s was changed at %s, and deflectd %s goes by what it read at %s", e.Config, info.ModTime().UTC().Format(time.RFC3339), r.version, r.reloaded.UTC().Format(time.RFC3339))
+	}
+	return good("deflectd %s, with the configuration as it is", r.version)
 }
 
 // whoAnswers says what became of asking for a deflectd.
@@ -151,6 +184,8 @@ func (e *exam) allowed(ctx context.Context) (found []Finding) {
 		}
 		for _, ip := range addrs {
 			switch ip = ip.Unmap(); {
+			case here && ours(ip): // it dials 127.0.0.1 then
+				told++
 			case !ip.IsLoopback() && here:
 				do := fmt.Sprintf("set freeswitch.outbound.listen to an address that the switch reaches, and put %s/%d on %s", ip, ip.BitLen(), key)
 				found = append(found, bad(do, "switch %s is another machine (%s), and %s is reached from this one alone", p.name, ip, e.file.OutboundListen)...)
@@ -180,6 +215,15 @@ func (e *exam) addresses(ctx context.Context, addr string) ([]netip.Addr, error)
 		return []netip.Addr{ip}, nil
 	}
 	return e.Lookup(ctx, host)
+}
+
+// ours reports whether an address is of this machine, and not of loopback.
+func ours(ip netip.Addr) bool {
+	all, err := net.InterfaceAddrs()
+	return err == nil && !ip.IsLoopback() && slices.ContainsFunc(all, func(a net.Addr) bool {
+		p, err := netip.ParsePrefix(a.String())
+		return err == nil && p.Addr().Unmap() == ip
+	})
 }
 
 func (e *exam) allows(ip netip.Addr) bool {

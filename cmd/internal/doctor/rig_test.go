@@ -95,7 +95,7 @@ profiles:
 		Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
 			return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 		},
-		Room: func(string) (uint64, error) { return 50 << 30, nil },
+		Room: func(string) (uint64, doctor.Kind, error) { return 50 << 30, doctor.OnDisk, nil },
 	}
 	return r
 }

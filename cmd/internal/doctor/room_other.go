@@ -1,8 +1,8 @@
-//go:build !linux && !darwin
+//go:build !linux
 
 package doctor
 
 import "errors"
 
 // room is not known here.
-func room(string) (uint64, error) { return 0, errors.ErrUnsupported }
+func room(string) (uint64, Kind, error) { return 0, OnDisk, errors.ErrUnsupported }
