@@ -54,6 +54,9 @@
 //   - fleet: deflectd with the cooldowns of a fleet in a Redis of this machine, against deflectd
 //     without, in the same way; what a round trip to Redis takes; what is asked of Redis, counted
 //     there; and what a cooldown takes of its memory, of --keys of them. It needs redis-server.
+//   - status: the program deflectd, built here, at twice --rate: while its status page is loaded
+//     each second and ten pages stay open, against nobody who looks. Both are of one process, in
+//     turns, so that a ratio compares nothing else.
 package main
 
 import (
@@ -76,7 +79,7 @@ Linux only. Close other programs first; 10,000 held calls need some 10,200 file 
 
 // options are what is measured, and how long.
 type options struct {
-	Only      []string      `enum:"saturation,latency,memory,load,core,journal,fleet" placeholder:"TABLE" help:"Only these tables: saturation, latency, memory, load, core, journal, fleet."`
+	Only      []string      `enum:"saturation,latency,memory,load,core,journal,fleet,status" placeholder:"TABLE" help:"Only these tables: saturation, latency, memory, load, core, journal, fleet, status."`
 	Runs      int           `default:"5" help:"Runs of each subject."`
 	Calls     int           `default:"4000" help:"Calls of a run at saturation."`
 	Time      time.Duration `default:"4s" help:"Length of a run at a fixed rate."`

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -139,6 +140,7 @@ func (s *statusPage) look() *snapshot {
 		return s.last
 	}
 	f := s.gather(now)
+	runtime.Gosched() // as in parts
 	f.all, f.lately, f.minutes = s.hour.since(now)
 	d := s.d
 	f.stopping, f.full, f.calls = d.stopping.Load(), d.server.Refusing(), d.server.Calls()
@@ -160,6 +162,7 @@ var statusParts = []string{"at", "verdict", "tiles", "chart", "reasons", "profil
 
 func (v view) parts() (parts []part) {
 	for _, id := range statusParts {
+		runtime.Gosched() // calls on this core do not have to wait for the whole page
 		var b bytes.Buffer
 		if err := statusTemplate.ExecuteTemplate(&b, id, v); err != nil {
 			b.Reset()

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -147,7 +148,10 @@ func (h *hour) since(now time.Time) (all, lately grown, minutes [60]grown) {
 	all, lately = grown{}, grown{}
 	this := h.slotAt(now)
 	minute := this / perMinute
-	for _, s := range h.slots {
+	for i, s := range h.slots {
+		if i%perMinute == 0 {
+			runtime.Gosched() // calls on this core do not have to wait for the whole hour
+		}
 		back := minute - s.of/perMinute
 		if s.grew == nil || back < 0 || back >= len(minutes) {
 			continue
