@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
@@ -43,6 +45,7 @@ func TestStatusVerdict(t *testing.T) {
 		why    string // part of it
 	}{
 		{"nothing yet", func(*facts) {}, good, "Callers can get texts.", "No call has ended in the last hour."},
+		{"just begun", func(f *facts) { f.start = f.at.Add(-59 * time.Minute) }, good, "Callers can get texts.", "No call has ended since the start at 02:13."},
 		{"calls, none asked", func(f *facts) { f.ended(58, "sales", deflect.Declined, deflect.ReasonDeclineKey, 1) }, good, "Callers can get texts.", "1 call ended, and nobody asked"},
 		{"calls before", func(f *facts) { f.ended(3, "sales", deflect.Sent, deflect.ReasonOK, 1200) }, good, "Callers can get texts.", "1,200 in the last hour"},
 		{"sent", trouble(30, 0), good, "Callers get texts.", "30 texts were sent"},
@@ -160,26 +163,31 @@ func TestStatusPageOfADaemon(t *testing.T) {
 		}
 	}
 
-	stream, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + b.daemon.HTTPAddr() + "/status/events")
+	stream, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}).Get("http://" + b.daemon.HTTPAddr() + "/status/events")
 	if err != nil || stream.StatusCode != http.StatusOK || stream.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("the stream: %v %v", stream, err)
 	}
 	defer stream.Body.Close()
 	events := bufio.NewScanner(stream.Body)
 	events.Buffer(nil, 1<<20)
+	var heard []string
 	until := func(text string) {
 		t.Helper()
+		heard = nil
 		for events.Scan() {
+			heard = append(heard, events.Text())
 			if strings.Contains(events.Text(), text) {
 				return
 			}
 		}
-		t.Fatalf("the stream ended without %q: %v", text, events.Err())
+		t.Fatalf("the stream ended without %q: %v\n%s", text, events.Err(), strings.Join(heard, "\n"))
 	}
 	until("event: version")
 	until("Callers can get texts.")
 	results, _ := b.calls(3, pressOne)
-	outcomes(t, results, 3)
+	if diff := cmp.Diff(map[string]int{reason(deflect.Sent, deflect.ReasonOK): 3}, outcomes(t, results, 3)); diff != "" {
+		t.Fatalf("outcomes (-want +got):\n%s", diff)
+	}
 	until("<h1 role=\"status\">Callers get texts.</h1>")
 	until("In the last 5 minutes 3 texts were sent.")
 	results, live := b.calls(1, listening)

@@ -140,9 +140,9 @@ func (f *facts) quiet() string {
 	case calls > 0:
 		return fmt.Sprintf("In the last %d minutes %s, and nobody asked for a text.", recent, howMany(calls, "call ended", "calls ended"))
 	case hour > 0:
-		return fmt.Sprintf("No call ended in the last %d minutes, %s in the last hour.", recent, thousands(hour))
+		return fmt.Sprintf("No call ended in the last %d minutes, %s %s.", recent, thousands(hour), f.inHour())
 	}
-	return "No call has ended in the last hour."
+	return "No call has ended " + f.inHour() + "."
 }
 
 // lastWords are what most texts failed of, of late or in the hour.

@@ -13,7 +13,7 @@ import (
 // view is what the page shows, in words.
 type view struct {
 	Verdict  verdict
-	At       string
+	At, Up   string
 	Tiles    []statusLine
 	Bars     []bars
 	Tallest  uint64
@@ -65,9 +65,17 @@ type profileRow struct {
 
 const clock = "15:04:05 MST"
 
+// inHour says of when counts are: a daemon knows nothing of before its start.
+func (f *facts) inHour() string {
+	if f.at.Sub(f.start) < time.Hour {
+		return "since the start at " + f.start.Format("15:04")
+	}
+	return "in the last hour"
+}
+
 // view makes one. Addresses, folders and the configuration are for who is on the machine.
 func (f *facts) view(here bool) view {
-	v := view{Verdict: f.verdict(), At: f.at.Format(clock)}
+	v := view{Verdict: f.verdict(), At: f.at.Format(clock), Up: f.build.Version + ", runs for " + howLong(f.at.Sub(f.start))}
 	v.Tiles = f.tiles()
 	v.chart(f)
 	v.Reasons = f.reasons()
@@ -89,9 +97,9 @@ func (f *facts) tiles() []statusLine {
 	sent := f.all.outcomes(deflect.Sent)
 	tiles := []statusLine{
 		{Name: "calls in progress", Value: thousands(uint64(f.calls)), Note: "of " + thousands(uint64(f.most)) + " at most"},
-		{Name: "calls ended", Value: thousands(f.all.sum("deflect_outcomes_total", nil)), Note: "in the last hour"},
-		{Name: "texts sent", Value: thousands(sent), Note: "in the last hour"},
-		{Name: "failed or uncertain", Value: thousands(f.all.outcomes(deflect.Failed, deflect.Uncertain)), Note: "in the last hour"},
+		{Name: "calls ended", Value: thousands(f.all.sum("deflect_outcomes_total", nil)), Note: f.inHour()},
+		{Name: "texts sent", Value: thousands(sent), Note: f.inHour()},
+		{Name: "failed or uncertain", Value: thousands(f.all.outcomes(deflect.Failed, deflect.Uncertain)), Note: f.inHour()},
 		{Name: "texts wait", Value: thousands(uint64(f.gauge("deflect_waiting_texts", ""))), Note: "to be sent later"},
 		{Name: "texts in doubt", Value: thousands(uint64(f.gauge("deflect_settle_open", ""))), Note: "looked up in the report"},
 	}
@@ -221,16 +229,16 @@ func (f *facts) api() []statusLine {
 	}[f.breaker()]
 	state.Name = "breaker"
 	if n := f.all.sum("deflect_breaker_transitions_total", labelIs("open")); n > 0 {
-		state.Note += "; it opened " + howMany(n, "time", "times") + " in the last hour"
+		state.Note += "; it opened " + howMany(n, "time", "times") + " " + f.inHour()
 	}
 	lines := []statusLine{state, {
 		Name: "requests", Value: thousands(f.all.sum("deflect_requests_total", nil)),
-		Note: "in the last hour; " + thousands(uint64(f.gauge("deflect_requests_in_flight", ""))) + " in flight",
+		Note: f.inHour() + "; " + thousands(uint64(f.gauge("deflect_requests_in_flight", ""))) + " in flight",
 	}}
 	const took = "deflect_request_duration_seconds"
-	from, g := fmt.Sprintf("of the last %d minutes", recent), f.lately
+	from, g := fmt.Sprintf("in the last %d minutes", recent), f.lately
 	if g[what{name: took, label: "count"}] == 0 {
-		from, g = "of the last hour", f.all
+		from, g = f.inHour(), f.all
 	}
 	for _, q := range []struct {
 		q    float64
@@ -239,7 +247,7 @@ func (f *facts) api() []statusLine {
 	}{{.5, "latency, half of them", "within this time, estimated"}, {.95, "latency, 95 of 100", "within this time"}, {.99, "latency, 99 of 100", "within this time; callers wait for it, and live_deadline ends it"}} {
 		l := statusLine{Name: q.name, Value: g.latency(took, q.q, f.bounds[took]), Note: q.note + ", " + from}
 		if g[what{name: took, label: "count"}] == 0 {
-			l.Note = "no request ended in the last hour"
+			l.Note = "no request ended " + f.inHour()
 		}
 		lines = append(lines, l)
 	}
@@ -300,7 +308,7 @@ func (f *facts) phone(here bool) []statusLine {
 		{"shutdown", "came while it stopped"}, {"claim_unknown", "key presses: Redis did not say who answers"},
 	} {
 		if n := f.all.sum("deflect_freeswitch_rejected_connections_total", labelIs(r.reason)); n > 0 {
-			lines = append(lines, statusLine{Name: "turned away", Value: thousands(n), Note: r.note + ", in the last hour", Mark: warn})
+			lines = append(lines, statusLine{Name: "turned away", Value: thousands(n), Note: r.note + ", " + f.inHour(), Mark: warn})
 		}
 	}
 	return lines
@@ -314,8 +322,8 @@ func (f *facts) texts() []statusLine {
 	dropped := f.all.sum("deflect_waiting_ended_total", nil) - f.all.sum("deflect_waiting_ended_total", outcomeIs(deflect.Sent)) - f.all.sum("deflect_waiting_ended_total", outcomeIs(deflect.Uncertain))
 	lines := []statusLine{
 		waiting,
-		{Name: "of those, sent", Value: thousands(f.all.sum("deflect_waiting_ended_total", outcomeIs(deflect.Sent))), Note: "in the last hour"},
-		{Name: "of those, dropped", Value: thousands(dropped), Note: "in the last hour: they could not go out in time, or were not to"},
+		{Name: "of those, sent", Value: thousands(f.all.sum("deflect_waiting_ended_total", outcomeIs(deflect.Sent))), Note: f.inHour()},
+		{Name: "of those, dropped", Value: thousands(dropped), Note: f.inHour() + ": they could not go out in time, or were not to"},
 		{Name: "in doubt", Value: thousands(uint64(f.gauge("deflect_settle_open", ""))), Note: "a request left, and the report is asked whether there was a text"},
 	}
 	for _, r := range []struct {
@@ -327,7 +335,7 @@ func (f *facts) texts() []statusLine {
 	} {
 		lines = append(lines, statusLine{
 			Name: "doubts that ended " + strings.ReplaceAll(string(r.result), "_", " "), Value: thousands(f.all.sum("deflect_settled_total", labelIs(string(r.result)))),
-			Note: "in the last hour: " + r.note,
+			Note: f.inHour() + ": " + r.note,
 		})
 	}
 	return lines
@@ -348,7 +356,7 @@ func (f *facts) stores(here bool) (lines []statusLine) {
 	}
 	lines = append(lines, j)
 	if n := f.all.sum("deflect_journal_failures_total", nil); n > 0 {
-		lines = append(lines, statusLine{Name: "journal failed", Value: thousands(n), Note: "texts in the last hour", Mark: warn})
+		lines = append(lines, statusLine{Name: "journal failed", Value: thousands(n), Note: "texts " + f.inHour(), Mark: warn})
 	}
 	r := statusLine{Name: "Redis", Value: "up", Mark: good, Note: "shared with the other deflectd of the fleet"}
 	switch {
@@ -365,8 +373,8 @@ func (f *facts) stores(here bool) (lines []statusLine) {
 		const took = "deflect_store_request_duration_seconds"
 		all, ok := f.all.sum("deflect_store_requests_total", nil), f.all.sum("deflect_store_requests_total", labelIs("ok"))
 		lines = append(lines,
-			statusLine{Name: "requests to Redis", Value: thousands(all), Note: "in the last hour; " + thousands(all-ok) + " did not go well"},
-			statusLine{Name: "Redis, 95 of 100", Value: f.all.latency(took, .95, f.bounds[took]), Note: "within this time, estimated, of the last hour"})
+			statusLine{Name: "requests to Redis", Value: thousands(all), Note: f.inHour() + "; " + thousands(all-ok) + " did not go well"},
+			statusLine{Name: "Redis, 95 of 100", Value: f.all.latency(took, .95, f.bounds[took]), Note: "within this time, estimated, " + f.inHour()})
 	}
 	if n, known := f.gauges[what{name: "deflect_cooldowns"}]; known {
 		lines = append(lines, statusLine{Name: "cooldowns", Value: thousands(uint64(n)), Note: "callers who were texted lately, and are not texted again yet"})
@@ -391,9 +399,9 @@ func (f *facts) program() []statusLine {
 	if f.gauge("deflectd_do_not_text_whole", "") == 0 {
 		lists.Value, lists.Mark, lists.Note = "not whole", warn, "a file cannot be read as it is; what was known before is kept"
 	}
-	log := statusLine{Name: "log", Value: "whole", Mark: good, Note: "no line was lost in the last hour"}
+	log := statusLine{Name: "log", Value: "whole", Mark: good, Note: "no line was lost " + f.inHour()}
 	if n := f.all.sum("deflectd_log_dropped_total", nil); n > 0 {
-		log.Value, log.Mark, log.Note = "with gaps", warn, howMany(n, "line was", "lines were")+" lost in the last hour"
+		log.Value, log.Mark, log.Note = "with gaps", warn, howMany(n, "line was", "lines were")+" lost " + f.inHour()
 	}
 	return append(lines, reloaded, lists, log)
 }
