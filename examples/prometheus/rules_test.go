@@ -80,8 +80,8 @@ func TestAlertsAreExplained(t *testing.T) {
 		if url := "https://github.com/ivrdeflect/ivrdeflect/blob/HEAD/cmd/deflectd/README.md#" + strings.ToLower(a.Alert); a.Annotations["runbook_url"] != url {
 			t.Errorf("%s leads to %s, want %s", a.Alert, a.Annotations["runbook_url"], url)
 		}
-		if text := explained[a.Alert]; text == "" || strings.Contains(text, "\n\n") {
-			t.Errorf("README of deflectd has not one paragraph about %s:\n%s", a.Alert, text)
+		if text := explained[a.Alert]; !strings.HasPrefix(text, "**"+a.Labels["severity"]+".** ") || strings.Contains(text, "\n\n") {
+			t.Errorf("README of deflectd has not one paragraph about %s, beginning with its severity:\n%s", a.Alert, text)
 		}
 		delete(explained, a.Alert)
 		if !strings.Contains(tried, `alertname="`+a.Alert+`", alertstate="firing"`) {
