@@ -60,6 +60,11 @@
 // memory; [Client.Reload] goes on with another configuration and keeps it. Several processes
 // share it through [Cooldowns] and [Budgets] of their own, and [Warnings] of their breakers.
 //
+// # Seeing one call
+//
+// Config.Trace is a [Trace]: hooks that hear every rule with its answer, every request, and
+// what became of a text later, each with the context of what it is inside of.
+//
 // # What became of a text
 //
 // An uncertain deflection is looked up in the background, by a backend that can tell

@@ -43,6 +43,9 @@
 // Several servers may watch one switch if they share Config.Claims: one of them answers a
 // key press, and the others take its calls over when it dies.
 //
+// Config.Trace is a [Trace]: hooks that hear the commands and events of a call, masked and
+// as they are; the context that they return is that of the Client's own.
+//
 // [HandleEventSocket] serves calls for a program that already has a connection of
 // github.com/fiorix/go-eventsocket.
 //
