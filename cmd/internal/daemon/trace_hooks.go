@@ -158,7 +158,7 @@ func (t *traces) end(c *traced, e freeswitch.TracedEnd) {
 			text += ", " + part.name + " " + part.value
 		}
 	}
-	t.add(c, step{kind: kindEnd, masked: caused(text, e.Err)})
+	t.add(c, step{kind: kindEnd, masked: caused(text, cause(e.Err))})
 	t.change(c, func() { c.ended, c.outcome, c.reason = time.Now(), e.Outcome, e.Reason })
 }
 
@@ -188,9 +188,9 @@ func (t *traces) engineHooks() *deflect.Trace {
 				case err == nil:
 					text = "may be offered"
 				default:
-					text = caused(text+" ("+string(deflect.ReasonOf(err))+")", err)
+					text += " (" + string(deflect.ReasonOf(err)) + ")"
 				}
-				t.add(c, step{kind: kindText, masked: text + took(began)})
+				t.add(c, step{kind: kindText, masked: caused(text+took(began), cause(err))})
 			}
 		},
 		Deflect: func(ctx context.Context, call *deflect.Call) (context.Context, func(deflect.Result, error)) {
@@ -242,7 +242,7 @@ func (t *traces) came(c *traced, r deflect.Result, err error) {
 		text += ", call " + r.CallID + " of the API"
 		t.change(c, func() { c.apiID = r.CallID })
 	}
-	t.add(c, step{kind: kindText, masked: caused(text+fmt.Sprintf(", %d requests, %s", r.Attempts, r.Duration.Round(time.Millisecond)), cause(err))})
+	t.add(c, step{kind: kindText, masked: caused(text+fmt.Sprintf(", requests: %d, %s", r.Attempts, r.Duration.Round(time.Millisecond)), cause(err))})
 }
 
 // cause is that of an error whose reason was said.

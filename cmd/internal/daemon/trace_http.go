@@ -85,7 +85,7 @@ func (t *traces) why(all state.Traces) string {
 	if len(all.Profiles)+all.Next == 0 {
 		return "no calls are traced; let the next ones be (deflectctl trace --next 5), or those of a profile (trace: true)"
 	}
-	return fmt.Sprintf("it was not traced, came before that was switched on, or was forgotten (the last %d calls of %s are kept, less when they are long)", state.MostTraced, longestTrace)
+	return fmt.Sprintf("it was not traced, came before that was switched on, or was forgotten (the last %d calls are kept, fewer when they are long, and none for more than a day)", state.MostTraced)
 }
 
 // forgetful is a Keeper that forgets a number in the traces too. Without a journal there is

@@ -298,7 +298,7 @@ func TestTracesOfTextsThatWait(t *testing.T) {
 	got := text(all.list(func(*traced) bool { return true }, false))
 	for _, want := range []string{
 		"text that waits is due, after 2 tries\n", "request to text ***46\n", "request uncertain timeout, ", ": no answer\n",
-		"text uncertain timeout, 1 requests, 0s: no answer\n", "text in doubt is settled: sent, after 3 lookups in 1m0s\n",
+		"text uncertain timeout, requests: 1, 0s: no answer\n", "text in doubt is settled: sent, after 3 lookups in 1m0s\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("there is no %q in\n%s", want, got)
