@@ -107,7 +107,7 @@ func (c *explainCmd) remembered(a *app, file config.File, in freeswitch.Inquiry)
 	if file.StateDir == "" {
 		return m
 	}
-	k, from, done, err := c.openState(file, true)
+	k, from, done, err := c.openState(file, toRead)
 	if err != nil {
 		m.err = err
 		return m

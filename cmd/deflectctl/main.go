@@ -48,6 +48,7 @@ type commands struct {
 		Optout  stateOptoutCmd  `cmd:"" help:"Put a number on the fleet's do-not-text list, or take it off."`
 		Key     stateKeyCmd     `cmd:"" help:"Make the key of a fleet."`
 	} `cmd:"" help:"Show and change what deflectd remembers, and what a fleet shares."`
+	Trace    traceCmd   `cmd:"" help:"Show step by step what happened to a call."`
 	Explain  explainCmd `cmd:"" help:"Tell whether a caller would be offered a text, and which rule says no."`
 	Doctor   doctorCmd  `cmd:"" help:"Look at everything that deflectd needs, and say what to do."`
 	Check    checkCmd   `cmd:"" help:"Check a configuration and print it with all defaults."`

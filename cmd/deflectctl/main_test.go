@@ -21,6 +21,7 @@ func TestHelp(t *testing.T) {
 		{"help_load.txt", "load --help"},
 		{"help_state.txt", "state --help"},
 		{"help_state_forget.txt", "state forget --help"},
+		{"help_trace.txt", "trace --help"},
 		{"help_completion.txt", "completion --help"},
 		{"help_simulate_livedeflect.txt", "simulate livedeflect --help"},
 		{"help_simulate_freeswitch.txt", "simulate freeswitch --help"},

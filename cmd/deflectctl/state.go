@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
+	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
 // stateFlags are those of each command about the state.
@@ -72,7 +74,7 @@ are in Redis, as hashes: 'deflectctl explain' tells of one caller's.` + stateHel
 // Help is shown below the usage.
 func (stateForgetCmd) Help() string {
 	return `Erases all that is known of a number, as for a privacy request: texts that wait or are in doubt, outcomes of
-texts, cooldowns, also those of a fleet. A text that waits is not sent; one in doubt is no longer looked up. The do-not-text
+texts, cooldowns, also those of a fleet, and traces of calls. A text that waits is not sent; one in doubt is no longer looked up. The do-not-text
 lists are yours to keep. What waits at another deflectd of a fleet, it has to be asked for on its machine.` + stateHelp + `
 
   deflectctl state forget --config deflectd.yaml --number +14043438646`
@@ -94,7 +96,7 @@ func (stateReleaseCmd) Help() string {
 
 // Run lists.
 func (c *stateListCmd) Run(a *app) error {
-	return c.with(a, c.Number, true, func(k state.Keeper, from string) (any, string, error) {
+	return c.with(a, c.Number, toRead, func(k state.Keeper, from string) (any, string, error) {
 		if c.Number != "" {
 			l, err := k.About(a.ctx, c.Number)
 			return l, listText(l, from), err
@@ -106,13 +108,13 @@ func (c *stateListCmd) Run(a *app) error {
 
 // Run forgets.
 func (c *stateForgetCmd) Run(a *app) error {
-	return c.with(a, c.Number, false, func(k state.Keeper, from string) (any, string, error) {
+	return c.with(a, c.Number, toForget, func(k state.Keeper, from string) (any, string, error) {
 		f, err := k.Forget(a.ctx, c.Number)
 		if f.Nothing() {
 			return f, fmt.Sprintf("Nothing was known of %s (%s).\n", cell(f.Number), from), err
 		}
-		return f, fmt.Sprintf("%s is forgotten (%s). Erased: %s that waited, %s in doubt, %s of texts, %s.\n",
-			cell(f.Number), from, plural(f.Waiting, "text"), plural(f.Doubted, "text"), plural(f.Ended, "outcome"), plural(f.Cooldowns, "cooldown")), err
+		return f, fmt.Sprintf("%s is forgotten (%s). Erased: %s that waited, %s in doubt, %s of texts, %s, %s of calls.\n",
+			cell(f.Number), from, plural(f.Waiting, "text"), plural(f.Doubted, "text"), plural(f.Ended, "outcome"), plural(f.Cooldowns, "cooldown"), plural(f.Traces, "trace")), err
 	})
 }
 
@@ -121,7 +123,7 @@ func (c *stateCancelCmd) Run(a *app) error {
 	if err := wholeID(c.ExternalID); err != nil {
 		return err
 	}
-	return c.with(a, "", false, func(k state.Keeper, from string) (any, string, error) {
+	return c.with(a, "", toChange, func(k state.Keeper, from string) (any, string, error) {
 		done, err := k.Cancel(a.ctx, c.ExternalID)
 		return done, fmt.Sprintf("The text of %s is not sent (%s).\n", cell(done.ExternalID), from), err
 	})
@@ -129,7 +131,7 @@ func (c *stateCancelCmd) Run(a *app) error {
 
 // Run releases.
 func (c *stateReleaseCmd) Run(a *app) error {
-	return c.with(a, c.Number, false, func(k state.Keeper, from string) (any, string, error) {
+	return c.with(a, c.Number, toChange, func(k state.Keeper, from string) (any, string, error) {
 		done, err := k.Release(a.ctx, c.Number)
 		if done.Cooldowns == 0 {
 			return done, fmt.Sprintf("%s is in no cooldown (%s).\n", cell(done.Number), from), err
@@ -138,9 +140,18 @@ func (c *stateReleaseCmd) Run(a *app) error {
 	})
 }
 
+// access is what is done with a state.
+type access int
+
+const (
+	toRead access = iota
+	toChange
+	toForget // also what a deflectd without a journal has in memory
+)
+
 // with does something with the state of a configuration, and prints what came of it: as
 // JSON, or in words.
-func (f *stateFlags) with(a *app, number string, read bool, do func(k state.Keeper, from string) (any, string, error)) error {
+func (f *stateFlags) with(a *app, number string, does access, do func(k state.Keeper, from string) (any, string, error)) error {
 	file, err := loadKeyless(a, f.Config)
 	if err != nil {
 		return err
@@ -152,14 +163,14 @@ func (f *stateFlags) with(a *app, number string, read bool, do func(k state.Keep
 	}
 	var k state.Keeper
 	var from string
-	shared := file.Fleet != nil && number != "" && !read // then Redis has cooldowns of the number
-	if file.StateDir != "" || !shared {
+	shared := file.Fleet != nil && number != "" && does != toRead // then Redis has cooldowns of the number
+	if file.StateDir != "" || !shared || does == toForget {
 		var done func()
-		if k, from, done, err = f.openState(file, read); err != nil {
+		if k, from, done, err = f.openState(file, does); err != nil {
 			return err
 		}
 		defer done()
-		if read {
+		if does == toRead {
 			from += besides(file)
 		}
 	}
@@ -188,13 +199,17 @@ func (f *stateFlags) with(a *app, number string, read bool, do func(k state.Keep
 
 // openState returns who knows the state of a configuration, and says who that is: where
 // deflectd has the journal, it is asked. Nobody who only reads keeps it from starting.
-func (f *portFlags) openState(file config.File, read bool) (k state.Keeper, from string, done func(), err error) {
-	if file.StateDir == "" {
+func (f *portFlags) openState(file config.File, does access) (k state.Keeper, from string, done func(), err error) {
+	switch {
+	case file.StateDir == "" && does == toForget:
+		client, base, err := f.client(file)
+		return unkept{state.Remote{Client: client, Base: base}}, "from the memory of deflectd at " + base + ", if it runs", func() {}, err
+	case file.StateDir == "":
 		return nil, "", nil, usage("%s has no state.dir: deflectd keeps what it knows in memory, and nobody else can see it", file.Name)
 	}
 	options := journal.Options{MaxCooldowns: file.Deflect.MaxCooldowns}
 	j, err := journal.OpenReadOnly(file.StateDir, options) // which makes none
-	if err == nil && !read {
+	if err == nil && does != toRead {
 		if err = j.Close(); err == nil {
 			j, err = journal.Open(file.StateDir, options)
 		}
@@ -211,6 +226,18 @@ func (f *portFlags) openState(file config.File, read bool) (k state.Keeper, from
 		return state.Remote{Client: client, Base: base, Why: err}, "from deflectd at " + base, func() {}, nil
 	}
 	return nil, "", nil, err
+}
+
+// unkept is a deflectd that keeps no journal: what it knows ends with it.
+type unkept struct{ state.Remote }
+
+// Forget erases what is in its memory.
+func (u unkept) Forget(ctx context.Context, number string) (state.Forgotten, error) {
+	f, err := u.Remote.Forget(ctx, number)
+	if errors.Is(err, state.ErrAway) {
+		return state.Forgotten{Number: phone.Number(number).String()}, nil
+	}
+	return f, err
 }
 
 // remoteTrouble adds what to do when a deflectd that has the journal does not tell.

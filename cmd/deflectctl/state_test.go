@@ -59,6 +59,15 @@ func remember(t *testing.T, dir string) {
 	}
 }
 
+// runState runs a daemon on a configuration, which has its port then, and returns where
+// calls come in.
+func runState(t *testing.T, name string) (calls string) {
+	t.Helper()
+	calls = runDaemonWith(t, name)
+	replace(t, name, anyPort, `http: {listen: "`+httpOf(calls)+`"}`)
+	return calls
+}
+
 // The same is shown and done beside a deflectd and without one, in words and as JSON.
 func TestState(t *testing.T) {
 	for _, running := range []bool{false, true} {
@@ -84,7 +93,7 @@ func TestState(t *testing.T) {
 			{"cancel --external-id ?", exitUsage, []string{"is as the log masks it"}},
 			{"cancel --external-id call-1", 0, []string{"The text of call-1 is not sent (" + from}},
 			{"cancel --external-id call-1", exitFailed, []string{"deflectctl: no text of this id waits"}},
-			{"forget --number +14043438646", 0, []string{"***46 is forgotten (" + from, "Erased: 0 texts that waited, 0 texts in doubt, 1 outcome of texts, 0 cooldowns.\n"}},
+			{"forget --number +14043438646", 0, []string{"***46 is forgotten (" + from, "Erased: 0 texts that waited, 0 texts in doubt, 1 outcome of texts, 0 cooldowns, 0 traces of calls.\n"}},
 			{"forget --number +14043438646 --json", 0, []string{`"number": "***46"`, `"ended": 0`}},
 			{"forget --number +14043438646", 0, []string{"Nothing was known of ***46 (" + from}},
 			{"list --json", 0, []string{`"texts": []`, `"cooldowns": []`, `"more": 0`}},

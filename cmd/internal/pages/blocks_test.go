@@ -28,8 +28,8 @@ var checks = map[string]func(*testing.T, fs.FS, []page, page, block) error{
 	"xml":  wellFormed,
 	"go":   compiles,
 	"text": names,
-
-	"console": shown,
+	// What a command prints.
+	"console": printed,
 }
 
 func TestEveryBlockIsChecked(t *testing.T) {
@@ -147,6 +147,29 @@ func compiles(_ *testing.T, files fs.FS, _ []page, p page, b block) error {
 	return errors.New("no file of Go that the page links to has these lines")
 }
 
+// printed finds the lines in a golden file that the page links to: a test compares what is
+// printed with that one. "..." in a block stands for what is left out.
+func printed(_ *testing.T, files fs.FS, _ []page, p page, b block) error {
+	if strings.HasPrefix(b.text, "good     configuration") {
+		return nil // of doctor, whose test compares it
+	}
+	for _, line := range p.prose {
+		for _, m := range link.FindAllStringSubmatch(line, -1) {
+			if path.Ext(m[1]) != ".txt" {
+				continue
+			}
+			raw, err := fs.ReadFile(files, path.Join(path.Dir(p.name), m[1]))
+			if err != nil {
+				return err
+			}
+			if holds(trimmed(string(raw)), strings.ReplaceAll("\n"+b.text, "\n...\n", "\n// ...\n")) {
+				return nil
+			}
+		}
+	}
+	return errors.New("no file of text that the page links to has these lines")
+}
+
 // holds finds the pieces of a block in a file, in their order.
 func holds(file, text string) bool {
 	for piece := range strings.SplitSeq(trimmed(text), "\n// ...\n") {
@@ -176,18 +199,11 @@ func names(_ *testing.T, _ fs.FS, _ []page, _ page, b block) error {
 	return nil
 }
 
-// shown wants what a command prints to be of doctor, whose test compares it.
-func shown(_ *testing.T, _ fs.FS, _ []page, p page, b block) error {
-	if p.name != "cmd/deflectctl/README.md" || !strings.HasPrefix(b.text, "good     configuration") {
-		return errors.New("an output that no test compares")
-	}
-	return nil
-}
-
 func TestChecksRefuseWhatIsWrong(t *testing.T) {
 	files := fstest.MapFS{
 		".ci/readme": {Data: []byte("['ls -l']=''\n[\"echo \\\"\\$A\\\"\"]=''\n")},
 		"a/main.go":  {Data: []byte("package main\n\nfunc main() {\n\tone()\n\ttwo()\n\tthree()\n}\n")},
+		"a/out.txt":  {Data: []byte("one\n  two\nthree\n")},
 	}
 	smallest := block{language: "yaml", text: `livedeflect:
   site_id: "38856538"
@@ -200,7 +216,7 @@ profiles:
   - name: sales
     skill: sales
 `}
-	p := page{name: "a/README.md", prose: []string{"as in [main.go](main.go)"}, blocks: []block{smallest}}
+	p := page{name: "a/README.md", prose: []string{"as in [main.go](main.go)", "and in [all](out.txt)"}, blocks: []block{smallest}}
 	tests := []struct {
 		language, text string
 		want           string // of the error, "" for none
@@ -223,7 +239,8 @@ profiles:
 		{"go", "four()\n", "no file"},
 		{"text", "key -> deflect.Client\n", ""},
 		{"text", "key -> client\n", "a picture"},
-		{"console", "$ ls\n", "no test compares"},
+		{"console", "one\n...\nthree\n", ""},
+		{"console", "three\n...\none\n", "no file of text"},
 		{"python", "pass\n", `nobody checks a block of "python"`},
 		{"", "x\n", "nobody checks"},
 	}
