@@ -2,6 +2,7 @@ package freeswitch
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -173,9 +174,14 @@ func (t *callTrace) heard(name string, e headers) {
 
 // failed tells why a command was not executed, or that the connection is gone.
 func (t *callTrace) failed(name string, err error) {
-	if t != nil && err != nil {
-		t.event(TracedLine{Name: name, Masked: err.Error(), Args: err.Error()})
+	if t == nil || err == nil {
+		return
 	}
+	l := TracedLine{Name: name, Masked: err.Error(), Args: err.Error()}
+	if broken, is := errors.AsType[*esl.ProtocolError](err); is {
+		l.Masked = "esl: " + string(broken.Kind) // its detail can quote
+	}
+	t.event(l)
 }
 
 // connectionEnd is the name of the end of a connection.

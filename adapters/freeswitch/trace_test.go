@@ -160,6 +160,25 @@ func TestTraceOfAStranger(t *testing.T) {
 	}
 }
 
+// What breaks the protocol is not quoted.
+func TestTraceOfWhoBreaksTheProtocol(t *testing.T) {
+	s := &steps{}
+	inBubble(t, func(_ *deflect.Config, fc *freeswitch.Config) { fc.Trace = s.hooks() }, func(t *testing.T, r *rig) {
+		conn := r.ln.dial(t)
+		go func() {
+			defer conn.Close()
+			conn.Read(make([]byte, 4096)) //nolint:errcheck // a stranger
+			fmt.Fprint(conn, "Content-Type: text/of-a-stranger\n\n")
+		}()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+	})
+	masked, whole := s.all()
+	if len(masked) < 10 || masked[9] != "< END esl: content_type" || !strings.Contains(whole[9], "stranger") {
+		t.Errorf("heard %q, whole %q", masked, whole)
+	}
+}
+
 // A caller who waits in a queue is heard of from the key press on, and one who does not
 // want a text as well.
 func TestTraceOfWhoWaits(t *testing.T) {
