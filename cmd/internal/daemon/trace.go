@@ -35,6 +35,7 @@ type traces struct {
 	mu       sync.Mutex
 	calls    []*traced // the oldest first
 	bytes    int       // of all of them
+	aging    bool      // somebody will look for those that are too old
 	next     int       // so many calls to come are traced, whatever their profile
 	profiles map[string]bool
 }
@@ -121,6 +122,23 @@ func (t *traces) keep(c *traced, profile string) {
 	t.calls = append(t.calls, c)
 	t.bytes += c.bytes
 	t.boundLocked()
+	t.ageLocked()
+}
+
+// ageLocked sees to it that no call is kept for too long, also when nobody looks and none
+// comes.
+func (t *traces) ageLocked() {
+	if t.aging || len(t.calls) == 0 {
+		return
+	}
+	t.aging = true
+	time.AfterFunc(time.Until(t.calls[0].began.Add(longestTrace))+time.Second, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.aging = false
+		t.boundLocked()
+		t.ageLocked()
+	})
 }
 
 // boundLocked drops the oldest calls until the rest may be kept. One in progress that is

@@ -52,7 +52,7 @@ func (t *traces) switchHooks() *freeswitch.Trace {
 					s.key = cut(l.Args)
 				}
 				if late := time.Since(l.Switch); !l.Switch.IsZero() && (late > lateEvent || late < -lateEvent) {
-					words := fmt.Sprintf(" (%s ago by the clock of the switch)", late.Round(time.Millisecond))
+					words := fmt.Sprintf(" (%s after the switch says that it was)", late.Round(time.Millisecond))
 					s.masked, s.whole = s.masked+words, s.whole+words
 				}
 				t.add(c, s)

@@ -237,9 +237,13 @@ func TestTracesAreBounded(t *testing.T) {
 		if c := tracedCall(ctx); c.bytes > mostBeforeCall || c.kept {
 			t.Errorf("%d bytes of no call", c.bytes)
 		}
-		time.Sleep(longestTrace + time.Second)
-		if left := all.list(nil, false); len(left.Calls) != 0 || all.bytes != 0 {
-			t.Errorf("%d calls and %d bytes of yesterday", len(left.Calls), all.bytes)
+		feed(all, "late", caller)()
+		time.Sleep(longestTrace + 2*time.Second)
+		synctest.Wait()
+		all.mu.Lock() // nobody has looked
+		defer all.mu.Unlock()
+		if len(all.calls) != 0 || all.bytes != 0 || all.aging {
+			t.Errorf("%d calls and %d bytes of yesterday", len(all.calls), all.bytes)
 		}
 	})
 }
