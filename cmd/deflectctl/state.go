@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -234,7 +235,7 @@ type unkept struct{ state.Remote }
 // Forget erases what is in its memory.
 func (u unkept) Forget(ctx context.Context, number string) (state.Forgotten, error) {
 	f, err := u.Remote.Forget(ctx, number)
-	if errors.Is(err, state.ErrAway) {
+	if nobody, is := errors.AsType[*os.SyscallError](err); is && strings.HasPrefix(nobody.Syscall, "connect") { // listens there
 		return state.Forgotten{Number: phone.Number(number).String()}, nil
 	}
 	return f, err

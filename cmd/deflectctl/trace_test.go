@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
@@ -135,6 +137,12 @@ func TestTraceWithoutDeflectd(t *testing.T) {
 	}
 	if code, stdout, stderr := invoke(t, "state", "forget", "--config", name, "--number", caller); code != 0 || !strings.Contains(stdout, "Nothing was known of ***46 (from the memory of deflectd at http://127.0.0.1:1, if it runs)") {
 		t.Errorf("forget: exit code %d, %q, %q", code, stdout, stderr)
+	}
+	locked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	defer locked.Close()
+	replace(t, name, "127.0.0.1:1\"", locked.Listener.Addr().String()+`"`)
+	if code, stdout, stderr := invoke(t, "state", "forget", "--config", name, "--number", caller); code != exitFailed || stdout != "" || !strings.Contains(stderr, "it asks for a password") {
+		t.Errorf("one who does not answer: exit code %d, %q, %q", code, stdout, stderr)
 	}
 }
 
