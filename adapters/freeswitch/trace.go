@@ -304,7 +304,7 @@ func tracedEvent(name string, e headers) TracedLine {
 		}
 		args = append(args, e.Get("Application"), e.Get("Application-UUID"), e.Get("Application-Data"), response)
 	case "CHANNEL_HANGUP":
-		if c := e.Get("Hangup-Cause"); causeForm.MatchString(c) {
+		if c := e.Get("Hangup-Cause"); eventForm.MatchString(c) {
 			public = append(public, c)
 		}
 		args = append(args, e.Get("Hangup-Cause"))
@@ -315,7 +315,10 @@ func tracedEvent(name string, e headers) TracedLine {
 		args = append(args, e.Get("Content-Disposition"))
 	case esl.CommandError:
 		reply := e.Get("Reply-Text")
-		public = append(public, e.Get("Command"), app, refusedError(reply).Error())
+		if c := e.Get("Command"); applicationForm.MatchString(c) {
+			public = append(public, c)
+		}
+		public = append(public, app, refusedError(reply).Error())
 		args = append(args, e.Get("Command"), e.Get("Application"), reply)
 	case esl.APIReply:
 		public = append(public, app)
