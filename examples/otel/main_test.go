@@ -158,12 +158,21 @@ func TestFailures(t *testing.T) {
 	})
 }
 
-// A call that is not sampled is served as any other.
-func TestNotSampled(t *testing.T) {
-	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
-	c, _, outcome := traced(t, "+14043438646", livedeflecttest.Fault{}, nil)
-	if paths := c.paths(t); len(paths) > 0 || outcome != "sent" {
-		t.Errorf("outcome %s, spans %v", outcome, paths)
+// A call that is not sampled, or whose spans nobody takes, is served as any other.
+func TestNobodyListens(t *testing.T) {
+	for name, env := range map[string]map[string]string{
+		"not sampled":    {"OTEL_TRACES_SAMPLER": "always_off"},
+		"collector away": {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1/v1/traces", "OTEL_EXPORTER_OTLP_TIMEOUT": "100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for key, value := range env {
+				t.Setenv(key, value)
+			}
+			c, _, outcome := traced(t, "+14043438646", livedeflecttest.Fault{}, nil)
+			if paths := c.paths(t); len(paths) > 0 || outcome != "sent" {
+				t.Errorf("outcome %s, spans %v", outcome, paths)
+			}
+		})
 	}
 }
 
