@@ -106,9 +106,6 @@ profiles:
 		d.kill()
 		d.callers.Wait()
 		d.log.Close()
-		if t.Failed() {
-			t.Logf("%s said at last:\n%s", d.name, d.said)
-		}
 	})
 	d.start(t)
 	d.callers.Go(func() { d.traffic(ctx) })

@@ -34,6 +34,7 @@ const (
 // promServer is a Prometheus with the shipped configuration.
 type promServer struct {
 	url   string
+	said  *tail
 	ended chan struct{} // closed when the process has
 
 	mu     sync.Mutex
@@ -65,15 +66,9 @@ func startPrometheus(t *testing.T, binary string, daemons []*deflectd, rules []b
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	said := &tail{}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("prometheus said at last:\n%s", said)
-		}
-	})
-	p := &promServer{ended: make(chan struct{}), states: map[alertOf]string{}, looked: make(chan struct{})}
+	p := &promServer{said: said, ended: make(chan struct{}), states: map[alertOf]string{}, looked: make(chan struct{})}
 	lines := bufio.NewScanner(log)
 	for p.url == "" && lines.Scan() {
 		said.Write(append(lines.Bytes(), '\n'))
@@ -235,10 +230,10 @@ func (p *promServer) awaitEach(t *testing.T, what string, daemons []*deflectd, i
 		select {
 		case <-looked:
 		case <-p.ended:
-			t.Fatal("prometheus has ended")
+			t.Fatalf("prometheus has ended, and said at last:\n%s", p.said)
 		case <-limit.C:
 			for _, d := range left {
-				t.Errorf("in %s, never: %s %s", patience, d.name, what)
+				t.Errorf("in %s, never: %s %s; that deflectd said at last:\n%s", patience, d.name, what, d.said)
 			}
 			return
 		}
@@ -278,6 +273,8 @@ func (p *promServer) askUntilAnswered(t *testing.T, rules []rule) (unanswered fu
 	return func() []string { end(); ask(); return queries }
 }
 
+const tailBytes = 4 << 10
+
 // tail keeps the end of what is written to it.
 type tail struct {
 	mu   sync.Mutex
@@ -288,8 +285,8 @@ func (l *tail) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text = append(l.text, p...)
-	if over := len(l.text) - 16<<10; over > 16<<10 {
-		l.text = append([]byte(nil), l.text[over:]...)
+	if len(l.text) > 2*tailBytes {
+		l.text = append(l.text[:0], l.text[len(l.text)-tailBytes:]...)
 	}
 	return len(p), nil
 }
