@@ -155,7 +155,9 @@ func (d *deflectd) start(t *testing.T) {
 		d.said.Write(append(lines.Bytes(), '\n'))
 		var line struct{ Msg, Outbound, HTTP string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "deflectd started" {
-			d.outbound, d.web = line.Outbound, line.HTTP
+			if d.outbound == "" { // else callers read it
+				d.outbound, d.web = line.Outbound, line.HTTP
+			}
 			go d.read(d.log)
 			return
 		}

@@ -109,6 +109,7 @@ func TestAlive(t *testing.T) {
 	}
 	text, rules := dividedRules(t)
 	binary, redis := buildDeflectd(t), fleettest.Start(t)
+	// Only this one has cooldowns of its own to show, beside those in Redis.
 	well := newDeflectd(t, binary, redis.Addr, "well", "timeout: 2s", "timeout: 2s, when_away: local")
 	daemons := []*deflectd{well}
 	for _, r := range rules {
