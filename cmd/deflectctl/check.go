@@ -24,7 +24,7 @@ Redis of a fleet, to tell what of it endangers that a caller is texted once; whe
 
 // Run checks a configuration.
 func (c *checkCmd) Run(a *app) error {
-	name := cmp.Or(c.File, c.Config)
+	name := cmp.Or(c.File, c.Config, a.getenv("DEFLECT_CONFIG"))
 	switch {
 	case name == "":
 		return usage("check what? Name the configuration: deflectctl check FILE")

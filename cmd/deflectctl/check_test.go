@@ -157,3 +157,19 @@ func TestCheckTellsOfTheState(t *testing.T) {
 		t.Errorf("check has left %v in the folder, error %v", left, err)
 	}
 }
+
+// What the environment names is for where nothing else does.
+func TestCheckOfTheEnvironment(t *testing.T) {
+	getenv := func(name string) string {
+		if name == "DEFLECT_CONFIG" {
+			return "of-the-environment.yaml"
+		}
+		return ""
+	}
+	for want, args := range map[string][]string{"of-the-environment.yaml": {"check"}, "named.yaml": {"check", "named.yaml"}} {
+		var out, errOut strings.Builder
+		if code := run(args, app{t.Context(), &out, &errOut, getenv}); code != exitUsage || !strings.Contains(errOut.String(), want+": cannot be read") {
+			t.Errorf("%q: exit code %d, %s", args, code, errOut.String())
+		}
+	}
+}

@@ -17,7 +17,7 @@ import (
 )
 
 type explainCmd struct {
-	Config string            `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	Config string            `required:"" env:"DEFLECT_CONFIG" placeholder:"FILE" help:"Configuration of deflectd."`
 	From   string            `required:"" placeholder:"NUMBER" help:"The caller's number as the switch has it; 'anonymous' for a hidden one."`
 	To     string            `required:"" placeholder:"NUMBER" help:"The number that was dialled."`
 	At     string            `placeholder:"TIME" help:"When: RFC 3339, such as 2026-11-21T17:30:00-05:00, or seconds or milliseconds since 1970 (default: now)."`

@@ -10,7 +10,7 @@ import (
 )
 
 type reportCmd struct {
-	Config string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	Config string `required:"" env:"DEFLECT_CONFIG" placeholder:"FILE" help:"Configuration of deflectd."`
 	Since  string `placeholder:"DURATION" help:"From so long before the end, such as 90m, 24h or 7d (default: 24h)."`
 	From   string `placeholder:"TIME" help:"From this time on: RFC 3339, or seconds or milliseconds since 1970."`
 	To     string `placeholder:"TIME" help:"Until this time (default: now)."`

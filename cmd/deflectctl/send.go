@@ -17,7 +17,7 @@ import (
 )
 
 type sendCmd struct {
-	Config string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	Config string `required:"" env:"DEFLECT_CONFIG" placeholder:"FILE" help:"Configuration of deflectd."`
 	From   string `required:"" placeholder:"NUMBER" help:"The caller's number: it gets the text."`
 	To     string `required:"" placeholder:"NUMBER" help:"The number that was dialled: it picks the profile."`
 

@@ -10,7 +10,7 @@ import (
 )
 
 type settleCmd struct {
-	Config     string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	Config     string `required:"" env:"DEFLECT_CONFIG" placeholder:"FILE" help:"Configuration of deflectd."`
 	ExternalID string `required:"" name:"external-id" placeholder:"ID" help:"Your id of the call: external_id of 'deflectctl send', call_id in the log (which masks what may be a telephone number)."`
 	At         string `required:"" placeholder:"TIME" help:"When the text was asked for, to some minutes: RFC 3339, or seconds or milliseconds since 1970."`
 }

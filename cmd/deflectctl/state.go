@@ -21,7 +21,7 @@ import (
 
 // stateFlags are those of each command about the state.
 type stateFlags struct {
-	Config string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	Config string `required:"" env:"DEFLECT_CONFIG" placeholder:"FILE" help:"Configuration of deflectd."`
 	JSON   bool   `name:"json" help:"Print the answer as one JSON object."`
 	portFlags
 }

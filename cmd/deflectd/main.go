@@ -33,7 +33,7 @@ const (
 )
 
 type flags struct {
-	Config    string           `required:"" placeholder:"FILE" help:"Configuration to run; 'deflectctl check FILE' explains one."`
+	Config    string           `required:"" env:"DEFLECT_CONFIG" placeholder:"FILE" help:"Configuration to run; 'deflectctl check FILE' explains one."`
 	WebConfig string           `name:"web.config.file" placeholder:"FILE" help:"TLS and passwords of the HTTP port, as Prometheus' exporters have them."`
 	Version   kong.VersionFlag `help:"Print the version and exit."`
 }

@@ -118,3 +118,14 @@ func TestStandardOutputBroken(t *testing.T) {
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// --config goes before DEFLECT_CONFIG.
+func TestConfigurationOfTheEnvironment(t *testing.T) {
+	t.Setenv("DEFLECT_CONFIG", "of-the-environment.yaml")
+	for want, args := range map[string][]string{"of-the-environment.yaml": nil, "of-the-flag.yaml": {"--config", "of-the-flag.yaml"}} {
+		var stdout, stderr strings.Builder
+		if code := run(args, signals{}, &stdout, &stderr); code != exitUsage || !strings.Contains(stderr.String(), want+": cannot be read") {
+			t.Errorf("%q: exit code %d, %s", args, code, stderr.String())
+		}
+	}
+}

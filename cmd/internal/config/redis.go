@@ -158,7 +158,7 @@ func (f *File) readFleet(d *decoder, src source) *fleet.Config {
 		if !filepath.IsAbs(r.keyFile) {
 			where = besides
 		}
-		r.keyFile = src.path(r.keyFile)
+		r.keyFile = src.secretPath(r.keyFile)
 		f.KeyFile = r.keyFile
 		info, err := os.Stat(r.keyFile)
 		if err == nil && !info.Mode().IsRegular() {

@@ -132,7 +132,7 @@ func (src source) secret(d *decoder, o *origin, key, env string) (deflect.Secret
 		if !filepath.IsAbs(o.file) {
 			where = besides
 		}
-		o.file = src.path(o.file)
+		o.file = src.secretPath(o.file)
 		data, open, err := src.readFile(o.file)
 		if err != nil {
 			d.badAt(at, "cannot be read: %s%s", cause(err), where)
@@ -174,6 +174,22 @@ func (src source) path(name string) string {
 		return filepath.Clean(name)
 	}
 	return filepath.Join(src.dir, name)
+}
+
+// credentialsEnv is where systemd puts what LoadCredential= names, for one service alone.
+const credentialsEnv = "CREDENTIALS_DIRECTORY"
+
+// secretPath is path for what may be a credential of the service, which then stands in for
+// a file that only root can read. It is named as systemd names the files of a directory:
+// secrets_token is secrets/token.
+func (src source) secretPath(name string) string {
+	if dir := src.getenv(credentialsEnv); dir != "" && filepath.IsLocal(name) {
+		credential := filepath.Join(dir, strings.ReplaceAll(filepath.ToSlash(filepath.Clean(name)), "/", "_"))
+		if _, err := os.Stat(credential); err == nil {
+			return credential
+		}
+	}
+	return src.path(name)
 }
 
 // secretText leaves out the blanks and line ends around a secret. Quotes around

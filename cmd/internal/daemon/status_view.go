@@ -401,7 +401,7 @@ func (f *facts) program() []statusLine {
 	}
 	log := statusLine{Name: "log", Value: "whole", Mark: good, Note: "no line was lost " + f.inHour()}
 	if n := f.all.sum("deflectd_log_dropped_total", nil); n > 0 {
-		log.Value, log.Mark, log.Note = "with gaps", warn, howMany(n, "line was", "lines were")+" lost " + f.inHour()
+		log.Value, log.Mark, log.Note = "with gaps", warn, howMany(n, "line was", "lines were")+" lost "+f.inHour()
 	}
 	return append(lines, reloaded, lists, log)
 }
