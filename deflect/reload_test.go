@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
@@ -57,10 +59,21 @@ func TestReload(t *testing.T) {
 		wantState(t, reg, "open")
 		// Other settings are another breaker.
 		next.Breaker.Failures = 7
-		if err := client.Reload(next); err != nil {
-			t.Fatal(err)
+		for range 2 { // the second time nothing moves
+			if err := client.Reload(next); err != nil {
+				t.Fatal(err)
+			}
+			wantState(t, reg, "closed")
 		}
-		wantState(t, reg, "closed")
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(`
+			# HELP deflect_breaker_transitions_total Moves of the breaker by the state it moved to.
+			# TYPE deflect_breaker_transitions_total counter
+			deflect_breaker_transitions_total{to="closed"} 1
+			deflect_breaker_transitions_total{to="half_open"} 0
+			deflect_breaker_transitions_total{to="open"} 1
+			`), "deflect_breaker_transitions_total"); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

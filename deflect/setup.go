@@ -61,7 +61,12 @@ func (c *Client) Reload(cfg Config) error {
 	if err := cfg.Follows(old.Config); err != nil {
 		return err
 	}
-	c.setup.Store(c.newSetup(cfg))
+	next := c.newSetup(cfg)
+	c.setup.Store(next)
+	if next.breaker != old.breaker && old.breaker.state() != "closed" {
+		c.metrics.transitions["closed"].Inc()
+		cfg.Logger.Info("breaker moved", "to", "closed")
+	}
 	if store, is := c.cooldowns.(interface{ SetMaxCooldowns(int) }); is {
 		store.SetMaxCooldowns(cfg.MaxCooldowns)
 	}
