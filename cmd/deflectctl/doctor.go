@@ -12,7 +12,7 @@ import (
 )
 
 type doctorCmd struct {
-	Config string   `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	Config string   `required:"" env:"DEFLECT_CONFIG" placeholder:"FILE" help:"Configuration of deflectd."`
 	Switch []string `placeholder:"ADDRESS" help:"Event socket of a switch that hands calls over, such as 127.0.0.1:8021, with its password in ${switch_password}; repeat it for more."`
 	JSON   bool     `name:"json" help:"Print all as one JSON object."`
 

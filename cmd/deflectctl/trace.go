@@ -11,7 +11,7 @@ import (
 )
 
 type traceCmd struct {
-	Config string `required:"" placeholder:"FILE" help:"Configuration of deflectd."`
+	Config string `required:"" env:"DEFLECT_CONFIG" placeholder:"FILE" help:"Configuration of deflectd."`
 	Call   string `xor:"what" placeholder:"ID" help:"Show the calls with this id: call_id of the log, the channel's UUID, or the API's id."`
 	Number string `xor:"what" placeholder:"NUMBER" help:"Show the calls of this number."`
 	Next   *int   `xor:"what" placeholder:"N" help:"Trace the next N calls, of any profile; 0 ends that."`
