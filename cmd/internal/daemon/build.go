@@ -1,12 +1,17 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
+
+// version is set by who builds a package:
+// -ldflags "-X github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon.version=1.2.3".
+var version string
 
 // Build says what program this is.
 type Build struct {
@@ -17,12 +22,12 @@ type Build struct {
 
 // ReadBuild returns what the Go toolchain wrote into the program.
 func ReadBuild() Build {
-	b := Build{Version: "devel", Revision: "unknown", GoVersion: runtime.Version()}
+	b := Build{Version: cmp.Or(version, "devel"), Revision: "unknown", GoVersion: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
+	if v := info.Main.Version; version == "" && v != "" && v != "(devel)" {
 		b.Version = v
 	}
 	for _, s := range info.Settings {

@@ -1,0 +1,9 @@
+#!/bin/sh
+set -e
+case "$1" in
+remove | 0) ;;
+*) exit 0 ;; # an upgrade
+esac
+if [ -d /run/systemd/system ]; then
+	systemctl disable --now deflectd.socket deflectd-http.socket deflectd.service
+fi

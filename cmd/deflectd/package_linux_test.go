@@ -1,0 +1,102 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+)
+
+// The unit gives away little: what systemd itself thinks of it, from 0 (good) to 10.
+func TestUnitIsHardened(t *testing.T) {
+	const most = 1.5
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("there is no systemd-analyze here (Debian's package systemd)")
+	}
+	out, err := exec.Command(analyze, "security", "--offline=true", "--no-pager", "package/deflectd.service").CombinedOutput()
+	m := regexp.MustCompile(`Overall exposure level for deflectd.service: ([0-9.]+)`).FindSubmatch(out)
+	if m == nil {
+		if strings.Contains(string(out), "unrecognized option") {
+			t.Skip("this systemd-analyze is too old to look at a file")
+		}
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	if level, err := strconv.ParseFloat(string(m[1]), 64); err != nil || level > most {
+		t.Errorf("its exposure is %s, want %v at most:\n%s", m[1], most, out)
+	}
+}
+
+// systemd understands every line of the units, as far as it can tell without the program.
+func TestUnitsAreUnderstood(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("there is no systemd-analyze here (Debian's package systemd)")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"deflectd.service", "deflectd.socket", "deflectd-http.socket"} {
+		raw, err := os.ReadFile(filepath.Join("package", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Programs that are there, and no page that is not.
+		text := regexp.MustCompile(`/usr/bin/deflect(d|ctl)`).ReplaceAllString(string(raw), "/bin/true")
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(analyze, "verify", "--man=no", "--recursive-errors=no", filepath.Join(dir, "deflectd.service"), filepath.Join(dir, "deflectd.socket"), filepath.Join(dir, "deflectd-http.socket"))
+	cmd.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":")
+	out, err := cmd.CombinedOutput()
+	if strings.Contains(string(out), "unrecognized option") {
+		t.Skip("this systemd-analyze is too old")
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, dir) || strings.Contains(line, "deflectd") {
+			t.Errorf("%s", line)
+		}
+	}
+	if err != nil && !t.Failed() {
+		t.Logf("of other units: %v:\n%s", err, out)
+	}
+}
+
+// The configuration that the package brings lacks nothing but what is the user's, and
+// listens where the sockets of systemd are.
+func TestPackagedConfiguration(t *testing.T) {
+	raw, err := os.ReadFile("package/deflectd.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer(`"SITE"`, `"38856538"`, "/var/lib/deflectd", t.TempDir()).Replace(string(raw))
+	name := filepath.Join(t.TempDir(), "deflectd.yaml")
+	if err := os.Mkdir(filepath.Join(filepath.Dir(name), "secrets"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{name: text, filepath.Join(filepath.Dir(name), "secrets", "consumer"): "opensesame"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := config.Load(name, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range f.Warnings {
+		t.Errorf("a warning: %v", config.Located(name, w))
+	}
+	for unit, address := range map[string]string{"deflectd.socket": f.OutboundListen, "deflectd-http.socket": f.HTTPListen} {
+		raw, err := os.ReadFile(filepath.Join("package", unit))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(raw), "\nListenStream="+address+"\n") {
+			t.Errorf("%s does not listen on %s", unit, address)
+		}
+	}
+}
