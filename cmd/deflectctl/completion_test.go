@@ -11,7 +11,7 @@ import (
 
 func TestComplete(t *testing.T) {
 	for _, tt := range []struct{ words, want string }{
-		{"|", "demo send report settle state trace explain doctor check config load simulate completion help version"},
+		{"|", "demo send report settle state trace explain doctor healthy check config load simulate completion help version"},
 		{"s|", "send settle state simulate"},
 		{"state||", "list forget cancel release optout key"},
 		{"state|list|--", "--help --version --config --json --http.config.file --number"},
@@ -20,7 +20,7 @@ func TestComplete(t *testing.T) {
 		{"simulate|", "simulate"},
 		{"simulate||", "livedeflect freeswitch"},
 		{"simulate|f", "freeswitch"},
-		{"dance||", "demo send report settle state trace explain doctor check config load simulate completion help version"},
+		{"dance||", "demo send report settle state trace explain doctor healthy check config load simulate completion help version"},
 		{"help|c", "check config completion"},
 		{"help|simulate||", "livedeflect freeswitch"},
 		{"completion||", "bash zsh fish"},
@@ -46,7 +46,7 @@ func TestComplete(t *testing.T) {
 		{"explain|--to||", ""},
 		{"demo|--mode||", "outbound inbound"},
 		{"-", "--help --version"},
-		{"-h||", "demo send report settle state trace explain doctor check config load simulate completion help version"},
+		{"-h||", "demo send report settle state trace explain doctor healthy check config load simulate completion help version"},
 	} {
 		words := strings.Split(strings.TrimSuffix(tt.words, "|"), "|")
 		code, stdout, stderr := invoke(t, append([]string{"complete"}, words...)...)

@@ -51,6 +51,7 @@ type commands struct {
 	Trace    traceCmd   `cmd:"" help:"Show step by step what happened to a call."`
 	Explain  explainCmd `cmd:"" help:"Tell whether a caller would be offered a text, and which rule says no."`
 	Doctor   doctorCmd  `cmd:"" help:"Look at everything that deflectd needs, and say what to do."`
+	Healthy  healthyCmd `cmd:"" help:"Tell whether the deflectd of this machine is up."`
 	Check    checkCmd   `cmd:"" help:"Check a configuration and print it with all defaults."`
 	Config   configCmd  `cmd:"" help:"Print the reference of the configuration."`
 	Load     loadCmd    `cmd:"" help:"Call a running deflectd many times, and say how long its callers wait."`

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestHealthy(t *testing.T) {
+	status, text := http.StatusOK, "ok\n"
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			t.Errorf("asks %s", r.URL.Path)
+		}
+		w.WriteHeader(status)
+		fmt.Fprint(w, text)
+	}))
+	defer srv.Close()
+	config := filepath.Join(t.TempDir(), "deflectd.yaml")
+	data := fmt.Sprintf("livedeflect: {site_id: \"1\", domain: va, consumer_key: KEY}\nprofiles: [{name: a, skill: b}]\nhttp: {listen: %q}\n", strings.TrimPrefix(srv.URL, "http://"))
+	if err := os.WriteFile(config, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(want int, part string) {
+		t.Helper()
+		var out, errOut strings.Builder
+		if code := run([]string{"healthy", "--config", config}, app{t.Context(), &out, &errOut, os.Getenv}); code != want || !strings.Contains(out.String()+errOut.String(), part) {
+			t.Errorf("exit code %d: %s%s", code, out.String(), errOut.String())
+		}
+	}
+	ask(0, "ok")
+	text = "something else"
+	ask(exitFailed, "is no deflectd that is up (status 200)")
+	status, text = http.StatusNotFound, "ok\n"
+	ask(exitFailed, "is no deflectd that is up (status 404)")
+	srv.Close()
+	ask(exitFailed, "deflectd is not up")
+}
