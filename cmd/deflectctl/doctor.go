@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -50,6 +51,9 @@ func (c *doctorCmd) Run(a *app) error {
 		o.Switches = append(o.Switches, freeswitch.Switch{Name: addr, Address: addr, Password: deflect.NewSecret(password)})
 	}
 	found := doctor.Examine(a.ctx, o)
+	if a.ctx.Err() != nil {
+		return errors.New("stopped: what was not looked at is not known")
+	}
 	worst := doctor.Worst(found)
 	var err error
 	if c.JSON {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -92,6 +93,12 @@ func TestDoctorUsage(t *testing.T) {
 		if code, stdout, stderr := invoke(t, append([]string{"doctor"}, tt.args...)...); code != exitUsage || stdout != "" || !strings.Contains(stderr, tt.want) {
 			t.Errorf("%q: exit code %d: %s%s", tt.args, code, stdout, stderr)
 		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out strings.Builder
+	if code := run([]string{"doctor", "--config", name}, app{ctx, &out, &out, secretEnv}); code != exitFailed || !strings.HasPrefix(out.String(), "deflectctl: stopped") {
+		t.Errorf("stopped: exit code %d: %s", code, &out)
 	}
 	// A file that cannot be read is what it is for.
 	if code, stdout, stderr := invoke(t, "doctor", "--config", name+".none"); code != exitFailed || stderr != "" || !strings.HasPrefix(stdout, "BAD      configuration  ") {

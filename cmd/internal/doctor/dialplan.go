@@ -52,6 +52,9 @@ const (
 	surely // as far as the number decides
 )
 
+// called is what an extension is called.
+func (x extensionXML) called() string { return orDefault(x.Name, "without a name") }
+
 // takes judges by what was dialled alone. Other conditions may hold or not.
 func (x extensionXML) takes(number string) taking {
 	best := surely
@@ -215,15 +218,15 @@ func (e *exam) dialplanOfNumber(sw freeswitch.Switch, s *socket, plan dialplanXM
 				case (hands.us || x.announces()) && taken == "":
 					return e.wording(sw, p, c, x, hands), nil
 				case hands.us || x.announces():
-					do := fmt.Sprintf("let %s come before %s: files are read in the order of their names; %s", x.Name, taken, afterwards)
-					before = bad(do, "%s: %s takes the call before %s does (context %s)", who, taken, x.Name, c.Name)
+					do := fmt.Sprintf("let %s come before %s: files are read in the order of their names; %s", x.called(), taken, afterwards)
+					before = bad(do, "%s: %s takes the call before %s does (context %s)", who, taken, x.called(), c.Name)
 				case hands.others != "":
 					do := fmt.Sprintf("set deflect_daemons at the top of its file to %s, or freeswitch.outbound.listen to what it names; %s", e.file.OutboundListen, afterwards)
-					other = bad(do, "%s: extension %s hands it over to %s, and this deflectd listens on %s", who, x.Name, hands.others, e.file.OutboundListen)
+					other = bad(do, "%s: extension %s hands it over to %s, and this deflectd listens on %s", who, x.called(), hands.others, e.file.OutboundListen)
 				}
 				if t == surely && x.Continue != "true" && taken == "" {
-					taken = x.Name
-					elsewhere = bad(install, "%s: extension %s takes it, and does not hand it over (context %s)", who, x.Name, c.Name)
+					taken = x.called()
+					elsewhere = bad(install, "%s: extension %s takes it, and does not hand it over (context %s)", who, x.called(), c.Name)
 				}
 			}
 		}
@@ -294,7 +297,7 @@ func (e *exam) listensOn(addr string) bool {
 
 // wording looks at how an extension hands calls over.
 func (e *exam) wording(sw freeswitch.Switch, p freeswitch.Profile, c contextXML, x extensionXML, h handing) (found []Finding) {
-	where := fmt.Sprintf("%s: extension %s (context %s)", sw.Name, x.Name, c.Name)
+	where := fmt.Sprintf("%s: extension %s (context %s)", sw.Name, x.called(), c.Name)
 	if !h.us { // it announces who waits
 		if !e.watches(sw) {
 			return bad("add it to freeswitch.inbound", "%s announces who waits, and deflectd does not watch %s", where, sw.Address)

@@ -189,7 +189,12 @@ func (e *exam) switches() []freeswitch.Switch {
 	if e.keyed {
 		all = append(all, e.file.FreeSWITCH.Inbound...)
 	}
-	return append(all, e.Switches...)
+	for _, sw := range e.Switches {
+		if !slices.ContainsFunc(all, func(known freeswitch.Switch) bool { return known.Address == sw.Address }) {
+			all = append(all, sw)
+		}
+	}
+	return all
 }
 
 func good(format string, args ...any) []Finding {
@@ -217,8 +222,8 @@ func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	if noun == "switch" {
-		return fmt.Sprintf("%d switches", n)
+	if noun == "switch" || noun == "address" {
+		noun += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

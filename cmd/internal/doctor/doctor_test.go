@@ -148,12 +148,18 @@ var cures = []struct {
 			r.has(do, "add 127.0.0.1/32 to freeswitch.outbound.allow")
 			r.edit("10.0.0.0/8", "10.0.0.0/8, 127.0.0.1/32")
 		}},
-	{"a switch on another machine", "allow", doctor.Bad, "switch fs1 is another machine (192.0.2.7)",
-		func(r *rig) { r.edit(r.sw.Addr(), "192.0.2.7:8021") },
+	{"a switch on another machine", "allow", doctor.Bad, "switch fs1 is another machine (240.0.0.7)",
+		func(r *rig) { r.edit(r.sw.Addr(), "240.0.0.7:8021") },
 		func(r *rig, do string) {
-			r.has(do, "put 192.0.2.7/32 on freeswitch.outbound.allow")
+			r.has(do, "put 240.0.0.7/32 on freeswitch.outbound.allow")
 			_, port, _ := net.SplitHostPort(r.calls)
-			r.edit(`listen: "`+r.calls+`", allow: [127.0.0.0/8`, `listen: "0.0.0.0:`+port+`", allow: [192.0.2.7/32`)
+			r.edit(`listen: "`+r.calls+`", allow: [127.0.0.0/8`, `listen: "0.0.0.0:`+port+`", allow: [240.0.0.7/32`)
+		}},
+	{"a switch of this machine that comes from another address", "allow", doctor.Bad, "switch fs1 (192.0.2.1) may not hand calls over",
+		func(r *rig) { r.edit(`listen: "`+r.calls, `listen: "192.0.2.1:8084`) },
+		func(r *rig, do string) {
+			r.has(do, "add 192.0.2.1/32 to freeswitch.outbound.allow")
+			r.edit("127.0.0.0/8", "127.0.0.0/8, 192.0.2.1/32")
 		}},
 	{"everybody may", "allow", doctor.Warning, "everybody may hand calls over: 0.0.0.0/0 is all addresses",
 		func(r *rig) { r.edit("127.0.0.0/8", "0.0.0.0/0") },

@@ -168,30 +168,28 @@ func (e *exam) allowed(ctx context.Context) (found []Finding) {
 			found = append(found, warning(do, "everybody may hand calls over: %s is all addresses", p)...)
 		}
 	}
-	type party struct{ name, addr string }
-	var parties []party
-	for _, sw := range e.file.FreeSWITCH.Inbound {
-		parties = append(parties, party{sw.Name, sw.Address})
-	}
-	for _, sw := range e.Switches {
-		parties = append(parties, party{sw.Name, sw.Address})
-	}
-	here, told := loopbackName(hostOf(e.file.OutboundListen)), 0
+	parties := slices.Concat(e.file.FreeSWITCH.Inbound, e.Switches)
+	listen := hostOf(e.file.OutboundListen)
+	here, told := loopbackName(listen), 0
 	for _, p := range parties {
-		addrs, err := e.addresses(ctx, p.addr)
+		addrs, err := e.addresses(ctx, p.Address)
 		if err != nil {
 			continue // as the names tell
 		}
 		for _, ip := range addrs {
-			switch ip = ip.Unmap(); {
+			ip = ip.Unmap()
+			if at, err := netip.ParseAddr(listen); err == nil && ip.IsLoopback() && !here && !at.IsUnspecified() {
+				ip = at.Unmap() // from where a program of this machine dials it
+			}
+			switch {
 			case here && ours(ip): // it dials 127.0.0.1 then
 				told++
 			case !ip.IsLoopback() && here:
 				do := fmt.Sprintf("set freeswitch.outbound.listen to an address that the switch reaches, and put %s/%d on %s", ip, ip.BitLen(), key)
-				found = append(found, bad(do, "switch %s is another machine (%s), and %s is reached from this one alone", p.name, ip, e.file.OutboundListen)...)
+				found = append(found, bad(do, "switch %s is another machine (%s), and %s is reached from this one alone", p.Name, ip, e.file.OutboundListen)...)
 			case !e.allows(ip):
 				do := fmt.Sprintf("add %s/%d to %s, then: systemctl reload deflectd", ip, ip.BitLen(), key)
-				found = append(found, bad(do, "switch %s (%s) may not hand calls over", p.name, ip)...)
+				found = append(found, bad(do, "switch %s (%s) may not hand calls over", p.Name, ip)...)
 			default:
 				told++
 			}
