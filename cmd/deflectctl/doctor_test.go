@@ -156,7 +156,7 @@ func TestDoctorOfAProtectedDaemon(t *testing.T) {
 	name := configFile(t, runAPI(t).URL())
 	replace(t, name, `http: {listen: "127.0.0.1:0"}`, fmt.Sprintf("http: {listen: %q}", l.Addr()))
 	_, stdout, _ := invoke(t, "doctor", "--config", name)
-	if !strings.Contains(stdout, "it asks for a password: give --http.config.file") {
+	if !strings.Contains(stdout, "\nskipped  ports ") || !strings.Contains(stdout, "it asks for a password: give --http.config.file") || strings.Contains(stdout, "BAD      ports") {
 		t.Errorf("without a password:\n%s", stdout)
 	}
 	access := filepath.Join(t.TempDir(), "http.yaml")

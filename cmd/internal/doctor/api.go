@@ -119,10 +119,7 @@ func (e *exam) hosts() []string {
 			hosts[0] = proxy.Hostname()
 		}
 	}
-	for _, sw := range e.file.FreeSWITCH.Inbound {
-		hosts = append(hosts, hostOf(sw.Address))
-	}
-	for _, sw := range e.Switches {
+	for _, sw := range e.named() {
 		hosts = append(hosts, hostOf(sw.Address))
 	}
 	if e.file.Fleet != nil {

@@ -182,13 +182,17 @@ type exam struct {
 	first map[string]func() error
 }
 
-// switches are those of the configuration whose passwords are known, and those that were
-// named besides.
+// switches are those whose passwords are known.
 func (e *exam) switches() []freeswitch.Switch {
-	var all []freeswitch.Switch
 	if e.keyed {
-		all = append(all, e.file.FreeSWITCH.Inbound...)
+		return e.named()
 	}
+	return e.Switches
+}
+
+// named are the switches of the configuration, and those that were named besides.
+func (e *exam) named() []freeswitch.Switch {
+	all := slices.Clone(e.file.FreeSWITCH.Inbound)
 	for _, sw := range e.Switches {
 		if !slices.ContainsFunc(all, func(known freeswitch.Switch) bool { return known.Address == sw.Address }) {
 			all = append(all, sw)

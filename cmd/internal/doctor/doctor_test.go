@@ -124,13 +124,13 @@ var cures = []struct {
 	{"a port that is taken", "ports", doctor.Bad, "is taken, and no deflectd answers at http.listen",
 		func(r *rig) { r.listen(r.calls) },
 		func(r *rig, do string) {
-			r.has(do, "set freeswitch.outbound.listen to another one")
+			r.has(do, "set freeswitch.outbound.listen to another port")
 			r.edit(r.calls, freeAddr(r.t))
 		}},
 	{"another program on the port of HTTP", "ports", doctor.Bad, "what answers there is another program",
 		func(r *rig) { r.serve(r.web, "<html>") },
 		func(r *rig, do string) {
-			r.has(do, "or set http.listen to another one")
+			r.has(do, "or set http.listen to another port")
 			r.edit(r.web, freeAddr(r.t))
 		}},
 	{"an address of another machine", "ports", doctor.Bad, "(http.listen) is no address of this machine",

@@ -102,7 +102,11 @@ func (e *exam) ports(context.Context) (found []Finding) {
 			told = append(told, p.addr+" is taken, and deflectd "+r.version+" runs")
 		case errors.Is(err, syscall.EADDRINUSE):
 			_, port, _ := net.SplitHostPort(p.addr)
-			do := fmt.Sprintf("find out whose it is (ss -ltnp 'sport = :%s') and stop that, or set %s to another one", port, p.key)
+			if r.err != nil && strings.Contains(r.err.Error(), "--http.config.file") {
+				found = append(found, skipped("ask it as it wants: --http.config.file FILE, as 'deflectctl state' does", "%s (%s) is taken, and who answers at http.listen was not asked well: %s", p.addr, p.key, e.whoAnswers(r.err))...)
+				continue
+			}
+			do := fmt.Sprintf("find out whose it is (ss -ltnp 'sport = :%s'): restart a deflectd that hangs, stop another program, or set %s to another port", port, p.key)
 			found = append(found, bad(do, "%s (%s) is taken, and no deflectd answers at http.listen: %s", p.addr, p.key, e.whoAnswers(r.err))...)
 		case errors.Is(err, syscall.EADDRNOTAVAIL):
 			found = append(found, bad("set "+p.key+" to one that it has: ip address", "%s (%s) is no address of this machine", p.addr, p.key)...)
@@ -168,7 +172,7 @@ func (e *exam) allowed(ctx context.Context) (found []Finding) {
 			found = append(found, warning(do, "everybody may hand calls over: %s is all addresses", p)...)
 		}
 	}
-	parties := slices.Concat(e.file.FreeSWITCH.Inbound, e.Switches)
+	parties := e.named()
 	listen := hostOf(e.file.OutboundListen)
 	here, told := loopbackName(listen), 0
 	for _, p := range parties {
