@@ -35,12 +35,34 @@ type conditionXML struct {
 	Expression string      `xml:"expression,attr"`
 	Break      string      `xml:"break,attr"`
 	Regex      string      `xml:"regex,attr"`
+	Others     []xml.Attr  `xml:",any,attr"` // times of day
 	Actions    []actionXML `xml:"action"`
+
+	Conditions []conditionXML `xml:"condition"` // one in another
+
+	re *regexp.Regexp // of Expression; nil for one of PCRE, which can do more
 }
 
 type actionXML struct {
 	Application string `xml:"application,attr"`
 	Data        string `xml:"data,attr"`
+}
+
+// readDialplan reads what a switch answers.
+func readDialplan(text string) (plan dialplanXML, err error) {
+	if err = xml.Unmarshal([]byte(text), &plan); err != nil {
+		return plan, err
+	}
+	for _, c := range plan.Contexts {
+		for _, x := range c.Extensions {
+			for i := range x.Conditions {
+				if c := &x.Conditions[i]; !strings.HasPrefix(c.Expression, "/") {
+					c.re, _ = regexp.Compile(c.Expression)
+				}
+			}
+		}
+	}
+	return plan, nil
 }
 
 // taking is how sure it is that an extension takes a call.
@@ -58,8 +80,10 @@ func (x extensionXML) called() string { return orDefault(x.Name, "without a name
 // takes judges by what was dialled alone. Other conditions may hold or not.
 func (x extensionXML) takes(number string) taking {
 	best := surely
-	asked := false
 	for _, c := range x.Conditions {
+		if len(c.Conditions)+len(c.Others) > 0 {
+			best = perhaps
+		}
 		switch {
 		case c.Regex != "" || c.Break == "never" || c.Break == "on-true":
 			return perhaps
@@ -69,29 +93,32 @@ func (x extensionXML) takes(number string) taking {
 			best = perhaps
 			continue
 		}
-		asked = true
-		re, err := regexp.Compile(c.Expression)
-		if err != nil || strings.HasPrefix(c.Expression, "/") {
-			return perhaps // PCRE, which a switch has, can do more
-		}
-		if !re.MatchString(number) {
+		switch {
+		case c.re == nil:
+			return perhaps
+		case !c.re.MatchString(number):
 			return never
 		}
 	}
-	if !asked && best == surely && len(x.Conditions) == 0 {
+	if len(x.Conditions) == 0 {
 		return never
 	}
 	return best
 }
 
 // actions are those of an extension.
-func (x extensionXML) actions(application string) (data []string) {
-	for _, c := range x.Conditions {
+func (x extensionXML) actions(application string) []string {
+	return actionsOf(x.Conditions, application)
+}
+
+func actionsOf(conditions []conditionXML, application string) (data []string) {
+	for _, c := range conditions {
 		for _, a := range c.Actions {
 			if a.Application == application {
 				data = append(data, a.Data)
 			}
 		}
+		data = append(data, actionsOf(c.Conditions, application)...)
 	}
 	return data
 }
@@ -125,8 +152,8 @@ func (e *exam) dialplans(ctx context.Context) []Finding {
 		if err != nil {
 			return nil, err
 		}
-		var plan dialplanXML
-		if err := xml.Unmarshal([]byte(text), &plan); err != nil {
+		plan, err := readDialplan(text)
+		if err != nil {
 			return skipped("call the number and see", "%s has no XML dialplan that can be read", sw.Name), nil
 		}
 		var told []string
@@ -206,14 +233,14 @@ func (e *exam) dialplanOfNumber(sw freeswitch.Switch, s *socket, plan dialplanXM
 			taken := ""
 			for _, x := range c.Extensions {
 				t := x.takes(form)
-				hands, err := e.handsOver(s, x)
-				switch {
-				case err != nil:
-					return nil, err
-				case t == never:
+				if t == never {
 					continue
 				}
 				met = true
+				hands, err := e.handsOver(s, x)
+				if err != nil {
+					return nil, err
+				}
 				switch {
 				case (hands.us || x.announces()) && taken == "":
 					return e.wording(sw, p, c, x, hands), nil

@@ -25,6 +25,9 @@ func TestDialplans(t *testing.T) {
 <action application="callcenter" data="sales@default"></action></condition></extension>`
 		unloop = `<extension name="unloop"><condition field="${unroll_loops}" expression="^true$"></condition><condition field="${sip_looped_call}" expression="^true$"><action application="deflect" data="${destination_number}"></action></condition></extension>`
 		pcre   = `<extension name="pcre"><condition field="destination_number" expression="^(?!1)\d+$"><action application="park"></action></condition></extension>`
+		night  = `<extension name="night"><condition hour="18-23"></condition><condition field="destination_number" expression="^\+?18005550100$"><action application="voicemail" data="x"></action></condition></extension>`
+		nested = `<extension name="sales"><condition field="destination_number" expression="^\+?18005550100$" require-nested="false"><condition wday="2-6"><action application="sched_transfer" data="+90 deflect_stuck"></action><action application="socket" data="%s async full"></action></condition></condition></extension>`
+		empty  = `<extension name="empty"></extension>`
 		noted  = `<extension name="noted" continue="true"><condition field="destination_number" expression=".*"><action application="log" data="INFO &lt;x&gt;"></action></condition></extension>`
 	)
 	for _, tt := range []struct {
@@ -37,6 +40,8 @@ func TestDialplans(t *testing.T) {
 		{"the shipped file", map[string]string{"public": offer}, nil, doctor.Good, "hands over the numbers of sales"},
 		{"in another context", map[string]string{"public": own, "sales": offer}, nil, doctor.Good, "hands over"},
 		{"behind what does not decide", map[string]string{"public": unloop + pcre + noted + offer}, nil, doctor.Good, "hands over"},
+		{"behind what is of another time", map[string]string{"public": night + empty + offer}, nil, doctor.Good, "hands over"},
+		{"in a condition in another", map[string]string{"public": nested}, nil, doctor.Good, "hands over"},
 		{"by a variable of the switch", map[string]string{"public": strings.Replace(offer, "%s async", "${deflect_daemons} async", 1)}, nil, doctor.Good, "hands over"},
 		{"the second of two", map[string]string{"public": strings.Replace(offer, "%s", "10.0.0.9:8084|%s", 1)}, nil, doctor.Good, "hands over"},
 		{"by name", map[string]string{"public": strings.Replace(offer, "%s", "localhost:PORT", 1)}, nil, doctor.Good, "hands over"},
@@ -63,6 +68,22 @@ func TestDialplans(t *testing.T) {
 			r.want("dialplan", tt.level, tt.text)
 		})
 	}
+}
+
+// A large dialplan is looked through in time.
+func TestLargeDialplan(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var numbers, extensions strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&extensions, `<extension name="x%d"><condition field="destination_number" expression="^(\+?1)?(212|213)55%05d$"><action application="park"></action></condition></extension>`, i, i)
+	}
+	for i := range 40 {
+		fmt.Fprintf(&numbers, ", \"+1212555%04d\"", i)
+	}
+	r.edit(`["+18005550100"`, `["+18005550100"`+numbers.String())
+	r.dialplan(extensions.String() + fmt.Sprintf(`<extension name="all"><condition field="destination_number" expression="."><action application="sched_transfer" data="+90 x"></action><action application="socket" data="%s async full"></action></condition></extension>`, r.calls))
+	r.well("dialplan")
 }
 
 // A switch that announces who waits is of no use while nobody watches it.
@@ -141,14 +162,4 @@ func TestSwitchWithoutItsSecret(t *testing.T) {
 	if n := len(r.sw.Commands()); n > 0 {
 		t.Errorf("%d commands to the switch", n)
 	}
-}
-
-// What a switch says cannot make the doctor fail, whatever it is.
-func FuzzDialplan(f *testing.F) {
-	f.Add(fmt.Sprintf(offer, "127.0.0.1:8084"))
-	f.Add(own + `<extension name="x" continue="maybe"><condition regex="any"><regex field="a" expression="("/></condition></extension>`)
-	f.Add(`<extension><condition field="destination_number" expression="(((("/><condition/></extension></context><context name="&#27;">`)
-	f.Fuzz(func(t *testing.T, inside string) {
-		doctor.JudgeDialplan("<section>" + "<context>" + inside + "</context></section>")
-	})
 }
