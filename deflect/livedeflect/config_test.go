@@ -152,8 +152,12 @@ func TestEndpointPort(t *testing.T) {
 		"https://example.net:443":   "https://example.net",
 		"HTTPS://Example.net:8443/": "https://Example.net:8443",
 	} {
-		if root, _, err := (Config{BaseURL: base}).endpoint(); root != want || err != nil {
+		if root, err := (Config{BaseURL: base}).URL(); root != want || err != nil {
 			t.Errorf("root of %s = %q, %v, want %q", base, root, err, want)
 		}
+	}
+	var wrong *deflect.ConfigError
+	if root, err := (Config{BaseURL: "http://example.net"}).URL(); root != "" || !errors.As(err, &wrong) || wrong.Field != "BaseURL" {
+		t.Errorf("plain HTTP: %q, %v", root, err)
 	}
 }
