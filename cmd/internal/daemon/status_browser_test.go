@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"os"
 	"os/exec"
@@ -15,6 +16,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
 var shots = flag.String("status-shots", "", "write pictures of the status page into this folder")
@@ -37,7 +40,7 @@ func browser(t *testing.T) context.Context {
 // The page in a browser: it follows what happens by itself, keeps what somebody opened and
 // where the focus is, breaks no rule of its own policy, fits a phone, and says when it is old.
 func TestStatusInABrowser(t *testing.T) {
-	b := serveStatus(t, 4)
+	b := serveStatus(t, 4, time.Minute)
 	b.show(busyFacts(t))
 	ctx := browser(t)
 	if err := chromedp.Do(ctx); err != nil { // start it
@@ -102,12 +105,18 @@ func TestStatusInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	b.show(brokenFacts(t))
+	broken := brokenFacts(t)
+	const hostile = `<img src=x onerror="boom()"><script>boom()</script>`
+	broken.unwritten = errors.New(hostile)
+	broken.ended(59, hostile, deflect.Sent, deflect.ReasonOK, 1)
+	broken.away = []string{hostile}
+	b.show(broken)
 	until(`document.querySelector('h1').textContent.startsWith('No texts: the API fails')`)
 	value(`document.title`, "NO TEXTS · deflectd")
 	value(`document.querySelectorAll('details[open]').length`, "2")
 	value(`document.activeElement.tagName`, "SUMMARY")
 	value(`document.querySelectorAll('.notes li').length`, "4")
+	value(`document.querySelectorAll('main img, main script').length + ' ' + (document.querySelector('main').textContent.split('onerror').length - 1)`, "0 4")
 	value(overflow, "false")
 	// Headings, names of tables and regions are there for who does not see the page.
 	value(`document.querySelectorAll('h1').length + ' ' + [...document.querySelectorAll('section')].every(s => s.getAttribute('aria-label') || document.getElementById(s.getAttribute('aria-labelledby')))`, "1 true")
@@ -126,7 +135,7 @@ func TestStatusInABrowser(t *testing.T) {
 	until(`document.title === '? NO TEXTS · deflectd' && document.getElementById('link').textContent.startsWith('Not live')`)
 
 	// Without scripts it is a picture of a moment, and says so.
-	plain := serveStatus(t, 1)
+	plain := serveStatus(t, 1, time.Minute)
 	plain.show(quietFacts(t))
 	if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
 		t.Fatal(err)
@@ -142,7 +151,7 @@ func TestStatusInABrowser(t *testing.T) {
 
 // pictures writes what the page looks like, and that of the README.
 func pictures(t *testing.T, ctx context.Context, folder string) {
-	b := serveStatus(t, 4)
+	b := serveStatus(t, 4, time.Minute)
 	for name, f := range map[string]*facts{"idle": quietFacts(t), "busy": busyFacts(t), "broken": brokenFacts(t)} {
 		b.show(f)
 		for _, scheme := range []string{"light", "dark"} {

@@ -145,12 +145,14 @@ type statusBench struct {
 	srv  *http.Server
 }
 
-func serveStatus(t *testing.T, viewers int) *statusBench {
+// serveStatus serves it to so many viewers; times are those in which requests and answers
+// have to end that are no streams.
+func serveStatus(t *testing.T, viewers int, times time.Duration) *statusBench {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	page := newStatusPage(nil, prometheus.NewRegistry(), Build{"v1.4.0", "0123abcd", "go1.26.8"}, viewers, log)
 	srv := newHTTPServer(endpoints{registry: prometheus.NewRegistry(), status: page, log: log})
-	srv.ReadTimeout, srv.WriteTimeout = 300*time.Millisecond, 300*time.Millisecond // less than a stream lasts
+	srv.ReadTimeout, srv.WriteTimeout = times, times
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -170,6 +170,7 @@ func TestStatusPageOfADaemon(t *testing.T) {
 	defer stream.Body.Close()
 	events := bufio.NewScanner(stream.Body)
 	events.Buffer(nil, 1<<20)
+	t.Cleanup(b.daemon.Cut) // also where it fails, with a call in progress
 	var heard []string
 	until := func(text string) {
 		t.Helper()
@@ -205,7 +206,7 @@ func TestStatusPageOfADaemon(t *testing.T) {
 }
 
 func TestStatusMethodsAndPaths(t *testing.T) {
-	b := serveStatus(t, 1)
+	b := serveStatus(t, 1, time.Minute)
 	b.show(quietFacts(t))
 	for _, tt := range []struct {
 		method, path string
@@ -232,7 +233,7 @@ func TestStatusMethodsAndPaths(t *testing.T) {
 
 // A stream outlives the times in which other requests and answers have to end.
 func TestStatusStreamHasItsOwnTimes(t *testing.T) {
-	b := serveStatus(t, 1)
+	b := serveStatus(t, 1, 300*time.Millisecond)
 	f := quietFacts(t)
 	b.show(f)
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(b.url + "/status/events")
@@ -256,7 +257,7 @@ func TestStatusStreamHasItsOwnTimes(t *testing.T) {
 
 // As many watch as may, one look serves all of them, and a place that was left is free.
 func TestStatusViewersAreBounded(t *testing.T) {
-	b := serveStatus(t, 2)
+	b := serveStatus(t, 2, time.Minute)
 	b.show(quietFacts(t))
 	watch := func() *http.Response {
 		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(b.url + "/status/events")
@@ -298,7 +299,7 @@ func TestStatusOff(t *testing.T) {
 
 // Who is not on this machine sees numbers of calls, and nothing of the configuration.
 func TestStatusIsNotAllForStrangers(t *testing.T) {
-	b := serveStatus(t, 4)
+	b := serveStatus(t, 4, time.Minute)
 	b.show(busyFacts(t))
 	local := []string{"/var/lib/deflectd", "127.0.0.1:8021", "127.0.0.1:8084", "live_deadline: 4s"}
 	never := []string{"opensesame", "8005550100", "555-0101", "555-0100", "</script><script>", "(800)"}
