@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -101,26 +100,15 @@ func TestStateOverTLS(t *testing.T) {
 	}
 }
 
-// serveState runs a daemon on a configuration of stateFile, which has its port then, with
-// a file of --web.config.file or "".
-func serveState(t *testing.T, name, web string) {
+// serveState runs a daemon on a configuration with anyPort, which has its port then, with
+// a file of --web.config.file or "". It returns where calls come in.
+func serveState(t *testing.T, name, web string) (calls string) {
 	t.Helper()
 	file, err := config.Load(name, secretEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := daemon.New(daemon.Options{Config: file, WebConfig: web})
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace(t, name, anyPort, `http: {listen: "`+d.HTTPAddr()+`"}`)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	calls = runDaemonOf(t, daemon.Options{Config: file, WebConfig: web})
+	replace(t, name, anyPort, `http: {listen: "`+httpOf(calls)+`"}`)
+	return calls
 }

@@ -59,15 +59,6 @@ func remember(t *testing.T, dir string) {
 	}
 }
 
-// runState runs a daemon on a configuration, which has its port then, and returns where
-// calls come in.
-func runState(t *testing.T, name string) (calls string) {
-	t.Helper()
-	calls = runDaemonWith(t, name)
-	replace(t, name, anyPort, `http: {listen: "`+httpOf(calls)+`"}`)
-	return calls
-}
-
 // The same is shown and done beside a deflectd and without one, in words and as JSON.
 func TestState(t *testing.T) {
 	for _, running := range []bool{false, true} {

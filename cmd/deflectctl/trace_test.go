@@ -26,7 +26,7 @@ func TestTrace(t *testing.T) {
 	api := runAPI(t)
 	api.Inject(livedeflecttest.Fault{Status: 400})
 	name := configFile(t, api.URL())
-	calls := runState(t, name)
+	calls := serveState(t, name, "")
 	trace := func(args ...string) string {
 		t.Helper()
 		code, stdout, stderr := invoke(t, append([]string{"trace", "--config", name}, args...)...)
