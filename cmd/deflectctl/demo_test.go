@@ -26,7 +26,7 @@ func testDemo(t *testing.T, file string, args []string) {
 	t.Parallel()
 	began := time.Now()
 	code, stdout, stderr := invoke(t, args...)
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("the demo took %v", took)
 	}
 	if code != 0 || stderr != "" {
