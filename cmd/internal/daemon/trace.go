@@ -22,7 +22,7 @@ const (
 	mostBeforeCall = 4 << 10 // of a connection of which nobody knows yet whether it is a call
 	mostStepText   = 2 << 10
 	longestTrace   = 24 * time.Hour
-	stepOverhead   = 120 // bytes of a step besides its texts
+	stepOverhead   = 200 // bytes of a step besides its texts, with room that a slice has grown by
 	callOverhead   = 1 << 10
 )
 
@@ -161,7 +161,8 @@ func (t *traces) dropLocked(i int) {
 // add adds a step. What is of strangers can be long.
 func (t *traces) add(c *traced, s step) {
 	s.at, s.masked, s.whole = time.Now(), cut(s.masked), cut(s.whole)
-	size := stepOverhead + len(s.masked) + len(s.whole)
+	s.key = strings.Clone(cut(s.key)) // of the switch, it can be in something larger
+	size := stepOverhead + len(s.masked) + len(s.whole) + len(s.key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if c.off.Load() {
@@ -220,15 +221,28 @@ func (t *traces) forget(number string) (int, error) {
 		return 0, err
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	calls := slices.Clone(t.calls)
+	t.mu.Unlock()
 	n := 0
-	for i := len(t.calls) - 1; i >= 0; i-- {
-		if t.calls[i].of(spellings, t.region) || t.calls[i].mentions(spellings) {
-			t.dropLocked(i)
+	for _, c := range calls {
+		if t.forgetOne(c, spellings) {
 			n++
 		}
 	}
 	return n, nil
+}
+
+// forgetOne drops a call that was about a number. Calls in progress wait meanwhile, which is
+// why it is one: all of them can take 50 ms to look through.
+func (t *traces) forgetOne(c *traced, spellings []string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := slices.Index(t.calls, c)
+	if i < 0 || !c.of(spellings, t.region) && !c.mentions(spellings) {
+		return false
+	}
+	t.dropLocked(i)
+	return true
 }
 
 // of reports whether a call was about a number.

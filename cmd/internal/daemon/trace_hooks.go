@@ -49,7 +49,7 @@ func (t *traces) switchHooks() *freeswitch.Trace {
 			if c := tracedCall(ctx); c != nil {
 				s := step{kind: kindEvent, masked: lined(l.Name, l.Masked), whole: lined(l.Name, l.Args)}
 				if l.Name == "DTMF" {
-					s.key = cut(l.Args)
+					s.key = l.Args
 				}
 				if late := time.Since(l.Switch); !l.Switch.IsZero() && (late > lateEvent || late < -lateEvent) {
 					words := fmt.Sprintf(" (%s after the switch says that it was)", late.Round(time.Millisecond))

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -246,6 +247,31 @@ func TestTracesAreBounded(t *testing.T) {
 			t.Errorf("%d calls and %d bytes of yesterday", len(all.calls), all.bytes)
 		}
 	})
+}
+
+// The bound is one of memory, whatever the switch says that a key is.
+func TestTracesOfStrangeKeys(t *testing.T) {
+	inUse := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	all := newTraces("US", []string{"sales"})
+	before := inUse()
+	for i := range state.MostTraced {
+		var keys []freeswitch.TracedLine
+		for range 40 {
+			long := strings.Repeat("1", 8<<10)
+			keys = append(keys, freeswitch.TracedLine{Name: "DTMF", Args: long}, freeswitch.TracedLine{Name: "DTMF", Args: long[:1]})
+		}
+		feed(all, fmt.Sprint("call-", i), caller, keys...)()
+	}
+	// What else the tests have left is some of it.
+	if used := int64(inUse()) - int64(before); used > mostTraceBytes*5/4 || all.bytes < mostTraceBytes*9/10 {
+		t.Errorf("%d bytes are in use, counted %d", used, all.bytes)
+	}
+	runtime.KeepAlive(all)
 }
 
 // A number is forgotten wherever it was said: by the switch, key by key, or as the one to
