@@ -11,11 +11,13 @@ import (
 )
 
 // Hash is the same for two configurations that serve calls alike: it leaves out what is of
-// one machine, which are the addresses that are listened on, profiles, the folder of the state, the
-// switches that are watched and where secrets are. With redis it is made with the key of
+// one machine, which are the addresses that are listened on, the folder of the state, the
+// switches that are watched and where secrets are, and what only shows what happens: the status
+// page, profiles of Go, traces of calls. With redis it is made with the key of
 // the fleet, and has the secrets in it; without, it has none, which could be guessed by it.
 func (f File) Hash() string {
-	f.OutboundListen, f.HTTPListen, f.Pprof = "", "", false
+	f.OutboundListen, f.HTTPListen = "", ""
+	f.NoStatus, f.Pprof, f.traced = false, false, make([]bool, len(f.traced))
 	f.FreeSWITCH.Inbound = nil
 	if f.StateDir != "" {
 		f.StateDir = "set"

@@ -236,8 +236,8 @@ func TestHash(t *testing.T) {
 		if len(base) != 16 {
 			t.Errorf("hash %q", base)
 		}
-		own := section + "\nfreeswitch: {outbound: {listen: \"127.0.0.1:1\"}, inbound: [{name: fs1, address: \"127.0.0.1:8021\"}]}\nhttp: {listen: \"127.0.0.1:2\"}"
-		if got := hash(own, "", switches); got != base {
+		own := section + "\nfreeswitch: {outbound: {listen: \"127.0.0.1:1\"}, inbound: [{name: fs1, address: \"127.0.0.1:8021\"}]}\nhttp: {listen: \"127.0.0.1:2\", status: false, pprof: true}"
+		if got := hash(own, ", trace: true", switches); got != base {
 			t.Errorf("%q: what is of one machine alone makes another hash", section)
 		}
 		if hash(section, ", cooldown: 1h", consumer) == base {
