@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net"
@@ -148,16 +149,28 @@ func TestTraceWithoutDeflectd(t *testing.T) {
 
 // What a stranger has put into a call reaches no terminal as it is.
 func TestTraceTextIsVisible(t *testing.T) {
-	bad := "\x1b[2J\r\n\u202e" + strings.Repeat("x", 5000)
+	bad := "\x1b[2J\r\n\u202e\u009b2J\x7f\U000e0041" + strings.Repeat("x", 5000)
 	all := state.Traces{Profiles: []string{bad}, Calls: []state.Trace{{
 		CallID: bad, UUID: bad, Profile: bad, Number: bad, Dialed: bad, Outcome: bad, LeftOut: 2,
 		Steps: []state.TraceStep{{Kind: bad, Text: bad}},
 	}}}
+	const hidden = "\x1b\r\u202e\u009b\x7f\U000e0041"
+	var js bytes.Buffer
+	if err := printJSON(&js, all); err != nil {
+		t.Fatal(err)
+	}
+	var same state.Traces
+	if err := json.Unmarshal(js.Bytes(), &same); err != nil || cmp.Diff(all, same) != "" {
+		t.Errorf("as JSON: %v, %s", err, cmp.Diff(all, same))
+	}
 	for _, text := range []string{traceText(all), tracesText(all, "here")} {
 		for _, line := range strings.Split(text, "\n") {
-			if strings.ContainsAny(line, "\x1b\r\u202e") || len(line) > 3000 {
+			if strings.ContainsAny(line, hidden) || len(line) > 3000 {
 				t.Errorf("shown: %q", line)
 			}
 		}
+	}
+	if strings.ContainsAny(js.String(), hidden) {
+		t.Errorf("shown as JSON: %q", js.String())
 	}
 }
