@@ -72,7 +72,9 @@ func (q *queueLine) say(w word) {
 		switch {
 		case err == nil && w.do == doOpen:
 			q.dumped(text)
-		case err == nil || errors.Is(err, errMoved):
+		case err == nil:
+		case errors.Is(err, errMoved):
+			q.traced().failed(esl.CommandError, err) // it was not said
 		default:
 			if (w.do == doSet || w.do == doGiveBack) && unsaid(err) {
 				q.owe(job{call: q.uuid, command: c})

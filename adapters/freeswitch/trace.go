@@ -15,7 +15,8 @@ import (
 // Trace is hooks that hear, step by step, what a [Server] does about a call; those of
 // [deflect.Trace] hear what its Client does meanwhile. Any of them may be nil.
 //
-// A hook is called where the step is made, which waits for it: it must return at once. It is
+// A hook is called where the step is made, which waits for it, and with it the events of all
+// callers who wait in queues: it must return at once, and not call the Server. It is
 // called for many calls at the same time, and for one call too: that of a caller who waits
 // in a queue has its commands and events on goroutines of the connection to the switch, and
 // some can come after its end. What it is given is not to be changed. A hook that panics is

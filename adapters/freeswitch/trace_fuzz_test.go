@@ -1,13 +1,32 @@
 package freeswitch
 
 import (
+	"context"
 	"regexp"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/esl"
 )
 
 var shownForm = regexp.MustCompile(`^[A-Za-z_:, -]*[0-9]{0,2}[A-Za-z_: -]*$`)
+
+// What is not said to a waiting caller any more, who is with an agent by then, is no prompt
+// that was played.
+func TestTraceOfWhatIsNotSaid(t *testing.T) {
+	var heard []string
+	hear := func(_ context.Context, l TracedLine) { heard = append(heard, l.Name+" "+l.Masked) }
+	l := &link{dialer: &dialer{}, lanes: map[string]*lane{}, more: sync.NewCond(&sync.Mutex{}), commands: make([]switchConn, maxCommands)}
+	q := newQueueLine(l, "a-call", spot{}, time.Minute, func(job) {})
+	q.trace(&callTrace{srv: &Server{}, hooks: &Trace{Command: hear, Event: hear}, ctx: t.Context()})
+	q.tell(word{do: doPlay, id: "bye-1", prompt: "sent.wav"})
+	l.lanes["a-call"].jobs[0].done("", errMoved)
+	if want := []string{"uuid_broadcast a-call sent.wav aleg", "COMMAND_ERROR the call is not any more where it was"}; !slices.Equal(heard, want) {
+		t.Errorf("heard %q, want %q", heard, want)
+	}
+}
 
 // Whatever a peer says in an event or a refusal, what is shown of it is words of ours and of
 // the switch, and short.
