@@ -76,7 +76,7 @@ are in Redis, as hashes: 'deflectctl explain' tells of one caller's.` + stateHel
 func (stateForgetCmd) Help() string {
 	return `Erases all that is known of a number, as for a privacy request: texts that wait or are in doubt, outcomes of
 texts, cooldowns, also those of a fleet, and traces of calls. A text that waits is not sent; one in doubt is no longer looked up. The do-not-text
-lists are yours to keep. What waits at another deflectd of a fleet, it has to be asked for on its machine.` + stateHelp + `
+lists are yours to keep. What waits at another deflectd of a fleet, and its traces, it has to be asked for on its machine.` + stateHelp + `
 
   deflectctl state forget --config deflectd.yaml --number +14043438646`
 }
