@@ -1,6 +1,7 @@
 package freeswitch_test
 
 import (
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -53,6 +54,46 @@ func TestCallsAreCounted(t *testing.T) {
 					t.Errorf("the limit is %d", n)
 				}
 			})
+		})
+	}
+}
+
+// A call counts under the profile that serves it, whatever it comes to.
+func TestCallsAreCountedByProfile(t *testing.T) {
+	for _, tt := range []struct {
+		name, dialed, want string
+		notAsync           bool
+	}{
+		{"offered", caller().DNIS, "sales sent ok", false},
+		{"of nobody", "+18005550199", " ineligible no_profile", false},
+		{"no key could be heard", caller().DNIS, "sales failed switch", true},
+	} {
+		inBubble(t, func(dc *deflect.Config, fc *freeswitch.Config) {
+			policy, err := deflect.NewPolicy("sales", fc.Profiles[0].Rules)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dc.Policies = []*deflect.Policy{policy}
+		}, func(t *testing.T, r *rig) {
+			call := caller(fst.Press("1").After(5 * time.Second))
+			call.DNIS, call.NotAsync = tt.dialed, tt.notAsync
+			r.run(call)
+			r.drain()
+			families, err := r.reg.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range families {
+				for _, m := range f.GetMetric() {
+					if l := m.GetLabel(); f.GetName() == "deflect_outcomes_total" && m.GetCounter().GetValue() > 0 {
+						got = append(got, fmt.Sprint(l[1].GetValue(), " ", l[0].GetValue(), " ", l[2].GetValue(), " ", m.GetCounter().GetValue()))
+					}
+				}
+			}
+			if len(got) != 1 || got[0] != tt.want+" 1" {
+				t.Errorf("%s: counted as %q, want %s", tt.name, got, tt.want)
+			}
 		})
 	}
 }

@@ -108,6 +108,7 @@ func (s *session) open() (ok bool) {
 		case s.ch.unheard == nil && s.stop.Err() == nil:
 			s.judge()
 		default:
+			s.profile = s.setup.profiles.serving(&s.ch)
 			s.known()
 		}
 	})
