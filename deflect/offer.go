@@ -200,6 +200,23 @@ func (c *Client) Check(ctx context.Context, call Call) error {
 	}
 	q := c.inquire(ctx, call, time.Now())
 	q.final, q.traced = true, false
+	if c.trace.Check != nil {
+		return c.checkTraced(q)
+	}
+	return q.check()
+}
+
+// checkTraced is check with somebody who traces calls.
+func (c *Client) checkTraced(q *inquiry) (err error) {
+	if end := c.traceCheck(q); end != nil {
+		_, err = endedWith(Failed, ReasonInternal, errPanicked) // what a panic leaves
+		defer func() { c.hook(func() { end(err) }) }()
+	}
+	return q.check()
+}
+
+// check asks what protects who is texted.
+func (q *inquiry) check() error {
 	if no := q.refusal(func(r rule) bool { return protecting(r) || r.name == "cooldown" }); no != nil {
 		return no
 	}

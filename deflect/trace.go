@@ -21,14 +21,17 @@ import (
 type Trace struct {
 	// Offer begins with [Client.Offer], and ends with what that returns.
 	Offer func(ctx context.Context, call *Call) (context.Context, func(*Offer, error))
+	// Check begins with [Client.Check], as of a number that the caller has keyed in, and ends
+	// with what that returns.
+	Check func(ctx context.Context, call *Call) (context.Context, func(error))
 	// Deflect begins with [Client.Deflect] or [Offer.Deflect], and ends with what that returns.
 	Deflect func(ctx context.Context, call *Call) (context.Context, func(Result, error))
 	// Later begins when a text that waits ([Later]) is tried, tries times so far, or is given
 	// up. It ends as Deflect does: Deferred for a text that goes on waiting. The context is of
 	// nobody's call.
 	Later func(ctx context.Context, call *Call, tries int) (context.Context, func(Result, error))
-	// Verdict hears the answer of each rule that is asked within Offer, Deflect and Later, in
-	// their order. The last one decides when it refuses.
+	// Verdict hears the answer of each rule that is asked within Offer, Check, Deflect and
+	// Later, in their order. The last one decides when it refuses.
 	Verdict func(ctx context.Context, v Verdict)
 	// Ask begins when an [Asker] is asked, inside of Offer or Deflect.
 	Ask func(ctx context.Context, t *Text) (context.Context, func(Attempt))
@@ -69,6 +72,16 @@ func (c *Client) traceOffer(q *inquiry) (end func(*Offer, error)) {
 	c.hook(func() {
 		var inside context.Context
 		inside, end = c.trace.Offer(q.ctx, &q.text.Call)
+		q.ctx = within(q.ctx, inside)
+	})
+	q.traced = end != nil
+	return end
+}
+
+func (c *Client) traceCheck(q *inquiry) (end func(error)) {
+	c.hook(func() {
+		var inside context.Context
+		inside, end = c.trace.Check(q.ctx, &q.text.Call)
 		q.ctx = within(q.ctx, inside)
 	})
 	q.traced = end != nil

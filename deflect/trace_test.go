@@ -61,6 +61,10 @@ func (h *heardSteps) hooks() *Trace {
 			h.hear(ctx, "offer %s", c.ExternalCallID)
 			return inside(ctx, "offer"), func(o *Offer, err error) { h.hear(ctx, "offer: %v %s", o != nil, ReasonOf(err)) }
 		},
+		Check: func(ctx context.Context, c *Call) (context.Context, func(error)) {
+			h.hear(ctx, "check %s", c.ExternalCallID)
+			return inside(ctx, "check"), func(err error) { h.hear(ctx, "check: %s", ReasonOf(err)) }
+		},
 		Deflect: result("deflect"),
 		Later: func(ctx context.Context, c *Call, tries int) (context.Context, func(Result, error)) {
 			return result(fmt.Sprintf("later %d", tries))(ctx, c)
@@ -132,6 +136,7 @@ func TestTraceHearsEveryStep(t *testing.T) {
 		o.Deflect(ctx) //nolint:errcheck // again: nothing is done
 		call.ExternalCallID, call.ANI = "b", "+4915112345678"
 		c.Offer(ctx, call) //nolint:errcheck // it is refused
+		c.Check(ctx, call) //nolint:errcheck // it is refused too
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		want := []string{
@@ -142,6 +147,7 @@ func TestTraceHearsEveryStep(t *testing.T) {
 			"call/deflect> attempt +14043438600", "call/deflect/attempt> sent", "call/deflect> attempt: uncertain timeout",
 			"call> deflect: uncertain timeout, 2 attempts, true",
 			"call> offer b", "call/offer> country refuse country the number is of DE, which is not among the countries", "call> offer: false country",
+			"call> check b", "call/check> country refuse country the number is of DE, which is not among the countries", "call> check: country",
 			"> settled a sent",
 		}
 		if diff := cmp.Diff(want, h.all()); diff != "" {
@@ -189,6 +195,7 @@ func TestTraceOfOthersIsNotHeard(t *testing.T) {
 	h := &heardSteps{}
 	hooks := h.hooks()
 	hooks.Offer = func(ctx context.Context, _ *Call) (context.Context, func(*Offer, error)) { return ctx, nil }
+	hooks.Check = func(ctx context.Context, _ *Call) (context.Context, func(error)) { return ctx, nil }
 	hooks.Deflect = func(context.Context, *Call) (context.Context, func(Result, error)) { return nil, nil }
 	hooks.Attempt = func(context.Context, *Text) (context.Context, func(Attempt)) { return nil, nil }
 	c := testClient(t, func(cfg *Config) { cfg.Trace = hooks })
@@ -197,6 +204,9 @@ func TestTraceOfOthersIsNotHeard(t *testing.T) {
 	o, err := c.Offer(t.Context(), call)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := c.Check(t.Context(), call); err != nil {
+		t.Error(err)
 	}
 	if res, err := o.Deflect(t.Context()); err != nil || res.Outcome != Sent {
 		t.Errorf("Deflect = %+v, %v", res, err)
@@ -234,6 +244,10 @@ func TestTraceThatPanics(t *testing.T) {
 						begin()
 						return nil, func(Result, error) { end() }
 					},
+					Check: func(ctx context.Context, _ *Call) (context.Context, func(error)) {
+						begin()
+						return nil, func(error) { end() }
+					},
 					Verdict: func(context.Context, Verdict) { panic("of +14043438600") },
 					Attempt: func(ctx context.Context, _ *Text) (context.Context, func(Attempt)) {
 						begin()
@@ -245,6 +259,9 @@ func TestTraceThatPanics(t *testing.T) {
 			o, err := c.Offer(t.Context(), callNow("a", 0))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if err := c.Check(t.Context(), callNow("a", 0)); err != nil {
+				t.Errorf("%s: Check = %v", at, err)
 			}
 			if res, err := o.Deflect(t.Context()); err == nil || res.Reason != ReasonTimeout || res.Attempts != 1 {
 				t.Errorf("%s: Deflect = %+v, %v", at, res, err)

@@ -193,6 +193,20 @@ func (t *traces) engineHooks() *deflect.Trace {
 				t.add(c, step{kind: kindText, masked: caused(text+took(began), cause(err))})
 			}
 		},
+		Check: func(ctx context.Context, call *deflect.Call) (context.Context, func(error)) {
+			c := tracedCall(ctx)
+			if c == nil {
+				return ctx, nil
+			}
+			began, number := time.Now(), cmp.Or(call.NumberOverride, call.ANI)
+			return ctx, func(err error) {
+				text := "may be asked for, to "
+				if err != nil {
+					text = "may not be asked for (" + string(deflect.ReasonOf(err)) + "), to "
+				}
+				t.add(c, step{kind: kindText, masked: caused(text+number.String()+took(began), cause(err)), whole: caused(text+string(short(number))+took(began), cause(err))})
+			}
+		},
 		Deflect: func(ctx context.Context, call *deflect.Call) (context.Context, func(deflect.Result, error)) {
 			c := tracedCall(ctx)
 			if c == nil {

@@ -307,6 +307,29 @@ func TestTracesForget(t *testing.T) {
 	}
 }
 
+// Why a number that was keyed in is none is told, and the number as masked as any.
+func TestTracesOfACheckedNumber(t *testing.T) {
+	all := newTraces("US", []string{"sales"})
+	hooks, engine := all.switchHooks(), all.engineHooks()
+	ctx, _ := hooks.Call(t.Context())
+	hooks.Known(ctx, freeswitch.TracedCall{Profile: "sales", Call: &deflect.Call{ANI: "anonymous"}})
+	for _, err := range []error{nil, &deflect.Error{Reason: deflect.ReasonCountry, Err: errors.New("not here")}} {
+		_, end := engine.Check(ctx, &deflect.Call{ANI: "anonymous", NumberOverride: caller})
+		end(err)
+	}
+	for reveal, number := range map[bool]string{false: "***46", true: caller} {
+		got := text(all.list(func(*traced) bool { return true }, reveal))
+		for _, want := range []string{"text may be asked for, to " + number + ", ", "text may not be asked for (country), to " + number + ", "} {
+			if !strings.Contains(got, want) {
+				t.Errorf("there is no %q in\n%s", want, got)
+			}
+		}
+	}
+	if n, err := all.forget(caller); n != 1 || err != nil {
+		t.Errorf("%d forgotten, %v", n, err)
+	}
+}
+
 // What becomes of a text that waits or is in doubt is told with its call.
 func TestTracesOfTextsThatWait(t *testing.T) {
 	all := newTraces("US", nil)
@@ -354,6 +377,8 @@ func FuzzTraceIsMasked(f *testing.F) {
 		hooks.Known(ctx, freeswitch.TracedCall{UUID: deflect.LogID(id), Profile: "sales", Call: call})
 		hooks.Command(ctx, freeswitch.TracedLine{Name: "say", Args: digits})
 		hooks.Event(ctx, freeswitch.TracedLine{Name: "DTMF", Args: word})
+		_, checked := engine.Check(ctx, call)
+		checked(&deflect.Error{Outcome: deflect.Ineligible, Reason: deflect.ReasonNumberInvalid})
 		if _, ended := engine.Deflect(ctx, call); ended == nil {
 			t.Fatal("it is not traced")
 		}
