@@ -184,3 +184,32 @@ func TestHoursProblems(t *testing.T) {
 		})
 	}
 }
+
+func TestPolicyReopens(t *testing.T) {
+	night := time.Date(2026, 11, 27, 3, 0, 0, 0, time.UTC) // a Friday
+	week := Hours{Zone: "UTC", Week: map[string][]string{"mon-fri": {"09:00-17:00"}}}
+	for _, tt := range []struct {
+		name   string
+		rules  Rules
+		at     time.Time
+		opens  time.Time
+		offers bool
+	}{
+		{"soon", Rules{Hours: week, Later: Later{Closed: 6 * time.Hour}}, night, night.Add(6 * time.Hour), true},
+		{"not so soon", Rules{Hours: week, Later: Later{Closed: 5 * time.Hour}}, night, time.Time{}, false},
+		{"no texts for later", Rules{Hours: week}, night, time.Time{}, false},
+		{"open", Rules{Hours: week, Later: Later{Closed: 6 * time.Hour}}, night.Add(7 * time.Hour), time.Time{}, false},
+		{"always open", Rules{Later: Later{Closed: 6 * time.Hour}}, night, time.Time{}, false},
+	} {
+		p, err := NewPolicy("sales", tt.rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if opens, offers := p.Reopens(tt.at); !opens.Equal(tt.opens) || offers != tt.offers {
+			t.Errorf("%s: %v %t, want %v %t", tt.name, opens, offers, tt.opens, tt.offers)
+		}
+	}
+	if _, offers := (*Policy)(nil).Reopens(night); offers {
+		t.Error("no policy has hours")
+	}
+}

@@ -165,6 +165,16 @@ func (p *Policy) Open(at time.Time) bool {
 	return open
 }
 
+// Reopens returns when the team is back, seen from a time at which it is not there, if
+// that is soon enough for a text to be offered for then ([Later].Closed).
+func (p *Policy) Reopens(at time.Time) (back time.Time, soon bool) {
+	p = p.inForce()
+	if most := p.rules.Later.Closed; most > 0 && !p.Open(at) {
+		return p.hours.reopens(at, most)
+	}
+	return time.Time{}, false
+}
+
 // inForce returns the policy that a call with this one goes by.
 func (p *Policy) inForce() *Policy {
 	switch {

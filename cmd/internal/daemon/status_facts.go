@@ -51,8 +51,8 @@ type setting struct {
 type statusProfile struct {
 	name   string
 	policy *deflect.Policy
-	later  bool // outside of the hours, a text is offered for when they begin
 	redis  bool // while that is away, nobody is texted
+	off    bool // percent: 0
 }
 
 func newSetting(f config.File, most int) *setting {
@@ -69,7 +69,7 @@ func newSetting(f config.File, most int) *setting {
 			continue // no configuration with such a profile is in use
 		}
 		needs := f.OptOutSet(p.Name) != "" || !f.AwayLocal && (!p.NoCooldown || p.Budget != deflect.Budget{})
-		s.profiles = append(s.profiles, statusProfile{p.Name, policy, p.Later.Closed > 0, f.Fleet != nil && needs})
+		s.profiles = append(s.profiles, statusProfile{p.Name, policy, f.Fleet != nil && needs, p.Withhold == 100})
 	}
 	return s
 }
@@ -141,6 +141,13 @@ func labelIs(label string) func(what) bool {
 // outcomes counts calls with one of some outcomes.
 func (g grown) outcomes(of ...deflect.Outcome) uint64 {
 	return g.sum("deflect_outcomes_total", func(k what) bool { return slices.Contains(of, deflect.Outcome(k.outcome)) })
+}
+
+// of counts those of a profile.
+func (g grown) of(profile string, of ...deflect.Outcome) uint64 {
+	return g.sum("deflect_outcomes_total", func(k what) bool {
+		return k.profile == profile && slices.Contains(of, deflect.Outcome(k.outcome))
+	})
 }
 
 // breaker is the state that it is in.

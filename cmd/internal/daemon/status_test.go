@@ -24,12 +24,14 @@ func TestStatusVerdict(t *testing.T) {
 			f.gauges[what{name: "deflect_breaker_state", label: name}] = 1
 		}
 	}
-	closed := func(t *testing.T, later bool) statusProfile {
-		p, err := deflect.NewPolicy("night", deflect.Rules{Hours: deflect.Hours{Zone: "UTC", Week: map[string][]string{"mon-fri": {"09:00-17:00"}}}})
+	closed := func(t *testing.T, later time.Duration) statusProfile {
+		rules := deflect.Rules{Hours: deflect.Hours{Zone: "UTC", Week: map[string][]string{"mon-fri": {"09:00-17:00"}}}}
+		rules.Later.Closed = later
+		p, err := deflect.NewPolicy("night", rules)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return statusProfile{name: "night", policy: p, later: later}
+		return statusProfile{name: "night", policy: p}
 	}
 	trouble := func(sent, failed int) func(*facts) {
 		return func(f *facts) {
@@ -63,9 +65,40 @@ func TestStatusVerdict(t *testing.T) {
 		{"Redis away, no profile needs it", func(f *facts) { f.redis = redis }, warn, "Callers can get texts, and something needs a look.", ""},
 		{"Redis away, one needs it", func(f *facts) { f.redis, f.profiles[0].redis = redis, true }, warn, "Callers get texts, but not of every profile: Redis is away.", "nobody is texted whose profile"},
 		{"Redis away, all need it", func(f *facts) { f.redis, f.profiles[0].redis, f.profiles[1].redis = redis, true, true }, bad, "No texts: Redis is away, and every profile needs it.", "it does not answer"},
-		{"closed", func(f *facts) { f.profiles = []statusProfile{closed(t, false)} }, idle, "No texts: it is closed.", "that is no fault"},
-		{"closed, later", func(f *facts) { f.profiles = []statusProfile{closed(t, true)} }, idle, "It is closed: callers are offered a text for later.", "0 texts wait for"},
-		{"closed for one", func(f *facts) { f.profiles = append(f.profiles, closed(t, false)) }, good, "Callers can get texts.", ""},
+		{"closed", func(f *facts) { f.profiles = []statusProfile{closed(t, 0)} }, idle, "No texts: it is closed.", "that is no fault"},
+		{"closed, later", func(f *facts) { f.profiles = []statusProfile{closed(t, 16*time.Hour)} }, idle, "It is closed: callers are offered a text for later.", "0 texts wait for"},
+		{"closed, later, but not so late", func(f *facts) { f.profiles = []statusProfile{closed(t, 5*time.Hour)} }, idle, "No texts: it is closed.", "that is no fault"},
+		{"closed, later for one", func(f *facts) { f.profiles = []statusProfile{closed(t, 0), closed(t, 16*time.Hour)} }, idle, "It is closed: some callers are offered a text for later.", "0 texts wait for"},
+		{"closed, and Redis away", func(f *facts) {
+			f.redis, f.profiles = redis, []statusProfile{closed(t, 0)}
+			f.profiles[0].redis = true
+		}, idle, "No texts: it is closed.", "that is no fault"},
+		{"Redis away, the other one is closed", func(f *facts) {
+			f.redis, f.profiles[0].redis, f.profiles[1] = redis, true, closed(t, 0)
+		}, bad, "No texts: Redis is away, and the other profiles offer none.", "it does not answer"},
+		{"switched off", func(f *facts) { f.profiles[0].off, f.profiles[1].off = true, true }, idle, "No texts: they are switched off.", "percent: 0"},
+		{"the others are switched off", func(f *facts) { f.profiles[0], f.profiles[1].off = closed(t, 0), true }, idle, "No texts: it is closed.", ""},
+		{"one failed, nobody else asked", trouble(0, 1), warn, "Callers can get texts, but none of the last ones is known to have gone out.", "0 texts were sent, 1 failed. Mostly unreachable"},
+		{"few callers, and none got one", func(f *facts) {
+			f.ended(2, "sales", deflect.Failed, deflect.ReasonUnauthorized, 2)
+			f.ended(40, "sales", deflect.Failed, deflect.ReasonUnauthorized, 1)
+		}, bad, "No texts: few callers asked, and none of their texts is known to have gone out.", "In the last hour 0 texts were sent, 3 failed. Mostly unauthorized"},
+		{"one waits for the hours", func(f *facts) { f.ended(59, "sales", deflect.Deferred, deflect.ReasonOutsideHours, 1) }, good, "Callers can get texts.", "0 texts were sent, 1 to be sent later."},
+		{"all wait for the API", func(f *facts) { f.ended(59, "sales", deflect.Deferred, deflect.ReasonRateLimited, 3) }, warn, "Texts are promised, and wait: none of the last ones went out.", "3 to be sent later. Mostly rate_limited"},
+		{"none was offered one", func(f *facts) {
+			f.ended(59, "", deflect.Ineligible, deflect.ReasonNoProfile, 9)
+			f.ended(58, "sales", deflect.Ineligible, deflect.ReasonNumberHidden, 2)
+		}, warn, "None of the last callers could be offered a text.", "11 calls ended, and none of them got an offer. Mostly no_profile: no profile"},
+		{"some were offered one", func(f *facts) {
+			f.ended(59, "", deflect.Ineligible, deflect.ReasonNoProfile, 9)
+			f.ended(59, "sales", deflect.Declined, deflect.ReasonDeclineKey, 2)
+		}, good, "Callers can get texts.", "11 calls ended, and nobody asked"},
+		{"it has just opened", func(f *facts) { f.ended(56, "sales", deflect.Ineligible, deflect.ReasonOutsideHours, 50) }, good, "Callers can get texts.", "50 calls ended"},
+		{"all of one profile fail", func(f *facts) {
+			f.ended(59, "sales", deflect.Sent, deflect.ReasonOK, 100)
+			f.ended(59, "service", deflect.Failed, deflect.ReasonRejected, 3)
+		}, warn, "Callers get texts, and something needs a look.", "100 texts were sent, 3 failed."},
+		{"closed for one", func(f *facts) { f.profiles = append(f.profiles, closed(t, 0)) }, good, "Callers can get texts.", ""},
 	}
 	for _, tt := range tests {
 		f := quietFacts(t)
@@ -91,15 +124,56 @@ func TestStatusNotes(t *testing.T) {
 	}
 	f.grew(59, what{name: "deflect_freeswitch_rejected_connections_total", label: "not_allowed"}, 1)
 	f.grew(59, what{name: "deflect_settled_total", label: "unknown"}, 1)
+	f.ended(59, "service", deflect.Sent, deflect.ReasonOK, 1)
 	f.redis = "redis: nobody is texted"
 	notes := f.notes(false)
-	if len(notes) != 12 {
+	if len(notes) != 13 {
 		t.Errorf("%d notes: %+v", len(notes), notes)
 	}
 	for i, n := range notes {
 		if n.Text == "" || n.Do == "" || i > 0 && weight(n.Mark) < weight(notes[i-1].Mark) {
 			t.Errorf("note %d: %+v", i, n)
 		}
+	}
+}
+
+// Of each profile the table says what its callers are offered now.
+func TestStatusProfiles(t *testing.T) {
+	f := quietFacts(t)
+	f.redis = "redis: it does not answer"
+	want := map[string]string{}
+	f.profiles = nil
+	for _, p := range []struct {
+		closed, redis, off bool
+		later              time.Duration
+		want               string
+	}{
+		{want: "open"},
+		{redis: true, want: "no offer: Redis is away"},
+		{off: true, redis: true, want: "no offer (percent: 0)"},
+		{closed: true, redis: true, want: "closed: no offer"},
+		{closed: true, later: time.Hour, want: "closed: no offer"}, // it is six hours away
+		{closed: true, later: 16 * time.Hour, want: "closed: a text for later is offered"},
+		{closed: true, later: 16 * time.Hour, redis: true, want: "no offer: Redis is away"},
+	} {
+		rules := deflect.Rules{Later: deflect.Later{Closed: p.later}}
+		if p.closed {
+			rules.Hours = deflect.Hours{Zone: "UTC", Week: map[string][]string{"mon-fri": {"09:00-17:00"}}}
+		}
+		name := fmt.Sprintf("p%d", len(want))
+		policy, err := deflect.NewPolicy(name, rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.profiles = append(f.profiles, statusProfile{name, policy, p.redis, p.off})
+		want[name] = p.want
+	}
+	got := map[string]string{}
+	for _, row := range f.view(false).Profiles {
+		got[row.Name] = row.Hours
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("profiles (-want +got):\n%s", diff)
 	}
 }
 

@@ -36,21 +36,54 @@ type statusNote struct {
 }
 
 // Shares of texts that came to nothing from which on that is said. One of ten callers is
-// more than a bad number now and then, and fewer than three are no share.
+// more than a bad number now and then, and fewer than three are no share. Ten callers in a
+// row who can get none, as one with a landline, are.
 const (
 	troubleShare = 0.1
 	troubleLeast = 3
+	noOfferLeast = 10
 )
+
+// offering is what callers of a profile are offered.
+type offering int
+
+const (
+	offersNow    offering = iota
+	offersLater           // closed: a text for when the team is back
+	offersClosed          // closed: nothing
+	offersOff             // nothing, as it is configured
+	offersHit             // nothing, while Redis is away
+)
+
+func (f *facts) offering(p statusProfile) offering {
+	open := p.policy.Open(f.at)
+	_, later := p.policy.Reopens(f.at)
+	switch {
+	case p.off:
+		return offersOff
+	case !open && !later:
+		return offersClosed
+	case f.redis != "" && p.redis:
+		return offersHit
+	case !open:
+		return offersLater
+	}
+	return offersNow
+}
 
 func (f *facts) verdict() verdict {
 	sent, later := f.lately.outcomes(deflect.Sent), f.lately.outcomes(deflect.Deferred)
-	trouble := f.lately.outcomes(deflect.Failed, deflect.Uncertain)
+	trouble, waits := f.lately.outcomes(deflect.Failed, deflect.Uncertain), f.lately.waits()
 	v, redisSaid := verdict{}, false
 	set := func(m statusMark, title, head, why string, args ...any) {
 		v.Mark, v.Title, v.Head, v.Why = m, title, head, fmt.Sprintf(why, args...)
 	}
-	closed, hit := f.closed(), f.withoutRedis()
 	text := strings.TrimPrefix(f.redis, "redis: ")
+	profiles := map[offering]int{}
+	for _, p := range f.profiles {
+		profiles[f.offering(p)]++
+	}
+	now, forLater, hit := profiles[offersNow], profiles[offersLater], profiles[offersHit]
 	switch state := f.breaker(); {
 	case f.stopping:
 		set(bad, "stopping", "No new texts: this deflectd is stopping.",
@@ -61,34 +94,53 @@ func (f *facts) verdict() verdict {
 	case state == "open":
 		set(bad, "NO TEXTS", "No texts: the API fails, and callers are not offered one.",
 			"The breaker is open for %s at a time, then one caller tries. %s", howLong(f.openFor), f.lastWords())
-	case hit > 0 && hit == len(f.profiles):
+	case hit > 0 && now+forLater == 0:
 		redisSaid = true
-		set(bad, "NO TEXTS", "No texts: Redis is away, and every profile needs it.", "While it is, %s. Calls go on without an offer.", text)
-	case closed == len(f.profiles) && f.laterAll():
-		set(idle, "closed", "It is closed: callers are offered a text for later.",
-			"It is outside of the hours of every profile. %s for the hours to begin.", howMany(uint64(f.gauge("deflect_waiting_texts", "")), "text waits", "texts wait"))
-	case closed == len(f.profiles):
+		head := "No texts: Redis is away, and every profile needs it."
+		if hit < len(f.profiles) {
+			head = "No texts: Redis is away, and the other profiles offer none."
+		}
+		set(bad, "NO TEXTS", head, "While it is, %s. Calls go on without an offer.", text)
+	case now+hit == 0 && forLater > 0:
+		head := "It is closed: callers are offered a text for later."
+		if forLater < len(f.profiles) {
+			head = "It is closed: some callers are offered a text for later."
+		}
+		set(idle, "closed", head, "It is outside of the hours. %s for the hours to begin.", howMany(uint64(f.gauge("deflect_waiting_texts", "")), "text waits", "texts wait"))
+	case now+hit == 0 && profiles[offersClosed] > 0:
 		set(idle, "closed", "No texts: it is closed.",
-			"It is outside of the hours of every profile (hours); that is no fault. Calls go on without an offer.")
+			"It is outside of the hours of every profile that offers texts (hours); that is no fault. Calls go on without an offer.")
+	case now+hit == 0:
+		set(idle, "no offers", "No texts: they are switched off.", "Every profile has percent: 0. Calls go on without an offer.")
 	case f.full:
 		set(warn, "full", "Some callers get no offer: this deflectd is full.",
 			"%s, as many as it takes. More go to the next host of the dialplan, or go on in it.", howMany(uint64(f.calls), "call is in progress", "calls are in progress"))
 	case sent+later == 0 && trouble >= troubleLeast:
-		set(bad, "NO TEXTS", "No texts: none of the last ones went out.",
-			"In the last %d minutes %s. %s", recent, f.counts(), f.lastWords())
+		set(bad, "NO TEXTS", "No texts: none of the last ones went out.", "%s %s", f.lately.counts(lastMinutes), f.lastWords())
 	case state == "half_open":
 		set(warn, "trying", "One caller at a time: the API failed, and is tried again.", "It failed here, or at another deflectd of the fleet. One text that goes out opens the offers to everybody. %s", f.lastWords())
+	case sent == 0 && waits >= troubleLeast:
+		set(warn, "texts wait", "Texts are promised, and wait: none of the last ones went out.", "%s %s", f.lately.counts(lastMinutes), f.lastWords())
 	case trouble >= troubleLeast && float64(trouble) >= troubleShare*float64(sent+later+trouble):
-		set(warn, "some fail", "Some texts do not go out.",
-			"In the last %d minutes %s. %s", recent, f.counts(), f.lastWords())
+		set(warn, "some fail", "Some texts do not go out.", "%s %s", f.lately.counts(lastMinutes), f.lastWords())
+	case sent+later+trouble < troubleLeast && f.all.outcomes(deflect.Sent, deflect.Deferred) == 0 && f.all.outcomes(deflect.Failed, deflect.Uncertain) >= troubleLeast:
+		set(bad, "none went out", "No texts: few callers asked, and none of their texts is known to have gone out.", "%s %s", f.all.counts(strings.ToUpper(f.inHour()[:1])+f.inHour()[1:]), f.lastWords())
+	case sent+later == 0 && trouble > 0:
+		set(warn, "some fail", "Callers can get texts, but none of the last ones is known to have gone out.", "%s %s", f.lately.counts(lastMinutes), f.lastWords())
 	case hit > 0:
 		redisSaid = true
 		set(warn, "some callers", "Callers get texts, but not of every profile: Redis is away.", "While it is, %s.", text)
 	case sent > 0:
-		set(good, "texts go out", "Callers get texts.", "In the last %d minutes %s.", recent, f.counts())
+		set(good, "texts go out", "Callers get texts.", "%s", f.lately.counts(lastMinutes))
+	case later > 0:
+		set(good, "ready", "Callers can get texts.", "%s", f.lately.counts(lastMinutes))
+	case f.noOffers() >= noOfferLeast:
+		set(warn, "no offers", "None of the last callers could be offered a text.", "%s and none of them got an offer. %s",
+			lastMinutes+" "+howMany(f.lately.sum("deflect_outcomes_total", nil), "call ended,", "calls ended,"), mostly(f.lately, deflect.Ineligible))
 	default:
 		set(good, "ready", "Callers can get texts.", "Nothing is known to stand in the way. %s", f.quiet())
 	}
+	v.Why = strings.TrimSpace(v.Why)
 	v.Notes = f.notes(redisSaid)
 	if v.Mark == good && slices.ContainsFunc(v.Notes, func(n statusNote) bool { return n.Mark != idle }) {
 		v.Mark = warn
@@ -107,31 +159,35 @@ func (f *facts) closed() (n int) {
 	return n
 }
 
-func (f *facts) laterAll() bool {
-	return !slices.ContainsFunc(f.profiles, func(p statusProfile) bool { return !p.later })
+// waits counts texts that wait because they could not be sent.
+func (g grown) waits() uint64 {
+	return g.sum("deflect_outcomes_total", func(k what) bool {
+		return k.outcome == string(deflect.Deferred) && k.label != string(deflect.ReasonOutsideHours)
+	})
 }
 
-// withoutRedis counts the profiles whose callers are not texted because it is away.
-func (f *facts) withoutRedis() (n int) {
-	for _, p := range f.profiles {
-		if f.redis != "" && p.redis {
-			n++
-		}
+// noOffers counts the last calls if none of them was offered a text, but those of before it
+// opened.
+func (f *facts) noOffers() uint64 {
+	if f.lately.sum("deflect_outcomes_total", nil) > f.lately.outcomes(deflect.Ineligible) {
+		return 0
 	}
-	return n
+	return f.lately.sum("deflect_outcomes_total", func(k what) bool { return k.label != string(deflect.ReasonOutsideHours) })
 }
 
-// counts says in words what became of texts lately.
-func (f *facts) counts() string {
-	parts := []string{howMany(f.lately.outcomes(deflect.Sent), "text was sent", "texts were sent")}
+var lastMinutes = fmt.Sprintf("In the last %d minutes", recent)
+
+// counts says in words what became of texts.
+func (g grown) counts(when string) string {
+	parts := []string{when + " " + howMany(g.outcomes(deflect.Sent), "text was sent", "texts were sent")}
 	for _, o := range []deflect.Outcome{deflect.Deferred, deflect.Failed, deflect.Uncertain} {
-		if n := f.lately.outcomes(o); n > 0 {
+		if n := g.outcomes(o); n > 0 {
 			parts = append(parts, thousands(n)+" "+map[deflect.Outcome]string{
 				deflect.Deferred: "to be sent later", deflect.Failed: "failed", deflect.Uncertain: "uncertain",
 			}[o])
 		}
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, ", ") + "."
 }
 
 // quiet says why there was no text lately.
@@ -147,22 +203,30 @@ func (f *facts) quiet() string {
 
 // lastWords are what most texts failed of, of late or in the hour.
 func (f *facts) lastWords() string {
-	for _, g := range []grown{f.lately, f.all} {
-		var top deflect.Reason
-		most := uint64(0)
-		for k, n := range g {
-			of := deflect.Outcome(k.outcome)
-			if k.name == "deflect_outcomes_total" && (of == deflect.Failed || of == deflect.Uncertain) && (n > most || n == most && deflect.Reason(k.label) < top) {
-				if deflect.Reason(k.label) != deflect.ReasonBreakerOpen { // which is no cause
-					top, most = deflect.Reason(k.label), n
-				}
-			}
-		}
-		if most > 0 {
-			return fmt.Sprintf("Mostly %s: %s.", top, cmp.Or(reasonWords[top], "see the log"))
+	of := []deflect.Outcome{deflect.Failed, deflect.Uncertain, deflect.Deferred}
+	return cmp.Or(mostly(f.lately, of...), mostly(f.all, of...))
+}
+
+// mostly says which reason most outcomes had. An open breaker is no cause of a text's end,
+// and hours no trouble.
+func mostly(g grown, of ...deflect.Outcome) string {
+	sums := map[deflect.Reason]uint64{}
+	for k, n := range g {
+		o, r := deflect.Outcome(k.outcome), deflect.Reason(k.label)
+		if k.name == "deflect_outcomes_total" && slices.Contains(of, o) && r != deflect.ReasonOutsideHours && (r != deflect.ReasonBreakerOpen || o == deflect.Ineligible) {
+			sums[r] += n
 		}
 	}
-	return ""
+	var top deflect.Reason
+	for r, n := range sums {
+		if n > sums[top] || n == sums[top] && r < top {
+			top = r
+		}
+	}
+	if sums[top] == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Mostly %s: %s.", top, cmp.Or(reasonWords[top], "see the log"))
 }
 
 // notes are what else is not as it should be.
@@ -179,6 +243,14 @@ func (f *facts) notes(redisSaid bool) []statusNote {
 	}
 	if f.redis != "" && !redisSaid {
 		add(bad, "Redis is away: "+strings.TrimPrefix(f.redis, "redis: ")+".", "Calls are served meanwhile, and Redis is tried again all the time.")
+	}
+	if f.lately.outcomes(deflect.Sent) > 0 { // or the verdict says it
+		for _, p := range f.profiles {
+			if well, trouble := f.lately.of(p.name, deflect.Sent, deflect.Deferred), f.lately.of(p.name, deflect.Failed, deflect.Uncertain); well == 0 && trouble >= troubleLeast {
+				add(warn, fmt.Sprintf("No text of the profile %s is known to have gone out in the last %d minutes, of %s.", p.name, recent, thousands(trouble)),
+					"The log lines of its calls have the cause: what it has of its own (skill, text) may be refused.")
+			}
+		}
 	}
 	if n := f.all.sum("deflect_freeswitch_rejected_connections_total", labelIs("not_allowed")); n > 0 {
 		add(warn, howMany(n, "connection", "connections")+" came in the last hour from an address that is not allowed, and went without an offer.",

@@ -59,7 +59,6 @@ type reasonRow struct {
 
 type profileRow struct {
 	Name, Hours          string
-	Open                 bool
 	Calls, Text, Trouble uint64
 }
 
@@ -175,9 +174,9 @@ func (f *facts) reasons() (rows []reasonRow) {
 // profiles are those of the configuration, and others that calls were counted for.
 func (v *view) profiles(f *facts) {
 	seen := map[string]bool{}
-	add := func(name, hours string, open bool) {
+	add := func(name, hours string) {
 		seen[name] = true
-		row := profileRow{Name: name, Hours: hours, Open: open}
+		row := profileRow{Name: name, Hours: hours}
 		for k, n := range f.all {
 			if k.name != "deflect_outcomes_total" || k.profile != name {
 				continue
@@ -193,15 +192,10 @@ func (v *view) profiles(f *facts) {
 		v.Profiles = append(v.Profiles, row)
 	}
 	for _, p := range f.profiles {
-		open := p.policy.Open(f.at)
-		hours := "open"
-		switch {
-		case !open && p.later:
-			hours = "closed: a text for later is offered"
-		case !open:
-			hours = "closed: no offer"
-		}
-		add(p.name, hours, open)
+		add(p.name, map[offering]string{
+			offersNow: "open", offersLater: "closed: a text for later is offered", offersClosed: "closed: no offer",
+			offersOff: "no offer (percent: 0)", offersHit: "no offer: Redis is away",
+		}[f.offering(p)])
 	}
 	var others []string
 	for k := range f.all {
@@ -214,16 +208,16 @@ func (v *view) profiles(f *facts) {
 	}
 	slices.Sort(others)
 	for _, name := range others {
-		add(name, "not in the configuration any more", false)
+		add(name, "not in the configuration any more")
 	}
 	if v.ByName && f.all.sum("deflect_outcomes_total", func(k what) bool { return k.profile == "" }) > 0 {
-		add("", "no profile serves these calls", false)
+		add("", "no profile serves these calls")
 	}
 }
 
 func (f *facts) api() []statusLine {
 	state := map[string]statusLine{
-		"closed":    {Value: "closed", Note: "the API is well: texts are offered", Mark: good},
+		"closed":    {Value: "closed", Note: "the API is not known to fail: texts are offered", Mark: good},
 		"half_open": {Value: "half open", Note: "one caller at a time is offered a text, until a request succeeds", Mark: warn},
 		"open":      {Value: "open", Note: "the API fails: nobody is offered a text for " + howLong(f.openFor), Mark: bad},
 	}[f.breaker()]
