@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,12 +62,15 @@ func simulated(ctx context.Context, client *http.Client, base, addr string) erro
 		return fmt.Errorf("deflectd at %s cannot be asked whether its API is a simulator: %w", addr, err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		return fmt.Errorf("deflectd at %s does not say now whether its API is a simulator, because many ask: try again", addr)
+	}
 	var api state.API
 	if resp.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(resp.Body, 4<<10)).Decode(&api) != nil {
 		return fmt.Errorf("what listens on %s does not say whether its API is a simulator (status %d): it is no deflectd, or an older one", base, resp.StatusCode)
 	}
 	host, port, _ := net.SplitHostPort(addr)
-	if _, other, err := net.SplitHostPort(api.Outbound); err != nil || other != port {
+	if at, other, err := net.SplitHostPort(api.Outbound); err != nil || other != port || !takesAt(ctx, at, host) {
 		return fmt.Errorf("the deflectd with the HTTP port %s takes no calls at %s, but at %s", base, addr, visible(api.Outbound, 100))
 	}
 	if !sameMachine(ctx, host, req.URL.Hostname()) {
@@ -76,6 +80,19 @@ func simulated(ctx context.Context, client *http.Client, base, addr string) erro
 		return fmt.Errorf("the API of the deflectd at %s is no simulator: %s", addr, visible(api.Why, 300))
 	}
 	return nil
+}
+
+// takesAt reports whether who listens at an address is reached by a host: a machine can have
+// several, and behind each another deflectd.
+func takesAt(ctx context.Context, listens, host string) bool {
+	at, err := netip.ParseAddr(listens)
+	if err != nil || at.IsUnspecified() {
+		return err == nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	return err == nil && slices.ContainsFunc(ips, func(ip netip.Addr) bool {
+		return ip.Unmap() == at.Unmap() || ip.IsUnspecified() && at.Unmap().IsLoopback()
+	})
 }
 
 // sameMachine reports whether two hosts are one: by name, or because both are this one.

@@ -28,6 +28,12 @@ func TestLoadRefusesRealTexts(t *testing.T) {
 	t.Cleanup(older.Close)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") }))
 	t.Cleanup(page.Close)
+	everywhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"simulated": true, "outbound": "[::]:8084"}`)
+	}))
+	t.Cleanup(everywhere.Close)
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) }))
+	t.Cleanup(busy.Close)
 	host := func(url string) string { return strings.TrimPrefix(url, "http://") }
 	for _, tt := range []struct {
 		name, daemon, http, want string
@@ -38,9 +44,12 @@ func TestLoadRefusesRealTexts(t *testing.T) {
 		{"the usual HTTP port", "127.0.0.1:8", "", "127.0.0.1:9180"},
 		{"an older one", double, host(older.URL), "does not say whether its API is a simulator (status 404)"},
 		{"a page", double, host(page.URL), "does not say whether its API is a simulator"},
+		{"a machine that is not the HTTP port's", "192.0.2.1:8084", host(everywhere.URL), "is not of the machine of 192.0.2.1:8084"},
+		{"as many ask as may", double, host(busy.URL), "because many ask: try again"},
 		{"one of two", double + "|" + production, httpOf(double) + "|" + httpOf(production), "the deflectd at " + production + " is no simulator"},
 		{"too few HTTP ports", double + "|" + double, httpOf(double), "--http must have as many"},
-		{"another machine", strings.Replace(double, "127.0.0.1", "192.0.2.1", 1), httpOf(double), "is not of the machine of 192.0.2.1:"},
+		{"another one with the same port", strings.Replace(double, "127.0.0.1", "127.0.0.2", 1), httpOf(double), "takes no calls at 127.0.0.2:"},
+		{"another machine", strings.Replace(double, "127.0.0.1", "192.0.2.1", 1), httpOf(double), "takes no calls at 192.0.2.1:"},
 	} {
 		args := []string{"load", "--daemon", tt.daemon, "--rate", "100", "--calls", "2", "--hold", "20ms", "--press-share", "1"}
 		if tt.http != "" {

@@ -12,6 +12,7 @@ import (
 const (
 	proveWithin = 5 * time.Second
 	proveEvery  = 5 * time.Second // however many ask
+	mostProving = 4               // who wait for it: each keeps a connection of the port
 )
 
 // apiHandler tells whether the API is a simulator, for whoever plans a load test: by what
@@ -20,12 +21,25 @@ type apiHandler struct {
 	prove    func(context.Context) error
 	outbound string
 
+	waits chan struct{} // holds who wait
 	turn  chan struct{} // holds who asks
 	asked time.Time
 	last  state.API
 }
 
+func newAPIHandler(prove func(context.Context) error, outbound string) *apiHandler {
+	return &apiHandler{prove: prove, outbound: outbound, waits: make(chan struct{}, mostProving), turn: make(chan struct{}, 1)}
+}
+
 func (h *apiHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case h.waits <- struct{}{}:
+		defer func() { <-h.waits }()
+	default:
+		w.Header().Set("Retry-After", "5")
+		answer(w, http.StatusServiceUnavailable, "as many ask as may")
+		return
+	}
 	select {
 	case h.turn <- struct{}{}:
 	case <-r.Context().Done():

@@ -20,13 +20,13 @@ import (
 func TestAPIIsAskedSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
-		h := &apiHandler{outbound: "127.0.0.1:8084", turn: make(chan struct{}, 1), prove: func(ctx context.Context) error {
+		h := newAPIHandler(func(ctx context.Context) error {
 			time.Sleep(time.Second)
 			if asked.Add(1) > 1 {
 				return errors.New("it is another one now")
 			}
 			return nil
-		}}
+		}, "127.0.0.1:8084")
 		ask := func() (told state.API) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest("GET", state.PathAPI, nil))
@@ -36,12 +36,19 @@ func TestAPIIsAskedSeldom(t *testing.T) {
 			return told
 		}
 		var all sync.WaitGroup
-		for range 50 {
+		for range mostProving {
 			all.Go(func() {
 				if diff := cmp.Diff(state.API{Simulated: true, Outbound: "127.0.0.1:8084"}, ask()); diff != "" {
 					t.Error(diff)
 				}
 			})
+		}
+		synctest.Wait()
+		for range 50 { // whom the port's connections are not for
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, httptest.NewRequest("GET", state.PathAPI, nil)); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+				t.Errorf("one more than may wait: %d %s", w.Code, w.Body)
+			}
 		}
 		all.Wait()
 		if n := asked.Load(); n != 1 {

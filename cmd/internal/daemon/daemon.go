@@ -165,7 +165,7 @@ func New(o Options) (_ *Daemon, err error) {
 		registry: reg, ready: d.ready, reload: d.Reload,
 		state: newStateHandler(keeper, d.traces, o.Logger),
 		trace: &traceHandler{d.traces, o.Logger},
-		api:   &apiHandler{prove: d.api.ProveDouble, outbound: d.Addr(), turn: make(chan struct{}, 1)},
+		api:   newAPIHandler(d.api.ProveDouble, d.Addr()),
 		pprof: profiles(&d.profiled),
 		log:   o.Logger,
 	}
