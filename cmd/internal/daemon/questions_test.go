@@ -67,6 +67,7 @@ func writtenLog(t *testing.T) string {
 	one("no-key", func(c *freeswitchtest.Call) {
 		c.Script, c.Prompts = nil, map[string]time.Duration{"offer.wav": time.Millisecond}
 	})
+	one("unheard", func(c *freeswitchtest.Call) { c.Missing = []string{"offer.wav"} })
 	one("hidden", func(c *freeswitchtest.Call) { c.HideNumber = true })
 	one("unserved", func(c *freeswitchtest.Call) { c.DNIS = "+18005550199" })
 	b.api.Inject(livedeflecttest.Fault{Status: 400})
@@ -127,7 +128,7 @@ func TestLogAnswersQuestions(t *testing.T) {
 	}
 	messages += "text that waited is dropped\n" // which takes longer than this test
 	for _, q := range asked {
-		for _, use := range regexp.MustCompile(`(\w+)(?:!=|=~|=)"([^"]*)"`).FindAllStringSubmatch(q[4], -1) {
+		for _, use := range regexp.MustCompile(`(\w+)(?:!=|=~|!~|=)"([^"]*)"`).FindAllStringSubmatch(q[4], -1) {
 			if !fields[use[1]] {
 				t.Errorf("LogQL of %q: no line has %s", q[2], use[1])
 			}
@@ -165,12 +166,12 @@ func TestLogAnswersQuestions(t *testing.T) {
 // answers are what jq says of writtenLog.
 var answers = map[string]string{
 	"1":  `[TIME,"call ended","sent","ok",null]` + "\n",
-	"2":  `{"deferred/breaker_open":1,"failed/rejected":1,"ineligible/breaker_open":1,"ineligible/no_profile":1,"ineligible/number_hidden":1,"no_input/no_key":1,"sent/ok":1,"uncertain/connection_lost":1,"uncertain/server_error":1}` + "\n",
+	"2":  `{"deferred/breaker_open":1,"failed/prompt":1,"failed/rejected":1,"ineligible/breaker_open":1,"ineligible/no_profile":1,"ineligible/number_hidden":1,"no_input/no_key":1,"sent/ok":1,"uncertain/connection_lost":1,"uncertain/server_error":1}` + "\n",
 	"3":  `{"sales":[5,6]}` + "\n",
 	"4":  `{"breaker_open":1,"no_profile":1,"number_hidden":1}` + "\n",
 	"5":  `["***99"]` + "\n",
 	"6":  `{"calls":4,"median":N,"most":N}` + "\n",
-	"7":  `["refused","rejected","deflect: rejected: no text was sent: HTTP 400 \"Bad Request\""]` + "\n",
+	"7":  `["unheard","prompt","the switch could not play the offer"]` + "\n" + `["refused","rejected","deflect: rejected: no text was sent: HTTP 400 \"Bad Request\""]` + "\n",
 	"8":  `["doubt","server_error"]` + "\n",
 	"9":  `[TIME,"open"]` + "\n" + `[TIME,"closed"]` + "\n",
 	"10": `["waits","breaker_open","waits"]` + "\n",

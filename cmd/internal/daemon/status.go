@@ -296,8 +296,9 @@ const statusPatience = 5 * time.Second
 // event writes a part as one of server-sent events.
 func (p part) event(b *bytes.Buffer) {
 	b.WriteString("event: part\nid: " + p.id + "\n")
-	for line := range strings.SplitSeq(p.html, "\n") {
-		b.WriteString("data: " + strings.TrimSuffix(line, "\r") + "\n")
+	html := strings.ReplaceAll(p.html, "\r", " ") // which ends a line of a stream too
+	for line := range strings.SplitSeq(html, "\n") {
+		b.WriteString("data: " + line + "\n")
 	}
 	b.WriteString("\n")
 }

@@ -43,7 +43,9 @@
   };
   const open = () => {
     source = new EventSource('/status/events');
-    source.addEventListener('version', (e) => { if (e.data !== root.dataset.version) location.reload(); });
+    source.addEventListener('version', (e) => { // behind one address there can be two
+      if (e.data !== root.dataset.version) setTimeout(() => location.reload(), Math.max(0, 10000 - performance.now()));
+    });
     source.addEventListener('part', (e) => {
       const next = document.createElement('template');
       next.innerHTML = e.data;

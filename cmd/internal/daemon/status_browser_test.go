@@ -120,6 +120,7 @@ func TestStatusInABrowser(t *testing.T) {
 	value(overflow, "false")
 	// Headings, names of tables and regions are there for who does not see the page.
 	value(`document.querySelectorAll('h1').length + ' ' + [...document.querySelectorAll('section')].every(s => s.getAttribute('aria-label') || document.getElementById(s.getAttribute('aria-labelledby')))`, "1 true")
+	value(`document.querySelector('h1').getAttribute('role') + document.querySelector('h1').parentNode.getAttribute('role')`, "nullstatus") // a heading, that is read out when it changes
 	value(`[...document.querySelectorAll('th')].every(h => h.scope) && [...document.querySelectorAll('svg')].every(s => s.getAttribute('aria-hidden'))`, "true")
 	value(`[...document.querySelectorAll('[id]')].every(e => document.querySelectorAll('#' + e.id).length === 1)`, "true")
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -222,7 +223,7 @@ func TestStatusCountsWhatExists(t *testing.T) {
 func TestStatusPageOfADaemon(t *testing.T) {
 	b := start(t, nil)
 	resp, body := b.answer("/")
-	if resp.StatusCode != http.StatusOK || !strings.Contains(body, "<h1 role=\"status\">Callers can get texts.</h1>") {
+	if resp.StatusCode != http.StatusOK || !strings.Contains(body, "<h1>Callers can get texts.</h1>") {
 		t.Fatalf("/ = %d\n%s", resp.StatusCode, body)
 	}
 	csp := resp.Header.Get("Content-Security-Policy")
@@ -263,7 +264,7 @@ func TestStatusPageOfADaemon(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{reason(deflect.Sent, deflect.ReasonOK): 3}, outcomes(t, results, 3)); diff != "" {
 		t.Fatalf("outcomes (-want +got):\n%s", diff)
 	}
-	until("<h1 role=\"status\">Callers get texts.</h1>")
+	until("<h1>Callers get texts.</h1>")
 	until("In the last 5 minutes 3 texts were sent.")
 	results, live := b.calls(1, listening)
 	<-live
@@ -355,6 +356,16 @@ func TestStatusViewersAreBounded(t *testing.T) {
 	b.page.close()
 	if _, err := io.Copy(io.Discard, second.Body); err != nil {
 		t.Errorf("the stream did not end well: %v", err)
+	}
+}
+
+// Nothing in a part can be an event of its own.
+func TestStatusPartIsOneEvent(t *testing.T) {
+	var b bytes.Buffer
+	part{"verdict", "one\r\ntwo\rid: config\r\revent: part\rdata: three\n\nfour"}.event(&b)
+	want := "event: part\nid: verdict\ndata: one \ndata: two id: config  event: part data: three\ndata: \ndata: four\n\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("the event (-want +got):\n%s", diff)
 	}
 }
 
