@@ -110,6 +110,7 @@ func TestSocketsOfSupervisor(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := "calls:http"
+	first := s.command(t, config, names) // built before somebody waits for it
 
 	early := dial(t, 1, calls, accepting)
 	probed := make(chan error, 1)
@@ -120,7 +121,7 @@ func TestSocketsOfSupervisor(t *testing.T) {
 		}
 		probed <- err
 	}()
-	p, outbound, onHTTP := launchCommand(t, s.command(t, config, names))
+	p, outbound, onHTTP := launchCommand(t, first)
 	if outbound != calls || onHTTP != web {
 		t.Errorf("listens on %s and %s, want %s and %s", outbound, onHTTP, calls, web)
 	}
@@ -173,9 +174,22 @@ func TestSocketsOfSupervisor(t *testing.T) {
 	between = dial(t, 1, calls, accepting)
 	third, _, _ := launchCommand(t, s.command(t, config, names))
 	expect(t, 1, between, "sent", "ok")
-	third.signal()
-	if code := third.exitCode(); code != 0 {
-		t.Errorf("exit code %d:\n%s", code, third.stderr.String())
+
+	// One that is killed while it is full leaves its pause besides.
+	until(t, "room", ready)
+	last = dial(t, 1, calls, held)
+	until(t, "full", full)
+	third.cmd.Process.Kill()
+	third.cmd.Wait()
+	<-last
+	if !refuses(calls) {
+		t.Error("a pause has ended with its process")
+	}
+	fourth, _, _ := launchCommand(t, s.command(t, config, names))
+	expect(t, 1, dial(t, 1, calls, accepting), "sent", "ok")
+	fourth.signal()
+	if code := fourth.exitCode(); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, fourth.stderr.String())
 	}
 	if refuses(calls) {
 		t.Error("whoever comes after the end is refused")

@@ -73,32 +73,29 @@ func (in Inherited) Refuse() {
 type held struct {
 	*net.TCPListener
 
+	late *time.Timer
+
 	mu     sync.Mutex
-	late   *time.Timer
 	served bool // from here on Serve pauses it
-	paused bool
 }
 
 // tooLate refuses callers until serve.
 func (h *held) tooLate() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.served && !h.paused {
-		h.paused = h.pause() == nil
+	if !h.served {
+		h.pause() //nolint:errcheck // then they wait for the supervisor to give up
 	}
 }
 
-// serve takes callers from here on. Where it does not work out, nobody can be accepted,
-// which is Serve's to say.
+// serve takes callers from here on, also where the process before has been killed in a
+// pause. Where it does not work out, nobody can be accepted, which is Serve's to say.
 func (h *held) serve() {
 	h.late.Stop()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.served = true
-	if h.paused {
-		h.paused = false
-		h.resume() //nolint:errcheck // as said
-	}
+	h.resume() //nolint:errcheck // as said
 }
 
 // Pause refuses connections, and resets those that wait.
