@@ -11,10 +11,14 @@ import (
 )
 
 func TestHealthy(t *testing.T) {
-	status, text := http.StatusOK, "ok\n"
+	status, text, password := http.StatusOK, "ok\n", ""
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/healthz" {
 			t.Errorf("asks %s", r.URL.Path)
+		}
+		if _, given, _ := r.BasicAuth(); given != password {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
 		}
 		w.WriteHeader(status)
 		fmt.Fprint(w, text)
@@ -22,9 +26,13 @@ func TestHealthy(t *testing.T) {
 	defer srv.Close()
 	config := filepath.Join(t.TempDir(), "deflectd.yaml")
 	data := fmt.Sprintf("livedeflect: {site_id: \"1\", domain: va, consumer_key: KEY}\nprofiles: [{name: a, skill: b}]\nhttp: {listen: %q}\n", strings.TrimPrefix(srv.URL, "http://"))
-	if err := os.WriteFile(config, []byte(data), 0o600); err != nil {
-		t.Fatal(err)
+	write := func(name, data string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
+	write(config, data)
 	ask := func(want int, part string) {
 		t.Helper()
 		var out, errOut strings.Builder
@@ -33,6 +41,17 @@ func TestHealthy(t *testing.T) {
 		}
 	}
 	ask(0, "ok")
+	write(config, data+"colour: blue\n") // which a reload has refused
+	ask(0, "ok")
+	write(config, data)
+	password = "opensesame"
+	ask(exitFailed, "give --http.config.file, with basic_auth")
+	asks := filepath.Join(t.TempDir(), "http.yml")
+	write(asks, "basic_auth: {username: probe, password: opensesame}\n")
+	t.Setenv("DEFLECT_HTTP_CONFIG_FILE", asks)
+	ask(0, "ok")
+	password = ""
+	write(asks, "{}\n")
 	text = "something else"
 	ask(exitFailed, "is no deflectd that is up (status 200)")
 	status, text = http.StatusNotFound, "ok\n"

@@ -77,7 +77,7 @@ const maxFileBytes = 16 << 20
 
 // Load reads and checks a file; getenv is os.Getenv. Names of secret files are
 // relative to the directory of the file. The error is an [*Error]; the File then
-// holds nothing but its name and its warnings.
+// holds nothing but its name, its warnings and, of a file that can be read, HTTPListen.
 func Load(name string, getenv func(string) string) (File, error) {
 	return loadFrom(name, source{getenv: getenv, readFile: readSecretFile})
 }
@@ -145,7 +145,7 @@ func parse(name string, data []byte, src source) (File, error) {
 		d.problems = append(d.problems, Problem{Line: last, Text: fmt.Sprintf("and %d problems more: mend these first", d.more)})
 	}
 	if len(d.problems) > 0 {
-		return File{Name: name, Warnings: f.Warnings}, &Error{File: name, Problems: inOrder(d.problems)}
+		return File{Name: name, Warnings: f.Warnings, HTTPListen: f.HTTPListen}, &Error{File: name, Problems: inOrder(d.problems)}
 	}
 	return f, nil
 }
