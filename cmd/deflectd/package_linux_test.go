@@ -66,6 +66,20 @@ func TestUnitsAreUnderstood(t *testing.T) {
 	}
 }
 
+// What keeps deflectd from starting does not do so for good: systemd would give a unit up
+// that was started five times in ten seconds, and with a socket what requires it.
+func TestUnitsAreNotGivenUp(t *testing.T) {
+	for _, name := range []string{"deflectd.service", "deflectd.socket", "deflectd-http.socket"} {
+		raw, err := os.ReadFile(filepath.Join("package", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unit, _, _ := strings.Cut(string(raw), "\n\n["); !strings.Contains(unit, "\nStartLimitIntervalSec=0") {
+			t.Errorf("%s has a limit of starts", name)
+		}
+	}
+}
+
 // The configuration that the package brings lacks nothing but what is the user's, and
 // listens where the sockets of systemd are.
 func TestPackagedConfiguration(t *testing.T) {
