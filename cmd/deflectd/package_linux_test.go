@@ -80,6 +80,53 @@ func TestUnitsAreNotGivenUp(t *testing.T) {
 	}
 }
 
+// The scripts of the package ask systemd for the same with the arguments of Debian and of
+// RPM, and what it does not do leaves no package half installed.
+func TestMaintainerScripts(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "log")
+	stub := "#!/bin/sh\necho \"$@\" >>" + log + "\nexit 1\n"
+	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(stub), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const (
+		reload  = "daemon-reload\n"
+		restart = "try-restart deflectd.service\n"
+		disable = "disable --now deflectd.socket deflectd-http.socket deflectd.service\n"
+	)
+	for _, tt := range []struct{ args, want string }{
+		{"postinstall configure", reload},
+		{"postinstall configure 1.0", reload + restart},
+		{"postinstall abort-upgrade 1.0", reload},
+		{"postinstall 1", reload},
+		{"postinstall 2", reload + restart},
+		{"preremove remove", disable},
+		{"preremove upgrade 2.0", ""},
+		{"preremove 0", disable},
+		{"preremove 1", ""},
+		{"postremove remove", reload},
+		{"postremove upgrade 2.0", reload},
+		{"postremove 0", reload},
+		{"postremove 1", reload},
+	} {
+		script, args, _ := strings.Cut(tt.args, " ")
+		raw, err := os.ReadFile(filepath.Join("package", script+".sh"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Remove(log)
+		text := strings.ReplaceAll(string(raw), "/run/systemd/system", dir)
+		cmd := exec.Command("/bin/sh", append([]string{"-c", text, script}, strings.Fields(args)...)...)
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", tt.args, err, out)
+		}
+		if asked, _ := os.ReadFile(log); string(asked) != tt.want {
+			t.Errorf("%s asks for %q, want %q", tt.args, asked, tt.want)
+		}
+	}
+}
+
 // The configuration that the package brings lacks nothing but what is the user's, and
 // listens where the sockets of systemd are.
 func TestPackagedConfiguration(t *testing.T) {
