@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,6 +12,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -188,4 +192,27 @@ func TestSilenceEverywhere(t *testing.T) {
 	if len(found) < 19 {
 		t.Errorf("%d findings", len(found))
 	}
+}
+
+// A configuration that comes from nobody holds up nothing but itself, and whoever waits can go.
+func TestFileThatNobodyWrites(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such files")
+	}
+	r := newRig(t)
+	pipe := filepath.Join(r.dir, "pipe")
+	must(t, exec.Command("mkfifo", pipe).Run())
+	r.edit("token_secret_file: token", "token_secret_file: pipe")
+	r.has(r.want("configuration", doctor.Bad, "cannot be read within 5s"), "name files that are on a disk")
+	r.want("switch", doctor.Skipped, "the configuration cannot be used")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	doctor.Examine(ctx, r.o)
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %s to be stopped", took)
+	}
+	r.edit("token_secret_file: pipe", "token_secret_file: token")
+	r.well("configuration")
 }

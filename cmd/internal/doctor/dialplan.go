@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -198,7 +199,7 @@ func (e *exam) watches(sw freeswitch.Switch) bool {
 // dialplanOf looks for what hands over the calls of a profile.
 func (e *exam) dialplanOf(sw freeswitch.Switch, s *socket, plan dialplanXML, p freeswitch.Profile) (found []Finding, is string, err error) {
 	install := fmt.Sprintf("copy dialplan/deflect_offer.xml into the folder of the context that its calls arrive in (conf/dialplan/public/), "+
-		"set deflect_daemons in it to %s and deflect_number_pattern to the number, %s", e.file.OutboundListen, afterwards)
+		"set deflect_daemons in it to %s and deflect_number_pattern to the number, %s", e.dialled(s), afterwards)
 	if len(p.Dialed) == 0 { // the rest
 		for _, c := range plan.Contexts {
 			for _, x := range c.Extensions {
@@ -207,7 +208,7 @@ func (e *exam) dialplanOf(sw freeswitch.Switch, s *socket, plan dialplanXML, p f
 					return nil, "", err
 				}
 				if hands.us || x.announces() {
-					return e.wording(sw, p, c, x, hands), p.Name, nil
+					return e.wording(sw, s, p, c, x, hands), p.Name, nil
 				}
 			}
 		}
@@ -243,12 +244,12 @@ func (e *exam) dialplanOfNumber(sw freeswitch.Switch, s *socket, plan dialplanXM
 				}
 				switch {
 				case (hands.us || x.announces()) && taken == "":
-					return e.wording(sw, p, c, x, hands), nil
+					return e.wording(sw, s, p, c, x, hands), nil
 				case hands.us || x.announces():
 					do := fmt.Sprintf("let %s come before %s: files are read in the order of their names; %s", x.called(), taken, afterwards)
 					before = bad(do, "%s: %s takes the call before %s does (context %s)", who, taken, x.called(), c.Name)
 				case hands.others != "":
-					do := fmt.Sprintf("set deflect_daemons at the top of its file to %s, or freeswitch.outbound.listen to what it names; %s", e.file.OutboundListen, afterwards)
+					do := fmt.Sprintf("set deflect_daemons at the top of its file to %s, or freeswitch.outbound.listen to what it names; %s", e.dialled(s), afterwards)
 					other = bad(do, "%s: extension %s hands it over to %s, and this deflectd listens on %s", who, x.called(), hands.others, e.file.OutboundListen)
 				}
 				if t == surely && x.Continue != "true" && taken == "" {
@@ -274,7 +275,8 @@ func (e *exam) dialplanOfNumber(sw freeswitch.Switch, s *socket, plan dialplanXM
 // handing is what an extension hands over, and to whom.
 type handing struct {
 	us     bool
-	others string // addresses that are not ours
+	at     string // the address that is ours
+	others string // addresses that are not
 	words  string // of our socket action, behind the addresses
 }
 
@@ -287,9 +289,12 @@ func (e *exam) handsOver(s *socket, x extensionXML) (h handing, err error) {
 		}
 		addrs, words, _ := strings.Cut(strings.TrimSpace(data), " ")
 		for addr := range strings.SplitSeq(addrs, "|") {
-			if e.listensOn(addr) {
-				return handing{us: true, words: words}, nil
+			if e.listensOn(addr) && (!h.us || loopbackName(hostOf(h.at))) {
+				h = handing{us: true, at: addr, words: words}
 			}
+		}
+		if h.us {
+			return h, nil
 		}
 		h.others = addrs
 	}
@@ -318,18 +323,41 @@ func (e *exam) listensOn(addr string) bool {
 	if err != nil || bad != nil || port != ourPort {
 		return false
 	}
+	if loopbackName(host) { // nobody is there for who listens on another address alone
+		ip, err := netip.ParseAddr(ourHost)
+		return loopbackName(ourHost) || err != nil || ip.IsUnspecified()
+	}
 	// A name, and an address of this machine among several, may be ours.
-	return !loopbackName(ourHost) || loopbackName(host) || net.ParseIP(host) == nil
+	return !loopbackName(ourHost) || net.ParseIP(host) == nil
+}
+
+// dialled is how a switch reaches this deflectd.
+func (e *exam) dialled(s *socket) string {
+	host, port, err := net.SplitHostPort(e.file.OutboundListen)
+	if ip, bad := netip.ParseAddr(host); err != nil || host != "" && (bad != nil || !ip.IsUnspecified()) {
+		return e.file.OutboundListen
+	}
+	return net.JoinHostPort(hostOf(s.nc.LocalAddr().String()), port)
+}
+
+// elsewhere reports whether the switch is on another machine.
+func elsewhere(s *socket) bool {
+	at, err := netip.ParseAddrPort(s.nc.RemoteAddr().String())
+	return err == nil && !at.Addr().Unmap().IsLoopback() && !ours(at.Addr().Unmap())
 }
 
 // wording looks at how an extension hands calls over.
-func (e *exam) wording(sw freeswitch.Switch, p freeswitch.Profile, c contextXML, x extensionXML, h handing) (found []Finding) {
+func (e *exam) wording(sw freeswitch.Switch, s *socket, p freeswitch.Profile, c contextXML, x extensionXML, h handing) (found []Finding) {
 	where := fmt.Sprintf("%s: extension %s (context %s)", sw.Name, x.called(), c.Name)
 	if !h.us { // it announces who waits
 		if !e.watches(sw) {
 			return bad("add it to freeswitch.inbound", "%s announces who waits, and deflectd does not watch %s", where, sw.Address)
 		}
 		return nil
+	}
+	if elsewhere(s) && loopbackName(hostOf(h.at)) {
+		do := fmt.Sprintf("set deflect_daemons at the top of its file to %s, unless the switch's machine passes that port on; %s", e.dialled(s), afterwards)
+		found = append(found, warning(do, "%s hands over to %s, which is the switch's own machine, and deflectd is on another", where, h.at)...)
 	}
 	words := strings.Fields(h.words)
 	do := "write it as in dialplan/deflect_offer.xml: host:port async full; " + afterwards

@@ -111,8 +111,7 @@ func Examine(ctx context.Context, o Options) []Finding {
 	if o.Room == nil {
 		o.Room = room
 	}
-	e := &exam{Options: o}
-	e.load()
+	e := read(ctx, o)
 	e.visit = sync.OnceValue(func() visit { return e.visitAPI(ctx) })
 	e.running = sync.OnceValue(func() running { return e.askDaemon(ctx) })
 	e.first = map[string]func() error{}
@@ -156,6 +155,23 @@ func Examine(ctx context.Context, o Options) []Finding {
 		}
 	}
 	return all
+}
+
+// read reads the configuration, unless that takes too long: a pipe, or a folder at another
+// machine, may have nobody at its other end.
+func read(ctx context.Context, o Options) *exam {
+	e, done := &exam{Options: o}, make(chan struct{})
+	go func() { e.load(); close(done) }()
+	select {
+	case <-done:
+		return e
+	case <-ctx.Done():
+	case <-time.After(longest):
+	}
+	e = &exam{Options: o}
+	e.about.configuration = bad("name files that are on a disk of this machine; a pipe needs somebody who writes to it",
+		"%s, or a file that it names, cannot be read within %s", o.Config, longest)
+	return e
 }
 
 // Worst returns the highest level of all.

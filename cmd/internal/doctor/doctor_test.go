@@ -320,6 +320,23 @@ var cures = []struct {
 			r.has(do, "set deflect_daemons at the top of its file to "+r.calls)
 			r.dialplan(fmt.Sprintf(offer, r.calls))
 		}},
+	{"a daemon on another address of its machine alone", "dialplan", doctor.Bad, "and this deflectd listens on 192.0.2.1:",
+		func(r *rig) {
+			_, port, _ := net.SplitHostPort(r.calls)
+			r.edit(`listen: "`+r.calls, `listen: "192.0.2.1:`+port)
+		},
+		func(r *rig, do string) {
+			_, port, _ := net.SplitHostPort(r.calls)
+			r.has(do, "set deflect_daemons at the top of its file to 192.0.2.1:"+port)
+			r.dialplan(fmt.Sprintf(offer, "192.0.2.1:"+port))
+		}},
+	{"no extension for a daemon on all addresses", "dialplan", doctor.Bad, "no extension takes it",
+		func(r *rig) {
+			_, port, _ := net.SplitHostPort(r.calls)
+			r.edit(`listen: "`+r.calls, `listen: "0.0.0.0:`+port)
+			r.dialplan("")
+		},
+		func(r *rig, do string) { r.has(do, "set deflect_daemons in it to "+r.calls+" "); r.shipped() }},
 	{"without async", "dialplan", doctor.Bad, "hands over without the word async",
 		func(r *rig) { r.dialplan(strings.Replace(fmt.Sprintf(offer, r.calls), " async full", " full", 1)) },
 		func(r *rig, do string) { r.has(do, "host:port async full"); r.dialplan(fmt.Sprintf(offer, r.calls)) }},
