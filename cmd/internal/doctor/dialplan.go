@@ -199,7 +199,7 @@ func (e *exam) watches(sw freeswitch.Switch) bool {
 // dialplanOf looks for what hands over the calls of a profile.
 func (e *exam) dialplanOf(sw freeswitch.Switch, s *socket, plan dialplanXML, p freeswitch.Profile) (found []Finding, is string, err error) {
 	install := fmt.Sprintf("copy dialplan/deflect_offer.xml into the folder of the context that its calls arrive in (conf/dialplan/public/), "+
-		"set deflect_daemons in it to %s and deflect_number_pattern to the number, %s", e.dialled(s), afterwards)
+		"set deflect_daemons in it to %s, deflect_number_pattern to the number and deflect_queue to where callers wait, %s", e.dialled(s), afterwards)
 	if len(p.Dialed) == 0 { // the rest
 		for _, c := range plan.Contexts {
 			for _, x := range c.Extensions {
@@ -208,7 +208,7 @@ func (e *exam) dialplanOf(sw freeswitch.Switch, s *socket, plan dialplanXML, p f
 					return nil, "", err
 				}
 				if hands.us || x.announces() {
-					return e.wording(sw, s, p, c, x, hands), p.Name, nil
+					return e.wording(sw, s, plan, p, c, x, hands), p.Name, nil
 				}
 			}
 		}
@@ -244,7 +244,7 @@ func (e *exam) dialplanOfNumber(sw freeswitch.Switch, s *socket, plan dialplanXM
 				}
 				switch {
 				case (hands.us || x.announces()) && taken == "":
-					return e.wording(sw, s, p, c, x, hands), nil
+					return e.wording(sw, s, plan, p, c, x, hands), nil
 				case hands.us || x.announces():
 					do := fmt.Sprintf("let %s come before %s: files are read in the order of their names; %s", x.called(), taken, afterwards)
 					before = bad(do, "%s: %s takes the call before %s does (context %s)", who, taken, x.called(), c.Name)
@@ -347,7 +347,7 @@ func elsewhere(s *socket) bool {
 }
 
 // wording looks at how an extension hands calls over.
-func (e *exam) wording(sw freeswitch.Switch, s *socket, p freeswitch.Profile, c contextXML, x extensionXML, h handing) (found []Finding) {
+func (e *exam) wording(sw freeswitch.Switch, s *socket, plan dialplanXML, p freeswitch.Profile, c contextXML, x extensionXML, h handing) (found []Finding) {
 	where := fmt.Sprintf("%s: extension %s (context %s)", sw.Name, x.called(), c.Name)
 	if !h.us { // it announces who waits
 		if !e.watches(sw) {
@@ -371,5 +371,52 @@ func (e *exam) wording(sw freeswitch.Switch, s *socket, p freeswitch.Profile, c 
 		do := "put the lines of the watchdog around socket, as in dialplan/deflect_offer.xml; " + afterwards
 		found = append(found, warning(do, "%s has no watchdog: a deflectd that hangs holds its callers in silence", where)...)
 	}
+	for _, lost := range plan.deadEnds(c.Name, x) {
+		do := "set deflect_queue at the top of its file to the extension, dialplan and context where callers wait, or correct that transfer; " + afterwards
+		found = append(found, bad(do, "%s: its calls go on to %s, and no extension takes them there: callers are cut off", where, lost)...)
+	}
 	return found
+}
+
+// deadEnds are the transfers behind an extension, and behind those that they lead to, which
+// nobody takes. Where they lead by what is known of a call alone is not followed.
+func (d dialplanXML) deadEnds(context string, x extensionXML) (lost []string) {
+	type place struct{ number, context string }
+	seen := map[place]bool{}
+	var follow func(context string, x extensionXML)
+	follow = func(context string, x extensionXML) {
+		targets := x.actions("transfer")
+		for _, data := range x.actions("sched_transfer") {
+			_, target, _ := strings.Cut(data, " ")
+			targets = append(targets, target)
+		}
+		for _, data := range targets {
+			words := strings.Fields(data)
+			if len(words) == 0 || strings.HasPrefix(data, "-") || strings.Contains(data, "$") || len(words) > 1 && words[1] != "XML" {
+				continue
+			}
+			to := place{words[0], context}
+			if len(words) > 2 {
+				to.context = words[2]
+			}
+			if seen[to] {
+				continue
+			}
+			seen[to] = true
+			taken := false
+			for _, c := range d.Contexts {
+				for _, next := range c.Extensions {
+					if c.Name == to.context && next.takes(to.number) != never {
+						taken = true
+						follow(c.Name, next)
+					}
+				}
+			}
+			if !taken {
+				lost = append(lost, to.number+" in context "+to.context)
+			}
+		}
+	}
+	follow(context, x)
+	return lost
 }

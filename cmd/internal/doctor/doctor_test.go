@@ -336,7 +336,7 @@ var cures = []struct {
 			r.edit(`listen: "`+r.calls, `listen: "0.0.0.0:`+port)
 			r.dialplan("")
 		},
-		func(r *rig, do string) { r.has(do, "set deflect_daemons in it to "+r.calls+" "); r.shipped() }},
+		func(r *rig, do string) { r.has(do, "set deflect_daemons in it to "+r.calls+","); r.shipped() }},
 	{"without async", "dialplan", doctor.Bad, "hands over without the word async",
 		func(r *rig) { r.dialplan(strings.Replace(fmt.Sprintf(offer, r.calls), " async full", " full", 1)) },
 		func(r *rig, do string) { r.has(do, "host:port async full"); r.dialplan(fmt.Sprintf(offer, r.calls)) }},
@@ -348,6 +348,15 @@ var cures = []struct {
 		func(r *rig, do string) {
 			r.has(do, "put the lines of the watchdog around socket")
 			r.dialplan(fmt.Sprintf(offer, r.calls))
+		}},
+	{"a queue that is not there", "dialplan", doctor.Bad, "its calls go on to 5900 in context default, and no extension takes them there: callers are cut off",
+		func(r *rig) {
+			r.shipped()
+			r.dialplan(strings.ReplaceAll(r.sw.Contexts["public"], "8000 XML public", "5900 XML default"))
+		},
+		func(r *rig, do string) {
+			r.has(do, "set deflect_queue at the top of its file")
+			r.dialplan(strings.ReplaceAll(r.sw.Contexts["public"], "5900 XML default", "8000 XML public"))
 		}},
 	{"a number of another profile", "dialplan", doctor.Bad, "***46 of profile service: no extension takes it",
 		func(r *rig) {

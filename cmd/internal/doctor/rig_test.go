@@ -29,7 +29,8 @@ const (
 <action application="set" data="socket_resume=true"></action>
 <action application="sched_transfer" data="+90 deflect_stuck"></action>
 <action application="socket" data="%s async full"></action>
-</condition></extension>`
+</condition></extension>
+<extension name="deflect_stuck"><condition field="destination_number" expression="^deflect_stuck$"/><condition field="transfer_source" expression="."/></extension>`
 )
 
 // rig is a machine on which all is well: both doubles, and a configuration with its secrets.
@@ -280,9 +281,10 @@ func (r *rig) shipped() {
 		r.t.Fatal(err)
 	}
 	plan := regexp.MustCompile(`(?s)<!--.*?-->|<X-PRE-PROCESS[^>]*>|</?include>`).ReplaceAllString(string(text), "")
-	plan = strings.NewReplacer("$${deflect_number_pattern}", `^\+?18005550100$`, "$${deflect_daemons}", r.calls).Replace(plan)
+	plan = strings.NewReplacer("$${deflect_number_pattern}", `^\+?18005550100$`, "$${deflect_daemons}", r.calls,
+		"$${deflect_longest}", "90", "$${deflect_queue}", "8000 XML public").Replace(plan)
 	before := r.sw.Contexts["public"]
-	r.dialplan(plan + before)
+	r.dialplan(plan + `<extension name="wait"><condition field="destination_number" expression="^8\d{3}$"><action application="park"/></condition></extension>` + before)
 }
 
 // listen is another program on a port.

@@ -26,7 +26,7 @@ func TestDialplans(t *testing.T) {
 		unloop = `<extension name="unloop"><condition field="${unroll_loops}" expression="^true$"></condition><condition field="${sip_looped_call}" expression="^true$"><action application="deflect" data="${destination_number}"></action></condition></extension>`
 		pcre   = `<extension name="pcre"><condition field="destination_number" expression="^(?!1)\d+$"><action application="park"></action></condition></extension>`
 		night  = `<extension name="night"><condition hour="18-23"></condition><condition field="destination_number" expression="^\+?18005550100$"><action application="voicemail" data="x"></action></condition></extension>`
-		nested = `<extension name="sales"><condition field="destination_number" expression="^\+?18005550100$" require-nested="false"><condition wday="2-6"><action application="sched_transfer" data="+90 deflect_stuck"></action><action application="socket" data="%s async full"></action></condition></condition></extension>`
+		nested = `<extension name="sales"><condition field="destination_number" expression="^\+?18005550100$" require-nested="false"><condition wday="2-6"><action application="sched_transfer" data="+90 deflect_stuck"></action><action application="socket" data="%s async full"></action></condition></condition></extension><extension name="stuck"><condition field="destination_number" expression="^deflect_stuck$"/></extension>`
 		empty  = `<extension name="empty"></extension>`
 		noted  = `<extension name="noted" continue="true"><condition field="destination_number" expression=".*"><action application="log" data="INFO &lt;x&gt;"></action></condition></extension>`
 	)
