@@ -117,13 +117,17 @@ func (l *lives) start() {
 	}
 	l.cmd = cmd
 	go func() { cmd.Wait(); close(ended) }()
-	l.until("it is ready", func() bool {
+	up := "/readyz"
+	if l.wrap != nil {
+		up = "/healthz" // it may start with less than it needs
+	}
+	l.until("it is up", func() bool {
 		select {
 		case <-ended:
 			l.t.Fatalf("deflectd ended with %v:\n%s", cmd.ProcessState, l.log)
 		default:
 		}
-		status, _ := l.get("/readyz")
+		status, _ := l.get(up)
 		return status == http.StatusOK
 	})
 }
