@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,14 +116,15 @@ func TestLogAnswersQuestions(t *testing.T) {
 	if len(asked) != 10 {
 		t.Fatalf("the README has %d questions", len(asked))
 	}
-	fields, messages := map[string]bool{"job": true}, ""
+	fields, messages, values := map[string]bool{"job": true}, "", map[string]bool{}
 	for line := range strings.Lines(log) {
 		var said map[string]any
 		if err := json.Unmarshal([]byte(line), &said); err != nil {
 			t.Fatalf("%v in %s", err, line)
 		}
-		for field := range said {
+		for field, value := range said {
 			fields[field] = true
+			values[fmt.Sprint(field, "=", value)] = true
 		}
 		messages += said["msg"].(string) + "\n"
 	}
@@ -131,6 +133,11 @@ func TestLogAnswersQuestions(t *testing.T) {
 		for _, use := range regexp.MustCompile(`(\w+)(?:!=|=~|!~|=)"([^"]*)"`).FindAllStringSubmatch(q[4], -1) {
 			if !fields[use[1]] {
 				t.Errorf("LogQL of %q: no line has %s", q[2], use[1])
+			}
+			for value := range strings.SplitSeq(use[2], "|") {
+				if (use[1] == "outcome" || use[1] == "reason") && !values[use[1]+"="+value] {
+					t.Errorf("LogQL of %q: no line has the %s %s", q[2], use[1], value)
+				}
 			}
 			if use[1] == "msg" && !regexp.MustCompile(`(?m)^`+use[2]+`$`).MatchString(messages) {
 				t.Errorf("LogQL of %q: no line says %s", q[2], use[2])
