@@ -320,6 +320,7 @@ func (c *traced) shown(steps, reveal bool) state.Trace {
 	if !steps {
 		return s
 	}
+	s.Steps = make([]state.TraceStep, 0, len(c.steps)) // calls in progress wait
 	for _, one := range c.steps {
 		text := one.masked
 		if reveal && one.whole != "" {
