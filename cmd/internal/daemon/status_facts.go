@@ -143,11 +143,21 @@ func (g grown) outcomes(of ...deflect.Outcome) uint64 {
 	return g.sum("deflect_outcomes_total", func(k what) bool { return slices.Contains(of, deflect.Outcome(k.outcome)) })
 }
 
-// of counts those of a profile.
-func (g grown) of(profile string, of ...deflect.Outcome) uint64 {
-	return g.sum("deflect_outcomes_total", func(k what) bool {
-		return k.profile == profile && slices.Contains(of, deflect.Outcome(k.outcome))
-	})
+// byProfile counts calls that ended in a text, and those that asked for one in vain.
+func (g grown) byProfile() (text, trouble map[string]uint64) {
+	text, trouble = map[string]uint64{}, map[string]uint64{}
+	for k, n := range g {
+		if k.name != "deflect_outcomes_total" {
+			continue
+		}
+		switch deflect.Outcome(k.outcome) {
+		case deflect.Sent, deflect.Deferred:
+			text[k.profile] += n
+		case deflect.Failed, deflect.Uncertain:
+			trouble[k.profile] += n
+		}
+	}
+	return text, trouble
 }
 
 // breaker is the state that it is in.

@@ -245,9 +245,10 @@ func (f *facts) notes(redisSaid bool) []statusNote {
 		add(bad, "Redis is away: "+strings.TrimPrefix(f.redis, "redis: ")+".", "Calls are served meanwhile, and Redis is tried again all the time.")
 	}
 	if f.lately.outcomes(deflect.Sent) > 0 { // or the verdict says it
+		well, trouble := f.lately.byProfile()
 		for _, p := range f.profiles {
-			if well, trouble := f.lately.of(p.name, deflect.Sent, deflect.Deferred), f.lately.of(p.name, deflect.Failed, deflect.Uncertain); well == 0 && trouble >= troubleLeast {
-				add(warn, fmt.Sprintf("No text of the profile %s is known to have gone out in the last %d minutes, of %s.", p.name, recent, thousands(trouble)),
+			if well[p.name] == 0 && trouble[p.name] >= troubleLeast {
+				add(warn, fmt.Sprintf("No text of the profile %s is known to have gone out in the last %d minutes, of %s.", p.name, recent, thousands(trouble[p.name])),
 					"The log lines of its calls have the cause: what it has of its own (skill, text) may be refused.")
 			}
 		}

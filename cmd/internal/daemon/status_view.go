@@ -173,23 +173,16 @@ func (f *facts) reasons() (rows []reasonRow) {
 
 // profiles are those of the configuration, and others that calls were counted for.
 func (v *view) profiles(f *facts) {
-	seen := map[string]bool{}
+	seen, calls := map[string]bool{}, map[string]uint64{}
+	for k, n := range f.all {
+		if k.name == "deflect_outcomes_total" {
+			calls[k.profile] += n
+		}
+	}
+	text, trouble := f.all.byProfile()
 	add := func(name, hours string) {
 		seen[name] = true
-		row := profileRow{Name: name, Hours: hours}
-		for k, n := range f.all {
-			if k.name != "deflect_outcomes_total" || k.profile != name {
-				continue
-			}
-			row.Calls += n
-			switch deflect.Outcome(k.outcome) {
-			case deflect.Sent, deflect.Deferred:
-				row.Text += n
-			case deflect.Failed, deflect.Uncertain:
-				row.Trouble += n
-			}
-		}
-		v.Profiles = append(v.Profiles, row)
+		v.Profiles = append(v.Profiles, profileRow{name, hours, calls[name], text[name], trouble[name]})
 	}
 	for _, p := range f.profiles {
 		add(p.name, map[offering]string{
@@ -198,11 +191,11 @@ func (v *view) profiles(f *facts) {
 		}[f.offering(p)])
 	}
 	var others []string
-	for k := range f.all {
-		if k.name == "deflect_outcomes_total" && k.profile != "" {
+	for name := range calls {
+		if name != "" {
 			v.ByName = true
-			if !seen[k.profile] && !slices.Contains(others, k.profile) {
-				others = append(others, k.profile)
+			if !seen[name] {
+				others = append(others, name)
 			}
 		}
 	}
@@ -210,7 +203,7 @@ func (v *view) profiles(f *facts) {
 	for _, name := range others {
 		add(name, "not in the configuration any more")
 	}
-	if v.ByName && f.all.sum("deflect_outcomes_total", func(k what) bool { return k.profile == "" }) > 0 {
+	if v.ByName && calls[""] > 0 {
 		add("", "no profile serves these calls")
 	}
 }
