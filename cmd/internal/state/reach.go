@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 
 	prometheus "github.com/prometheus/common/config"
@@ -90,6 +91,12 @@ func (s strict) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, errors.New("it refuses the user or the password (basic_auth of --http.config.file)")
 		}
 		return nil, errors.New("it asks for a password: give --http.config.file, with basic_auth")
+	case http.StatusTooManyRequests:
+		resp.Body.Close()
+		if after, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
+			return nil, fmt.Errorf("it looks at no password that it has not accepted before for %d seconds, because wrong ones were given: try again then", after)
+		}
+		return nil, errors.New("it takes no more requests for now (rate_limit of deflectd's --web.config.file): try again")
 	case http.StatusBadRequest: // of Go's server to who speaks no TLS, and of deflectd itself
 		start := make([]byte, 256)
 		n, _ := io.ReadFull(resp.Body, start)

@@ -32,6 +32,11 @@ func TestClientSaysHowToAsk(t *testing.T) {
 		switch user, password, given := r.BasicAuth(); {
 		case r.URL.Path == "/bad":
 			http.Error(w, "the body must be as told", http.StatusBadRequest)
+		case r.URL.Path == "/later":
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusTooManyRequests)
+		case r.URL.Path == "/limited":
+			w.WriteHeader(http.StatusTooManyRequests)
 		case given && (user != "operator" || password != "opensesame"), r.URL.Path == "/closed" && !given:
 			w.WriteHeader(http.StatusUnauthorized)
 		default:
@@ -66,6 +71,8 @@ func TestClientSaysHowToAsk(t *testing.T) {
 		{"no password", "", "/closed", open, "it asks for a password: give --http.config.file, with basic_auth"},
 		{"a password", write("auth.yml", auth), "/closed", open, ""},
 		{"a wrong password", write("wrong.yml", "basic_auth: {username: operator, password: opensezame}"), "/closed", open, "it refuses the user or the password"},
+		{"guessed before", "", "/later", open, "it looks at no password that it has not accepted before for 7 seconds"},
+		{"too many requests", "", "/limited", open, "it takes no more requests for now (rate_limit"},
 		{"TLS", trusted, "/", secured, ""},
 		{"TLS, no password", trusted, "/closed", secured, "it asks for a password"},
 		{"TLS and a password", both, "/closed", secured, ""},
