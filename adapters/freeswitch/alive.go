@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -18,9 +19,10 @@ const askAgain = 20 * time.Millisecond
 // listens on, it connects and waits, until ctx ends, for the connection to be accepted and
 // to come back. It looks like a call to nobody: it is in no metric, no log line and no
 // limit. While calls are refused, see [Server.Refusing], it asks whoever waits for room
-// instead; a server that serves nothing, or lets its last calls end, is alive. So is one
-// whose machine has no descriptor or port left to look with.
-func (s *Server) Alive(ctx context.Context) error {
+// instead. Looked is whether it has had an answer: a server that serves nothing, or lets its last calls end, is alive. So is one
+// whose machine has no descriptor or port left to look with, or no way to the address, as
+// to a floating one that another machine has by now.
+func (s *Server) Alive(ctx context.Context) (looked bool, err error) {
 	s.mu.Lock()
 	doors := make([]*door, 0, len(s.doors))
 	for d := range s.doors {
@@ -28,47 +30,55 @@ func (s *Server) Alive(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	for _, d := range doors {
-		if err := d.alive(ctx); err != nil {
-			return fmt.Errorf("freeswitch: calls that come are not taken up: %w", err)
+		answered, err := d.alive(ctx)
+		if err != nil {
+			return looked, fmt.Errorf("freeswitch: calls that come are not taken up: %w", err)
 		}
+		looked = looked || answered
 	}
-	return nil
+	return looked, nil
 }
 
-func (d *door) alive(ctx context.Context) error {
+func (d *door) alive(ctx context.Context) (looked bool, err error) {
 	var last error
 	for {
 		d.mu.Lock()
 		ln, open, over := d.ln, d.open, d.over
 		d.mu.Unlock()
 		if over {
-			return nil
+			return false, nil
 		}
 		if open {
-			last = d.knock(ctx, ln.Addr())
-			if last == nil || errors.Is(last, syscall.EMFILE) || errors.Is(last, syscall.ENFILE) {
-				return nil
+			looked, last = d.knock(ctx, ln.Addr())
+			if last == nil || slices.ContainsFunc(blind, func(e syscall.Errno) bool { return errors.Is(last, e) }) {
+				return looked, nil
 			}
 		}
 		select {
 		case d.asked <- struct{}{}:
-			return nil
+			return true, nil
 		case <-time.After(askAgain): // it may have been opened or shut
 		case <-ctx.Done():
-			return cmp.Or(last, ctx.Err())
+			return false, cmp.Or(last, ctx.Err())
 		}
 	}
 }
 
+// blind is what the machine answers to who looks where nobody can: no restart mends that.
+var blind = []syscall.Errno{
+	syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.EINVAL,
+	syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EPERM,
+}
+
 // knock connects to the door and waits for the connection to come back.
-func (d *door) knock(ctx context.Context, at net.Addr) error {
+func (d *door) knock(ctx context.Context, at net.Addr) (looked bool, err error) {
 	tcp, ok := at.(*net.TCPAddr)
 	if !ok {
-		return nil // a listener of another kind is its owner's to look after
+		return false, nil // a listener of another kind is its owner's to look after
 	}
 	from := reserve(tcp)
 	if from == nil {
-		return nil
+		return false, nil
 	}
 	key, answered := knockOf(from), make(chan struct{})
 	d.mu.Lock()
@@ -82,7 +92,7 @@ func (d *door) knock(ctx context.Context, at net.Addr) error {
 	to := net.TCPAddr{IP: from.IP, Port: tcp.Port, Zone: from.Zone}
 	nc, err := (&net.Dialer{LocalAddr: from}).DialContext(ctx, "tcp", to.String())
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
@@ -90,9 +100,9 @@ func (d *door) knock(ctx context.Context, at net.Addr) error {
 	nc.Read(make([]byte, 1)) //nolint:errcheck // ends, however it does
 	select {
 	case <-answered:
-		return nil
+		return true, nil
 	default:
-		return cmp.Or(ctx.Err(), errors.New("the connection broke before it was accepted"))
+		return false, cmp.Or(ctx.Err(), errors.New("the connection broke before it was accepted"))
 	}
 }
 

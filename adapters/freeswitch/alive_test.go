@@ -23,7 +23,8 @@ func alive(t *testing.T, s *freeswitch.Server, enough time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), enough)
 	defer cancel()
-	return s.Alive(ctx)
+	_, err := s.Alive(ctx)
+	return err
 }
 
 // A server is alive before it serves, while it has room, while it is full, while it lets
@@ -50,6 +51,10 @@ func TestAlive(t *testing.T) {
 				}
 			}
 			is("before it serves")
+			looks := func() bool { looked, err := srv.Alive(t.Context()); return looked && err == nil }
+			if looks() {
+				t.Error("before it serves there is nothing to look at")
+			}
 			ln, err := freeswitch.Listen("127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
@@ -64,6 +69,7 @@ func TestAlive(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() { done <- srv.Serve(ctx, ln) }()
+			eventually(t, "it is looked at", looks)
 			is("while there is room")
 			if n := strings.Count(log.String(), "\n"); n > 0 {
 				t.Errorf("the log has %d lines:\n%s", n, log)
@@ -201,6 +207,29 @@ func TestAliveAddresses(t *testing.T) {
 			<-done
 		})
 	}
+}
+
+// A way that the machine does not have says nothing of who listens at its end.
+func TestAliveWithoutAWay(t *testing.T) {
+	ln, err := freeswitch.Listen("127.255.255.255:0") // which nobody can connect to
+	if err != nil {
+		t.Skipf("this machine has no such address: %v", err)
+	}
+	counted := &counting{Listener: ln}
+	fc, _, _ := testConfig(t, nil)
+	srv, err := freeswitch.New(fc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ctx, counted) }()
+	eventually(t, "it serves", func() bool { return counted.waits.Load() > 0 })
+	if looked, err := srv.Alive(t.Context()); looked || err != nil {
+		t.Errorf("has looked: %v, %v", looked, err)
+	}
+	stop()
+	<-done
 }
 
 type counting struct {

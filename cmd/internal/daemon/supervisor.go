@@ -76,12 +76,12 @@ func (d *Daemon) feed(ctx context.Context) {
 	}
 	tick := time.NewTicker(every / looks)
 	defer tick.Stop()
-	seen := false
+	seen, said := false, false
 	for {
 		look, cancel := context.WithTimeout(ctx, every/looks)
-		err := d.server.Alive(look)
+		looked, err := d.server.Alive(look)
 		cancel()
-		seen = seen || err == nil
+		seen = seen || looked
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -89,6 +89,10 @@ func (d *Daemon) feed(ctx context.Context) {
 			d.notify(sd.SdNotifyWatchdog)
 		case !seen:
 			d.notify(sd.SdNotifyWatchdog)
+			if said {
+				break
+			}
+			said = true
 			d.log.Warn("the watchdog cannot tell whether calls are taken up: let connections from this machine itself through", "err", err)
 		default:
 			d.log.Error("the watchdog of the supervisor is not fed; unless that ends it restarts deflectd, and the callers go on in their dialplan", "err", err)

@@ -109,7 +109,15 @@ func TestStuckLoopIsNotAlive(t *testing.T) {
 		o.Logger = slog.New(stuck)
 		o.Config.FreeSWITCH.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	})
-	others(t, told, "WATCHDOG=1")
+	for looked := false; !looked; {
+		looked, _ = b.daemon.server.Alive(t.Context())
+	}
+	for len(told) > 0 {
+		<-told
+	}
+	for range 2 { // the second is of a look that had somebody to look at
+		others(t, told, "WATCHDOG=1")
+	}
 	nc, err := net.Dial("tcp", b.daemon.Addr())
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +163,11 @@ func TestWatchdogThatCannotLook(t *testing.T) {
 	b.log.await("the watchdog cannot tell whether calls are taken up: let connections from this machine itself through")
 	for range 3 {
 		others(t, told, "WATCHDOG=1")
+	}
+	for len(b.log.seen) > 0 {
+		if m := <-b.log.seen; strings.HasPrefix(m, "the watchdog") {
+			t.Errorf("says again: %s", m)
+		}
 	}
 	b.stop()
 	if err := b.finish(); err != nil {
