@@ -146,8 +146,12 @@ const afterwards = "then on the switch: fs_cli -x reloadxml"
 // dialplans is about the extensions that hand calls over.
 func (e *exam) dialplans(ctx context.Context) []Finding {
 	return e.atEach(ctx, func(sw freeswitch.Switch, s *socket) (found []Finding, err error) {
-		if curl, err := s.is("module_exists mod_xml_curl"); err != nil || curl {
-			return skipped("call the number and see", "%s may have its dialplan from a web server (mod_xml_curl)", sw.Name), err
+		curl, err := s.is("module_exists mod_xml_curl")
+		if err != nil {
+			return nil, err
+		}
+		if curl {
+			return skipped("call the number and see", "%s may have its dialplan from a web server (mod_xml_curl)", sw.Name), nil
 		}
 		text, err := s.api("xml_locate dialplan")
 		if err != nil {

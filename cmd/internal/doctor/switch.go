@@ -148,7 +148,7 @@ func (e *exam) atEach(ctx context.Context, do func(freeswitch.Switch, *socket) (
 			defer s.close()
 			findings, err := do(sw, s)
 			if err != nil {
-				findings = append(findings, skipped("is mod_commands loaded? On the switch: fs_cli -x 'load mod_commands'", "%s did not tell: %s", sw.Name, netCause(err))...)
+				findings = append(findings, skipped("mend the switch first, then look again", "%s did not tell: %s", sw.Name, netCause(err))...)
 			}
 			said <- findings
 		}()
@@ -182,21 +182,28 @@ func (e *exam) reachSwitch(ctx context.Context, sw freeswitch.Switch) []Finding 
 		s, err = dial(ctx, sw)
 	}
 	if err != nil {
-		do := "start FreeSWITCH, load mod_event_socket there (fs_cli -x 'load mod_event_socket'), or correct the address; listen-ip in its event_socket.conf.xml says who can reach it"
+		do := "start FreeSWITCH, or correct the address. mod_event_socket has to be in its modules.conf.xml; listen-ip in its event_socket.conf.xml says who can reach it"
 		switch _, isDNS := errors.AsType[*net.DNSError](err); {
 		case isDNS:
 			do = "correct the name, or let this machine find it"
 		case errors.Is(err, errPassword):
 			do = "write the password of its event_socket.conf.xml where deflectd looks for it (password_file of the switch, or the environment). Was that changed lately? On the switch: fs_cli -x 'reload mod_event_socket'"
 		case errors.Is(err, errList):
-			do = "add this machine to a list in its acl.conf.xml, name the list as apply-inbound-acl in its event_socket.conf.xml, then on the switch: fs_cli -x reloadxml, and fs_cli -x 'reload mod_event_socket'"
+			do = "add this machine to a list in its acl.conf.xml, name the list as apply-inbound-acl in its event_socket.conf.xml, then on the switch: fs_cli -x reloadxml, and fs_cli -x 'reload mod_event_socket'. Where the list refuses fs_cli too, restart FreeSWITCH"
 		}
 		return bad(do, "%s: %s", called(sw), netCause(err))
 	}
 	defer s.close()
 	version, err := s.api("version short")
-	if err != nil {
-		return skipped("is mod_commands loaded? On the switch: fs_cli -x 'load mod_commands'", "%s did not tell its version: %s", called(sw), netCause(err))
+	switch {
+	case errors.Is(err, errUnknown):
+		do := "name mod_commands in its modules.conf.xml, and restart FreeSWITCH: fs_cli cannot load it"
+		if e.watches(sw) {
+			return bad(do, "%s has not loaded mod_commands: who waits in its queues is not offered a text", called(sw))
+		}
+		return skipped(do, "%s has not loaded mod_commands, and cannot be asked", called(sw))
+	case err != nil:
+		return skipped("look again; if it stays so, look into the log of the switch", "%s did not tell its version: %s", called(sw), netCause(err))
 	}
 	return good("%s is FreeSWITCH %s", called(sw), strings.TrimSpace(version))
 }

@@ -1,7 +1,9 @@
 package doctor_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -162,4 +164,44 @@ func TestSwitchWithoutItsSecret(t *testing.T) {
 	if n := len(r.sw.Commands()); n > 0 {
 		t.Errorf("%d commands to the switch", n)
 	}
+}
+
+// A switch without mod_commands, as FreeSWITCH 1.10.12 answers then: fs_cli could not even
+// load it.
+func TestSwitchWithoutCommands(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				_, _ = io.WriteString(nc, "Content-Type: auth/request\n\n")
+				for lines := bufio.NewScanner(nc); lines.Scan(); {
+					switch command, is := strings.CutPrefix(lines.Text(), "api "); {
+					case is:
+						text := "-ERR " + command + " Command not found!\n"
+						fmt.Fprintf(nc, "Content-Type: api/response\nContent-Length: %d\n\n%s", len(text), text)
+					case lines.Text() != "":
+						_, _ = io.WriteString(nc, "Content-Type: command/reply\nReply-Text: +OK accepted\n\n")
+					}
+				}
+			}()
+		}
+	}()
+	well := r.sw.Addr()
+	r.edit(well, l.Addr().String())
+	do := r.want("switch", doctor.Bad, "has not loaded mod_commands: who waits in its queues is not offered a text")
+	r.has(do, "name mod_commands in its modules.conf.xml, and restart FreeSWITCH")
+	for _, check := range []string{"event socket", "dialplan", "prompts", "say", "keys"} {
+		r.has(r.want(check, doctor.Skipped, "it does not know the command"), "mend the switch first")
+	}
+	r.edit(l.Addr().String(), well)
+	r.well("switch")
 }
