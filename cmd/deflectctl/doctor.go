@@ -29,7 +29,7 @@ func (doctorCmd) Help() string {
 its secrets, the way to the API, its certificate, the clock, whether the API takes the keys (by the report of one second),
 ports, the deflectd that runs, who may hand calls over, open files, the journal, the disk, Redis, and at each switch the event socket, the dialplan,
 the prompts and the keys. It sends no text, and changes nothing at a switch. Switches are those of freeswitch.inbound, and
-those of --switch. Run it as the user of deflectd, with its environment. Half a minute at most.
+those of --switch. Run it as the user of deflectd or as root, with the environment of deflectd. Half a minute at most.
 
 Exit code 0: all good, or warnings. 1: something is bad. 2: usage.
 

@@ -31,7 +31,7 @@ func (e *exam) state(context.Context) []Finding {
 	if err == nil {
 		err = j.Close()
 	}
-	asUser := fmt.Sprintf("look again as the user of deflectd: sudo -u deflectd deflectctl doctor --config %s", e.Config)
+	asRoot := fmt.Sprintf("look again as root, or as the user of deflectd: sudo deflectctl doctor --config %s", e.Config)
 	locked, isLocked := errors.AsType[*journal.LockedError](err)
 	switch {
 	case isLocked && locked.PID != 0:
@@ -39,7 +39,7 @@ func (e *exam) state(context.Context) []Finding {
 	case isLocked:
 		return good("%s is in use", dir)
 	case errors.Is(err, fs.ErrPermission):
-		return skipped(asUser, "this user may not look into %s", dir)
+		return skipped(asRoot, "this user may not look into %s", dir)
 	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 		return bad("do what it says; a journal that is moved away is begun anew, without what was in it", "%v", err)
 	}
@@ -52,7 +52,7 @@ func (e *exam) state(context.Context) []Finding {
 	case strings.Contains(wrong, "is no folder"), strings.Contains(wrong, "not a directory"):
 		return bad("move away what is in its place, or set state.dir to another place", "%s %s", dir, wrong)
 	}
-	return bad(fmt.Sprintf("as root: install -d -m 700 -o deflectd %s; or %s", dir, asUser), "%s %s", dir, wrong)
+	return bad(fmt.Sprintf("make it as root for the user that deflectd runs as: install -d -m 700 -o USER %s (the unit of the package does that by itself); or %s", dir, asRoot), "%s %s", dir, wrong)
 }
 
 // Room that a disk should have.

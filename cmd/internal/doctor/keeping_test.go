@@ -63,7 +63,7 @@ func TestJournalOfOthers(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "journal.db"), nil, 0o600))
 	must(t, os.Chmod(dir, 0))
 	defer os.Chmod(dir, 0o700)
-	r.has(r.want("state", doctor.Skipped, "may not look into"), "sudo -u deflectd deflectctl doctor")
+	r.has(r.want("state", doctor.Skipped, "may not look into"), "sudo deflectctl doctor")
 }
 
 // A journal that is not there yet says what has to be done for it to be made.

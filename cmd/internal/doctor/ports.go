@@ -106,7 +106,7 @@ func (e *exam) ports(context.Context) (found []Finding) {
 				found = append(found, skipped("ask it as it wants: --http.config.file FILE, as 'deflectctl state' does", "%s (%s) is taken, and who answers at http.listen was not asked well: %s", p.addr, p.key, e.whoAnswers(r.err))...)
 				continue
 			}
-			do := fmt.Sprintf("find out whose it is (ss -ltnp 'sport = :%s'): restart a deflectd that hangs, stop another program, or set %s to another port", port, p.key)
+			do := fmt.Sprintf("find out whose it is (ss -ltnp 'sport = :%s'): restart a deflectd that hangs, stop another program, or set %s to another port. Of systemd (socket units): journalctl -u deflectd says why it does not start", port, p.key)
 			found = append(found, bad(do, "%s (%s) is taken, and no deflectd answers at http.listen: %s", p.addr, p.key, e.whoAnswers(r.err))...)
 		case errors.Is(err, syscall.EADDRNOTAVAIL):
 			found = append(found, bad("set "+p.key+" to one that it has: ip address", "%s (%s) is no address of this machine", p.addr, p.key)...)
