@@ -382,6 +382,13 @@ func (e *exam) wording(sw freeswitch.Switch, s *socket, plan dialplanXML, p free
 	return found
 }
 
+// means reports whether an extension is there for a number, and not for any.
+func (x extensionXML) means(number string) bool {
+	return slices.ContainsFunc(x.Conditions, func(c conditionXML) bool {
+		return c.Field == "destination_number" && c.re != nil && c.re.MatchString(number) && !c.re.MatchString("~")
+	})
+}
+
 // deadEnds are the transfers behind an extension, and behind those that they lead to, which
 // nobody takes. Where they lead by what is known of a call alone is not followed.
 func (d dialplanXML) deadEnds(context string, x extensionXML) (lost []string) {
@@ -412,7 +419,9 @@ func (d dialplanXML) deadEnds(context string, x extensionXML) (lost []string) {
 				for _, next := range c.Extensions {
 					if c.Name == to.context && next.takes(to.number) != never {
 						taken = true
-						follow(c.Name, next)
+						if next.means(to.number) {
+							follow(c.Name, next)
+						}
 					}
 				}
 			}

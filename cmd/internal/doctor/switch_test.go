@@ -29,6 +29,7 @@ func TestDialplans(t *testing.T) {
 		pcre   = `<extension name="pcre"><condition field="destination_number" expression="^(?!1)\d+$"><action application="park"></action></condition></extension>`
 		night  = `<extension name="night"><condition hour="18-23"></condition><condition field="destination_number" expression="^\+?18005550100$"><action application="voicemail" data="x"></action></condition></extension>`
 		nested = `<extension name="sales"><condition field="destination_number" expression="^\+?18005550100$" require-nested="false"><condition wday="2-6"><action application="sched_transfer" data="+90 deflect_stuck"></action><action application="socket" data="%s async full"></action></condition></condition></extension><extension name="stuck"><condition field="destination_number" expression="^deflect_stuck$"/></extension>`
+		others = `<extension name="fax"><condition field="${fax}" expression="^true$"><action application="transfer" data="nowhere XML none"></action></condition></extension><extension name="any"><condition field="destination_number" expression="."><action application="transfer" data="nobody XML none"></action></condition></extension>`
 		empty  = `<extension name="empty"></extension>`
 		noted  = `<extension name="noted" continue="true"><condition field="destination_number" expression=".*"><action application="log" data="INFO &lt;x&gt;"></action></condition></extension>`
 	)
@@ -42,6 +43,7 @@ func TestDialplans(t *testing.T) {
 		{"the shipped file", map[string]string{"public": offer}, nil, doctor.Good, "hands over the numbers of sales"},
 		{"in another context", map[string]string{"public": own, "sales": offer}, nil, doctor.Good, "hands over"},
 		{"behind what does not decide", map[string]string{"public": unloop + pcre + noted + offer}, nil, doctor.Good, "hands over"},
+		{"before what is for others, who are lost", map[string]string{"public": offer + others}, nil, doctor.Good, "hands over"},
 		{"behind what is of another time", map[string]string{"public": night + empty + offer}, nil, doctor.Good, "hands over"},
 		{"in a condition in another", map[string]string{"public": nested}, nil, doctor.Good, "hands over"},
 		{"by a variable of the switch", map[string]string{"public": strings.Replace(offer, "%s async", "${deflect_daemons} async", 1)}, nil, doctor.Good, "hands over"},
