@@ -130,17 +130,17 @@ func TestLogAnswersQuestions(t *testing.T) {
 	}
 	messages += "text that waited is dropped\n" // which takes longer than this test
 	for _, q := range asked {
-		for _, use := range regexp.MustCompile(`(\w+)(?:!=|=~|!~|=)"([^"]*)"`).FindAllStringSubmatch(q[4], -1) {
+		for _, use := range regexp.MustCompile(`(\w+)(?:(!=|!~)|=~|=)"([^"]*)"`).FindAllStringSubmatch(q[4], -1) {
 			if !fields[use[1]] {
 				t.Errorf("LogQL of %q: no line has %s", q[2], use[1])
 			}
-			for value := range strings.SplitSeq(use[2], "|") {
-				if (use[1] == "outcome" || use[1] == "reason") && !values[use[1]+"="+value] {
+			for value := range strings.SplitSeq(use[3], "|") {
+				if use[2] == "" && (use[1] == "outcome" || use[1] == "reason") && !values[use[1]+"="+value] {
 					t.Errorf("LogQL of %q: no line has the %s %s", q[2], use[1], value)
 				}
 			}
-			if use[1] == "msg" && !regexp.MustCompile(`(?m)^`+use[2]+`$`).MatchString(messages) {
-				t.Errorf("LogQL of %q: no line says %s", q[2], use[2])
+			if use[1] == "msg" && !regexp.MustCompile(`(?m)^`+use[3]+`$`).MatchString(messages) {
+				t.Errorf("LogQL of %q: no line says %s", q[2], use[3])
 			}
 		}
 		for _, list := range regexp.MustCompile(`(?:by \(([\w, ]+)\)|unwrap (\w+)|\{\{\.(\w+)\}\})`).FindAllStringSubmatch(q[4], -1) {
