@@ -168,10 +168,10 @@ func read(ctx context.Context, o Options) *exam {
 	case <-ctx.Done():
 	case <-time.After(longest):
 	}
-	e = &exam{Options: o}
-	e.about.configuration = bad("name files that are on a disk of this machine; a pipe needs somebody who writes to it",
+	none := &exam{Options: o} // the other one may still be read
+	none.about.configuration = bad("name files that are on a disk of this machine; a pipe needs somebody who writes to it",
 		"%s, or a file that it names, cannot be read within %s", o.Config, longest)
-	return e
+	return none
 }
 
 // Worst returns the highest level of all.

@@ -297,6 +297,15 @@ var cures = []struct {
 			r.change(func(sw *freeswitchtest.Switch) { sw.Password = "opensesame-new" })
 			r.asTold(do)
 		}},
+	{"a list in the file that does not hold this machine", "event socket", doctor.Warning, "by its event_socket.conf.xml only 10.0.0.0/8: after its next start",
+		func(r *rig) {
+			r.change(func(sw *freeswitchtest.Switch) { sw.Settings["apply-inbound-acl"] = "10.0.0.0/8" })
+		},
+		func(r *rig, do string) {
+			r.has(do, "that holds this machine")
+			r.change(func(sw *freeswitchtest.Switch) { sw.Settings["apply-inbound-acl"] = "127.0.0.0/8" })
+			r.asTold(do)
+		}},
 	{"no extension", "dialplan", doctor.Bad, "***00 of profile sales: no extension takes it",
 		func(r *rig) { r.dialplan("") },
 		func(r *rig, do string) {

@@ -265,15 +265,24 @@ func (e *exam) eventSockets(ctx context.Context) []Finding {
 			do := "write the same password into its event_socket.conf.xml and where deflectd looks for it, " + then
 			found = append(found, bad(do, "%s has another password in its event_socket.conf.xml than it goes by: after its next start deflectd is refused", sw.Name)...)
 		}
-		if ip, bad := netip.ParseAddr(hostOf(sw.Address)); bad == nil && !ip.IsLoopback() && (list == "" || list == "loopback.auto") {
+		if from, bad := netip.ParseAddrPort(s.nc.LocalAddr().String()); bad == nil && !letsIn(list, from.Addr().Unmap()) {
 			do := "name a list of its acl.conf.xml that holds this machine as apply-inbound-acl in its event_socket.conf.xml, " + then
-			found = append(found, warning(do, "%s lets in this machine now, but by its event_socket.conf.xml only its own: after its next start deflectd may be refused", sw.Name)...)
+			found = append(found, warning(do, "%s lets in this machine now, but by its event_socket.conf.xml only %s: after its next start deflectd may be refused", sw.Name, orDefault(list, "its own"))...)
 		}
 		if len(found) > 0 {
 			return found, nil
 		}
 		return good("%s: listens on %s, with a password of its own, and lets in %s", sw.Name, orDefault(conf.get("listen-ip"), "127.0.0.1"), orDefault(list, "its own machine")), nil
 	})
+}
+
+// letsIn reports whether a switch lets in an address, as far as the name of its list says.
+func letsIn(list string, from netip.Addr) bool {
+	if list == "" || list == "loopback.auto" {
+		return from.IsLoopback()
+	}
+	p, err := netip.ParsePrefix(list)
+	return err != nil || p.Contains(from)
 }
 
 func orDefault(s, standard string) string {
