@@ -120,7 +120,7 @@ func TestStandardOutputBroken(t *testing.T) {
 		"send --config CONFIG --from " + caller + " --to " + dialed + " --dry-run", "send --config CONFIG --from " + caller + " --to " + dialed,
 		"report --config CONFIG", "report --config CONFIG --format json", "report --config CONFIG --format csv", "report --config CONFIG --format html",
 		"simulate livedeflect --listen 127.0.0.1:0", "simulate freeswitch --daemon DAEMON --from " + caller + " --to " + dialed + " --press 1 --press-after 1ms",
-		"load --daemon DAEMON --rate 100 --calls 1 --hold 1ms",
+		"load --daemon DAEMON --http HTTP --rate 100 --calls 1 --hold 1ms",
 	} {
 		t.Run(args, func(t *testing.T) {
 			ctx := t.Context()
@@ -128,7 +128,8 @@ func TestStandardOutputBroken(t *testing.T) {
 				ctx = ended
 			}
 			if strings.Contains(args, "DAEMON") {
-				args = strings.ReplaceAll(args, "DAEMON", runDaemonWith(t, config))
+				addr := runDaemonWith(t, config)
+				args = strings.NewReplacer("DAEMON", addr, "HTTP", httpOf(addr)).Replace(args)
 			}
 			full := &fullDisk{}
 			var stderr strings.Builder
