@@ -410,7 +410,12 @@ func TestFleetFailover(t *testing.T) {
 				return slices.Contains(fleettest.Addrs(replicas...), sentinels[0].Master())
 			})
 			f.daemons[1].until("the new master decides", func() bool { return !strings.HasSuffix(call(1), " cooldown_unknown") })
-			if got := call(2); got != "ineligible cooldown" {
+			var got string // once this daemon has heard of it, too
+			f.daemons[2].until("the new master decides there", func() bool {
+				got = call(2)
+				return !strings.HasSuffix(got, " cooldown_unknown")
+			})
+			if got != "ineligible cooldown" {
 				t.Errorf("a call after that is told %q", got)
 			}
 			for _, l := range f.daemons {
