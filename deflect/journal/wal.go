@@ -205,12 +205,16 @@ func (j *Journal) replay() error {
 			return fmt.Errorf("journal: %w", err)
 		}
 	}
-	log, err := io.ReadAll(j.wal.file)
+	info, err := j.wal.file.Stat()
 	switch {
 	case err != nil:
 		return fmt.Errorf("journal: %w", err)
-	case len(log) != walSize:
-		return j.damaged(fmt.Errorf("its file %q is cut off: of %d bytes there are %d", walFile, walSize, len(log)))
+	case info.Size() != walSize:
+		return j.damaged(fmt.Errorf("its file %q is cut off: of %d bytes there are %d", walFile, walSize, info.Size()))
+	}
+	log := make([]byte, walSize)
+	if _, err := io.ReadFull(j.wal.file, log); err != nil {
+		return fmt.Errorf("journal: %w", err)
 	}
 	return j.replayLog(log)
 }
