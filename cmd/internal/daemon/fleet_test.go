@@ -227,6 +227,7 @@ func TestReadyzTellsOfRedis(t *testing.T) {
 		if status, body := b.get("/readyz"); status != http.StatusOK || body != "ok\n" {
 			t.Errorf("%q: at the start: %d %q", tt.section, status, body)
 		}
+		b.log.await("redis looked at") // or miniredis would be asked while it is closed
 		redis.Close()
 		if got := b.press(caller); got != tt.outcome {
 			t.Errorf("%q: without Redis: %s, want %s", tt.section, got, tt.outcome)
