@@ -16,6 +16,9 @@ import (
 
 var preprocessed = regexp.MustCompile(`<X-PRE-PROCESS cmd="set" data="([^=]+)=([^"]*)"/>`)
 
+// queue is where the dialplan's calls go on, as its file has it.
+const queue = `<extension name="queue"><condition field="destination_number" expression="^5900$"><action application="fifo" data="queue in"/></condition></extension>`
+
 func main() {
 	log.SetFlags(0)
 	address, password, name, sounds := os.Args[1], os.Args[2], os.Args[3], os.Args[4]
@@ -32,7 +35,7 @@ func main() {
 	_, dialplan, _ = strings.Cut(dialplan, "<include>")
 	dialplan, _, _ = strings.Cut(dialplan, "</include>")
 	sw := &freeswitchtest.Switch{
-		Password: password, Modules: []string{"mod_say_en"}, Contexts: map[string]string{"public": dialplan},
+		Password: password, Modules: []string{"mod_say_en"}, Contexts: map[string]string{"public": dialplan, "default": queue},
 		Settings: map[string]string{"apply-inbound-acl": "loopback.auto"}, Globals: map[string]string{"sound_prefix": sounds},
 	}
 	l, err := net.Listen("tcp", address)
