@@ -100,7 +100,7 @@ func (c *Client) attempt(ctx context.Context, hook attemptHook, ask func(context
 }
 
 func (c *Client) attemptTraced(ctx context.Context, hook attemptHook, ask func(context.Context, *Text) Attempt, t *Text) (a Attempt) {
-	ctx, end := c.traceAttempt(ctx, hook, t)
+	ctx, end := begun(ctx, c, hook, t)
 	if end != nil {
 		a = Attempt{Outcome: Uncertain, Reason: ReasonInternal, Err: errPanicked} // what a panic leaves
 		defer func() { c.hook(func() { end(a) }) }()

@@ -207,7 +207,9 @@ func (c *Client) run(ctx context.Context, call Call, o *Offer) (Result, error) {
 
 // runTraced is run with somebody who traces calls.
 func (c *Client) runTraced(q *inquiry, o *Offer) (res Result, err error) {
-	if end := c.traceDeflect(q); end != nil {
+	var end func(Result, error)
+	q.ctx, end = begun(q.ctx, c, c.trace.Deflect, &q.text.Call)
+	if q.traced = end != nil; q.traced {
 		res, err = endedWith(Uncertain, ReasonInternal, errPanicked) // what a panic leaves
 		defer func() { c.hook(func() { end(res, err) }) }()
 	}

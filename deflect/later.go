@@ -150,7 +150,9 @@ func (c *Client) sendWaitingTraced(entry Entry) (again time.Time) {
 		call.ExternalCallID = entry.ExternalCallID
 	}
 	call.Policy = c.setup.Load().policies[entry.Policy]
-	ctx, end := c.traceLater(context.Background(), call, entry.Tries)
+	ctx, end := begun(context.Background(), c, func(ctx context.Context, call *Call) (context.Context, func(Result, error)) {
+		return c.trace.Later(ctx, call, entry.Tries)
+	}, &call)
 	var res Result
 	if end != nil {
 		res, err = endedWith(Uncertain, ReasonInternal, errPanicked) // what a panic leaves

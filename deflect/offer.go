@@ -118,7 +118,9 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 
 // offerTraced is offer with somebody who traces calls.
 func (c *Client) offerTraced(q *inquiry, call Call) (o *Offer, err error) {
-	if end := c.traceOffer(q); end != nil {
+	var end func(*Offer, error)
+	q.ctx, end = begun(q.ctx, c, c.trace.Offer, &q.text.Call)
+	if q.traced = end != nil; q.traced {
 		_, err = endedWith(Failed, ReasonInternal, errPanicked) // what a panic leaves
 		defer func() { c.hook(func() { end(o, err) }) }()
 	}
@@ -208,7 +210,9 @@ func (c *Client) Check(ctx context.Context, call Call) error {
 
 // checkTraced is check with somebody who traces calls.
 func (c *Client) checkTraced(q *inquiry) (err error) {
-	if end := c.traceCheck(q); end != nil {
+	var end func(error)
+	q.ctx, end = begun(q.ctx, c, c.trace.Check, &q.text.Call)
+	if q.traced = end != nil; q.traced {
 		_, err = endedWith(Failed, ReasonInternal, errPanicked) // what a panic leaves
 		defer func() { c.hook(func() { end(err) }) }()
 	}

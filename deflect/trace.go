@@ -66,56 +66,16 @@ func within(ctx, returned context.Context) context.Context {
 	return returned
 }
 
-// traceOffer and the others call a hook that begins something. They return its end, nil for
-// a call that nobody traces.
-func (c *Client) traceOffer(q *inquiry) (end func(*Offer, error)) {
+// begun calls a hook that begins something, and returns the context that all inside of it
+// runs with, and its end: nil for a call that nobody traces.
+func begun[Of, End any](ctx context.Context, c *Client, hook func(context.Context, Of) (context.Context, End), of Of) (context.Context, End) {
+	var end End
 	c.hook(func() {
 		var inside context.Context
-		inside, end = c.trace.Offer(q.ctx, &q.text.Call)
-		q.ctx = within(q.ctx, inside)
-	})
-	q.traced = end != nil
-	return end
-}
-
-func (c *Client) traceCheck(q *inquiry) (end func(error)) {
-	c.hook(func() {
-		var inside context.Context
-		inside, end = c.trace.Check(q.ctx, &q.text.Call)
-		q.ctx = within(q.ctx, inside)
-	})
-	q.traced = end != nil
-	return end
-}
-
-func (c *Client) traceDeflect(q *inquiry) (end func(Result, error)) {
-	c.hook(func() {
-		var inside context.Context
-		inside, end = c.trace.Deflect(q.ctx, &q.text.Call)
-		q.ctx = within(q.ctx, inside)
-	})
-	q.traced = end != nil
-	return end
-}
-
-func (c *Client) traceLater(ctx context.Context, call Call, tries int) (context.Context, func(Result, error)) {
-	var end func(Result, error)
-	c.hook(func() {
-		var inside context.Context
-		inside, end = c.trace.Later(ctx, &call, tries)
+		inside, end = hook(ctx, of)
 		ctx = within(ctx, inside)
 	})
 	return ctx, end
 }
 
 type attemptHook = func(ctx context.Context, t *Text) (context.Context, func(Attempt))
-
-func (c *Client) traceAttempt(ctx context.Context, hook attemptHook, t *Text) (context.Context, func(Attempt)) {
-	var end func(Attempt)
-	c.hook(func() {
-		var inside context.Context
-		inside, end = hook(ctx, t)
-		ctx = within(ctx, inside)
-	})
-	return ctx, end
-}
