@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,7 +40,7 @@ func (e *exam) certificate(context.Context) []Finding {
 	ends, whose := leaf.NotAfter, "the certificate of "+e.host()
 	for _, c := range shortest(v.tls.VerifiedChains) {
 		if c.NotAfter.Before(ends) {
-			ends, whose = c.NotAfter, "the one above it, of "+nameOf(c)
+			ends, whose = c.NotAfter, "the one above it, of "+nameOf(c.Subject)
 		}
 	}
 	left := time.Until(ends)
@@ -59,8 +60,8 @@ func shortest(chains [][]*x509.Certificate) []*x509.Certificate {
 	return slices.MinFunc(chains, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
 }
 
-func nameOf(c *x509.Certificate) string {
-	return cmp.Or(c.Subject.CommonName, strings.Join(c.Subject.Organization, ", "), "nobody")
+func nameOf(n pkix.Name) string {
+	return cmp.Or(n.CommonName, strings.Join(n.Organization, ", "), "nobody")
 }
 
 func (e *exam) notBelieved(err *tls.CertificateVerificationError) []Finding {
@@ -80,7 +81,7 @@ func (e *exam) notBelieved(err *tls.CertificateVerificationError) []Finding {
 	}
 	issuer := "nobody"
 	if leaf != nil {
-		issuer = cmp.Or(leaf.Issuer.CommonName, strings.Join(leaf.Issuer.Organization, ", "), "nobody")
+		issuer = nameOf(leaf.Issuer)
 	}
 	do := "install ca-certificates. If a proxy of yours answers in the place of the API, put the certificate of its CA into /usr/local/share/ca-certificates/ as a .crt file, run update-ca-certificates, and restart deflectd"
 	return bad(do, "the certificate of %s is signed by %s, whom this machine does not know", e.host(), issuer)

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"fmt"
@@ -76,7 +77,7 @@ const (
 )
 
 // called is what an extension is called.
-func (x extensionXML) called() string { return orDefault(x.Name, "without a name") }
+func (x extensionXML) called() string { return cmp.Or(x.Name, "without a name") }
 
 // takes judges by what was dialled alone. Other conditions may hold or not.
 func (x extensionXML) takes(number string) taking {
@@ -315,7 +316,7 @@ func expand(s *socket, data string) (string, error) {
 		if err != nil {
 			failed = err
 		}
-		return orDefault(value, v)
+		return cmp.Or(value, v)
 	})
 	return data, failed
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"fmt"
@@ -168,14 +169,14 @@ func saying(sw freeswitch.Switch, s *socket, lang string) ([]Finding, error) {
 		do := fmt.Sprintf("add the language to its conf/lang/ (as lang/en/ has it, included in freeswitch.xml), %s", afterwards)
 		return bad(do, "%s knows no language %s: %s", sw.Name, lang, ends), nil
 	}
-	module := "mod_say_" + orDefault(known.Module, lang)
+	module := "mod_say_" + cmp.Or(known.Module, lang)
 	if loaded, err := s.is("module_exists " + module); err != nil {
 		return nil, err
 	} else if !loaded {
 		do := fmt.Sprintf("load it in its modules.conf.xml, then on the switch: fs_cli -x 'load %s'", module)
 		return bad(do, "%s has not loaded %s: %s", sw.Name, module, ends), nil
 	}
-	prefix := orDefault(known.Prefix, orDefault(known.Path, known.OldPath))
+	prefix := cmp.Or(known.Prefix, known.Path, known.OldPath)
 	if prefix == "" {
 		if prefix, err = s.api("global_getvar sound_prefix"); err != nil {
 			return nil, err

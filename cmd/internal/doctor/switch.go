@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,7 +125,7 @@ func (s *socket) is(command string) (bool, error) {
 
 // atEach does something with each switch, and tells what came of it: one line, if all is
 // good everywhere.
-func (e *exam) atEach(ctx context.Context, do func(freeswitch.Switch, *socket) ([]Finding, error)) (found []Finding) {
+func (e *exam) atEach(ctx context.Context, do func(freeswitch.Switch, *socket) ([]Finding, error)) []Finding {
 	all := e.switches()
 	switch {
 	case !e.loaded:
@@ -133,54 +135,52 @@ func (e *exam) atEach(ctx context.Context, do func(freeswitch.Switch, *socket) (
 	case len(all) == 0:
 		return skipped(nameSwitch, "no switch is named")
 	}
+	return together(all, func(sw freeswitch.Switch) []Finding {
+		s, err := e.dial(ctx, sw)
+		if err != nil {
+			return skipped("mend the switch first", "%s cannot be asked", sw.Name)
+		}
+		defer s.close()
+		findings, err := do(sw, s)
+		if err != nil {
+			findings = append(findings, skipped("mend the switch first, then look again", "%s did not tell: %s", sw.Name, netCause(err))...)
+		}
+		return findings
+	})
+}
+
+// dial dials a switch, unless the first who did was refused.
+func (e *exam) dial(ctx context.Context, sw freeswitch.Switch) (*socket, error) {
+	if err := e.first[sw.Address](); err != nil {
+		return nil, err
+	}
+	return dial(ctx, sw)
+}
+
+// together looks at all switches at the same time: they answer when they like.
+func together(all []freeswitch.Switch, look func(freeswitch.Switch) []Finding) (found []Finding) {
 	said := make(chan []Finding, len(all))
 	for _, sw := range all {
-		go func() {
-			err := e.first[sw.Address]()
-			var s *socket
-			if err == nil {
-				s, err = dial(ctx, sw)
-			}
-			if err != nil {
-				said <- skipped("mend the switch first", "%s cannot be asked", sw.Name)
-				return
-			}
-			defer s.close()
-			findings, err := do(sw, s)
-			if err != nil {
-				findings = append(findings, skipped("mend the switch first, then look again", "%s did not tell: %s", sw.Name, netCause(err))...)
-			}
-			said <- findings
-		}()
+		go func() { said <- look(sw) }()
 	}
 	for range all {
 		found = append(found, <-said...)
 	}
-	return inOrder(found)
+	slices.SortStableFunc(found, func(a, b Finding) int { return strings.Compare(a.Text, b.Text) })
+	return found
 }
 
 // reachSwitches is about the event sockets of the switches.
-func (e *exam) reachSwitches(ctx context.Context) (found []Finding) {
+func (e *exam) reachSwitches(ctx context.Context) []Finding {
 	all := e.switches()
 	if !e.loaded || len(all) == 0 {
 		return e.atEach(ctx, nil)
 	}
-	said := make(chan []Finding, len(all))
-	for _, sw := range all {
-		go func() { said <- e.reachSwitch(ctx, sw) }()
-	}
-	for range all {
-		found = append(found, <-said...)
-	}
-	return inOrder(found)
+	return together(all, func(sw freeswitch.Switch) []Finding { return e.reachSwitch(ctx, sw) })
 }
 
 func (e *exam) reachSwitch(ctx context.Context, sw freeswitch.Switch) []Finding {
-	err := e.first[sw.Address]()
-	var s *socket
-	if err == nil {
-		s, err = dial(ctx, sw)
-	}
+	s, err := e.dial(ctx, sw)
 	if err != nil {
 		do := "start FreeSWITCH, or correct the address. mod_event_socket has to be in its modules.conf.xml; listen-ip in its event_socket.conf.xml says who can reach it"
 		switch _, isDNS := errors.AsType[*net.DNSError](err); {
@@ -249,10 +249,7 @@ func (e *exam) eventSockets(ctx context.Context) []Finding {
 			return skipped("look yourself: conf/autoload_configs/event_socket.conf.xml on the switch", "%s does not tell its event_socket.conf (mod_xml_curl?)", sw.Name), nil
 		}
 		const then = "then on the switch: fs_cli -x reloadxml, and fs_cli -x 'reload mod_event_socket'"
-		password, list := conf.get("password"), conf.get("apply-inbound-acl")
-		if password == "" {
-			password = wellKnown
-		}
+		password, list := cmp.Or(conf.get("password"), wellKnown), conf.get("apply-inbound-acl")
 		if sw.Password.Reveal() == wellKnown {
 			do := "write a password of your own into its event_socket.conf.xml and where deflectd looks for it, " + then
 			if list == "" || list == "loopback.auto" {
@@ -267,12 +264,12 @@ func (e *exam) eventSockets(ctx context.Context) []Finding {
 		}
 		if from, bad := netip.ParseAddrPort(s.nc.LocalAddr().String()); bad == nil && !letsIn(list, from.Addr().Unmap()) {
 			do := "name a list of its acl.conf.xml that holds this machine as apply-inbound-acl in its event_socket.conf.xml, " + then
-			found = append(found, warning(do, "%s lets in this machine now, but by its event_socket.conf.xml only %s: after its next start deflectd may be refused", sw.Name, orDefault(list, "its own"))...)
+			found = append(found, warning(do, "%s lets in this machine now, but by its event_socket.conf.xml only %s: after its next start deflectd may be refused", sw.Name, cmp.Or(list, "its own"))...)
 		}
 		if len(found) > 0 {
 			return found, nil
 		}
-		return good("%s: listens on %s, with a password of its own, and lets in %s", sw.Name, orDefault(conf.get("listen-ip"), "127.0.0.1"), orDefault(list, "its own machine")), nil
+		return good("%s: listens on %s, with a password of its own, and lets in %s", sw.Name, cmp.Or(conf.get("listen-ip"), "127.0.0.1"), cmp.Or(list, "its own machine")), nil
 	})
 }
 
@@ -283,13 +280,6 @@ func letsIn(list string, from netip.Addr) bool {
 	}
 	p, err := netip.ParsePrefix(list)
 	return err != nil || p.Contains(from)
-}
-
-func orDefault(s, standard string) string {
-	if s == "" {
-		return standard
-	}
-	return s
 }
 
 // keys is about variables of the whole switch that keep keys from being heard.
@@ -320,7 +310,7 @@ func (e *exam) keys(ctx context.Context) []Finding {
 		if len(found) > 0 {
 			return found, nil
 		}
-		return good("%s reports keys, and playback_terminators is %s", sw.Name, orDefault(ends, "not set")), nil
+		return good("%s reports keys, and playback_terminators is %s", sw.Name, cmp.Or(ends, "not set")), nil
 	})
 }
 
