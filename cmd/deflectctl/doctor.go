@@ -16,8 +16,7 @@ type doctorCmd struct {
 	Config string   `required:"" env:"DEFLECT_CONFIG" placeholder:"FILE" help:"Configuration of deflectd."`
 	Switch []string `placeholder:"ADDRESS" help:"Event socket of a switch that hands calls over, such as 127.0.0.1:8021, with its password in ${switch_password}; repeat it for more."`
 	JSON   bool     `name:"json" help:"Print all as one JSON object."`
-
-	HTTPConfig string `name:"http.config.file" env:"DEFLECT_HTTP_CONFIG_FILE" placeholder:"FILE" help:"How the HTTP port of deflectd is asked, where it has TLS or passwords."`
+	portFlags
 }
 
 // switchPasswordEnv is the password of the switches of --switch.

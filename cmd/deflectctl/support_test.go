@@ -54,6 +54,12 @@ func shows(t testing.TB, text string) {
 // golden compares with a file in testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
+	goldenBut(t, name, got, func(s string) string { return s })
+}
+
+// goldenBut is golden of what a function makes of both.
+func goldenBut(t *testing.T, name, got string, what func(string) string) {
+	t.Helper()
 	name = filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
@@ -64,7 +70,7 @@ func golden(t *testing.T, name, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
+	if diff := cmp.Diff(what(string(want)), what(got)); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", name, diff)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -111,22 +110,10 @@ var (
 // comes in any order.
 func sample(t *testing.T, got string) {
 	t.Helper()
-	const name = "testdata/trace.txt"
-	if *update {
-		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := func(s string) []string {
-		return slices.Sorted(strings.Lines(stepTimes.ReplaceAllString(chance.ReplaceAllString(s, ""), "$1")))
-	}
-	if diff := cmp.Diff(lines(string(want)), lines(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", name, diff)
-	}
+	goldenBut(t, "trace.txt", got, func(s string) string {
+		lines := slices.Sorted(strings.Lines(stepTimes.ReplaceAllString(chance.ReplaceAllString(s, ""), "$1")))
+		return strings.Join(lines, "")
+	})
 }
 
 // Without a deflectd there are no traces, and nothing to forget.

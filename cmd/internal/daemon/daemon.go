@@ -171,7 +171,7 @@ func New(o Options) (_ *Daemon, err error) {
 	}
 	if !o.Config.NoStatus {
 		d.status = newStatusPage(d, reg, o.Build, max(1, room.HTTP/4), o.Logger)
-		d.status.set(o.Config, room.Calls)
+		d.status.set(o.Config, engine.Policies, room.Calls)
 		served.status = d.status
 	}
 	d.http = newHTTPServer(served)

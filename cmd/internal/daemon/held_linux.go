@@ -5,12 +5,14 @@ import "syscall"
 // backlog is how many may wait to be accepted, unless the kernel allows fewer.
 const backlog = 4096
 
-// pause ends the listening of a socket that stays bound to its address.
-func (h *held) pause() error {
+// Pause refuses connections, and resets those that wait: it ends the listening of a socket
+// that stays bound to its address.
+func (h *held) Pause() error {
 	return h.control(func(fd int) error { return syscall.Shutdown(fd, syscall.SHUT_RD) })
 }
 
-func (h *held) resume() error {
+// Resume takes connections again.
+func (h *held) Resume() error {
 	return h.control(func(fd int) error { return syscall.Listen(fd, backlog) })
 }
 

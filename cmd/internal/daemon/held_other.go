@@ -4,6 +4,8 @@ package daemon
 
 import "errors"
 
-// Elsewhere a socket that has ended its listening cannot be listened on again.
-func (h *held) pause() error  { return errors.ErrUnsupported }
-func (h *held) resume() error { return nil }
+// Pause does nothing: elsewhere a socket that has ended its listening cannot be listened on again.
+func (h *held) Pause() error { return errors.ErrUnsupported }
+
+// Resume does nothing.
+func (h *held) Resume() error { return nil }

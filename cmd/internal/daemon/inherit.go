@@ -84,7 +84,7 @@ func (h *held) tooLate() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.served {
-		h.pause() //nolint:errcheck // then they wait for the supervisor to give up
+		h.Pause() //nolint:errcheck // then they wait for the supervisor to give up
 	}
 }
 
@@ -95,18 +95,12 @@ func (h *held) serve() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.served = true
-	h.resume() //nolint:errcheck // as said
+	h.Resume() //nolint:errcheck // as said
 }
-
-// Pause refuses connections, and resets those that wait.
-func (h *held) Pause() error { return h.pause() }
-
-// Resume takes connections again.
-func (h *held) Resume() error { return h.resume() }
 
 // Close leaves the socket to the supervisor. Who connects from here on waits for the next
 // process.
 func (h *held) Close() error {
 	h.late.Stop()
-	return errors.Join(h.resume(), h.TCPListener.Close())
+	return errors.Join(h.Resume(), h.TCPListener.Close())
 }

@@ -235,6 +235,6 @@ func (d *Daemon) reload() error {
 	r.current = next
 	r.mu.Unlock()
 	r.info.set(next)
-	d.status.set(next, room.Calls)
+	d.status.set(next, engine.Policies, room.Calls)
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
 var (
@@ -85,10 +86,11 @@ func newStatusPage(d *Daemon, reg prometheus.Gatherer, build Build, most int, lo
 	}
 }
 
-// set takes in a configuration with so many calls at a time. Safe on a nil page.
-func (s *statusPage) set(f config.File, calls int) {
+// set takes in a configuration, with the policies of its profiles and so many calls at a
+// time. Safe on a nil page.
+func (s *statusPage) set(f config.File, policies []*deflect.Policy, calls int) {
 	if s != nil {
-		s.setting.Store(newSetting(f, calls))
+		s.setting.Store(newSetting(f, policies, calls))
 	}
 }
 

@@ -3,7 +3,6 @@ package daemon
 import (
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +54,7 @@ type statusProfile struct {
 	off    bool // percent: 0
 }
 
-func newSetting(f config.File, most int) *setting {
+func newSetting(f config.File, policies []*deflect.Policy, most int) *setting {
 	s := &setting{
 		outbound: f.OutboundListen, most: most, openFor: f.Deflect.Breaker.OpenFor, switches: f.FreeSWITCH.Inbound,
 		dir: f.StateDir, optional: f.Deflect.JournalOptional, local: f.AwayLocal, effective: sync.OnceValue(func() string { return shownConfig(f) }),
@@ -63,13 +62,9 @@ func newSetting(f config.File, most int) *setting {
 	if f.Fleet != nil {
 		s.redisAt = f.Fleet.Addresses
 	}
-	for _, p := range f.FreeSWITCH.Profiles {
-		policy, err := deflect.NewPolicy(p.Name, p.Rules)
-		if err != nil {
-			continue // no configuration with such a profile is in use
-		}
+	for i, p := range f.FreeSWITCH.Profiles {
 		needs := f.OptOutSet(p.Name) != "" || !f.AwayLocal && (!p.NoCooldown || p.Budget != deflect.Budget{})
-		s.profiles = append(s.profiles, statusProfile{p.Name, policy, f.Fleet != nil && needs, p.Withhold == 100})
+		s.profiles = append(s.profiles, statusProfile{p.Name, policies[i], f.Fleet != nil && needs, p.Withhold == 100})
 	}
 	return s
 }
@@ -92,18 +87,11 @@ func shownConfig(f config.File) string {
 	}
 	text := keysForm.ReplaceAllString(f.Effective(), "${1}\"[hidden]\"")
 	return numbersForm.ReplaceAllStringFunc(text, func(s string) string {
-		if digits := strings.Map(onlyDigits, s); len(digits) < 9 { // a date has eight
+		if len(digitsOf(s)) < 9 { // a date has eight
 			return s
 		}
 		return phone.Number(s).String()
 	})
-}
-
-func onlyDigits(r rune) rune {
-	if r < '0' || r > '9' {
-		return -1
-	}
-	return r
 }
 
 // read takes in what the registry says now.

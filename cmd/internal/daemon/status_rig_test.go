@@ -42,11 +42,21 @@ func statusFile(t *testing.T) config.File {
 	return f
 }
 
+func statusSetting(t *testing.T, most int) *setting {
+	t.Helper()
+	f := statusFile(t)
+	policies, err := f.Policies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSetting(f, policies, most)
+}
+
 // quietFacts are of a daemon that has just begun.
 func quietFacts(t *testing.T) *facts {
 	f := &facts{
 		at: time.Date(2026, 11, 27, 3, 12, 45, 0, time.UTC), start: time.Date(2026, 11, 26, 22, 5, 0, 0, time.UTC),
-		build: Build{"v1.4.0", "0123abcd", "go1.26.8"}, setting: newSetting(statusFile(t), 500),
+		build: Build{"v1.4.0", "0123abcd", "go1.26.8"}, setting: statusSetting(t, 500),
 		gauges: map[what]float64{
 			{name: "deflect_breaker_state", label: "closed"}: 1, {name: "deflectd_do_not_text_whole"}: 1,
 			{name: "deflectd_config_last_reload_successful"}: 1, {name: "deflect_cooldowns"}: 0,

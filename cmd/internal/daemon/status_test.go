@@ -420,7 +420,7 @@ func TestStatusIsNotAllForStrangers(t *testing.T) {
 			}
 		}
 	}
-	if text := newSetting(statusFile(t), 1).effective(); !strings.Contains(text, `"***00"`) || !strings.Contains(text, `Call ***00.`) || !strings.Contains(text, `site_id: "38856538"`) ||
+	if text := statusSetting(t, 1).effective(); !strings.Contains(text, `"***00"`) || !strings.Contains(text, `Call ***00.`) || !strings.Contains(text, `site_id: "38856538"`) ||
 		!regexp.MustCompile(`consumer_key: "\[hidden\]"\n.*\n? *token: "\[hidden\]"`).MatchString(text) {
 		t.Errorf("the configuration shown:\n%s", text)
 	}

@@ -238,13 +238,14 @@ func (f *facts) api() []statusLine {
 		}
 		lines = append(lines, l)
 	}
-	for _, r := range deflect.Reasons(deflect.Failed) {
-		if n := f.all.sum("deflect_requests_total", labelIs(string(r))); n > 0 {
-			lines = append(lines, statusLine{Name: "ended " + string(r), Value: thousands(n), Note: reasonWords[r], Mark: warn})
+	ends := deflect.Reasons(deflect.Failed)
+	for _, r := range deflect.Reasons(deflect.Uncertain) { // some are of both
+		if !slices.Contains(ends, r) {
+			ends = append(ends, r)
 		}
 	}
-	for _, r := range deflect.Reasons(deflect.Uncertain) {
-		if n := f.all.sum("deflect_requests_total", labelIs(string(r))); n > 0 && !slices.Contains(deflect.Reasons(deflect.Failed), r) {
+	for _, r := range ends {
+		if n := f.all.sum("deflect_requests_total", labelIs(string(r))); n > 0 {
 			lines = append(lines, statusLine{Name: "ended " + string(r), Value: thousands(n), Note: reasonWords[r], Mark: warn})
 		}
 	}

@@ -83,7 +83,7 @@ func (t *traces) setProfiles(names []string) {
 	for _, name := range names {
 		t.profiles[name] = true
 	}
-	t.on.Store(t.next > 0 || len(t.profiles) > 0)
+	t.wantLocked()
 }
 
 // setNext says how many calls to come are traced, whatever their profile.
@@ -91,8 +91,10 @@ func (t *traces) setNext(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.next = n
-	t.on.Store(t.next > 0 || len(t.profiles) > 0)
+	t.wantLocked()
 }
+
+func (t *traces) wantLocked() { t.on.Store(t.next > 0 || len(t.profiles) > 0) }
 
 // begin returns a call that may be traced, which is known when it is kept; nil when nobody
 // wants any.
@@ -112,7 +114,7 @@ func (t *traces) keep(c *traced, profile string) {
 	case t.profiles[profile]:
 	case t.next > 0:
 		t.next--
-		t.on.Store(t.next > 0 || len(t.profiles) > 0)
+		t.wantLocked()
 	default:
 		c.off.Store(true)
 		c.steps = nil
