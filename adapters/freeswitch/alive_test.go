@@ -137,18 +137,12 @@ func TestNotAlive(t *testing.T) {
 		fc, _, _ := testConfig(t, nil)
 		stuck := &stuckLog{entered: make(chan struct{}, 1), release: make(chan struct{})}
 		fc.Logger, fc.Allow = slog.New(stuck), []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
-		srv, err := freeswitch.New(fc)
-		if err != nil {
-			t.Fatal(err)
-		}
 		ln, err := freeswitch.Listen("127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- srv.Serve(ctx, ln) }()
-		defer func() { stop(); <-done }()
+		srv, stop := serving(t, fc, ln)
+		defer stop()
 		nc, err := net.Dial("tcp", ln.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -189,13 +183,8 @@ func TestAliveAddresses(t *testing.T) {
 			}
 			counted := &counting{Listener: ln}
 			fc, _, _ := testConfig(t, nil)
-			srv, err := freeswitch.New(fc)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(t.Context())
-			done := make(chan error, 1)
-			go func() { done <- srv.Serve(ctx, counted) }()
+			srv, stop := serving(t, fc, counted)
+			defer stop()
 			eventually(t, "it serves", func() bool { return counted.waits.Load() > 0 })
 			if err := alive(t, srv, time.Minute); err != nil {
 				t.Error(err)
@@ -203,8 +192,6 @@ func TestAliveAddresses(t *testing.T) {
 			if n := counted.taken.Load(); n != 1 {
 				t.Errorf("%d connections were accepted", n)
 			}
-			stop()
-			<-done
 		})
 	}
 }
@@ -217,19 +204,31 @@ func TestAliveWithoutAWay(t *testing.T) {
 	}
 	counted := &counting{Listener: ln}
 	fc, _, _ := testConfig(t, nil)
-	srv, err := freeswitch.New(fc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ctx, counted) }()
+	srv, stop := serving(t, fc, counted)
+	defer stop()
 	eventually(t, "it serves", func() bool { return counted.waits.Load() > 0 })
 	if looked, err := srv.Alive(t.Context()); looked || err != nil {
 		t.Errorf("has looked: %v, %v", looked, err)
 	}
-	stop()
-	<-done
+}
+
+// serving is a server on a listener, until stop, which waits for its end.
+func serving(t *testing.T, cfg freeswitch.Config, ln net.Listener) (srv *freeswitch.Server, stop func()) {
+	t.Helper()
+	srv, err := freeswitch.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ctx, ln) }()
+	return srv, func() {
+		t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 type counting struct {
