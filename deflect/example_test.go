@@ -8,13 +8,14 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 func ExampleClient_Deflect() {
 	api, err := livedeflect.New(livedeflect.Config{
 		SiteID:    "38856538",
 		Domain:    "va",
-		Auth:      livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+		Auth:      liveperson.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 		Transport: livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"}),
 	})
 	if err != nil {
@@ -39,7 +40,7 @@ func ExampleClient_Deflect() {
 // Every problem of a call comes at once, before anything is sent.
 func ExampleClient_Check() {
 	api, err := livedeflect.New(livedeflect.Config{
-		SiteID: "38856538", Domain: "va", Auth: livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+		SiteID: "38856538", Domain: "va", Auth: liveperson.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -77,7 +78,7 @@ func ExampleTrace() {
 	api, err := livedeflect.New(livedeflect.Config{
 		SiteID:    "38856538",
 		Domain:    "va",
-		Auth:      livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+		Auth:      liveperson.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 		Transport: livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"}),
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // A server with both doubles: no FreeSWITCH, no account, no text.
@@ -18,7 +19,7 @@ func Example() {
 	api, err := livedeflect.New(livedeflect.Config{
 		SiteID:    "38856538",
 		Domain:    "va",
-		Auth:      livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+		Auth:      liveperson.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 		Transport: livedeflecttest.New(keys), // leave out for the real API
 	})
 	if err != nil {

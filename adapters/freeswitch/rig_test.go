@@ -21,6 +21,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // pipeListener accepts net.Pipe ends, so that a server runs in a bubble.
@@ -104,7 +105,7 @@ func backend(t testing.TB, transport http.RoundTripper) *livedeflect.Client {
 	t.Helper()
 	api, err := livedeflect.New(livedeflect.Config{
 		SiteID: "38856538", Domain: "va", Transport: transport,
-		Auth: livedeflect.OAuth1{
+		Auth: liveperson.OAuth1{
 			ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(keys.ConsumerSecret),
 			Token: keys.Token, TokenSecret: deflect.NewSecret(keys.TokenSecret),
 		},

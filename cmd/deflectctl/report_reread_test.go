@@ -10,6 +10,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // A conversation that opens between the reading of two windows is in the table, though
@@ -22,7 +23,7 @@ func TestReportConversationOpensWhileItIsRead(t *testing.T) {
 		}})
 		backend, err := livedeflect.New(livedeflect.Config{
 			SiteID: "38856538", BaseURL: api.URL(), Transport: api,
-			Auth:   livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+			Auth:   liveperson.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 			Report: livedeflect.ReportConfig{Window: time.Minute, Parallel: 1},
 		})
 		if err != nil {

@@ -9,12 +9,13 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // A day's funnel. Errors are parts that are missing; the rest still counts.
 func ExampleCollect() {
 	api, err := livedeflect.New(livedeflect.Config{
-		SiteID: "38856538", Domain: "va", Auth: livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+		SiteID: "38856538", Domain: "va", Auth: liveperson.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 		Transport: livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"}),
 	})
 	if err != nil {

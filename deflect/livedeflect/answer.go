@@ -2,8 +2,6 @@ package livedeflect
 
 import (
 	"errors"
-	"io"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -11,8 +9,6 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
-
-const maxAnswerBytes = 64 << 10
 
 // answer is what an API answer says.
 type answer struct {
@@ -26,27 +22,7 @@ type answer struct {
 var (
 	errSaysNothing = errors.New("the answer holds no success")
 	errNotAnswer   = errors.New("the answer is not a JSON object")
-	errLargeAnswer = errors.New("the answer is larger than 64 KiB")
 )
-
-// readAnswer reads an answer through a limit.
-func readAnswer(r io.Reader) ([]byte, error) {
-	body := make([]byte, 0, 512) // more than an answer has
-	for {
-		n, err := r.Read(body[len(body):min(cap(body), maxAnswerBytes+1)])
-		body = body[:len(body)+n]
-		switch {
-		case len(body) > maxAnswerBytes:
-			return body, errLargeAnswer
-		case err == io.EOF:
-			return body, nil
-		case err != nil:
-			return body, err
-		case len(body) == cap(body):
-			body = slices.Grow(body, len(body))
-		}
-	}
-}
 
 // parseAnswer reads an answer. Names are matched exactly, and the last one of several
 // counts; success and callId may be strings or what JSON has for them, because the

@@ -3,12 +3,9 @@ package livedeflect
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"regexp"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
@@ -89,37 +86,4 @@ func TestDeepAnswer(t *testing.T) {
 			t.Errorf("depth %d: %v", depth, err)
 		}
 	}
-}
-
-func TestReadAnswer(t *testing.T) {
-	broken := errors.New("broken")
-	for _, tt := range []struct {
-		size int
-		end  error
-		want error
-	}{
-		{0, nil, nil}, {40, nil, nil}, {511, nil, nil}, {512, nil, nil}, {513, nil, nil}, {40, broken, broken},
-		{maxAnswerBytes, nil, nil}, {maxAnswerBytes + 1, nil, errLargeAnswer}, {10 * maxAnswerBytes, nil, errLargeAnswer},
-	} {
-		var r io.Reader = strings.NewReader(strings.Repeat("x", tt.size))
-		if tt.end != nil {
-			r = io.MultiReader(r, iotest.ErrReader(tt.end))
-		}
-		counted := &counter{r: r}
-		body, err := readAnswer(counted)
-		if err != tt.want || len(body) != min(tt.size, maxAnswerBytes+1) || counted.n > maxAnswerBytes+1 {
-			t.Errorf("of %d bytes: %d read, %d given, %v", tt.size, counted.n, len(body), err)
-		}
-	}
-}
-
-type counter struct {
-	r io.Reader
-	n int
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += n
-	return n, err
 }

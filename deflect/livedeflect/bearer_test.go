@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 // bearer fetches a token through the transport that it is given, with the context of
@@ -277,7 +278,7 @@ func TestBearerBesideOurs(t *testing.T) {
 type besides struct{ got, fetched chan struct{} }
 
 func (b *besides) RoundTrip(req *http.Request) (*http.Response, error) {
-	conn := &countingConn{}
+	conn := &wire.Conn{Conn: eagerConn{}}
 	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
 		trace.GetConn(req.URL.Host)
 		trace.GotConn(httptrace.GotConnInfo{Conn: conn})
@@ -287,9 +288,14 @@ func (b *besides) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	close(b.got)
 	<-b.fetched
-	conn.written.Add(1)
+	conn.Write([]byte("x"))
 	return nil, errors.New("broken pipe")
 }
+
+// eagerConn takes whatever it is given.
+type eagerConn struct{ net.Conn }
+
+func (eagerConn) Write(p []byte) (int, error) { return len(p), nil }
 
 // authenticator is one of a function.
 type authenticator func(base http.RoundTripper, req *http.Request) (*http.Response, error)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/metric"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // Client talks to one LiveDeflect account: it is the [deflect.Backend] that sends texts
@@ -21,8 +22,8 @@ import (
 type Client struct {
 	setup     atomic.Pointer[setup]
 	reloading sync.Mutex
-	own       *renewing // set when the transport is ours to close
-	clock     apiClock
+	own       *wire.Renewing // set when the transport is ours to close
+	clock     wire.Clock
 	reports   map[deflect.Reason]prometheus.Counter
 	collector *prometheus.CounterVec // of reports
 	log       *slog.Logger
@@ -40,9 +41,8 @@ var (
 // change.
 type setup struct {
 	Config
-	root  string // URL of the API without a trailing slash
-	rt    http.RoundTripper
-	clock *apiClock
+	root string // URL of the API without a trailing slash
+	link *wire.Link
 }
 
 // New returns a Client. The error lists every problem of the configuration, see
@@ -55,7 +55,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{log: cfg.Logger, reports: map[deflect.Reason]prometheus.Counter{}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if cfg.Transport == nil {
-		c.own = newRenewing(NewTransport)
+		c.own = wire.NewRenewing(liveperson.NewTransport)
 		cfg.Transport = c.own
 	}
 	c.collector = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -73,9 +73,8 @@ func New(cfg Config) (*Client, error) {
 }
 
 func (c *Client) newSetup(cfg Config) *setup {
-	s := &setup{Config: cfg, clock: &c.clock}
+	s := &setup{Config: cfg, link: wire.NewLink(cfg.Auth, cfg.Transport, &c.clock)}
 	s.root, _, _ = cfg.endpoint()
-	s.rt = cfg.Auth.Transport(handoff{cfg.Transport})
 	return s
 }
 
@@ -127,7 +126,7 @@ func (c *Client) Now(at time.Time) time.Time {
 	if !c.made() {
 		return at.Round(0)
 	}
-	return c.clock.show(at)
+	return c.clock.Show(at)
 }
 
 func (c *Client) made() bool { return c != nil && c.setup.Load() != nil }

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // engineConfig is the name under which the engine's can stand beside a Config.
@@ -30,7 +31,7 @@ type bothClient struct {
 func validConfig() Config {
 	return Config{
 		SiteID: "38856538", Domain: "va",
-		Auth: OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
+		Auth: liveperson.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
 	}
 }
 

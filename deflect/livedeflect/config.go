@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -15,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // TimeUnit is the unit of deflectionAcceptTime and callBeginTime. The vendor's
@@ -49,8 +49,8 @@ type Config struct {
 	Domain string
 	// BaseURL is used instead of Domain: https, or http to a loopback address.
 	BaseURL string
-	// Auth signs the requests; see [OAuth1].
-	Auth Authenticator
+	// Auth signs the requests; see [liveperson.OAuth1].
+	Auth liveperson.Authenticator
 
 	TimeUnit     TimeUnit // Milliseconds
 	TextTagField TagField // TagBoth
@@ -58,9 +58,9 @@ type Config struct {
 	Report       ReportConfig
 
 	// Transport replaces the HTTP transport, for tests and for embedders who
-	// bring their own; nil is [NewTransport], made anew every few minutes and when a
+	// bring their own; nil is [liveperson.NewTransport], made anew every few minutes and when a
 	// connection fell silent, so that a changed name is followed. It must deliver a request at most
-	// once, and not return while it may still send: one that tries again by itself breaks the promise of one text. Only NewTransport's can prove
+	// once, and not return while it may still send: one that tries again by itself breaks the promise of one text. Only liveperson.NewTransport's can prove
 	// that a broken connection carried nothing; with another one a request that
 	// failed after it got a connection counts as possibly processed.
 	Transport http.RoundTripper
@@ -173,43 +173,15 @@ func (c Config) endpoint() (root, field string, err error) {
 		}
 		return "https://" + c.Domain + ".ivrdeflect.liveperson.net", "", nil
 	}
-	u, err := url.Parse(c.BaseURL)
-	switch {
-	case err != nil:
-		// The parser's error quotes the input, which may hold credentials.
-		return "", "BaseURL", errors.New("is not a URL")
-	case u.Host == "" || u.Hostname() == "" || u.Opaque != "":
-		return "", "BaseURL", errors.New("has no host; it looks like https://host")
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", "BaseURL", errors.New("may hold scheme, host, port and path only")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return "", "BaseURL", errors.New("is plain http to another machine: requests carry numbers; use https")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "", "BaseURL", errors.New("must be https (or http to a loopback address)")
+	root, err = wire.Root(c.BaseURL)
+	if err != nil {
+		return "", "BaseURL", err
 	}
-	u.Host = strings.TrimSuffix(u.Host, map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
 	switch c.Auth.(type) {
-	case OAuth1, *OAuth1:
-		if !signablePort(u) {
+	case liveperson.OAuth1, *liveperson.OAuth1:
+		if u, err := url.Parse(root); err != nil || !wire.SignablePort(u) {
 			return "", "BaseURL", errors.New("has the port of the other scheme: 443 is for https, 80 for http")
 		}
 	}
-	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), "", nil
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
-}
-
-// NewTransport returns the transport that a Client uses by default: kept-alive
-// connections, HTTP/2 where offered, TLS 1.2 or newer, proxies from the
-// environment, and connections that know whether a request left the machine.
-// Each call returns a transport of its own.
-func NewTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}
-	return newTransport(dialer.DialContext)
+	return root, "", nil
 }

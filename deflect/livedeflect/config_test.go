@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 func TestConfigValidate(t *testing.T) {
@@ -25,7 +26,7 @@ func TestConfigValidate(t *testing.T) {
 		{"the scheme's own port", func(c *Config) { c.Domain, c.BaseURL = "", "http://[::1]:80/prefix" }, ""},
 		{"port 80 with https", func(c *Config) { c.Domain, c.BaseURL = "", "https://example.net:80" }, "BaseURL: has the port of the other scheme: 443 is for https, 80 for http"},
 		{"port 80 with https, and a pointer", func(c *Config) {
-			c.Domain, c.BaseURL, c.Auth = "", "https://example.net:80", &OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")}
+			c.Domain, c.BaseURL, c.Auth = "", "https://example.net:80", &liveperson.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")}
 		}, "BaseURL: has the port of the other scheme: 443 is for https, 80 for http"},
 		{"port 80 with https, and a bearer", func(c *Config) { c.Domain, c.BaseURL, c.Auth = "", "https://example.net:80", failingAuth{} }, ""},
 		{"whole host", func(c *Config) { c.Domain = "va.ivrdeflect.liveperson.net" }, ""},
@@ -42,7 +43,7 @@ func TestConfigValidate(t *testing.T) {
 		{"query", func(c *Config) { c.Domain, c.BaseURL = "", "https://example.net?x=1" }, "BaseURL: may hold scheme, host, port and path only"},
 		{"not a URL", func(c *Config) { c.Domain, c.BaseURL = "", "https://u:hunter2@exa mple" }, "BaseURL: is not a URL"},
 		{"no auth", func(c *Config) { c.Auth = nil }, "Auth: is missing: without keys the API refuses every request"},
-		{"half auth", func(c *Config) { c.Auth = OAuth1{ConsumerKey: "k"} }, "Auth: consumer secret is missing"},
+		{"half auth", func(c *Config) { c.Auth = liveperson.OAuth1{ConsumerKey: "k"} }, "Auth: consumer secret is missing"},
 		{"unit", func(c *Config) { c.TimeUnit = 7 }, "TimeUnit: is not a known unit"},
 		{"tag field", func(c *Config) { c.TextTagField = -1 }, "TextTagField: is not a known field"},
 		{"report window", func(c *Config) { c.Report.Window = -1 }, "Report.Window: is -1ns; must be between 1s and 744h"},
@@ -129,7 +130,7 @@ func TestConfigFollows(t *testing.T) {
 
 func TestSecretsDoNotShow(t *testing.T) {
 	cfg := validConfig()
-	cfg.Auth = OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("hunter2"), Token: "t", TokenSecret: deflect.NewSecret("hunter3")}
+	cfg.Auth = liveperson.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("hunter2"), Token: "t", TokenSecret: deflect.NewSecret("hunter3")}
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "auth", cfg.Auth)
 	j, err := json.Marshal(cfg.Auth)

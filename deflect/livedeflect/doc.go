@@ -8,7 +8,7 @@
 //	api, err := livedeflect.New(livedeflect.Config{
 //		SiteID: "38856538",
 //		Domain: "va",
-//		Auth:   livedeflect.OAuth1{ConsumerKey: key, ConsumerSecret: secret, Token: token, TokenSecret: tokenSecret},
+//		Auth:   liveperson.OAuth1{ConsumerKey: key, ConsumerSecret: secret, Token: token, TokenSecret: tokenSecret},
 //	})
 //	...
 //	defer api.Close()

@@ -10,6 +10,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // Only the double proves to be one, and the vendor is not asked.
@@ -53,14 +54,14 @@ func TestProveDouble(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := livedeflect.DefaultConfig()
 			cfg.SiteID, cfg.Domain, cfg.BaseURL, cfg.Transport = "1", tt.domain, tt.base, tt.rt
-			cfg.Auth = livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")}
+			cfg.Auth = liveperson.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")}
 			c, err := livedeflect.New(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
 			asked = 0
-			if err := c.ProveDouble(t.Context()); (err == nil) != tt.double || err != nil && !errors.Is(err, livedeflect.ErrNoDouble) {
+			if err := c.ProveDouble(t.Context()); (err == nil) != tt.double || err != nil && !errors.Is(err, liveperson.ErrNoDouble) {
 				t.Errorf("%v, want a proof: %v", err, tt.double)
 			}
 			if tt.silent && asked > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/period"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 const (
@@ -47,7 +48,7 @@ func (c *Client) Doubt(t *deflect.Text, began time.Time) deflect.Doubt {
 	d := &doubt{
 		externalID: t.Call.ExternalCallID, number: spellingsOf(t.Customer), begin: t.Call.Start, accepted: t.Call.Accepted, began: began,
 	}
-	d.learn(c.clock.last.Load())
+	d.learn(c.clock.Last())
 	return d
 }
 
@@ -115,11 +116,11 @@ type doubt struct {
 
 // learn notes what a reading tells about when the deflection began. Readings tell
 // different moments when the API's clock was changed meanwhile.
-func (d *doubt) learn(r *reading) {
+func (d *doubt) learn(r *wire.Reading) {
 	if r == nil {
 		return
 	}
-	moment := r.show(d.began)
+	moment := r.Show(d.began)
 	for _, m := range d.moments {
 		if period.Apart(m, moment) < sameMoment {
 			return
@@ -235,9 +236,9 @@ func (c *Client) lookUp(ctx context.Context, doubts []*doubt, spans func() []per
 		d.gap, d.other = nil, false
 		byID[sameID(d.externalID)] = append(byID[sameID(d.externalID)], d)
 	}
-	var heard *reading
+	var heard *wire.Reading
 	listen := func() {
-		if r := c.clock.last.Load(); r != heard {
+		if r := c.clock.Last(); r != heard {
 			heard = r
 			for _, d := range doubts {
 				d.learn(r)

@@ -19,6 +19,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // identity lets only requests through that ask for answers as they are.
@@ -41,7 +42,7 @@ func (i *identity) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestCompressedAnswers(t *testing.T) {
 	for name, transport := range map[string]func(*livedeflecttest.Server) http.RoundTripper{
 		"in memory": func(api *livedeflecttest.Server) http.RoundTripper { return api },
-		"ours":      func(*livedeflecttest.Server) http.RoundTripper { return livedeflect.NewTransport() },
+		"ours":      func(*livedeflecttest.Server) http.RoundTripper { return liveperson.NewTransport() },
 		"an embedder": func(*livedeflecttest.Server) http.RoundTripper {
 			return http.DefaultTransport.(*http.Transport).Clone()
 		},

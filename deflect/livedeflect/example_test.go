@@ -8,6 +8,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // A text, and what the report tells of it. The double stands for the API.
@@ -17,7 +18,7 @@ func Example() {
 	api, err := livedeflect.New(livedeflect.Config{
 		SiteID: "38856538",
 		Domain: "va",
-		Auth:   livedeflect.OAuth1{ConsumerKey: key, ConsumerSecret: secret, Token: token, TokenSecret: tokenSecret},
+		Auth:   liveperson.OAuth1{ConsumerKey: key, ConsumerSecret: secret, Token: token, TokenSecret: tokenSecret},
 		Transport: livedeflecttest.New(livedeflecttest.Config{
 			ConsumerKey: "key", ConsumerSecret: "secret", Token: "token", TokenSecret: "token secret",
 		}),

@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // tunnel forwards connections to a server, and can forget them: they stay open and
@@ -132,8 +134,8 @@ func TestConnectionDiesSilently(t *testing.T) {
 			reg := prometheus.NewRegistry()
 			client := realClient(t, "https://"+proxy.Addr().String(), func(c *bothConfig) {
 				c.LiveDeadline, c.Registerer = tt.deadline, reg
-				rt := newRenewing(func() *http.Transport {
-					tr := NewTransport()
+				rt := wire.NewRenewing(func() *http.Transport {
+					tr := liveperson.NewTransport()
 					tr.TLSClientConfig.RootCAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 					return tr
 				})
@@ -191,8 +193,8 @@ func TestChangedNameIsFollowed(t *testing.T) {
 		defer servers[i].Close()
 	}
 	var address atomic.Int32
-	rt := newRenewing(func() *http.Transport {
-		return newTransport(func(ctx context.Context, network, _ string) (net.Conn, error) {
+	rt := wire.NewRenewing(func() *http.Transport {
+		return wire.NewTransport(func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, servers[address.Load()].Listener.Addr().String())
 		})
 	})
@@ -206,9 +208,7 @@ func TestChangedNameIsFollowed(t *testing.T) {
 	wantResult(t, client, deflect.Sent, deflect.ReasonOK, 1)
 	address.Store(1)
 	wantResult(t, client, deflect.Sent, deflect.ReasonOK, 1) // on the connection that there is
-	rt.mu.Lock()
-	rt.made = rt.made.Add(-oldestTransport)
-	rt.mu.Unlock()
+	rt.Oldest = 0
 	wantResult(t, client, deflect.Sent, deflect.ReasonOK, 1)
 	if a, b := asked[0].Load(), asked[1].Load(); a != 3 || b != 1 {
 		t.Errorf("%d requests to the old address and %d to the new one", a, b)

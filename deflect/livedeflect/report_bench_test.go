@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // manyCalls is an answer of the report that is written while it is read: events
@@ -82,7 +83,7 @@ func (c cannedReport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func benchClient(b testing.TB, rt http.RoundTripper) *Client {
 	b.Helper()
-	c, err := New(Config{SiteID: "25508804", Domain: "va", Auth: OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")}, Transport: rt})
+	c, err := New(Config{SiteID: "25508804", Domain: "va", Auth: liveperson.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")}, Transport: rt})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,15 +3,10 @@ package livedeflect
 import (
 	"bytes"
 	"net/http"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
-
-// The vendor: "retry after at least 1 s".
-const minRetryAfter = time.Second
 
 // judge says what an answer means. readErr is why the body is incomplete.
 //
@@ -54,14 +49,12 @@ func judge(status int, header http.Header, body []byte, readErr error) deflect.A
 		return doubt(deflect.ReasonInvalidNonce, nil)
 	case status >= 300 && status < 400:
 		return refuse(deflect.ReasonRedirected)
-	case status >= 400 && status < 500 && readErr != nil && readErr != errLargeAnswer && a.message == "":
+	case status >= 400 && status < 500 && readErr != nil && readErr != wire.ErrLargeAnswer && a.message == "":
 		return doubt(deflect.ReasonBadResponse, readErr)
-	case status >= 400 && status < 500 && jsonErr != nil && unfinished(body):
+	case status >= 400 && status < 500 && jsonErr != nil && wire.Unfinished(body):
 		return doubt(deflect.ReasonBadResponse, jsonErr) // perhaps before it says why
 	case status == http.StatusTooManyRequests:
-		if after := retryAfter(header.Get("Retry-After")); after >= 0 {
-			v.RetryAfter = max(after, minRetryAfter)
-		}
+		v.RetryAfter = wire.RetryAfter(header)
 		return refuse(deflect.ReasonRateLimited)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return refuse(deflect.ReasonUnauthorized)
@@ -71,24 +64,7 @@ func judge(status int, header http.Header, body []byte, readErr error) deflect.A
 	return doubt(deflect.ReasonServerError, nil)
 }
 
-// unfinished reports whether what is no JSON may have been: it is cut off, or still compressed.
-func unfinished(body []byte) bool {
-	return bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || bytes.HasPrefix(body, []byte("\x1f\x8b"))
-}
-
 // saysNonce reports whether an answer says that the nonce was used before, wherever and in
 // whatever form: the stored versions of the vendor's text differ, and who takes it for a
 // refusal may text twice.
 func saysNonce(body []byte) bool { return bytes.Contains(bytes.ToLower(body), []byte("invalid nonce")) }
-
-// retryAfter reads a Retry-After header; negative when there is none to use.
-func retryAfter(h string) time.Duration {
-	h = strings.TrimSpace(h)
-	if s, err := strconv.ParseUint(h, 10, 31); err == nil {
-		return time.Duration(s) * time.Second
-	}
-	if t, err := http.ParseTime(h); err == nil {
-		return max(0, time.Until(t))
-	}
-	return -1
-}

@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 func TestJudgeBodies(t *testing.T) {
@@ -73,7 +73,7 @@ func TestJudgeBodies(t *testing.T) {
 		{"success with a nonce", 200, `{"success":"true","callId":"1","error":"Invalid Nonce"}`, nil, deflect.Uncertain, deflect.ReasonInvalidNonce, "", "Invalid Nonce"},
 		{"cut before it says why", 401, `{"error":"Inval`, nil, deflect.Uncertain, deflect.ReasonBadResponse, "", ""},
 		{"refusal that lacks its end", 400, `{"error":"no such skill"}`, io.ErrUnexpectedEOF, deflect.Failed, deflect.ReasonRejected, "", "no such skill"},
-		{"page that is too large", 404, `<html>`, errLargeAnswer, deflect.Failed, deflect.ReasonRejected, "", ""},
+		{"page that is too large", 404, `<html>`, wire.ErrLargeAnswer, deflect.Failed, deflect.ReasonRejected, "", ""},
 		{"message with a number", 400, `{"error":"(404) 343-8646 is no mobile"}`, nil, deflect.Failed, deflect.ReasonRejected, "", "(***46 is no mobile"},
 		{"success of an error", 400, `{"success":"true"}`, nil, deflect.Failed, deflect.ReasonRejected, "", ""},
 		{"success of a crash", 500, `{"success":"true"}`, nil, deflect.Uncertain, deflect.ReasonServerError, "", ""},
@@ -147,29 +147,6 @@ func (v tellTale) MarshalJSON() ([]byte, error) {
 		panic("Jane Doe, 4043438646")
 	}
 	return nil, errors.New("no encoding for Jane Doe, 4043438646")
-}
-
-func TestRetryAfter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		tests := map[string]time.Duration{
-			"":      -1,
-			"1":     time.Second,
-			" 120 ": 2 * time.Minute,
-			"0":     0,
-			"-5":    -1,
-			"1.5":   -1,
-			"soon":  -1,
-			"1e3":   -1,
-			time.Now().UTC().Add(90 * time.Second).Format(http.TimeFormat): 90 * time.Second,
-			time.Now().UTC().Add(-time.Hour).Format(http.TimeFormat):       0,
-			"99999999999999999999": -1,
-		}
-		for in, want := range tests {
-			if got := retryAfter(in); got != want {
-				t.Errorf("retryAfter(%q) = %s, want %s", in, got, want)
-			}
-		}
-	})
 }
 
 // What an answer asks for is told as the vendor's least, 1 s, and 0 is nothing.

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -23,6 +22,8 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // peer is a server that does to each connection what the test says.
@@ -146,7 +147,7 @@ func TestMachineLimits(t *testing.T) {
 			reg := prometheus.NewRegistry()
 			client := realClient(t, "http://127.0.0.1:1", func(c *bothConfig) {
 				c.Registerer, c.Breaker.Failures = reg, 2
-				c.Transport = newTransport(func(context.Context, string, string) (net.Conn, error) {
+				c.Transport = wire.NewTransport(func(context.Context, string, string) (net.Conn, error) {
 					failures++
 					return nil, failure
 				})
@@ -189,7 +190,7 @@ func TestZeroBytesWrittenIsProof(t *testing.T) {
 	})
 	dials := 0
 	client := realClient(t, url, func(c *bothConfig) {
-		c.Transport = newTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c.Transport = wire.NewTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
 			dials++
 			var d net.Dialer
 			conn, err := d.DialContext(ctx, network, addr)
@@ -210,7 +211,7 @@ func (deadConn) Write([]byte) (int, error) { return 0, errors.New("broken pipe")
 func TestOneByteWrittenIsDoubt(t *testing.T) {
 	url := peer(t, func(_ int, c net.Conn) { readRequest(c) })
 	client := realClient(t, url, func(c *bothConfig) {
-		c.Transport = newTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c.Transport = wire.NewTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
 			var d net.Dialer
 			conn, err := d.DialContext(ctx, network, addr)
 			return oneByteConn{conn}, err
@@ -240,7 +241,7 @@ func TestSilentPeer(t *testing.T) {
 func TestDeadlineBeforeConnecting(t *testing.T) {
 	client := realClient(t, "http://127.0.0.1:1", func(c *bothConfig) {
 		c.LiveDeadline = 100 * time.Millisecond
-		c.Transport = newTransport(func(ctx context.Context, _, _ string) (net.Conn, error) {
+		c.Transport = wire.NewTransport(func(ctx context.Context, _, _ string) (net.Conn, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
@@ -279,7 +280,7 @@ func TestRealServer(t *testing.T) {
 	srv.StartTLS()
 	defer srv.Close()
 	trusting := func(c *bothConfig) {
-		tr := NewTransport()
+		tr := liveperson.NewTransport()
 		tr.TLSClientConfig.RootCAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 		c.Transport = tr
 		t.Cleanup(tr.CloseIdleConnections)
@@ -292,7 +293,7 @@ func TestRealServer(t *testing.T) {
 	wantResult(t, realClient(t, srv.URL+"/large", trusting), deflect.Uncertain, deflect.ReasonBadResponse, 1)
 	wantResult(t, realClient(t, srv.URL+"/absent", trusting), deflect.Failed, deflect.ReasonRejected, 1)
 
-	if v := NewTransport().TLSClientConfig.MinVersion; v != tls.VersionTLS12 {
+	if v := liveperson.NewTransport().TLSClientConfig.MinVersion; v != tls.VersionTLS12 {
 		t.Errorf("oldest TLS version is %x", v)
 	}
 }
@@ -351,7 +352,7 @@ func TestHTTP2IsDoubt(t *testing.T) {
 	blocked := atomic.Bool{}
 	client := realClient(t, srv.URL, func(c *bothConfig) {
 		c.LiveDeadline = 200 * time.Millisecond
-		tr := newTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		tr := wire.NewTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
 			var d net.Dialer
 			conn, err := d.DialContext(ctx, network, addr)
 			return blockingConn{conn, &blocked}, err
@@ -378,56 +379,6 @@ func (c blockingConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
-}
-
-// A write that is under way is no proof of nothing: it counts before it is done.
-func TestWriteUnderWayCounts(t *testing.T) {
-	probe := &probeConn{}
-	c := &countingConn{Conn: probe}
-	probe.during = func() int64 { return c.written.Load() }
-	c.Write([]byte("abc"))
-	if probe.saw != 3 || c.written.Load() != 1 {
-		t.Errorf("%d bytes counted during the write, %d after one was written", probe.saw, c.written.Load())
-	}
-}
-
-type probeConn struct {
-	net.Conn
-	during func() int64
-	saw    int64
-}
-
-func (p *probeConn) Write([]byte) (int, error) {
-	p.saw = p.during()
-	return 1, errors.New("broken pipe")
-}
-
-// Between connections of one attempt: what moved on the first one counts.
-func TestEarlierConnectionCounts(t *testing.T) {
-	first, second := &countingConn{}, &countingConn{}
-	w := &wire{}
-	trace := w.handOver()
-	trace.GotConn(httptrace.GotConnInfo{Conn: first})
-	first.written.Add(1)
-	trace.GotConn(httptrace.GotConnInfo{Conn: second})
-	if !w.left() {
-		t.Error("the bytes on the first connection are forgotten")
-	}
-}
-
-// ... also when the last connection says that it was not processed.
-func TestEarlierConnectionIsNotUnprocessed(t *testing.T) {
-	first, second := &countingConn{}, &countingConn{}
-	w := &wire{}
-	trace := w.handOver()
-	trace.GotConn(httptrace.GotConnInfo{Conn: first})
-	first.written.Add(1)
-	trace.GotConn(httptrace.GotConnInfo{Conn: second})
-	second.written.Add(1)
-	w.ended(errors.New("http2: Transport received GOAWAY from server ErrCode:ENHANCE_YOUR_CALM"))
-	if !w.left() {
-		t.Error("the bytes on the first connection are forgotten")
-	}
 }
 
 type panicking struct{}

@@ -15,6 +15,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/period"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 const getLiveDeflectData = "/api/getLiveDeflectData/v2"
@@ -89,9 +90,9 @@ func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) boo
 	silence := time.AfterFunc(firstByteWithin, func() { cancel(cutoff.ErrSilent) })
 	defer silence.Stop()
 
-	resp, w, err := s.post(ctx, getLiveDeflectData, body)
+	resp, w, err := s.link.Post(ctx, s.root+getLiveDeflectData, body)
 	if err != nil {
-		v := broken(ctx, w, err)
+		v := wire.Broken(ctx, w, err)
 		if v.Reason == deflect.ReasonDeadline {
 			v.Reason = deflect.ReasonTimeout // nobody waits for whether anything left
 		}
@@ -101,11 +102,11 @@ func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) boo
 	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
 	defer stop()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		answer, err := readAnswer(plain(resp.Header, resp.Body))
+		answer, err := wire.ReadAnswer(wire.Plain(resp.Header, resp.Body))
 		return judge(resp.StatusCode, resp.Header, answer, err)
 	}
 	src := &watched{r: resp.Body, silence: silence}
-	err = readReport(plain(resp.Header, src), emit)
+	err = readReport(wire.Plain(resp.Header, src), emit)
 	// The decoder's errors tell where they are, with names of the answer.
 	v := deflect.Attempt{Status: resp.StatusCode, Reason: deflect.ReasonBadResponse, Err: &APIError{Status: resp.StatusCode, Err: clean.Error{Err: err}}}
 	var refused *refusedError
@@ -113,7 +114,7 @@ func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) boo
 	case err == nil:
 		return deflect.Attempt{Status: resp.StatusCode, Reason: deflect.ReasonOK}
 	case ctx.Err() != nil:
-		v.Reason, v.Err = waiting(ctx), cutoff.Error(ctx, cutoff.InReport, v.Err)
+		v.Reason, v.Err = wire.Waiting(ctx), cutoff.Error(ctx, cutoff.InReport, v.Err)
 	case err == errStopped:
 		v.Reason = deflect.ReasonCanceled
 	case errors.As(err, &refused):
@@ -122,7 +123,7 @@ func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) boo
 			v.Err = &APIError{Status: resp.StatusCode, Message: refused.message}
 		}
 	case src.err != nil:
-		v.Reason = broken(ctx, w, src.err).Reason
+		v.Reason = wire.Broken(ctx, w, src.err).Reason
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		v.Reason = deflect.ReasonConnectionLost
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // serveDeflectd serves calls with the project's packages, as the daemon sets them up,
@@ -82,7 +83,7 @@ func newClient(api string, change func(*deflect.Config) error, log *slog.Logger,
 	backend, err := livedeflect.New(livedeflect.Config{
 		SiteID:  siteID,
 		BaseURL: api,
-		Auth: livedeflect.OAuth1{
+		Auth: liveperson.OAuth1{
 			ConsumerKey: keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(keys.ConsumerSecret),
 			Token: keys.Token, TokenSecret: deflect.NewSecret(keys.TokenSecret),
 		},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -26,7 +27,7 @@ func main() {
 	cfg := livedeflect.Config{
 		SiteID: "38856538",
 		Domain: "va",
-		Auth: livedeflect.OAuth1{
+		Auth: liveperson.OAuth1{
 			ConsumerKey:    os.Getenv("DEFLECT_KEY"),
 			ConsumerSecret: deflect.NewSecret(os.Getenv("DEFLECT_SECRET")),
 			Token:          os.Getenv("DEFLECT_TOKEN"),

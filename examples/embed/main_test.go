@@ -9,13 +9,14 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // One key press, one text: the whole program against the API's double.
 func TestOneText(t *testing.T) {
 	api := livedeflecttest.RunT(t, livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "secret"})
 	cfg := livedeflect.Config{SiteID: "38856538", BaseURL: api.URL()}
-	cfg.Auth = livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")}
+	cfg.Auth = liveperson.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")}
 	err := run(t.Context(), io.Discard, cfg, "+14043438646", "+18005550100")
 	if sent := api.Sent(); err != nil || len(sent) != 1 || sent[0].Skill != "sales" {
 		t.Errorf("sent %v, error %v", sent, err)
@@ -52,7 +53,7 @@ func TestRun(t *testing.T) {
 			api.Inject(tt.fault)
 			cfg := livedeflect.Config{
 				SiteID: "38856538", BaseURL: api.URL(),
-				Auth: livedeflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
+				Auth: liveperson.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
 			}
 			var out bytes.Buffer
 			err := run(t.Context(), &out, cfg, tt.from, "+18005550100")

@@ -23,6 +23,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 func main() {
@@ -33,7 +34,7 @@ func main() {
 	cfg := livedeflect.Config{
 		SiteID: "38856538",
 		Domain: "va",
-		Auth: livedeflect.OAuth1{
+		Auth: liveperson.OAuth1{
 			ConsumerKey:    os.Getenv("DEFLECT_KEY"),
 			ConsumerSecret: deflect.NewSecret(os.Getenv("DEFLECT_SECRET")),
 			Token:          os.Getenv("DEFLECT_TOKEN"),

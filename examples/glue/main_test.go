@@ -12,6 +12,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // printed is where the program prints, a line a time.
@@ -37,7 +38,7 @@ func serve(t *testing.T) (address string, lines printed, api *livedeflecttest.Se
 	go func() {
 		err := run(t.Context(), lines, livedeflect.Config{
 			SiteID: "38856538", BaseURL: api.URL(),
-			Auth: livedeflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
+			Auth: liveperson.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s"), Token: "t", TokenSecret: deflect.NewSecret("ts")},
 		}, address)
 		lines <- "ended: " + err.Error()
 	}()

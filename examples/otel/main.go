@@ -26,6 +26,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 func main() {
@@ -38,7 +39,7 @@ func main() {
 	cfg := livedeflect.Config{
 		SiteID: "38856538",
 		Domain: "va",
-		Auth: livedeflect.OAuth1{
+		Auth: liveperson.OAuth1{
 			ConsumerKey:    os.Getenv("DEFLECT_KEY"),
 			ConsumerSecret: deflect.NewSecret(os.Getenv("DEFLECT_SECRET")),
 			Token:          os.Getenv("DEFLECT_TOKEN"),
@@ -46,7 +47,7 @@ func main() {
 		},
 	}
 	if *tell {
-		cfg.Transport = telling{livedeflect.NewTransport()}
+		cfg.Transport = telling{liveperson.NewTransport()}
 	}
 	if err := listenAndRun(cfg, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -22,6 +22,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // traced lets somebody call, who presses 1 when asked, and returns the spans of that and
@@ -42,7 +43,7 @@ func traced(t *testing.T, from string, fault livedeflecttest.Fault, transport ht
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
 	cfg := livedeflect.Config{
 		SiteID: "38856538", BaseURL: api.URL, Transport: transport,
-		Auth: livedeflect.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
+		Auth: liveperson.OAuth1{ConsumerKey: "key", ConsumerSecret: deflect.NewSecret("secret")},
 	}
 	ln, err := freeswitch.Listen("127.0.0.1:0")
 	if err != nil {
@@ -126,7 +127,7 @@ func TestOneTrace(t *testing.T) {
 }
 
 func TestTellsTheVendorWhenToldTo(t *testing.T) {
-	c, sent, _ := traced(t, "+14043438646", livedeflecttest.Fault{}, telling{livedeflect.NewTransport()})
+	c, sent, _ := traced(t, "+14043438646", livedeflecttest.Fault{}, telling{liveperson.NewTransport()})
 	attempt := c.span(t, "attempt")
 	want := "00-" + hex.EncodeToString(attempt.TraceId) + "-" + hex.EncodeToString(attempt.SpanId) + "-01"
 	if len(sent) != 1 || sent[0].Get("Traceparent") != want {

@@ -16,6 +16,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
 
@@ -167,7 +168,7 @@ func (f *File) validateFunnel() error {
 // nobody is a backend for clients that send nothing, made when a file is first checked.
 var nobody = sync.OnceValue(func() deflect.Backend {
 	api, err := livedeflect.New(livedeflect.Config{
-		SiteID: "1", Domain: "va", Auth: livedeflect.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")},
+		SiteID: "1", Domain: "va", Auth: liveperson.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")},
 	})
 	if err != nil {
 		panic(err)

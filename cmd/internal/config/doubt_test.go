@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // scalars calls visit for every scalar of a document, with its path and kind.
@@ -240,7 +240,7 @@ profiles: [{name: all, skill: sales}]
 				if err != nil {
 					t.Fatal(err)
 				}
-				auth := f.LiveDeflect.Auth.(livedeflect.OAuth1) //nolint:errcheck // by contract
+				auth := f.LiveDeflect.Auth.(liveperson.OAuth1) //nolint:errcheck // by contract
 				got := []string{auth.ConsumerSecret.Reveal(), auth.TokenSecret.Reveal(), f.FreeSWITCH.Inbound[0].Password.Reveal()}
 				if diff := cmp.Diff([]string{tt.value, tt.value, tt.value}, got); diff != "" {
 					t.Errorf("secrets (-want +got):\n%s", diff)

@@ -19,6 +19,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -32,7 +33,7 @@ func load(t *testing.T, name string, getenv func(string) string) File {
 }
 
 var sameAuth = cmp.Options{
-	cmpopts.IgnoreUnexported(livedeflect.OAuth1{}),
+	cmpopts.IgnoreUnexported(liveperson.OAuth1{}),
 	cmp.Comparer(func(a, b *donottext.File) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 }
@@ -41,7 +42,7 @@ func TestLoadEveryKey(t *testing.T) {
 	f := load(t, "full.yaml", nothing)
 	wantAPI := livedeflect.Config{
 		SiteID: "38856538", Domain: "va",
-		Auth:     livedeflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: deflect.NewSecret("opensesame-1"), Token: "TOKEN", TokenSecret: deflect.NewSecret("opensesame-2")},
+		Auth:     liveperson.OAuth1{ConsumerKey: "KEY", ConsumerSecret: deflect.NewSecret("opensesame-1"), Token: "TOKEN", TokenSecret: deflect.NewSecret("opensesame-2")},
 		TimeUnit: livedeflect.Seconds, TextTagField: livedeflect.TagTagText, TrunkPrefix: true,
 		Report: livedeflect.ReportConfig{Window: 30 * time.Minute, Parallel: 2},
 	}
@@ -145,7 +146,7 @@ func TestLoadDefaults(t *testing.T) {
 	wantAPI := livedeflect.DefaultConfig()
 	wantAPI.Logger = nil
 	wantAPI.SiteID, wantAPI.BaseURL = "38856538", "https://api.example/live"
-	wantAPI.Auth = livedeflect.OAuth1{ConsumerKey: "KEY", ConsumerSecret: deflect.NewSecret(secret)}
+	wantAPI.Auth = liveperson.OAuth1{ConsumerKey: "KEY", ConsumerSecret: deflect.NewSecret(secret)}
 	if diff := cmp.Diff(wantAPI, f.LiveDeflect, sameAuth); diff != "" {
 		t.Errorf("LiveDeflect (-want +got):\n%s", diff)
 	}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // Hash is the same for two configurations that serve calls alike: it leaves out what is of
@@ -27,7 +27,7 @@ func (f File) Hash() string {
 	sum := sha256.New()
 	if f.Fleet != nil {
 		sum = hmac.New(sha256.New, f.Fleet.Key)
-		auth, _ := f.LiveDeflect.Auth.(livedeflect.OAuth1)
+		auth, _ := f.LiveDeflect.Auth.(liveperson.OAuth1)
 		fmt.Fprintf(sum, "%q\n", []string{
 			auth.ConsumerSecret.Reveal(), auth.TokenSecret.Reveal(), f.Fleet.Password.Reveal(), f.Fleet.SentinelPassword.Reveal(), string(f.redis.ca),
 		})

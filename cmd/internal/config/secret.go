@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // Where secrets come from when no file is named.
@@ -60,7 +60,7 @@ func (f *File) readSecrets(d *decoder, src source) {
 			d.warn(at+k.key, "%s", odd)
 		}
 	}
-	auth := livedeflect.OAuth1{ConsumerKey: s.consumerKey, Token: s.token}
+	auth := liveperson.OAuth1{ConsumerKey: s.consumerKey, Token: s.token}
 	var consumerSeen, tokenSeen bool
 	auth.ConsumerSecret, consumerSeen = src.secret(d, &s.consumer, at+"consumer_secret", consumerSecretEnv)
 	if !src.keyless || auth.Token != "" {

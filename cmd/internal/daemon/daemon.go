@@ -41,7 +41,7 @@ type Options struct {
 	WebConfig string    // file of TLS and passwords of the HTTP port, see CheckWebConfig; "" for none
 	Inherited Inherited // sockets to use in place of the addresses of Config; Run closes them
 
-	Transport http.RoundTripper    // nil is livedeflect.NewTransport; for tests
+	Transport http.RoundTripper    // nil is liveperson.NewTransport; for tests
 	Registry  *prometheus.Registry // nil is a new one
 }
 

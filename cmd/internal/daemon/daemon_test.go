@@ -14,8 +14,8 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // pressOne is a caller who presses 1 at once.
@@ -160,7 +160,7 @@ func TestDrainLetsTextsEnd(t *testing.T) {
 	const n = 100
 	var g *gate
 	b := start(t, func(o *Options) {
-		g = newGate(livedeflect.NewTransport())
+		g = newGate(liveperson.NewTransport())
 		o.Transport = g
 	})
 	results, _ := b.calls(n, pressOne)
@@ -233,7 +233,7 @@ func TestDrainHasAnEnd(t *testing.T) {
 func TestLostHTTPPortLosesNoCall(t *testing.T) {
 	var g *gate
 	b := start(t, func(o *Options) {
-		g = newGate(livedeflect.NewTransport())
+		g = newGate(liveperson.NewTransport())
 		o.Transport = g
 	})
 	results, _ := b.calls(1, pressOne)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // visit is what an unsigned request to the API, which asks for nothing, has shown.
@@ -30,7 +31,7 @@ type visit struct {
 
 // transport is the one that a deflectd has.
 func (e *exam) transport() *http.Transport {
-	t := livedeflect.NewTransport()
+	t := liveperson.NewTransport()
 	t.TLSClientConfig.RootCAs = e.RootCAs
 	return t
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // Keys are the account of tests, as the double of the API knows it.
@@ -19,8 +19,8 @@ var Keys = livedeflecttest.Config{
 }
 
 // Auth signs with Keys.
-func Auth() livedeflect.OAuth1 {
-	return livedeflect.OAuth1{
+func Auth() liveperson.OAuth1 {
+	return liveperson.OAuth1{
 		ConsumerKey: Keys.ConsumerKey, ConsumerSecret: deflect.NewSecret(Keys.ConsumerSecret),
 		Token: Keys.Token, TokenSecret: deflect.NewSecret(Keys.TokenSecret),
 	}

@@ -1,4 +1,4 @@
-package livedeflect
+package wire
 
 import (
 	"net/http"
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestAPIClock(t *testing.T) {
+func TestClock(t *testing.T) {
 	asked := time.Date(2026, 5, 1, 12, 0, 0, 500e6, time.UTC)
 	heard := asked.Add(2 * time.Second)
 	tests := []struct {
@@ -23,16 +23,16 @@ func TestAPIClock(t *testing.T) {
 		{"Fri, 01 May 1926 11:00:00 GMT", time.Time{}},
 	}
 	for _, tt := range tests {
-		var c apiClock
-		c.hear(http.Header{"Date": {tt.date}}, asked, heard)
+		var c Clock
+		c.Hear(http.Header{"Date": {tt.date}}, asked, heard)
 		r := c.last.Load()
 		switch {
 		case r == nil:
 			if !tt.want.IsZero() {
 				t.Errorf("%q was not heard", tt.date)
 			}
-		case !r.show(heard).Equal(tt.want) || !r.show(heard.Add(time.Hour)).Equal(tt.want.Add(time.Hour)):
-			t.Errorf("%q: %v, want %v", tt.date, r.show(heard), tt.want)
+		case !r.Show(heard).Equal(tt.want) || !r.Show(heard.Add(time.Hour)).Equal(tt.want.Add(time.Hour)):
+			t.Errorf("%q: %v, want %v", tt.date, r.Show(heard), tt.want)
 		}
 	}
 }

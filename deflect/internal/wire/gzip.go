@@ -1,4 +1,4 @@
-package livedeflect
+package wire
 
 import (
 	"bufio"
@@ -17,13 +17,13 @@ const maxIdleBytes = 128 << 10
 const leastBytes = 512
 
 var (
-	errEncoding = errors.New("the answer has a Content-Encoding that was not asked for, and only gzip can be read all the same: look at proxies on the way")
+	ErrEncoding = errors.New("the answer has a Content-Encoding that was not asked for, and only gzip can be read all the same: look at proxies on the way")
 	errIdle     = errors.New("nothing comes out of the compressed answer")
 )
 
-// plain returns what a body says. We ask for it as it is, but a proxy may compress all
+// Plain returns what a body says. We ask for it as it is, but a proxy may compress all
 // the same. It inflates while it is read; how much, is for the reader to bound.
-func plain(h http.Header, body io.Reader) io.Reader {
+func Plain(h http.Header, body io.Reader) io.Reader {
 	zipped := 0
 	for _, codings := range h["Content-Encoding"] {
 		for coding := range strings.SplitSeq(codings, ",") {
@@ -52,7 +52,7 @@ func (u unreadable) Read([]byte) (int, error) {
 	if _, err := io.ReadFull(u.body, make([]byte, 1)); err != nil {
 		return 0, err
 	}
-	return 0, errEncoding
+	return 0, ErrEncoding
 }
 
 // inflated is what a body of gzip says.
@@ -93,7 +93,7 @@ func (i *inflated) open() {
 	case len(magic) == 0 || strings.IndexByte("{[<\" \t\r\n", magic[0]) >= 0:
 		i.z = b
 	default:
-		i.err = errEncoding // compressed otherwise
+		i.err = ErrEncoding // compressed otherwise
 	}
 }
 

@@ -1,4 +1,4 @@
-package livedeflect
+package wire
 
 import (
 	"bytes"
@@ -18,9 +18,12 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
-type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+// DialFunc is that of [http.Transport].
+type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-func newTransport(dial dialFunc) *http.Transport {
+// NewTransport returns a transport whose connections know whether a request left the
+// machine.
+func NewTransport(dial DialFunc) *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -28,7 +31,7 @@ func newTransport(dial dialFunc) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return &countingConn{Conn: conn, made: time.Now()}, nil
+			return &Conn{Conn: conn, made: time.Now()}, nil
 		},
 		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2: true,
@@ -45,10 +48,10 @@ func newTransport(dial dialFunc) *http.Transport {
 	}
 }
 
-// countingConn counts the bytes written to a connection, below TLS. A count
+// Conn counts the bytes written to a connection, below TLS. A count
 // that did not move while a request had the connection proves that nothing of
 // the request left.
-type countingConn struct {
+type Conn struct {
 	net.Conn
 	made    time.Time
 	written atomic.Int64
@@ -56,7 +59,7 @@ type countingConn struct {
 	lost    atomic.Bool // some request told that it is
 }
 
-func (c *countingConn) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.read.Add(int64(n))
 	return n, err
@@ -64,7 +67,7 @@ func (c *countingConn) Read(p []byte) (int, error) {
 
 // Write counts before it writes: a request that is given up while the system
 // call runs must not look as if nothing had left.
-func (c *countingConn) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	c.written.Add(int64(len(p)))
 	n, err := c.Conn.Write(p)
 	if n < len(p) {
@@ -73,9 +76,9 @@ func (c *countingConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// wire watches where one attempt got to. The hooks run on goroutines of the
+// Trip watches where one attempt got to. The hooks run on goroutines of the
 // transport, some of them after RoundTrip returned.
-type wire struct {
+type Trip struct {
 	url  *url.URL
 	body watchedBody
 
@@ -89,10 +92,10 @@ type wire struct {
 	asked   bool  // the transport looked for a connection
 	got     bool  // the transport had a connection
 	moved   bool  // bytes left on a connection that it had before
-	counter *countingConn
+	counter *Conn
 	base    int64
-	conn    *countingConn // also under HTTP/2
-	heard   int64         // what had been read from it before
+	conn    *Conn // also under HTTP/2
+	heard   int64 // what had been read from it before
 	reused  bool
 	hooks   httptrace.ClientTrace
 }
@@ -113,7 +116,7 @@ func (b *watchedBody) Close() error { return nil }
 // load gives a request its body. No GetBody: a transport that may read the body again
 // tries a request anew by itself in some cases, with the same nonce. Repeating is our
 // business.
-func (w *wire) load(req *http.Request, body []byte) {
+func (w *Trip) load(req *http.Request, body []byte) {
 	w.url = req.URL
 	w.body.bytes.Reset(body)
 	req.Body, req.ContentLength = &w.body, int64(len(body))
@@ -123,7 +126,7 @@ func (w *wire) load(req *http.Request, body []byte) {
 // authenticator may send others before and beside it, for a token. Another one is that
 // without a body, and that with another body, while nobody has read ours, to another
 // place. Should it turn out to have read ours on its way, it was ours after all.
-func (w *wire) carries(req *http.Request) bool {
+func (w *Trip) carries(req *http.Request) bool {
 	if req.Body == nil || req.Body == http.NoBody {
 		return false
 	}
@@ -133,7 +136,7 @@ func (w *wire) carries(req *http.Request) bool {
 
 // handOver notes that the request goes to the transport, and returns its hooks. Others
 // have none: what becomes of them proves nothing about ours.
-func (w *wire) handOver() *httptrace.ClientTrace {
+func (w *Trip) handOver() *httptrace.ClientTrace {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	hooks := &w.hooks
@@ -148,7 +151,7 @@ func (w *wire) handOver() *httptrace.ClientTrace {
 
 // ended notes what the transport said of our request. What an authenticator makes of it
 // may be about another one.
-func (w *wire) ended(err error) {
+func (w *Trip) ended(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.err = err
@@ -156,7 +159,7 @@ func (w *wire) ended(err error) {
 }
 
 // other notes a request that is not ours, and returns what notes its end.
-func (w *wire) other(req *http.Request) (ended func(error)) {
+func (w *Trip) other(req *http.Request) (ended func(error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	bodies := 0 // one that has none cannot hold ours
@@ -173,13 +176,13 @@ func (w *wire) other(req *http.Request) (ended func(error)) {
 	}
 }
 
-func (w *wire) getConn(string) {
+func (w *Trip) getConn(string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = true
 }
 
-func (w *wire) gotConn(info httptrace.GotConnInfo) {
+func (w *Trip) gotConn(info httptrace.GotConnInfo) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.moved = w.moved || w.movedNowLocked()
@@ -197,14 +200,14 @@ func (w *wire) gotConn(info httptrace.GotConnInfo) {
 // countersOf returns the connection as it was dialled, and as the counter of what a
 // request wrote. HTTP/2 has no such counter: its connections are shared, and a request
 // that is given up there may be written after RoundTrip returned.
-func countersOf(conn net.Conn) (dialled, counter *countingConn) {
+func countersOf(conn net.Conn) (dialled, counter *Conn) {
 	shared := false
 	if t, ok := conn.(*tls.Conn); ok {
 		p := t.ConnectionState().NegotiatedProtocol
 		shared = p != "" && p != "http/1.1"
 		conn = t.NetConn()
 	}
-	dialled, _ = conn.(*countingConn)
+	dialled, _ = conn.(*Conn)
 	if shared {
 		return dialled, nil
 	}
@@ -213,7 +216,7 @@ func countersOf(conn net.Conn) (dialled, counter *countingConn) {
 
 // silent returns the connection that the request was written to if nothing came back
 // on it, from anybody, and it had worked before or is shared with others.
-func (w *wire) silent() *countingConn {
+func (w *Trip) silent() *Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.conn == nil || w.conn.read.Load() != w.heard || !w.reused && w.counter != nil {
@@ -223,7 +226,7 @@ func (w *wire) silent() *countingConn {
 }
 
 // shared returns the connection if others use it too.
-func (w *wire) shared() *countingConn {
+func (w *Trip) shared() *Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.counter != nil {
@@ -232,13 +235,13 @@ func (w *wire) shared() *countingConn {
 	return w.conn
 }
 
-func (w *wire) movedNowLocked() bool {
+func (w *Trip) movedNowLocked() bool {
 	return w.got && (w.counter == nil || w.counter.written.Load() != w.base)
 }
 
 // left reports whether the request may have left this machine, and been processed, given
 // that RoundTrip failed. It is false only on proof.
-func (w *wire) left() bool {
+func (w *Trip) left() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -277,7 +280,7 @@ func unprocessed(err error) bool {
 	return false
 }
 
-func (w *wire) handedOver() bool {
+func (w *Trip) handedOver() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.handed
@@ -285,20 +288,20 @@ func (w *wire) handedOver() bool {
 
 // tokenLost reports whether a request for a token failed on its way, which is no word
 // about the keys. err is what the authenticator made of it.
-func (w *wire) tokenLost(err error) bool {
+func (w *Trip) tokenLost(err error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.failed || clean.OfNetwork(err) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-type wireKey struct{}
+type tripKey struct{}
 
 // handoff marks the point below the authenticator: what fails above it never
 // reached a transport.
 type handoff struct{ base http.RoundTripper }
 
 func (h handoff) RoundTrip(req *http.Request) (*http.Response, error) {
-	w, ok := req.Context().Value(wireKey{}).(*wire)
+	w, ok := req.Context().Value(tripKey{}).(*Trip)
 	if !ok {
 		return h.base.RoundTrip(req)
 	}

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package livedeflect
+package wire
 
 import "syscall"
 

@@ -1,4 +1,4 @@
-package livedeflect
+package wire
 
 import (
 	"bytes"
@@ -30,11 +30,11 @@ func FuzzPlain(f *testing.F) {
 			text, err := io.ReadAll(io.LimitReader(r, most))
 			return string(text), err
 		}
-		r := plain(http.Header{"Content-Encoding": {coding}}, bytes.NewReader(body))
+		r := Plain(http.Header{"Content-Encoding": {coding}}, bytes.NewReader(body))
 		got, err := read(r)
 		switch r.(type) {
 		case unreadable:
-			if got != "" || errors.Is(err, errEncoding) != (len(body) > 0) {
+			if got != "" || errors.Is(err, ErrEncoding) != (len(body) > 0) {
 				t.Errorf("%q: %q, %v", coding, got, err)
 			}
 		case *inflated:
@@ -43,7 +43,7 @@ func FuzzPlain(f *testing.F) {
 				if len(body) == 0 || bytes.ContainsAny(body[:1], "{[<\" \t\r\n") {
 					want = string(body[:min(len(body), most)])
 				} else {
-					wantErr = errEncoding
+					wantErr = ErrEncoding
 				}
 			} else if z, zErr := gzip.NewReader(bytes.NewReader(body)); zErr == nil {
 				want, wantErr = read(z)

@@ -1,4 +1,4 @@
-package livedeflect
+package liveperson
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
+
+const apiPath = "/api/contextAndInvite"
 
 // refusedBy asks the double, which has its own code for RFC 5849, whether a request that
 // was signed is signed right. An answer other than 401 says so: the body comes after it.
@@ -44,7 +46,7 @@ func FuzzSignature(f *testing.F) {
 		if key == "" || secret == "" || (token == "") != (tokenSecret == "") || strings.ContainsAny(host, "/?#@\\%") {
 			t.Skip()
 		}
-		u := &url.URL{Scheme: "https", Host: host, Path: contextAndInvite, RawQuery: query}
+		u := &url.URL{Scheme: "https", Host: host, Path: apiPath, RawQuery: query}
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, u.String(), strings.NewReader(body))
 		if err != nil || req.URL.Host == "" {
 			t.Skip()
@@ -69,7 +71,7 @@ func FuzzSignature(f *testing.F) {
 // What the library would sign otherwise than RFC 5849 says is not sent, and its body
 // is closed.
 func TestSignable(t *testing.T) {
-	const path = "https://va.ivrdeflect.liveperson.net" + contextAndInvite
+	const path = "https://va.ivrdeflect.liveperson.net" + apiPath
 	tests := []struct {
 		name, url string
 		change    func(*http.Request)
@@ -77,17 +79,17 @@ func TestSignable(t *testing.T) {
 	}{
 		{"plain", path, nil, true},
 		{"a query", path + "?v=2.0&b5=%3D%253D&c%40=&a2=r%20b&c2&a3=2+q", nil, true},
-		{"upper case", "HTTPS://VA.ivrdeflect.LIVEPERSON.net" + contextAndInvite, nil, true},
-		{"the scheme's own port", "https://va.ivrdeflect.liveperson.net:443" + contextAndInvite, nil, true},
-		{"another port", "http://127.0.0.1:8080" + contextAndInvite, nil, true},
-		{"IPv6", "http://[::1]:8080" + contextAndInvite, nil, true},
+		{"upper case", "HTTPS://VA.ivrdeflect.LIVEPERSON.net" + apiPath, nil, true},
+		{"the scheme's own port", "https://va.ivrdeflect.liveperson.net:443" + apiPath, nil, true},
+		{"another port", "http://127.0.0.1:8080" + apiPath, nil, true},
+		{"IPv6", "http://[::1]:8080" + apiPath, nil, true},
 		{"a parameter twice", path + "?a3=a&a3=2+q", nil, false},
 		{"a parameter of OAuth's", path + "?oauth_token=x", nil, false},
 		{"not a query", path + "?a=%zz", nil, false},
 		{"no path", "https://va.ivrdeflect.liveperson.net", nil, false},
-		{"port 80 with https", "https://va.ivrdeflect.liveperson.net:80" + contextAndInvite, nil, false},
-		{"port 443 with http", "http://127.0.0.1:443" + contextAndInvite, nil, false},
-		{"the scheme's own port after IPv6", "http://[::1]:80" + contextAndInvite, nil, false},
+		{"port 80 with https", "https://va.ivrdeflect.liveperson.net:80" + apiPath, nil, false},
+		{"port 443 with http", "http://127.0.0.1:443" + apiPath, nil, false},
+		{"the scheme's own port after IPv6", "http://[::1]:80" + apiPath, nil, false},
 		{"another host", path, func(r *http.Request) { r.Host = "example.net" }, false},
 		{"no method", path, func(r *http.Request) { r.Method = "" }, false},
 		{"a form of a charset", path, func(r *http.Request) {

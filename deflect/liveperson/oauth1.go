@@ -1,9 +1,8 @@
-package livedeflect
+package liveperson
 
 import (
 	"crypto/rand"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/dghubble/oauth1"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 // Authenticator adds credentials to requests. The transport that it returns
@@ -118,7 +118,7 @@ func signable(req *http.Request) error {
 		return errors.New("the request has no method")
 	case u.Path == "" || u.Opaque != "":
 		return errors.New("the URL has no path")
-	case !signablePort(u):
+	case !wire.SignablePort(u):
 		return errors.New("the URL has the port of the other scheme, or writes out that of its own")
 	case req.Host != "" && req.Host != u.Host:
 		return errors.New("the request names another host than its URL")
@@ -126,17 +126,4 @@ func signable(req *http.Request) error {
 		return errors.New("the fields of a form are not signed here")
 	}
 	return nil
-}
-
-// signablePort reports whether the port is signed as it should be: that of the scheme
-// is left out, and no other.
-func signablePort(u *url.URL) bool {
-	_, port, err := net.SplitHostPort(u.Host)
-	switch {
-	case err != nil:
-		return u.Port() == "" // one that only some find is signed by some
-	case port != "80" && port != "443":
-		return true
-	}
-	return (u.Scheme == "http") == (port == "80") && !strings.HasPrefix(u.Host, "[")
 }

@@ -1,4 +1,4 @@
-package livedeflect
+package wire
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package livedeflect
+package wire
 
 import (
 	"net/http"
@@ -10,12 +10,12 @@ import (
 // a busy one would never follow its name to another address.
 const oldestTransport = 5 * time.Minute
 
-// renewing is a transport that begins anew with fresh connections, from time to time
+// Renewing is a transport that begins anew with fresh connections, from time to time
 // and when one of them fell silent. Requests on the old ones end as they began; the
 // old transport closes each when it is idle.
-type renewing struct {
+type Renewing struct {
+	Oldest time.Duration // how long connections get new requests; 5 min
 	fresh  func() *http.Transport
-	oldest time.Duration
 
 	mu   sync.Mutex
 	now  *http.Transport
@@ -23,26 +23,27 @@ type renewing struct {
 	old  []*http.Transport // the last few
 }
 
-func newRenewing(fresh func() *http.Transport) *renewing {
-	return &renewing{fresh: fresh, oldest: oldestTransport, now: fresh(), made: time.Now()}
+// NewRenewing returns one whose transports come from fresh.
+func NewRenewing(fresh func() *http.Transport) *Renewing {
+	return &Renewing{fresh: fresh, Oldest: oldestTransport, now: fresh(), made: time.Now()}
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (r *renewing) RoundTrip(req *http.Request) (*http.Response, error) {
+func (r *Renewing) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.current().RoundTrip(req)
 }
 
-func (r *renewing) current() *http.Transport {
+func (r *Renewing) current() *http.Transport {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.made) > r.oldest {
+	if time.Since(r.made) > r.Oldest {
 		r.renewLocked()
 	}
 	return r.now
 }
 
-// retire takes care that no new request uses a connection that was made at that time.
-func (r *renewing) retire(made time.Time) {
+// Retire takes care that no new request uses a connection that was made at that time.
+func (r *Renewing) Retire(made time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !made.Before(r.made) {
@@ -50,7 +51,7 @@ func (r *renewing) retire(made time.Time) {
 	}
 }
 
-func (r *renewing) renewLocked() {
+func (r *Renewing) renewLocked() {
 	const most = 4 // what is older closes its connections by itself
 	r.old = append(r.old, r.now)
 	if len(r.old) > most {
@@ -63,7 +64,7 @@ func (r *renewing) renewLocked() {
 }
 
 // CloseIdleConnections closes what no request uses.
-func (r *renewing) CloseIdleConnections() {
+func (r *Renewing) CloseIdleConnections() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, t := range append(r.old, r.now) {

@@ -1,4 +1,4 @@
-package livedeflect
+package wire
 
 import (
 	"net/http"
@@ -6,13 +6,16 @@ import (
 	"time"
 )
 
-// apiClock is the API's clock as its answers tell it (Date, RFC 9110, 6.6.1). The
+// Clock is the API's clock as its answers tell it (Date, RFC 9110, 6.6.1). The
 // times of texts in the report are the API's, and clocks are wrong, and are changed.
 // What goes by between two moments is measured by ours, which does not step then.
-type apiClock struct{ last atomic.Pointer[reading] }
+type Clock struct{ last atomic.Pointer[Reading] }
 
-// reading is one answer: the API's clock showed api when ours showed at.
-type reading struct {
+// Last is the last answer that told, or nil.
+func (c *Clock) Last() *Reading { return c.last.Load() }
+
+// Reading is one answer: the API's clock showed api when ours showed at.
+type Reading struct {
 	api, at time.Time
 	header  string // the Date, and what it says: at times many answers have the same
 	date    time.Time
@@ -22,9 +25,9 @@ type reading struct {
 // by less are the same.
 const sameClock = 5 * time.Second
 
-// hear takes the Date of an answer to a request.
-func (c *apiClock) hear(header http.Header, asked, heard time.Time) {
-	r := &reading{api: heard, at: heard, header: header.Get("Date")}
+// Hear takes the Date of an answer to a request.
+func (c *Clock) Hear(header http.Header, asked, heard time.Time) {
+	r := &Reading{api: heard, at: heard, header: header.Get("Date")}
 	if last := c.last.Load(); last != nil && last.header == r.header {
 		r.date = last.date
 	} else {
@@ -44,13 +47,13 @@ func (c *apiClock) hear(header http.Header, asked, heard time.Time) {
 	c.last.Store(r)
 }
 
-// show is what the API's clock showed, or will show, at a time of ours.
-func (r *reading) show(at time.Time) time.Time { return r.api.Add(at.Sub(r.at)) }
+// Show is what the API's clock showed, or will show, at a time of ours.
+func (r *Reading) Show(at time.Time) time.Time { return r.api.Add(at.Sub(r.at)) }
 
-// show is a time of ours by the API's clock, or by ours when no answer told.
-func (c *apiClock) show(at time.Time) time.Time {
+// Show is a time of ours by the API's clock, or by ours when no answer told.
+func (c *Clock) Show(at time.Time) time.Time {
 	if r := c.last.Load(); r != nil {
-		return r.show(at)
+		return r.Show(at)
 	}
 	return at.Round(0)
 }

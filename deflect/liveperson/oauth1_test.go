@@ -1,7 +1,6 @@
-package livedeflect
+package liveperson
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -138,21 +137,4 @@ func TestOAuth1Validate(t *testing.T) {
 			}
 		})
 	}
-}
-
-// An authenticator that fails has sent nothing, whatever the transport could prove.
-func TestAuthenticatorFailure(t *testing.T) {
-	c := testClient(t, func(c *bothConfig) { c.Auth, c.Transport = failingAuth{}, &capture{} })
-	res, err := c.Deflect(context.Background(), validCall())
-	if res.Outcome != deflect.Failed || res.Reason != deflect.ReasonUnauthorized || !deflect.NotSent(err) {
-		t.Errorf("Deflect = %+v, %v", res, err)
-	}
-}
-
-type failingAuth struct{}
-
-func (failingAuth) Transport(http.RoundTripper) http.RoundTripper { return failingAuth{} }
-
-func (failingAuth) RoundTrip(*http.Request) (*http.Response, error) {
-	return nil, errors.New("no token to be had")
 }
