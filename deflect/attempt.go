@@ -136,7 +136,7 @@ var errOffList = errors.New("the backend ended a request with an outcome or a re
 // says otherwise may have been a text.
 func onTheList(a Attempt) Attempt {
 	row := a.Reason.row()
-	possible := a.Outcome == Sent || a.Outcome == Failed || a.Outcome == Uncertain
+	possible := a.Outcome == Sent || a.Outcome == Ineligible || a.Outcome == Failed || a.Outcome == Uncertain
 	if !possible || !row.request || !slices.Contains(row.outcomes, a.Outcome) {
 		a.Outcome, a.Reason, a.Err = Uncertain, ReasonInternal, cmp.Or(a.Err, errOffList)
 	}

@@ -11,6 +11,9 @@ import (
 // about the caller, and what may be repeated and when, is the [Client]'s business. It is
 // safe for concurrent use.
 type Backend interface {
+	// Name names the API in one word of [a-z0-9_], such as "livedeflect": in logs, and in a
+	// Journal, where it says who is to be asked about a text after a restart.
+	Name() string
 	// ReadNumber reads a number as it is written in a region of ISO 3166, and reports
 	// whether it can be a telephone number; package phone/numberplan does it for any
 	// backend. It asks nobody and is called several times a call.
@@ -21,7 +24,8 @@ type Backend interface {
 	Read(t *Text) []*ValidationError
 	// Send tries once to send a text, and returns soon after ctx ends. It may not repeat
 	// what may have reached the API: that it is called again says that nothing did. It is
-	// called again with the same Text, but not at the same time.
+	// called again with the same Text, but not at the same time. That the API takes no text
+	// for this caller is [Ineligible].
 	Send(ctx context.Context, t *Text) Attempt
 }
 
@@ -29,10 +33,24 @@ type Backend interface {
 // counts for the breaker as that of Send does, a success does not: no text was seen to work.
 type Asker interface {
 	// Ask returns an Attempt that is [Sent] for a caller who can be offered a text, and
-	// keeps in Text.Ticket what Send will need of it; with any other outcome nobody is
-	// offered one. It returns soon after ctx ends: a caller waits. A call that had no
-	// offer, or one for another number, is asked for before its text is sent.
+	// keeps in Text.Ticket what Send will need of it; [Ineligible] for one who cannot; and
+	// else when the API could not be asked, which is no offer either. It returns soon after
+	// ctx ends: a caller waits. A call that had no offer, or one for another number, is
+	// asked for before its text is sent. Nothing that it asks for may send a text.
 	Ask(ctx context.Context, t *Text) Attempt
+	// Fresh reports whether Send can still use Text.Ticket; if not, Ask comes before it. It
+	// asks nobody.
+	Fresh(t *Text) bool
+}
+
+// Meter is a [Backend] that makes other requests than those of Ask and Send, such as for a
+// token. They are counted beside them.
+type Meter interface {
+	// Calls names them, each in one word of [a-z0-9_].
+	Calls() []string
+	// OnRequest sets who hears of each one with what it ended with, in place of who did
+	// before. It is called from any goroutine, and does not wait.
+	OnRequest(func(call string, r Reason))
 }
 
 // Teller is a [Backend] that can tell later what became of an uncertain text.
@@ -43,9 +61,12 @@ type Teller interface {
 	// LookUp asks the API once about several texts at a time, all from Doubt. An error
 	// says that it could not be asked, so that asking again soon is in vain.
 	LookUp(ctx context.Context, doubts []Doubt) error
-	// Find asks about a text of which only the call's id and about when it was asked for
-	// are known, give or take a slack.
-	Find(ctx context.Context, externalCallID string, at time.Time, slack time.Duration) Told
+	// Find asks about a text of which only the call's id, the API's own id of it (or "", when
+	// nobody knows it) and about when it was asked for are known, give or take a slack.
+	Find(ctx context.Context, externalCallID, callID string, at time.Time, slack time.Duration) Told
+	// Lag is up to how much later the API tells of a text: that it tells of none is no proof
+	// before. Settle.Limit counts when it is longer.
+	Lag() time.Duration
 }
 
 // Doubt is an uncertain text of a [Teller]. It is used by one goroutine at a time.
@@ -70,13 +91,18 @@ type Text struct {
 	Dialed   phone.Parsed
 	Request  any // of Backend.Read
 	Ticket   any // of Asker.Ask
+	// CallID is the API's id of the call where Ask tells it before the text is sent. The
+	// Journal keeps it, if it has the form of Attempt.CallID, so that Doubt is given it also
+	// after a restart.
+	CallID string
 }
 
 // Attempt is what became of asking an API once.
 type Attempt struct {
-	// Outcome is [Sent]; [Failed] when certainly no text was sent; or [Uncertain], when
-	// nobody can tell. One that is not of these, or has a Reason that the outcome cannot
-	// have, is taken for Uncertain.
+	// Outcome is [Sent]; [Ineligible] when the API says that this caller gets none, or
+	// [Failed], when certainly no text was sent; or [Uncertain], when nobody can tell. One
+	// that is not of these, or has a Reason that the outcome cannot have, is taken for
+	// Uncertain.
 	Outcome Outcome
 	Reason  Reason
 	CallID  string // the API's id of the call, or ""; shown if it has the form [A-Za-z0-9_.-]{1,64}

@@ -28,6 +28,8 @@ type tickets struct {
 	token string
 }
 
+func (b *tickets) Name() string { return "tickets" }
+
 func (b *tickets) ReadNumber(n phone.Number, region string) (phone.Parsed, bool) {
 	return numberplan.Parse(n, region)
 }
@@ -39,6 +41,8 @@ func (b *tickets) Ask(ctx context.Context, t *deflect.Text) deflect.Attempt {
 	t.Ticket = ticket
 	return a
 }
+
+func (b *tickets) Fresh(t *deflect.Text) bool { return t.Ticket != nil }
 
 func (b *tickets) Send(ctx context.Context, t *deflect.Text) deflect.Attempt {
 	_, a := b.do(ctx, "/text", t.Ticket.(string))
@@ -94,7 +98,9 @@ func (b *tickets) LookUp(ctx context.Context, doubts []deflect.Doubt) error {
 	return nil
 }
 
-func (b *tickets) Find(context.Context, string, time.Time, time.Duration) deflect.Told {
+func (b *tickets) Lag() time.Duration { return 0 }
+
+func (b *tickets) Find(context.Context, string, string, time.Time, time.Duration) deflect.Told {
 	return deflect.Told{Err: errors.New("a ticket is needed")}
 }
 

@@ -73,7 +73,7 @@ func (q *inquiry) budget() Verdict {
 	}
 	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
-	left, err := q.client.budgets.Left(ctx, q.policy.name, b)
+	left, err := q.client.budgets.Left(ctx, q.policy.sharedName(), b)
 	switch {
 	case err != nil:
 		return q.unknown(ctx, theBudgets, ReasonBudgetUnknown, err)
@@ -95,7 +95,7 @@ func (q *inquiry) takePlace(ctx context.Context) Verdict {
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
 	defer cancel()
-	mine := place{q.policy.name, cmp.Or(q.hadPlace.token, rand.Text())}
+	mine := place{q.policy.sharedName(), cmp.Or(q.hadPlace.token, rand.Text())}
 	ok, err := q.client.budgets.Take(ctx, mine.name, mine.token, b)
 	switch {
 	case err != nil:

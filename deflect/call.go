@@ -35,6 +35,14 @@ type Call struct {
 	CustomerID           string // the brand's id of the customer; only together with CustomerIDDescriptor
 	CustomerIDDescriptor string // what kind of id CustomerID is
 
+	// HandoffID names the campaign that the text is of, where the API has such; at most 16
+	// characters. A backend that has no use for it, or for the next two, ignores it.
+	HandoffID string
+	// TemplateVariables are the words for the placeholders of a text that the API keeps: at
+	// most 32, by names of digits such as "1", each of at most 1024 characters; optional.
+	TemplateVariables map[string]string
+	ConsumerID        string // the caller's name as a user of the brand's app; at most 255 characters; optional
+
 	// Policy has the rules of whoever serves the call; nil leaves only those of numbers.
 	Policy  *Policy
 	Wait    *time.Duration // how long the caller is expected to wait for an agent; nil when nobody knows

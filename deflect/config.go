@@ -26,11 +26,18 @@ const (
 type Config struct {
 	// Backend sends the texts.
 	Backend Backend
+	// Backends send the texts of some Policies, by the names of those; all others are sent by
+	// Backend. A Backend can have several of them. Two that are not the same have two names.
+	Backends map[string]Backend
 
-	LiveDeadline  time.Duration // longest that Deflect takes, everything included; 4 s
-	DefaultRegion string        // ISO 3166 region of numbers without a plus sign; "US"
-	NumberCheck   NumberCheck   // ValidNumbers; those dialled need only be possible
-	MaxTextLength int           // longest text in characters; 1600
+	LiveDeadline time.Duration // longest that Deflect takes, everything included; 4 s
+	// AskDeadline is the longest that an offer takes where the backend has to be asked before
+	// it ([Asker]), everything included: the caller waits unanswered. Not longer than
+	// LiveDeadline; 700 ms, or LiveDeadline if that is shorter.
+	AskDeadline   time.Duration
+	DefaultRegion string      // ISO 3166 region of numbers without a plus sign; "US"
+	NumberCheck   NumberCheck // ValidNumbers; those dialled need only be possible
+	MaxTextLength int         // longest text in characters; 1600
 	Breaker       BreakerConfig
 	Settle        SettleConfig
 	// MaxRequests is how many requests for a text are under way at a time, and so, over
@@ -82,6 +89,7 @@ func DefaultConfig() Config { return Config{}.withDefaults() }
 
 func (c Config) withDefaults() Config {
 	def(&c.LiveDeadline, 4*time.Second)
+	def(&c.AskDeadline, min(700*time.Millisecond, c.LiveDeadline))
 	def(&c.DefaultRegion, "US")
 	def(&c.MaxTextLength, 1600)
 	def(&c.Breaker.Failures, 5)
@@ -117,6 +125,9 @@ func (c Config) Validate() error {
 	}
 	if c.LiveDeadline < 100*time.Millisecond || c.LiveDeadline > time.Minute {
 		bad("LiveDeadline", "is %s; must be between 100ms and 1m, a caller is waiting", c.LiveDeadline)
+	}
+	if c.AskDeadline <= 0 || c.AskDeadline > c.LiveDeadline {
+		bad("AskDeadline", "is %s; must be positive and not longer than LiveDeadline (%s)", c.AskDeadline, c.LiveDeadline)
 	}
 	if !phone.IsRegion(c.DefaultRegion) {
 		bad("DefaultRegion", "%q is not an ISO 3166 region such as US", c.DefaultRegion)

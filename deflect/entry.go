@@ -37,14 +37,17 @@ type keptCall struct {
 	Digits                    string `json:",omitempty"`
 	Start, Accepted           time.Time
 	Skill                     string
-	Text                      string         `json:",omitempty"`
-	TextTag                   string         `json:",omitempty"`
-	FirstName                 string         `json:",omitempty"`
-	LastName                  string         `json:",omitempty"`
-	CustomerID                string         `json:",omitempty"`
-	CustomerIDDescriptor      string         `json:",omitempty"`
-	Wait                      *time.Duration `json:",omitempty"`
-	Consent                   bool           `json:",omitempty"`
+	Text                      string            `json:",omitempty"`
+	TextTag                   string            `json:",omitempty"`
+	FirstName                 string            `json:",omitempty"`
+	LastName                  string            `json:",omitempty"`
+	CustomerID                string            `json:",omitempty"`
+	CustomerIDDescriptor      string            `json:",omitempty"`
+	Wait                      *time.Duration    `json:",omitempty"`
+	Consent                   bool              `json:",omitempty"`
+	HandoffID                 string            `json:",omitempty"`
+	TemplateVariables         map[string]string `json:",omitempty"`
+	ConsumerID                string            `json:",omitempty"`
 	CallerInfo                map[string]json.RawMessage
 	Place                     string `json:",omitempty"` // its token in the budget
 }
@@ -57,6 +60,7 @@ func (s *setup) callData(t *Text, place string) ([]byte, error) {
 		Digits: c.Digits, Start: c.Start, Accepted: c.Accepted,
 		Skill: c.Skill, Text: c.Text, TextTag: c.TextTag,
 		FirstName: c.FirstName, LastName: c.LastName, CustomerID: c.CustomerID, CustomerIDDescriptor: c.CustomerIDDescriptor,
+		HandoffID: c.HandoffID, TemplateVariables: c.TemplateVariables, ConsumerID: c.ConsumerID,
 		Wait: c.Wait, Consent: c.Consent, Place: place,
 	}
 	if n, ok := s.read(c.ANI); ok && s.usable(n) {
@@ -93,6 +97,7 @@ func readCall(e Entry) (Call, string, error) {
 		Digits: k.Digits, Start: k.Start, Accepted: k.Accepted, ExternalCallID: e.ExternalCallID,
 		Skill: k.Skill, Text: k.Text, TextTag: k.TextTag,
 		FirstName: k.FirstName, LastName: k.LastName, CustomerID: k.CustomerID, CustomerIDDescriptor: k.CustomerIDDescriptor,
+		HandoffID: k.HandoffID, TemplateVariables: k.TemplateVariables, ConsumerID: k.ConsumerID,
 		Wait: k.Wait, Consent: k.Consent,
 	}
 	if k.CallerInfo != nil {

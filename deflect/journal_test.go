@@ -70,7 +70,10 @@ func (b *told) LookUp(_ context.Context, doubts []Doubt) error {
 	return nil
 }
 
-func (b *told) Find(context.Context, string, time.Time, time.Duration) Told { return Told{} }
+func (b *told) Find(context.Context, string, string, time.Time, time.Duration) Told {
+	return Told{}
+}
+func (b *told) Lag() time.Duration { return 0 }
 
 func TestSameCallIsOneText(t *testing.T) {
 	policy, err := NewPolicy("sales", Rules{})

@@ -228,6 +228,9 @@ func (c *Client) tryLaterText(ctx context.Context, entry Entry, traced bool) (e 
 	var had place
 	if entry.Tries == 0 { // or it was given back
 		had = place{entry.Policy, token}
+		if policy != nil {
+			had.name = policy.sharedName()
+		}
 	}
 	defer func() {
 		// Not after a panic, which leaves no outcome: nobody knows what was sent.

@@ -1,10 +1,12 @@
 package deflect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
@@ -17,8 +19,20 @@ type Rules struct {
 	LineTypes LineTypes // LenientLineTypes
 	Hours     Hours     // opening hours of the messaging team; always
 
+	// Agents knows whether anybody is on shift to answer a text, beside the hours; nil is
+	// whenever it is open.
+	Agents        Agents
+	AgentsUnknown AgentsUnknown // OfferUnknown
+
 	MinWait  time.Duration // least expected wait that an offer is worth; calls that do not say (Call.Wait) pass; 0
 	Withhold int           // percentage of calls that are not offered a text, chosen by Call.ExternalCallID; 0
+	// From is where the share that is offered one begins among the 100 points on which calls
+	// fall, up to Withhold, so that two policies split the calls of one number: one that
+	// withholds 10 has the points 0 to 89, and one that withholds 90 from 90 the others; 0.
+	From int
+	// Shared is the name by which cooldowns and budget are kept, for policies that serve the
+	// same callers; the policy's own.
+	Shared string
 
 	// DoNotText knows the numbers that are never texted, such as a list of package
 	// donottext; nil is nobody.
@@ -71,6 +85,22 @@ const (
 	ConsentRequired                // Call.Consent: it was given before the offer
 )
 
+// Agents knows whether anybody is on shift. It is safe for concurrent use, and does not
+// wait: an offer is decided by what it knows.
+type Agents interface {
+	// OnShift reports whether anybody is on shift now, if that is known.
+	OnShift() (on, known bool)
+}
+
+// AgentsUnknown says what comes of a caller when nobody knows whether agents are on shift.
+type AgentsUnknown int
+
+// What comes of that caller; the zero value is an offer.
+const (
+	OfferUnknown  AgentsUnknown = iota // the other rules decide
+	RefuseUnknown                      // no offer
+)
+
 // DoNotText knows numbers that must not be texted: a list in memory, or a database. It is
 // asked for each spelling of a number, before an offer and again before the text.
 //
@@ -104,7 +134,7 @@ type Policy struct {
 	hours     *timetable
 }
 
-// NewPolicy returns a policy. Cooldowns and budgets are kept by its name: a caller who was
+// NewPolicy returns a policy. Cooldowns and budgets are kept by its name ([Rules].Shared): a caller who was
 // texted under one name can be texted under another. The error lists every problem
 // of the rules, see [Rules.Validate].
 func NewPolicy(name string, r Rules) (*Policy, error) {
@@ -129,6 +159,15 @@ func NewPolicy(name string, r Rules) (*Policy, error) {
 	}
 	if r.Withhold < 0 || r.Withhold > 100 {
 		bad("Withhold", "is %d; must be a percentage from 0 to 100", r.Withhold)
+	}
+	if r.From < 0 || r.From > max(0, r.Withhold) {
+		bad("From", "is %d; must be between 0 and Withhold (%d): the points end at 99", r.From, r.Withhold)
+	}
+	if r.AgentsUnknown != OfferUnknown && r.AgentsUnknown != RefuseUnknown {
+		bad("AgentsUnknown", "is not known")
+	}
+	if !utf8.ValidString(r.Shared) {
+		bad("Shared", "is the name %q, which is not UTF-8", r.Shared)
 	}
 	if r.Consent != ConsentImplied && r.Consent != ConsentRequired {
 		bad("Consent", "is not a known kind")
@@ -157,6 +196,24 @@ func (p *Policy) Name() string {
 		return ""
 	}
 	return p.name
+}
+
+// sharedName is the name by which cooldowns and budget are kept.
+func (p *Policy) sharedName() string { return cmp.Or(p.rules.Shared, p.name) }
+
+// Samples reports whether a call, by its ExternalCallID, is of the share of calls that the
+// policy lets be offered a text ([Rules].Withhold and From).
+func (p *Policy) Samples(externalCallID string) bool {
+	_, _, is := p.inForce().samples(externalCallID)
+	return is
+}
+
+// samples returns the first point that is offered a text and the first after those too.
+func (p *Policy) samples(externalCallID string) (from, to int, is bool) {
+	from = p.rules.From
+	to = from + 100 - p.rules.Withhold
+	at := point(externalCallID)
+	return from, to, at >= from && at < to
 }
 
 // Open reports whether the messaging team is there at a time, by the policy's hours.

@@ -47,12 +47,14 @@ const (
 //   - number_not_textable (ineligible): a premium-rate, toll-free, personal, pager
 //     or similar number
 //   - number_not_mobile (ineligible): line types are strict, and it is not known to
-//     be a mobile
+//     be a mobile; or the API says that it is a landline, or no number
 //   - country (ineligible): the number is of a country that is not texted
 //   - no_consent (ineligible): consent is required and was not given
 //   - opted_out (ineligible): the number is on the do-not-text list, or the list did
-//     not answer
+//     not answer; or the API says that its owner wants no texts
 //   - outside_hours (ineligible, deferred): the messaging team is not there
+//   - off_shift (ineligible): no agent is on shift
+//   - shift_unknown (ineligible): nobody knows whether an agent is on shift
 //   - wait_too_short (ineligible): the expected wait is not worth an offer
 //   - not_sampled (ineligible): only a percentage of calls is offered a text, and
 //     this is none of them
@@ -61,6 +63,11 @@ const (
 //   - budget (ineligible): as many texts as the agents can take were sent or are being
 //     offered
 //   - budget_unknown (ineligible, failed): the store of budgets did not answer
+//   - not_eligible (ineligible): the API says that this caller can get no text
+//   - open_conversation (ineligible): the API says that the caller has a conversation
+//     with the agents already, so that no text would arrive
+//   - eligibility_unknown (ineligible, failed, deferred): the API, which has to be asked
+//     before a text, could not be asked, or not in time
 //   - no_profile (ineligible): no profile serves the dialled number
 //   - already_asked (ineligible): this call was asked before
 //   - breaker_open (ineligible, failed, deferred): the API is known to be down: not
@@ -69,7 +76,8 @@ const (
 //     lists every problem
 //   - unauthorized (failed): 401 or 403, or the request got no credentials, such as a
 //     token
-//   - rate_limited (failed, deferred): 429 without a Retry-After that fits the deadline
+//   - rate_limited (ineligible, failed, deferred): 429 without a Retry-After that fits the
+//     deadline, or more requests at a time than the API takes: not offered, or asked for in vain
 //   - rejected (failed): another 4xx, or an answer that says no
 //   - redirected (failed): 3xx; redirects are not followed
 //   - unreachable (failed, deferred): no byte of the request left this machine, or the
@@ -115,6 +123,8 @@ const (
 	ReasonNoConsent         Reason = "no_consent"
 	ReasonOptedOut          Reason = "opted_out"
 	ReasonOutsideHours      Reason = "outside_hours"
+	ReasonOffShift          Reason = "off_shift"
+	ReasonShiftUnknown      Reason = "shift_unknown"
 	ReasonWaitTooShort      Reason = "wait_too_short"
 	ReasonNotSampled        Reason = "not_sampled"
 	ReasonCooldown          Reason = "cooldown"
@@ -123,6 +133,10 @@ const (
 	ReasonBudgetUnknown     Reason = "budget_unknown"
 	ReasonNoProfile         Reason = "no_profile"
 	ReasonAlreadyAsked      Reason = "already_asked"
+
+	ReasonNotEligible        Reason = "not_eligible"
+	ReasonOpenConversation   Reason = "open_conversation"
+	ReasonEligibilityUnknown Reason = "eligibility_unknown"
 
 	ReasonBreakerOpen Reason = "breaker_open"
 	ReasonInvalidCall Reason = "invalid_call"
@@ -188,22 +202,27 @@ var reasons = []reasonRow{
 	{reason: ReasonNumberInvalid, outcomes: []Outcome{Ineligible}, class: ErrInvalidCall},
 	{reason: ReasonNumberFixedLine, outcomes: []Outcome{Ineligible}, class: ErrInvalidCall},
 	{reason: ReasonNumberNotTextable, outcomes: []Outcome{Ineligible}, class: ErrInvalidCall},
-	{reason: ReasonNumberNotMobile, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
+	{reason: ReasonNumberNotMobile, outcomes: []Outcome{Ineligible}, class: ErrIneligible, health: healthy, request: true},
 	{reason: ReasonCountry, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
 	{reason: ReasonInvalidCall, outcomes: []Outcome{Ineligible, Failed}, class: ErrInvalidCall},
 	{reason: ReasonNoConsent, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
-	{reason: ReasonOptedOut, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
+	{reason: ReasonOptedOut, outcomes: []Outcome{Ineligible}, class: ErrIneligible, health: healthy, request: true},
 	{reason: ReasonOutsideHours, outcomes: []Outcome{Ineligible, Deferred}, class: ErrIneligible},
+	{reason: ReasonOffShift, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
+	{reason: ReasonShiftUnknown, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
 	{reason: ReasonWaitTooShort, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
 	{reason: ReasonNotSampled, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
 	{reason: ReasonCooldown, outcomes: []Outcome{Ineligible}, class: ErrIneligible},
 	{reason: ReasonCooldownUnknown, outcomes: []Outcome{Ineligible, Failed}, class: ErrIneligible, ours: true},
 	{reason: ReasonBudget, outcomes: []Outcome{Ineligible}, class: ErrIneligible, ours: true},
 	{reason: ReasonBudgetUnknown, outcomes: []Outcome{Ineligible, Failed}, class: ErrIneligible, ours: true},
+	{reason: ReasonNotEligible, outcomes: []Outcome{Ineligible}, class: ErrIneligible, health: healthy, request: true},
+	{reason: ReasonOpenConversation, outcomes: []Outcome{Ineligible}, class: ErrIneligible, health: healthy, request: true},
+	{reason: ReasonEligibilityUnknown, outcomes: []Outcome{Ineligible, Failed, Deferred}, class: ErrUnavailable},
 	{reason: ReasonBreakerOpen, outcomes: []Outcome{Ineligible, Failed, Deferred}, class: ErrBreakerOpen},
 
 	{reason: ReasonUnauthorized, outcomes: []Outcome{Failed}, class: ErrUnauthorized, health: sick, request: true},
-	{reason: ReasonRateLimited, outcomes: []Outcome{Failed, Deferred}, class: ErrRateLimited, health: sick, request: true, again: whenAsked},
+	{reason: ReasonRateLimited, outcomes: []Outcome{Ineligible, Failed, Deferred}, class: ErrRateLimited, health: sick, request: true, again: whenAsked},
 	{reason: ReasonRejected, outcomes: []Outcome{Failed}, class: ErrRejected, health: healthy, request: true},
 	{reason: ReasonRedirected, outcomes: []Outcome{Failed}, class: ErrRejected, health: sick, request: true},
 	{reason: ReasonUnreachable, outcomes: []Outcome{Failed, Deferred}, class: ErrUnavailable, health: sick, request: true, again: soon},

@@ -79,6 +79,7 @@ var rules = []rule{
 	{"consent", true, (*inquiry).consent},
 	{"do_not_text", true, (*inquiry).doNotText},
 	{"hours", false, (*inquiry).hours},
+	{"agents", false, (*inquiry).agents},
 	{"wait", false, (*inquiry).wait},
 	{"percent", false, (*inquiry).percent},
 	{"cooldown", false, (*inquiry).cooldown},
@@ -272,6 +273,26 @@ func (q *inquiry) hours() Verdict {
 	return q.pass("closed: %s; it opens at %s, and the text can wait until then", why, opens.Format("Mon 2006-01-02 15:04"))
 }
 
+func (q *inquiry) agents() Verdict {
+	agents := q.policy.rules.Agents
+	switch {
+	case agents == nil:
+		return q.pass("any")
+	case !q.opens.IsZero():
+		return q.pass("the text waits until it opens")
+	}
+	on, known := agents.OnShift()
+	switch {
+	case known && on:
+		return q.pass("on shift")
+	case known:
+		return refuse(ReasonOffShift, "no agent is on shift")
+	case q.policy.rules.AgentsUnknown == RefuseUnknown:
+		return refuse(ReasonShiftUnknown, "nobody knows whether an agent is on shift")
+	}
+	return q.pass("nobody knows whether one is on shift")
+}
+
 func (q *inquiry) wait() Verdict {
 	least, wait := q.policy.rules.MinWait, q.text.Call.Wait
 	switch {
@@ -289,11 +310,17 @@ func (q *inquiry) percent() Verdict {
 	if q.policy.rules.Withhold == 0 && !q.words {
 		return Verdict{Answer: RulePass} // wherever the call id falls
 	}
-	offered, point := 100-q.policy.rules.Withhold, point(q.text.Call.ExternalCallID)
-	if point >= offered {
-		return refuse(ReasonNotSampled, "the call id falls on %d; calls from 0 to 99 are offered a text below %d", point, offered)
+	from, to, is := q.policy.samples(q.text.Call.ExternalCallID)
+	at := point(q.text.Call.ExternalCallID)
+	switch {
+	case !is && from > 0:
+		return refuse(ReasonNotSampled, "the call id falls on %d; calls from 0 to 99 are offered a text from %d and below %d", at, from, to)
+	case !is:
+		return refuse(ReasonNotSampled, "the call id falls on %d; calls from 0 to 99 are offered a text below %d", at, to)
+	case from > 0:
+		return q.pass("the call id falls on %d, from %d and below %d", at, from, to)
 	}
-	return q.pass("the call id falls on %d, below %d", point, offered)
+	return q.pass("the call id falls on %d, below %d", at, to)
 }
 
 // point places a call id between 0 and 99, the same one always at the same point:
@@ -363,7 +390,7 @@ func (q *inquiry) cooldownKeys() []string {
 	var keys []string
 	add := func(n phone.Parsed) {
 		spelling, _ := phone.Spellings(n.E164)
-		keys = append(keys, q.policy.name+" "+spelling)
+		keys = append(keys, q.policy.sharedName()+" "+spelling)
 	}
 	if q.text.Customer != (phone.Parsed{}) {
 		add(q.text.Customer)

@@ -279,6 +279,7 @@ func TestExplain(t *testing.T) {
 		"consent: refuse no_consent: consent is required and was not given",
 		"do_not_text: refuse opted_out: the number is on the do-not-text list",
 		"hours: pass : open: Mon 2026-11-23 10:00 in UTC, within mon 09:00-17:00",
+		"agents: pass : any",
 		"wait: pass : the expected wait is 1m30s, not less than 1m0s",
 		"percent: refuse not_sampled: the call id falls on 33; calls from 0 to 99 are offered a text below 33",
 		"cooldown: pass : not texted in the last 15m0s",

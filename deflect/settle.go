@@ -90,7 +90,7 @@ func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time
 	}
 	now := time.Now()
 	d := doubt{entry: Entry{ExternalCallID: externalCallID}, since: at}
-	return d.settlement(teller.Find(ctx, externalCallID, at, s.Settle.Limit), now, s.Settle.Limit)
+	return d.settlement(teller.Find(ctx, externalCallID, "", at, s.Settle.Limit), now, s.Settle.Limit)
 }
 
 // doubt is an uncertain deflection that is to be settled.

@@ -13,6 +13,8 @@ import (
 // stub is a backend that says that all it is asked for was sent.
 type stub struct{}
 
+func (stub) Name() string { return "stub" }
+
 func (stub) ReadNumber(n phone.Number, region string) (phone.Parsed, bool) {
 	return numberplan.Parse(n, region)
 }

@@ -102,7 +102,9 @@ func (b *teller) Send(ctx context.Context, t *Text) Attempt {
 
 func (b *teller) Doubt(*Text, time.Time) Doubt          { return sureDoubt{} }
 func (b *teller) LookUp(context.Context, []Doubt) error { return nil }
-func (b *teller) Find(context.Context, string, time.Time, time.Duration) Told {
+func (b *teller) Fresh(*Text) bool                      { return true }
+func (b *teller) Lag() time.Duration                    { return 0 }
+func (b *teller) Find(context.Context, string, string, time.Time, time.Duration) Told {
 	return Told{Sent: true}
 }
 

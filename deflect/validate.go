@@ -2,6 +2,9 @@ package deflect
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,6 +19,10 @@ import (
 const (
 	maxDigits     = 64
 	maxFieldRunes = 255
+
+	maxHandoffRunes  = 16
+	maxVariables     = 32
+	maxVariableRunes = 1024
 )
 
 // validate returns every problem of a call at once.
@@ -45,6 +52,9 @@ func (s *setup) validate(call Call, now time.Time) (*Text, problems) {
 		}
 		v.add(missing, CodeHalfPair, "is missing: customer id and descriptor go together")
 	}
+	v.text("HandoffID", call.HandoffID, maxHandoffRunes, "")
+	v.variables(call.TemplateVariables)
+	v.text("ConsumerID", call.ConsumerID, maxFieldRunes, "")
 	return t, append(v.problems, s.Backend.Read(t)...)
 }
 
@@ -174,6 +184,25 @@ func (v *validator) text(field, s string, limit int, allowed string) {
 	}
 	if n := utf8.RuneCountInString(s); n > limit {
 		v.add(field, CodeTooLong, "has %d characters; at most %d", n, limit)
+	}
+}
+
+var variableForm = regexp.MustCompile(`^[0-9]{1,3}$`)
+
+func (v *validator) variables(vars map[string]string) {
+	const field = "TemplateVariables"
+	if len(vars) > maxVariables {
+		v.add(field, CodeTooLong, "holds %d variables; at most %d", len(vars), maxVariables)
+		return
+	}
+	for name := range vars {
+		if !variableForm.MatchString(name) {
+			v.add(field, CodeCharacters, "has a name that is not of one to three digits, such as 1")
+			return
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		v.text(field+"["+name+"]", vars[name], maxVariableRunes, "")
 	}
 }
 

@@ -45,6 +45,9 @@ type setup struct {
 	link *wire.Link
 }
 
+// Name implements [deflect.Backend].
+func (c *Client) Name() string { return "livedeflect" }
+
 // New returns a Client. The error lists every problem of the configuration, see
 // [Config.Validate]. New does not touch the network.
 func New(cfg Config) (*Client, error) {

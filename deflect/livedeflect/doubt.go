@@ -69,7 +69,7 @@ func (c *Client) LookUp(ctx context.Context, doubts []deflect.Doubt) error {
 
 // Find implements [deflect.Teller]: it reads the report around a time, and before it says
 // that there is no text, the days around.
-func (c *Client) Find(ctx context.Context, externalCallID string, at time.Time, slack time.Duration) deflect.Told {
+func (c *Client) Find(ctx context.Context, externalCallID, _ string, at time.Time, slack time.Duration) deflect.Told {
 	if !c.made() {
 		return deflect.Told{Err: errNotMade}
 	}
@@ -97,6 +97,9 @@ func (c *Client) Find(ctx context.Context, externalCallID string, at time.Time, 
 	look(period.Span{From: at.Add(-longestCall), To: near.From}, period.Span{From: near.To, To: at.Add(longestCall)})
 	return d.Told()
 }
+
+// Lag implements [deflect.Teller]: nothing is documented of one.
+func (c *Client) Lag() time.Duration { return 0 }
 
 // doubt is an uncertain deflection that is to be settled.
 type doubt struct {
