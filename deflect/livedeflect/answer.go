@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 // answer is what an API answer says.
@@ -29,23 +30,23 @@ var (
 // vendor's pages show both.
 func parseAnswer(body []byte) (answer, error) {
 	var f fields
-	if err := json.Unmarshal(body, &f, answerOptions); err != nil {
+	if err := json.Unmarshal(body, &f, wire.AnswerOptions); err != nil {
 		return answer{}, errNotAnswer
 	}
 	var a answer
-	switch strings.ToLower(strings.TrimSpace(scalar(f.Success))) {
+	switch strings.ToLower(strings.TrimSpace(wire.Scalar(f.Success))) {
 	case "true":
 		a.said, a.success = true, true
 	case "false":
 		a.said = true
 	}
-	if id := scalar(f.CallID); clean.IsCallID(id) {
+	if id := wire.Scalar(f.CallID); clean.IsCallID(id) {
 		a.callID = id
 	}
-	a.message = clean.Text(scalar(f.Error))
+	a.message = clean.Text(wire.Scalar(f.Error))
 	a.refused = a.message != ""
 	if !a.refused {
-		a.message = clean.Text(scalar(f.Message))
+		a.message = clean.Text(wire.Scalar(f.Message))
 	}
 	return a, nil
 }
@@ -56,20 +57,4 @@ type fields struct {
 	CallID  jsontext.Value `json:"callId"`
 	Error   jsontext.Value `json:"error"`
 	Message jsontext.Value `json:"message"`
-}
-
-// answerOptions are generous: what is odd about an answer must not turn one that
-// says something into one that cannot be read.
-var answerOptions = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-
-// scalar returns a JSON string's text, or the literal of anything else; null and an
-// absent field are empty.
-func scalar(v jsontext.Value) string {
-	switch v.Kind() {
-	case jsontext.KindInvalid, jsontext.KindNull:
-		return ""
-	case jsontext.KindString:
-		return string(unquote(v))
-	}
-	return string(v)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 // eventFields says how each field of the page is read.
@@ -90,14 +92,14 @@ func parseEpoch(b []byte) (time.Time, bool) {
 func readCallerInfo(s *reportStream, e *Event, v jsontext.Value) error {
 	b := []byte(v)
 	if v.Kind() == '"' {
-		b = unquote(v)
+		b = wire.Unquote(v)
 	}
 	switch {
 	case v.Kind() == 'n', len(b) == 0:
 		return nil
 	case string(b) != s.info:
 		s.info, s.infoMap = string(b), nil
-		if len(b) > maxInfoBytes {
+		if len(b) > wire.MaxInfo {
 			break // nobody sent that
 		}
 		s.grown += infoGrowth * len(b)

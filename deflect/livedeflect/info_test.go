@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
@@ -74,7 +75,7 @@ func TestInfoIsRefusedBeforeTheOffer(t *testing.T) {
 		{"no number", json.Number("1,2"), deflect.CodeNotJSON},
 		{"a channel", make(chan int), deflect.CodeNotJSON},
 		{"too deep", asJSON{strings.Repeat("[", 40) + strings.Repeat("]", 40)}, deflect.CodeNotJSON},
-		{"too large by a marshaler", asJSON{`"` + strings.Repeat("x", maxInfoBytes) + `"`}, deflect.CodeTooLong},
+		{"too large by a marshaler", asJSON{`"` + strings.Repeat("x", wire.MaxInfo) + `"`}, deflect.CodeTooLong},
 		{"larger than any memory", thicket(60), deflect.CodeTooLong},
 	}
 	api := livedeflecttest.New(doubleKeys)
@@ -114,7 +115,7 @@ func TestInfoAsEncodingJSON(t *testing.T) {
 		map[asText]int{{"b"}: 1, {"a"}: 2}, map[int]string{10: "x", 9: "y"}, map[json.Number]int{"1": 2}, json.Number(""), json.Number("1e999"),
 		1e21, float32(0.1), time.Minute, time.Unix(0, 0).UTC(), [2]byte{1, 2}, []byte("ab"), errors.New("x"), "\ufffd", uint64(1 << 63),
 	} {
-		got, err := encodeInfo(map[string]any{"x": value})
+		got, err := wire.ReadInfo(map[string]any{"x": value})
 		want, wantErr := marshal(map[string]any{"x": value})
 		if err != nil || wantErr != nil || !sameJSON(got, want) {
 			t.Errorf("%T: %s, %v, want %s, %v", value, got, err, want, wantErr)
@@ -173,7 +174,7 @@ func FuzzInfo(f *testing.F) {
 				t.Errorf("Offer: %v, Deflect: %v, %d requests", refused, err, len(api.Requests()))
 			}
 			plain, err := marshal(call.CallerInfo)
-			if err == nil && len(plain) <= maxInfoBytes && !bytes.Contains(plain, []byte(`\ufffd`)) && goodInfo(plain) {
+			if err == nil && len(plain) <= wire.MaxInfo && !bytes.Contains(plain, []byte(`\ufffd`)) && goodInfo(plain) {
 				t.Errorf("%q is refused: %v", plain, refused)
 			}
 			return
@@ -185,7 +186,7 @@ func FuzzInfo(f *testing.F) {
 		if !goodInfo(sent) {
 			t.Errorf("sent %q", sent)
 		}
-		if b, err := encodeInfo(call.CallerInfo); err != nil || !bytes.Equal(b, sent) {
+		if b, err := wire.ReadInfo(call.CallerInfo); err != nil || !bytes.Equal(b, sent) {
 			t.Errorf("sent %s, encoded %s, %v", sent, b, err)
 		}
 	})

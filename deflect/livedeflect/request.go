@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
 )
@@ -29,7 +30,7 @@ func (c *Client) Read(t *deflect.Text) []*deflect.ValidationError {
 	if !c.made() {
 		return nil // Send refuses it
 	}
-	info, problem := readInfo(t.Call.CallerInfo)
+	info, problem := wire.ReadInfo(t.Call.CallerInfo)
 	t.Request = &request{setup: c.setup.Load(), info: info}
 	if problem != nil {
 		return []*deflect.ValidationError{problem}
@@ -42,35 +43,35 @@ func (c *Client) Read(t *deflect.Text) []*deflect.ValidationError {
 // because table and example differ.
 func (s *setup) encode(t *deflect.Text, info []byte) []byte {
 	call := &t.Call
-	in := make(object, 0, 640+len(call.Text)+len(info))
-	in = in.text("siteId", s.SiteID)
-	in = in.text("skill", call.Skill)
-	in = in.text("customerCountryCode", t.Customer.Country)
-	in = in.text("customerPhoneNumber", s.nationalForm(t.Customer))
-	in = in.text("isMobile", "true") // the vendor: always
-	in = in.text("deflectionAcceptTime", s.epoch(call.Accepted))
-	in = in.text("callBeginTime", s.epoch(call.Start))
-	in = in.text("externalCallId", call.ExternalCallID)
-	in = in.text("dialedCountryCode", t.Dialed.Country)
-	in = in.text("dialedPhoneNumber", s.nationalForm(t.Dialed))
-	in = in.text("deflectionChannel", "sms") // the vendor: always
-	in = in.optional("deflectionText", call.Text)
+	in := make(wire.Object, 0, 640+len(call.Text)+len(info))
+	in = in.Text("siteId", s.SiteID)
+	in = in.Text("skill", call.Skill)
+	in = in.Text("customerCountryCode", t.Customer.Country)
+	in = in.Text("customerPhoneNumber", s.nationalForm(t.Customer))
+	in = in.Text("isMobile", "true") // the vendor: always
+	in = in.Text("deflectionAcceptTime", s.epoch(call.Accepted))
+	in = in.Text("callBeginTime", s.epoch(call.Start))
+	in = in.Text("externalCallId", call.ExternalCallID)
+	in = in.Text("dialedCountryCode", t.Dialed.Country)
+	in = in.Text("dialedPhoneNumber", s.nationalForm(t.Dialed))
+	in = in.Text("deflectionChannel", "sms") // the vendor: always
+	in = in.Optional("deflectionText", call.Text)
 	// What is texted: never with a trunk prefix.
-	in = in.text("deflectionHandle", strings.TrimPrefix(t.Customer.E164, "+"))
+	in = in.Text("deflectionHandle", strings.TrimPrefix(t.Customer.E164, "+"))
 	if len(info) > 0 {
-		in = append(in.name("callerInfo"), info...)
+		in = append(in.Name("callerInfo"), info...)
 	}
-	in = in.optional("callerEnteredDigits", call.Digits)
-	in = in.optional("firstName", call.FirstName)
-	in = in.optional("lastName", call.LastName)
+	in = in.Optional("callerEnteredDigits", call.Digits)
+	in = in.Optional("firstName", call.FirstName)
+	in = in.Optional("lastName", call.LastName)
 	if s.TextTagField != TagTagText {
-		in = in.optional("deflectionTextTag", call.TextTag)
+		in = in.Optional("deflectionTextTag", call.TextTag)
 	}
 	if s.TextTagField != TagTextTag {
-		in = in.optional("deflectionTagText", call.TextTag)
+		in = in.Optional("deflectionTagText", call.TextTag)
 	}
-	in = in.optional("externalCustomerIdDescriptor", call.CustomerIDDescriptor)
-	in = in.optional("externalCustomerId", call.CustomerID)
+	in = in.Optional("externalCustomerIdDescriptor", call.CustomerIDDescriptor)
+	in = in.Optional("externalCustomerId", call.CustomerID)
 	return append(in, '}')
 }
 

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 // maxEventBytes bounds what is buffered of one entry of the report, or between
@@ -157,7 +157,7 @@ func (s *reportStream) name() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return string(unquote(v)), nil
+	return string(wire.Unquote(v)), nil
 }
 
 // data reads the calls. An empty list stands for no calls: that is how some
@@ -237,7 +237,7 @@ func (s *reportStream) event(callID string) (e Event, wrong, err error) {
 		if err != nil {
 			return e, nil, err
 		}
-		key := unquote(name)
+		key := wire.Unquote(name)
 		read, known := eventFields[string(key)]
 		extra := ""
 		if !known {
@@ -281,23 +281,13 @@ func (s *reportStream) scalar() (string, error) {
 func scalarOf(v jsontext.Value) ([]byte, bool) {
 	switch v.Kind() {
 	case '"':
-		return unquote(v), true
+		return wire.Unquote(v), true
 	case 'n':
 		return nil, true
 	case '{', '[':
 		return nil, false
 	}
 	return v, true
-}
-
-// unquote returns the text of a valid JSON string, with invalid UTF-8 replaced;
-// it may share its memory.
-func unquote(v jsontext.Value) []byte {
-	if bytes.IndexByte(v, '\\') < 0 && utf8.Valid(v) {
-		return v[1 : len(v)-1]
-	}
-	b, _ := jsontext.AppendUnquote(nil, v)
-	return b
 }
 
 // bounded lets at most left bytes through before the next refill, so that an

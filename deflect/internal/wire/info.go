@@ -1,4 +1,4 @@
-package livedeflect
+package wire
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,10 +17,10 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 )
 
-const (
-	maxInfoBytes = 16 << 10
-	maxInfoDepth = 32
-)
+// MaxInfo is how many bytes of JSON caller info may have.
+const MaxInfo = 16 << 10
+
+const maxInfoDepth = 32
 
 var (
 	errInfoLarge = errors.New("is too large")
@@ -26,8 +28,8 @@ var (
 	errInfoDeep  = errors.New("is nested too deeply")
 )
 
-// readInfo encodes the caller info, as it is sent. Texts in it may hold line breaks and tabs.
-func readInfo(info map[string]any) ([]byte, *deflect.ValidationError) {
+// ReadInfo encodes the caller info, as it is sent; nil for none. Texts in it may hold line breaks and tabs.
+func ReadInfo(info map[string]any) ([]byte, *deflect.ValidationError) {
 	bad := func(code deflect.FieldCode, format string, args ...any) ([]byte, *deflect.ValidationError) {
 		return nil, &deflect.ValidationError{Field: "CallerInfo", Code: code, Detail: fmt.Sprintf(format, args...)}
 	}
@@ -42,7 +44,7 @@ func readInfo(info map[string]any) ([]byte, *deflect.ValidationError) {
 	case err == nil:
 		return b, nil
 	case errors.Is(err, errInfoLarge):
-		return bad(deflect.CodeTooLong, "is more than %d bytes as JSON", maxInfoBytes)
+		return bad(deflect.CodeTooLong, "is more than %d bytes as JSON", MaxInfo)
 	case errors.Is(err, errInfoText):
 		return bad(deflect.CodeCharacters, "%s", errInfoText)
 	case errors.Is(err, errInfoDeep):
@@ -83,6 +85,43 @@ func encodeNumber(enc *jsontext.Encoder, n stdjson.Number) error {
 		return errors.New("not a number")
 	}
 	return enc.WriteValue(v)
+}
+
+// flatInfo encodes caller info as it comes from phone systems: a few texts, numbers
+// and switches. It reports false for anything else, and for what may be refused.
+func flatInfo(info map[string]any) ([]byte, bool) {
+	const most = 64
+	if len(info) == 0 || len(info) > most {
+		return nil, false
+	}
+	var space [most]string
+	names := space[:0]
+	for name := range info {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	o := make(Object, 0, 32*len(info))
+	for _, name := range names {
+		if !clean.Printable(name, "\n\r\t") {
+			return nil, false
+		}
+		o = o.Name(name)
+		switch v := info[name].(type) {
+		case string:
+			if !clean.Printable(v, "\n\r\t") {
+				return nil, false
+			}
+			o = AppendText(o, v)
+		case bool:
+			o = strconv.AppendBool(o, v)
+		case int:
+			o = strconv.AppendInt(o, int64(v), 10)
+		default:
+			return nil, false
+		}
+	}
+	o = append(o, '}')
+	return o, len(o) <= MaxInfo
 }
 
 // encodeInfo encodes what others have made, panics of theirs included, and reads it again:
@@ -128,7 +167,7 @@ func lookAtInfo(b []byte) error {
 type infoBuffer struct{ b []byte }
 
 func (o *infoBuffer) Write(p []byte) (int, error) {
-	if len(o.b)+len(p) > maxInfoBytes {
+	if len(o.b)+len(p) > MaxInfo {
 		return 0, errInfoLarge
 	}
 	o.b = append(o.b, p...)
