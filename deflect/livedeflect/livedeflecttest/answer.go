@@ -1,84 +1,48 @@
 package livedeflecttest
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
-	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
-
-// answer is what a client is to get, by whichever way.
-type answer struct {
-	delay  time.Duration
-	hang   bool // no answer until the client gives up
-	reset  bool // no answer, and the connection is reset
-	status int
-	header http.Header
-	body   []byte
-	stream *stream // instead of body: one of unknown length
-	gzip   bool    // the stream comes compressed
-	cut    bool    // the body breaks off in the middle ...
-	stall  bool    // ... and what comes then is silence, not an end
-
-	// For the record only: why the double refused, and how much the
-	// answer reports.
-	reason        string
-	calls, events int
-}
 
 // success has exactly the form of the vendor's example, where both values are
 // strings.
-func success(callID string, boolean bool) answer {
+func success(callID string, boolean bool) double.Answer {
 	if boolean {
-		return jsonAnswer(http.StatusOK, `{"callId":"`+callID+`","success":true}`)
+		return double.JSONAnswer(http.StatusOK, `{"callId":"`+callID+`","success":true}`)
 	}
-	return jsonAnswer(http.StatusOK, `{"callId":"`+callID+`","success":"true"}`)
+	return double.JSONAnswer(http.StatusOK, `{"callId":"`+callID+`","success":"true"}`)
 }
 
-// failure has the form that the vendor shows for its sibling call: a status
-// that says all is well, and a body that says it is not.
-func failure(boolean bool) answer {
-	body := `{"success":"false","message":"{}"}`
-	if boolean {
-		body = `{"success":false,"message":"{}"}`
-	}
-	ans := jsonAnswer(http.StatusOK, body)
-	ans.reason = "success false"
-	return ans
+// words are how the vendor puts what is wrong.
+var words = double.Words{
+	Error: func(status int) double.Answer { return errorAnswer(status, http.StatusText(status)) },
+	// A status that says all is well, and a body that says it is not: so does the vendor
+	// in its sibling call.
+	No: func(boolean bool) double.Answer {
+		body := `{"success":"false","message":"{}"}`
+		if boolean {
+			body = `{"success":false,"message":"{}"}`
+		}
+		ans := double.JSONAnswer(http.StatusOK, body)
+		ans.Reason = "success false"
+		return ans
+	},
+	Used: func() double.Answer { return refusal(http.StatusUnauthorized, double.ReasonNonce) },
 }
 
-func refusal(status int, reason string) answer {
+func refusal(status int, reason string) double.Answer {
 	ans := errorAnswer(status, reason)
-	ans.reason = reason
+	ans.Reason = reason
 	if status == http.StatusMethodNotAllowed {
-		ans.header.Set("Allow", http.MethodPost)
+		ans.Header.Set("Allow", http.MethodPost)
 	}
 	return ans
 }
 
-func errorAnswer(status int, text string) answer {
+func errorAnswer(status int, text string) double.Answer {
 	body, _ := json.Marshal(map[string]string{"error": text}) // strings always marshal
-	return jsonAnswer(status, string(body))
-}
-
-func jsonAnswer(status int, body string) answer {
-	return answer{status: status, header: http.Header{"Content-Type": {jsonType}}, body: []byte(body)}
-}
-
-func (ans *answer) replaceBody(body string) {
-	ans.body, ans.stream, ans.calls, ans.events = []byte(body), nil, 0, 0
-}
-
-// wire gives the part of the body that reaches the client.
-func (ans answer) wire() io.Reader {
-	switch {
-	case ans.stream != nil && ans.gzip:
-		return newGzipped(ans.stream, !ans.cut)
-	case ans.stream != nil:
-		return ans.stream
-	case ans.cut:
-		return bytes.NewReader(ans.body[:len(ans.body)/2])
-	}
-	return bytes.NewReader(ans.body)
+	return double.JSONAnswer(status, string(body))
 }

@@ -2,10 +2,11 @@ package livedeflecttest
 
 import (
 	"fmt"
-	"mime"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 const pathContextAndInvite = "/api/contextAndInvite"
@@ -23,8 +24,8 @@ const (
 
 // check holds a request to contextAndInvite against the published table and
 // example. All problems go into one reason.
-func (s *Server) check(a *arrival) (Deflection, string) {
-	problems := checkHeader(a)
+func (s *Server) check(a *double.Arrival) (Deflection, string) {
+	problems := double.CheckHeader(a)
 	d, more := decodeDeflection(a)
 	problems = append(problems, more...)
 	if len(more) == 0 {
@@ -33,36 +34,12 @@ func (s *Server) check(a *arrival) (Deflection, string) {
 	return d, strings.Join(problems, "; ")
 }
 
-func checkHeader(a *arrival) (problems []string) {
-	kind, attributes, err := mime.ParseMediaType(a.header.Get("Content-Type"))
-	charset, other := attributes["charset"]
-	if err != nil || kind != jsonType || other && !strings.EqualFold(charset, "utf-8") {
-		problems = append(problems, "Content-Type must be application/json")
-	}
-	if !acceptsJSON(a.header.Values("Accept")) {
-		problems = append(problems, "Accept must be application/json")
-	}
-	if a.header.Get("Content-Encoding") != "" {
-		problems = append(problems, "Content-Encoding must not be set")
-	}
-	return problems
-}
-
-func acceptsJSON(accept []string) bool {
-	for kind := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-		if kind, _, err := mime.ParseMediaType(kind); err == nil && kind == jsonType {
-			return true
-		}
-	}
-	return false
-}
-
 // checkValues looks at what the fields say. Each rule is silent about a field
 // that is empty: whether it may be is another rule.
 func (s *Server) checkValues(d Deflection) (problems []string) {
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 
-	problems = append(missing(fields, &d), s.checkSite(d.SiteID)...)
+	problems = append(double.Missing(fields, &d), s.checkSite(d.SiteID)...)
 	if d.IsMobile != "" && d.IsMobile != "true" {
 		bad(`isMobile must be "true"`)
 	}
@@ -73,7 +50,7 @@ func (s *Server) checkValues(d Deflection) (problems []string) {
 		{"customerCountryCode", d.CustomerCountryCode},
 		{"dialedCountryCode", d.DialedCountryCode},
 	} {
-		if code.value != "" && (!digitsOnly(code.value) || len(code.value) > maxCountryCode || code.value[0] == '0') {
+		if code.value != "" && (!double.DigitsOnly(code.value) || len(code.value) > maxCountryCode || code.value[0] == '0') {
 			bad("%s must be a country code in digits", code.name)
 		}
 	}
@@ -82,7 +59,7 @@ func (s *Server) checkValues(d Deflection) (problems []string) {
 		{"dialedPhoneNumber", d.DialedPhoneNumber},
 		{"deflectionHandle", d.DeflectionHandle},
 	} {
-		if number.value != "" && (!digitsOnly(number.value) || len(number.value) > maxNumber) {
+		if number.value != "" && (!double.DigitsOnly(number.value) || len(number.value) > maxNumber) {
 			bad("%s must be up to %d digits", number.name, maxNumber)
 		}
 	}
@@ -161,7 +138,7 @@ const noUnit TimeUnit = -1
 // digits. One less is a time between 1973 and 2001: the clock of a
 // testing/synctest bubble starts at the year 2000.
 func unitOf(s string) TimeUnit {
-	if !digitsOnly(s) || s[0] == '0' {
+	if !double.DigitsOnly(s) || s[0] == '0' {
 		return noUnit
 	}
 	switch len(s) {
@@ -180,14 +157,4 @@ func milliseconds(s string) int64 {
 		n *= 1000
 	}
 	return n
-}
-
-// digitsOnly is false for the empty string.
-func digitsOnly(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
 }

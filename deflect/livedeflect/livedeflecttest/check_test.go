@@ -9,6 +9,8 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 func TestCheckRefuses(t *testing.T) {
@@ -154,7 +156,7 @@ func TestCheckBody(t *testing.T) {
 		{"twice", `{"skill":"a","skill":"b"}`, `key "skill" comes twice`},
 		{"twice, once escaped", `{"sk\"ill":"a,\\","sk\u0022ill":"b"}`, `key "sk\"ill" comes twice; unknown field "sk\"ill"`},
 		{"as key and as value", `{"a":"b","b":["a","a",{"a":"a"},"a"],"c":["b"]}`, `unknown field "a"; unknown field "b"; unknown field "c"`},
-		{"too large", `{"skill":"` + strings.Repeat("a", maxBody) + `"}`, "the body is larger than 65536 bytes"},
+		{"too large", `{"skill":"` + strings.Repeat("a", double.MaxBody) + `"}`, "the body is larger than 65536 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -192,8 +194,8 @@ func TestCheckHeaders(t *testing.T) {
 // Over a socket a body may end early; the handler then says so to the record.
 func TestCheckUnreadableBody(t *testing.T) {
 	t.Parallel()
-	a := &arrival{header: http.Header{"Content-Type": {jsonType}, "Accept": {jsonType}}}
-	a.readBody(iotest.ErrReader(errors.New("gone")))
+	a := &double.Arrival{Header: http.Header{"Content-Type": {double.JSONType}, "Accept": {double.JSONType}}}
+	a.ReadBody(iotest.ErrReader(errors.New("gone")))
 	if _, reason := New(testConfig()).check(a); reason != "the body could not be read" {
 		t.Errorf("got %q", reason)
 	}

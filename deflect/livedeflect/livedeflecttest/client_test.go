@@ -8,11 +8,12 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 const (
@@ -78,30 +79,9 @@ func oauthParams(cfg Config, nonce string) map[string]string {
 
 // authorize signs a request and writes the header.
 func authorize(cfg Config, method, rawURL string, oauth map[string]string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		panic(err)
-	}
-	params, err := decodeForm(u.RawQuery)
-	if err != nil {
-		panic(err)
-	}
-	for name, value := range oauth {
-		params = append(params, param{name, value})
-	}
-	base := baseString(method, baseURI(u.Scheme, u.Host, u.EscapedPath()), params)
-	oauth = maps.Clone(oauth)
-	oauth["oauth_signature"] = sign(base, cfg.ConsumerSecret, cfg.TokenSecret)
-	return header(oauth)
-}
-
-// header writes the parameters of an Authorization header.
-func header(oauth map[string]string) string {
-	var pairs []string
-	for name, value := range oauth {
-		pairs = append(pairs, percentEncode(name)+`="`+percentEncode(value)+`"`)
-	}
-	return "OAuth " + strings.Join(pairs, ", ")
+	return double.Authorize(double.Keys{
+		ConsumerKey: cfg.ConsumerKey, ConsumerSecret: cfg.ConsumerSecret, Token: cfg.Token, TokenSecret: cfg.TokenSecret,
+	}, method, rawURL, oauth)
 }
 
 var nonceCounter atomic.Int64

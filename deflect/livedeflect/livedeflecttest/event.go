@@ -1,9 +1,9 @@
 package livedeflecttest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 // welcomeText goes out when a request brings no text of its own.
@@ -63,7 +63,7 @@ func (r Report) history(c *call, now time.Time) entry {
 		}
 		here("sendtext", text, c.Time)
 		if after, opens := r.answered(c); opens {
-			here("conversationid", uuidOf(c.CallID), c.Time.Add(max(after, 0)))
+			here("conversationid", double.UUIDOf(c.CallID), c.Time.Add(max(after, 0)))
 		}
 	}
 	// The conversation is the current status of the call: every event shows it,
@@ -81,21 +81,4 @@ func (r Report) answered(c *call) (after time.Duration, opens bool) {
 		return 0, false
 	}
 	return r.Conversation(c.clone())
-}
-
-// uuidOf makes a UUID that looks random (RFC 9562, version 4) and is always the
-// same for the same name.
-func uuidOf(name string) string {
-	sum := sha256.Sum256([]byte(name))
-	u := sum[:16]
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	var b [36]byte
-	hex.Encode(b[0:], u[0:4])
-	hex.Encode(b[9:], u[4:6])
-	hex.Encode(b[14:], u[6:8])
-	hex.Encode(b[19:], u[8:10])
-	hex.Encode(b[24:], u[10:16])
-	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
-	return string(b[:])
 }

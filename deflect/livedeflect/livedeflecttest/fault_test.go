@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 // ending is how an exchange ends for the client.
@@ -223,7 +225,7 @@ func TestFaultBurnsTheNonce(t *testing.T) {
 		send(inMemory(s), first)
 		again := request(t, t.Context(), s, testBody(t, nil))
 		again.Header.Set("Authorization", first.Header.Get("Authorization"))
-		wantRefusal(t, send(inMemory(s), again), http.StatusUnauthorized, reasonNonce)
+		wantRefusal(t, send(inMemory(s), again), http.StatusUnauthorized, double.ReasonNonce)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 const emptyReport = `{"success":"true","data":{}}`
@@ -42,7 +44,7 @@ func TestReportFaults(t *testing.T) {
 		{name: "long delay", fault: Fault{Delay: time.Minute}, big: 100, err: context.DeadlineExceeded},
 		{name: "retry later", fault: Fault{Status: 429, RetryAfter: "1"}, status: 429, body: `{"error":"Too Many Requests"}`},
 		{name: "status after", fault: Fault{Status: 502, StatusAfterProcessing: true}, big: 100, status: 502, body: `{"error":"Bad Gateway"}`},
-		{name: "invalid nonce", fault: Fault{InvalidNonce: true}, status: 401, body: `{"error":"` + reasonNonce + `"}`},
+		{name: "invalid nonce", fault: Fault{InvalidNonce: true}, status: 401, body: `{"error":"` + double.ReasonNonce + `"}`},
 		{name: "redirect", fault: Fault{Redirect: "/x"}, status: 307},
 		{name: "no text", fault: Fault{NoText: true}, status: 200, body: emptyReport},
 		{name: "reset before", fault: Fault{ResetBefore: true}, err: syscall.ECONNRESET},

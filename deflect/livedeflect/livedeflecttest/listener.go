@@ -2,21 +2,14 @@ package livedeflecttest
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
-	"sync"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 // Tester is the part of testing.TB that RunT needs.
-type Tester interface {
-	Helper()
-	Cleanup(func())
-	Fatalf(format string, args ...any)
-}
+type Tester = double.Tester
 
 // RunT makes a Server, starts it on a loopback port, and closes it when the
 // test ends.
@@ -32,92 +25,44 @@ func RunT(t Tester, cfg Config) *Server {
 
 // Start serves HTTP on a free port of 127.0.0.1; URL says which. A Server that
 // was closed may be started again and has forgotten nothing.
-func (s *Server) Start() error { return s.StartAddr("127.0.0.1:0") }
+func (s *Server) Start() error { return s.serving.Start() }
 
 // StartAddr is Start for a given address.
-func (s *Server) StartAddr(addr string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.listener != nil {
-		return errors.New("livedeflecttest: start: already started")
-	}
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("livedeflecttest: start: %w", err)
-	}
-	s.listener = serve(l, s)
-	return nil
-}
+func (s *Server) StartAddr(addr string) error { return s.serving.StartAddr(addr) }
 
 // URL is the base URL that a client is to be given: the one of the socket, or
 // Config.BaseURL if there is none.
-func (s *Server) URL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.listener == nil {
-		return s.base.String()
-	}
-	return "http://" + s.listener.addr + s.base.EscapedPath()
-}
+func (s *Server) URL() string { return s.serving.URL() }
 
 // Close ends the socket, if there is one, with every connection and every
 // request that hangs, and waits for them.
-func (s *Server) Close() {
-	s.mu.Lock()
-	l := s.listener
-	s.listener = nil
-	s.mu.Unlock()
-	if l != nil {
-		l.close()
-	}
+func (s *Server) Close() { s.serving.Close() }
+
+// ServeHTTP answers a request that came over a socket. The host that the client
+// signed is taken from the Host header, and the scheme is https if the
+// connection has TLS.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serving.ServeHTTP(w, r) }
+
+// RoundTrip answers a request without a socket and in the caller's goroutine.
+// It fails as http.Transport does: with the cause of the request's context,
+// with a connection reset by peer, with an unexpected EOF in the body.
+func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
+	return s.serving.RoundTrip(req)
 }
 
-// listener serves one socket and knows when all that it started is over.
-type listener struct {
-	addr   string
-	server *http.Server
-	cancel context.CancelFunc
-	open   sync.WaitGroup // the accept loop, every connection, every request
+// api is the Server as its clients come to it.
+type api struct{ *Server }
+
+func (a api) Fault(path string, arrived func() *double.Arrival) Fault {
+	return a.takeFault(path, arrived)
 }
 
-func serve(nl net.Listener, s *Server) *listener {
-	ctx, cancel := context.WithCancel(context.Background())
-	l := &listener{addr: nl.Addr().String(), cancel: cancel}
-	l.server = &http.Server{
-		Handler:           l.counted(s),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnState:         l.count,
-		ReadHeaderTimeout: 10 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	l.open.Go(func() { l.server.Serve(nl) }) // ends only by close
-	return l
+func (a api) Answer(ctx context.Context, arr *double.Arrival, f Fault) double.Answer {
+	return a.handle(ctx, arr, f)
 }
 
-// count follows the connections. A new one is counted by the accept loop, which
-// is itself counted, so the group cannot be found empty too early.
-func (l *listener) count(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		l.open.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		l.open.Done()
-	}
-}
-
-// counted follows the requests too: one that has taken its connection over, to
-// reset it, runs on without it.
-func (l *listener) counted(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		l.open.Add(1)
-		defer l.open.Done()
-		h.ServeHTTP(w, r)
-	})
-}
-
-func (l *listener) close() {
-	l.cancel() // lets requests that hang or wait end
-	l.server.Close()
-	l.open.Wait()
+func (a api) Date() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return []string{time.Now().Add(a.ahead).UTC().Format(http.TimeFormat)}
 }

@@ -70,18 +70,3 @@ type Received struct {
 	// Fault is the fault that the request met, as Fault.String writes it.
 	Fault string
 }
-
-// history is a list that forgets its oldest items.
-type history[T any] struct {
-	keep  int
-	items []T
-}
-
-func (h *history[T]) add(item T) {
-	if len(h.items) == h.keep {
-		var zero T
-		h.items[0] = zero // lets go of what it points to
-		h.items = h.items[1:]
-	}
-	h.items = append(h.items, item)
-}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 // Report says how getLiveDeflectData answers. The zero value answers like the
@@ -83,24 +85,24 @@ func (r Report) validate() error {
 
 // report makes the answer to a request in order. It calls the user's code, so
 // the lock must not be held.
-func (s *Server) report(w window, boolean bool) answer {
+func (s *Server) report(w window, boolean bool) double.Answer {
 	s.mu.Lock()
-	r, calls, now := s.reporting, slices.Clone(s.calls.items), time.Now()
+	r, calls, now := s.reporting, slices.Clone(s.calls.Items), time.Now()
 	s.mu.Unlock()
 
-	p, ans := newPage(r.Oddity, boolean), jsonAnswer(http.StatusOK, "")
+	p, ans := newPage(r.Oddity, boolean), double.JSONAnswer(http.StatusOK, "")
 	if r.Big > 0 {
-		ans.stream = newStream(p, w, s.cfg.FirstCallID, r.Big)
-		ans.calls, ans.events = ans.stream.calls, r.Big
+		made := newStream(p, w, s.cfg.FirstCallID, r.Big)
+		ans.Stream, ans.Calls, ans.Events = made, made.calls, r.Big
 		return ans
 	}
 	for _, c := range calls {
 		if e := r.entry(c, w, now); len(e.events) > 0 {
-			ans.body = p.appendEntry(ans.body, e)
+			ans.Body = p.appendEntry(ans.Body, e)
 		}
 	}
-	ans.body = p.appendEnd(ans.body)
-	ans.calls, ans.events = p.calls, p.events
+	ans.Body = p.appendEnd(ans.Body)
+	ans.Calls, ans.Events = p.calls, p.events
 	return ans
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 // bubbleStart is when the clock of a bubble starts.
@@ -155,7 +157,7 @@ func TestReportOfAWholeCall(t *testing.T) {
 		if len(calls) != 1 || calls[0].key != "473513" {
 			t.Fatalf("got %v", calls)
 		}
-		uuid := uuidOf("473513")
+		uuid := double.UUIDOf("473513")
 		var want []map[string]any
 		for _, e := range []struct {
 			kind, info string
@@ -328,7 +330,7 @@ func TestReportOfAnEventShowsTheCurrentStatus(t *testing.T) {
 	s.SetReport(Report{Filter: ByEvent, Conversation: func(Deflection) (time.Duration, bool) { return 0, true }})
 	send(inMemory(s), request(t, t.Context(), s, testBody(t, nil)))
 	calls := readReport(t, send(inMemory(s), ask(t, s, "1528932953100", "1528932953100")))
-	if len(calls) != 1 || len(calls[0].events) != 1 || calls[0].events[0]["conversationId"] != uuidOf("473513") {
+	if len(calls) != 1 || len(calls[0].events) != 1 || calls[0].events[0]["conversationId"] != double.UUIDOf("473513") {
 		t.Errorf("got %v", calls)
 	}
 }
@@ -353,8 +355,8 @@ func TestReportOrderAndAccounts(t *testing.T) {
 
 func TestUUID(t *testing.T) {
 	t.Parallel()
-	a, b := uuidOf("473513"), uuidOf("473514")
-	if len(a) != 36 || a[14] != '4' || !strings.Contains("89ab", a[19:20]) || a == b || a != uuidOf("473513") {
+	a, b := double.UUIDOf("473513"), double.UUIDOf("473514")
+	if len(a) != 36 || a[14] != '4' || !strings.Contains("89ab", a[19:20]) || a == b || a != double.UUIDOf("473513") {
 		t.Errorf("got %s and %s", a, b)
 	}
 	for i, c := range a {

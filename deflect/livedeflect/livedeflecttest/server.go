@@ -8,26 +8,27 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 // Server is the double. Make one with New or RunT.
 type Server struct {
 	cfg      Config
 	base     *url.URL
-	anyHost  bool // RoundTrip answers for every host
-	verifier *verifier
+	serving  double.Server
+	verifier *double.Verifier
 	log      *slog.Logger
 
 	mu         sync.Mutex // guards what follows
 	nextCallID int64
-	sent       history[Deflection]
-	received   history[Received]
-	calls      history[*call]
+	sent       double.History[Deflection]
+	received   double.History[Received]
+	calls      double.History[*call]
 	reporting  Report
-	listener   *listener
 	ahead      time.Duration // the API's clock is ahead of ours
 
-	faults, reportFaults faultQueue
+	faults, reportFaults double.FaultQueue
 }
 
 // New makes a Server that uses no socket until Start. It panics if cfg makes
@@ -38,18 +39,21 @@ func New(cfg Config) *Server {
 	if err != nil {
 		panic("livedeflecttest: New: " + err.Error())
 	}
-	return &Server{
-		cfg:        cfg,
-		base:       base,
-		anyHost:    anyHost,
-		verifier:   newVerifier(cfg),
+	s := &Server{
+		cfg:  cfg,
+		base: base,
+		verifier: double.NewVerifier(double.Keys{
+			ConsumerKey: cfg.ConsumerKey, ConsumerSecret: cfg.ConsumerSecret, Token: cfg.Token, TokenSecret: cfg.TokenSecret,
+		}),
 		log:        cfg.Logger,
 		nextCallID: cfg.FirstCallID,
-		sent:       history[Deflection]{keep: cfg.KeepLast},
-		calls:      history[*call]{keep: cfg.KeepLast},
+		sent:       double.History[Deflection]{Keep: cfg.KeepLast},
+		calls:      double.History[*call]{Keep: cfg.KeepLast},
 		reporting:  cfg.Report,
-		received:   history[Received]{keep: cfg.KeepLast},
+		received:   double.History[Received]{Keep: cfg.KeepLast},
 	}
+	s.serving = double.Server{Name: "livedeflecttest", Base: base, AnyHost: anyHost, API: api{s}, Log: s.log}
+	return s
 }
 
 // SetClock lets the API's clock be ahead of ours, or behind if it is negative, from
@@ -61,20 +65,13 @@ func (s *Server) SetClock(ahead time.Duration) {
 	s.ahead = ahead
 }
 
-// date is the Date of an answer that is sent now.
-func (s *Server) date() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return []string{time.Now().Add(s.ahead).UTC().Format(http.TimeFormat)}
-}
-
 // Sent gives the texts that were sent, in order. A text counts as sent when its
 // request was processed, even if the answer was lost.
 func (s *Server) Sent() []Deflection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]Deflection, len(s.sent.items))
-	for i, d := range s.sent.items {
+	out := make([]Deflection, len(s.sent.Items))
+	for i, d := range s.sent.Items {
 		out[i] = d.clone()
 	}
 	return out
@@ -84,40 +81,40 @@ func (s *Server) Sent() []Deflection {
 func (s *Server) Requests() []Received {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]Received(nil), s.received.items...)
+	return append([]Received(nil), s.received.Items...)
 }
 
 // handle judges a request that arrived, processes it if its fault lets it, and
 // records both before the client can learn anything: who saw an answer, or
 // gave up on one, finds the request in Sent and Requests.
-func (s *Server) handle(ctx context.Context, a *arrival, f Fault) answer {
+func (s *Server) handle(ctx context.Context, a *double.Arrival, f Fault) double.Answer {
 	v := s.examine(a)
 	rec := Received{
-		Method:        a.method,
-		Path:          a.path,
-		Authorization: a.header.Get("Authorization"),
+		Method:        a.Method,
+		Path:          a.Path,
+		Authorization: a.Header.Get("Authorization"),
 		Reason:        v.reason,
 		Fault:         f.String(),
 	}
-	if !s.isReport(a.path) {
-		rec.ExternalCallID = a.externalCallID()
+	if !s.isReport(a.Path) {
+		rec.ExternalCallID = externalCallID(a)
 	}
-	respond := func() answer { return success(s.processLocked(v.deflection, f, &rec), f.SuccessBool) }
+	respond := func() double.Answer { return success(s.processLocked(v.deflection, f, &rec), f.SuccessBool) }
 	if v.window != nil {
 		report := s.report(*v.window, f.SuccessBool)
-		respond = func() answer { return report }
+		respond = func() double.Answer { return report }
 	}
 
 	s.mu.Lock()
 	rec.Time = time.Now()
-	ans := f.apply(v, respond)
-	if !ans.reset && !ans.hang {
-		rec.Status = ans.status
+	ans := f.Apply(words, v.refused(), respond)
+	if !ans.Reset && !ans.Hang {
+		rec.Status = ans.Status
 	}
 	if rec.Reason == "" {
-		rec.Reason = ans.reason
+		rec.Reason = ans.Reason
 	}
-	s.received.add(rec)
+	s.received.Add(rec)
 	s.mu.Unlock()
 
 	level := slog.LevelDebug
@@ -128,7 +125,7 @@ func (s *Server) handle(ctx context.Context, a *arrival, f Fault) answer {
 		"status", rec.Status, "reason", rec.Reason, "fault", rec.Fault, "call_id", rec.CallID, "path", rec.Path,
 	}
 	if v.window != nil {
-		attrs = append(attrs, "calls", ans.calls, "events", ans.events)
+		attrs = append(attrs, "calls", ans.Calls, "events", ans.Events)
 	}
 	s.log.Log(ctx, level, "request answered", attrs...)
 	return ans
@@ -140,11 +137,11 @@ func (s *Server) processLocked(d Deflection, f Fault, rec *Received) string {
 	d.CallID, d.Time = strconv.FormatInt(s.nextCallID, 10), rec.Time
 	s.nextCallID++
 	rec.CallID = d.CallID
-	rec.Processed = f.kind() != noText
+	rec.Processed = !f.SendsNothing()
 	if rec.Processed {
-		s.sent.add(d)
+		s.sent.Add(d)
 	}
-	s.calls.add(&call{Deflection: d, noText: !rec.Processed, ahead: s.ahead})
+	s.calls.Add(&call{Deflection: d, noText: !rec.Processed, ahead: s.ahead})
 	return d.CallID
 }
 
@@ -157,21 +154,30 @@ type verdict struct {
 	window     *window // not nil: a report is asked for
 }
 
+// refused is the answer to a request that is not in order, nil for one that is.
+func (v verdict) refused() *double.Answer {
+	if v.reason == "" {
+		return nil
+	}
+	ans := refusal(v.status, v.reason)
+	return &ans
+}
+
 // examine judges a request in the order of the real thing: is it for us, who
 // signed it, what does it say. It burns the nonce of a correctly signed one.
-func (s *Server) examine(a *arrival) verdict {
-	if a.path != s.base.Path+pathContextAndInvite && !s.isReport(a.path) {
+func (s *Server) examine(a *double.Arrival) verdict {
+	if a.Path != s.base.Path+pathContextAndInvite && !s.isReport(a.Path) {
 		return verdict{status: http.StatusNotFound, reason: "Not Found"}
 	}
-	if a.method != http.MethodPost {
+	if a.Method != http.MethodPost {
 		return verdict{status: http.StatusMethodNotAllowed, reason: "Method Not Allowed"}
 	}
-	if reason := s.verifier.verify(a); reason != "" {
+	if reason := s.verifier.Verify(a); reason != "" {
 		return verdict{status: http.StatusUnauthorized, reason: reason}
 	}
 	ok := verdict{status: http.StatusOK}
 	var reason string
-	if s.isReport(a.path) {
+	if s.isReport(a.Path) {
 		ok.window, reason = s.checkReport(a)
 	} else {
 		ok.deflection, reason = s.check(a)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"strconv"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 const (
@@ -50,6 +52,9 @@ func (g *stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Halve lets it end in the middle.
+func (g *stream) Halve() { g.half = true }
+
 func (g *stream) fill() {
 	g.buf, g.off = g.buf[:0], 0
 	for len(g.buf) < chunk && !g.ended {
@@ -78,7 +83,7 @@ func (g *stream) call(i int) entry {
 		Deflection: Deflection{
 			CallID:              id,
 			SiteID:              g.window.siteID,
-			ExternalCallID:      uuidOf("call " + id),
+			ExternalCallID:      double.UUIDOf("call " + id),
 			Skill:               madeUpSkills[i%len(madeUpSkills)],
 			CallerEnteredDigits: "9999",
 			CallerInfo:          madeUpInfo,
@@ -89,7 +94,7 @@ func (g *stream) call(i int) entry {
 			ExternalCustomerID:  "123-" + id,
 		},
 		begin:        begin,
-		conversation: uuidOf(id),
+		conversation: double.UUIDOf(id),
 	}
 	e.events = []event{
 		{"callstart", "Y", begin},

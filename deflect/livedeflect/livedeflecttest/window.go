@@ -1,6 +1,10 @@
 package livedeflecttest
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
+)
 
 const pathReport = "/api/getLiveDeflectData/v2"
 
@@ -13,22 +17,22 @@ type window struct {
 // reportRequest is the body of a request to getLiveDeflectData.
 type reportRequest struct{ siteID, startTime, endTime string }
 
-var reportFields = []field[reportRequest]{
-	{"siteId", true, func(r *reportRequest) *string { return &r.siteID }},
-	{"startTime", true, func(r *reportRequest) *string { return &r.startTime }},
-	{"endTime", true, func(r *reportRequest) *string { return &r.endTime }},
+var reportFields = []double.Field[reportRequest]{
+	double.Required("siteId", func(r *reportRequest) *string { return &r.siteID }),
+	double.Required("startTime", func(r *reportRequest) *string { return &r.startTime }),
+	double.Required("endTime", func(r *reportRequest) *string { return &r.endTime }),
 }
 
 // checkReport holds a request to getLiveDeflectData against the published
 // table.
-func (s *Server) checkReport(a *arrival) (*window, string) {
+func (s *Server) checkReport(a *double.Arrival) (*window, string) {
 	var r reportRequest
-	problems := checkHeader(a)
-	rest, more := decodeStrings(a, reportFields, &r)
-	more = append(more, unknown(rest)...)
+	problems := double.CheckHeader(a)
+	rest, more := double.DecodeStrings(a, reportFields, &r)
+	more = append(more, double.Unknown(rest)...)
 	problems = append(problems, more...)
 	if len(more) == 0 {
-		problems = append(problems, missing(reportFields, &r)...)
+		problems = append(problems, double.Missing(reportFields, &r)...)
 		problems = append(problems, s.checkSite(r.siteID)...)
 		problems = append(problems, Milliseconds.check(moment{"startTime", r.startTime}, moment{"endTime", r.endTime})...)
 	}

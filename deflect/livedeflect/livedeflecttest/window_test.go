@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 func TestCheckReport(t *testing.T) {
@@ -37,7 +39,7 @@ func TestCheckReport(t *testing.T) {
 		{"array", `[]`, "the body is not a JSON object"},
 		{"no JSON", `{"siteId"`, "the body is not JSON"},
 		{"no UTF-8", "{\"siteId\":\"\xff\"}", "the body is not UTF-8"},
-		{"too large", strings.Repeat(" ", maxBody) + "{}", "the body is larger than 65536 bytes"},
+		{"too large", strings.Repeat(" ", double.MaxBody) + "{}", "the body is larger than 65536 bytes"},
 		{"deep", strings.Repeat("[", 20_000), "the body is not JSON"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,9 +76,9 @@ func TestCheckReportHeaders(t *testing.T) {
 	if got := send(inMemory(s), req); got.status != 200 {
 		t.Errorf("got %+v", got)
 	}
-	wantRefusal(t, send(inMemory(s), again), http.StatusUnauthorized, reasonNonce)
+	wantRefusal(t, send(inMemory(s), again), http.StatusUnauthorized, double.ReasonNonce)
 	// A signature is good for one path only.
 	elsewhere := request(t, t.Context(), s, testBody(t, nil))
 	elsewhere.Header.Set("Authorization", ask(t, s, "1428934391000", "1428934401000").Header.Get("Authorization"))
-	wantRefusal(t, send(inMemory(s), elsewhere), http.StatusUnauthorized, reasonSignature)
+	wantRefusal(t, send(inMemory(s), elsewhere), http.StatusUnauthorized, "Invalid oauth_signature")
 }

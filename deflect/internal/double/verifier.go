@@ -1,4 +1,4 @@
-package livedeflecttest
+package double
 
 import (
 	"crypto/hmac"
@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// The vendor's two published reasons.
+// ReasonNoHeader and ReasonNonce are the vendor's two published reasons.
 const (
-	reasonNoHeader = "No Authorization Header"
-	reasonNonce    = "Invalid Nonce - Nonce has been previously used"
+	ReasonNoHeader = "No Authorization Header"
+	ReasonNonce    = "Invalid Nonce - Nonce has been previously used"
 )
 
 const (
@@ -37,28 +37,29 @@ const (
 // maxNonces is how many nonces are remembered, some 10 MB at most.
 const maxNonces = 1 << 17
 
-// verifier checks the signature of requests (RFC 5849, 3.2) for one key.
-type verifier struct {
-	consumerKey, consumerSecret string
-	token, tokenSecret          string
-	nonces                      *nonces
+// Keys are those of one application. Without a ConsumerKey every signature is refused;
+// with no Token oauth_token must be absent or empty.
+type Keys struct {
+	ConsumerKey, ConsumerSecret string
+	Token, TokenSecret          string
 }
 
-func newVerifier(cfg Config) *verifier {
-	return &verifier{
-		consumerKey: cfg.ConsumerKey, consumerSecret: cfg.ConsumerSecret,
-		token: cfg.Token, tokenSecret: cfg.TokenSecret,
-		nonces: newNonces(maxNonces),
-	}
+// Verifier checks the signature of requests (RFC 5849, 3.2) for one key.
+type Verifier struct {
+	keys   Keys
+	nonces *nonces
 }
 
-// verify gives the reason to refuse a request, or "". The nonce is looked at
+// NewVerifier makes one that has seen no nonce.
+func NewVerifier(k Keys) *Verifier { return &Verifier{keys: k, nonces: newNonces(maxNonces)} }
+
+// Verify gives the reason to refuse a request, or "". The nonce is looked at
 // last, so that only who knows the secrets can burn one.
-func (v *verifier) verify(a *arrival) string {
-	headers := a.header.Values("Authorization")
+func (v *Verifier) Verify(a *Arrival) string {
+	headers := a.Header.Values("Authorization")
 	switch {
 	case len(headers) == 0, len(headers) == 1 && strings.TrimSpace(headers[0]) == "":
-		return reasonNoHeader
+		return ReasonNoHeader
 	case len(headers) > 1:
 		return reasonTwoHeaders
 	}
@@ -77,21 +78,21 @@ func (v *verifier) verify(a *arrival) string {
 	if reason != "" {
 		return reason
 	}
-	base := baseString(a.method, baseURI(a.scheme, a.host, a.escapedPath), signed)
-	want := sign(base, v.consumerSecret, v.tokenSecret)
+	base := baseString(a.Method, baseURI(a.Scheme, a.Host, a.EscapedPath), signed)
+	want := sign(base, v.keys.ConsumerSecret, v.keys.TokenSecret)
 	// The texts are compared, not the bytes they stand for: base64 has several
 	// texts for the same bytes.
 	if !hmac.Equal([]byte(want), []byte(oauth[signatureParam])) {
 		return reasonSignature
 	}
-	if !v.nonces.use(v.consumerKey, v.token, oauth["oauth_nonce"]) {
-		return reasonNonce
+	if !v.nonces.use(v.keys.ConsumerKey, v.keys.Token, oauth["oauth_nonce"]) {
+		return ReasonNonce
 	}
 	return ""
 }
 
 // checkParameters looks at the parameters of the protocol (RFC 5849, 3.1).
-func (v *verifier) checkParameters(oauth map[string]string) string {
+func (v *Verifier) checkParameters(oauth map[string]string) string {
 	for _, name := range []string{
 		"oauth_consumer_key", "oauth_signature_method", "oauth_timestamp", "oauth_nonce", signatureParam,
 	} {
@@ -106,11 +107,11 @@ func (v *verifier) checkParameters(oauth map[string]string) string {
 		return reasonMethod
 	case versioned && version != "1.0":
 		return reasonVersion
-	case v.consumerKey == "" || oauth["oauth_consumer_key"] != v.consumerKey:
+	case v.keys.ConsumerKey == "" || oauth["oauth_consumer_key"] != v.keys.ConsumerKey:
 		return reasonConsumerKey
-	case oauth["oauth_token"] != v.token:
+	case oauth["oauth_token"] != v.keys.Token:
 		return reasonToken
-	case err != nil || seconds <= 0 || !digitsOnly(oauth["oauth_timestamp"]):
+	case err != nil || seconds <= 0 || !DigitsOnly(oauth["oauth_timestamp"]):
 		return reasonTimestamp
 	}
 	return ""
@@ -119,13 +120,13 @@ func (v *verifier) checkParameters(oauth map[string]string) string {
 // signedParameters collects what is signed: the header's parameters without
 // the signature, the query, and a body only if it is a form (RFC 5849,
 // 3.4.1.3.1).
-func signedParameters(a *arrival, header []param) (signed []param, reason string) {
-	outside, err := decodeForm(a.rawQuery)
+func signedParameters(a *Arrival, header []param) (signed []param, reason string) {
+	outside, err := decodeForm(a.RawQuery)
 	if err != nil {
 		return nil, reasonQuery
 	}
-	if kind, _, err := mime.ParseMediaType(a.header.Get("Content-Type")); err == nil && kind == formType {
-		form, err := decodeForm(string(a.body))
+	if kind, _, err := mime.ParseMediaType(a.Header.Get("Content-Type")); err == nil && kind == formType {
+		form, err := decodeForm(string(a.Body))
 		if err != nil {
 			return nil, reasonForm
 		}

@@ -1,4 +1,4 @@
-package livedeflecttest
+package double
 
 import (
 	"net/url"
@@ -88,10 +88,10 @@ func TestBaseStringOfRFC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &arrival{
-		rawQuery: "b5=%3D%253D&a3=a&c%40=&a2=r%20b",
-		header:   map[string][]string{"Content-Type": {"application/x-www-form-urlencoded"}},
-		body:     []byte("c2&a3=2+q"),
+	a := &Arrival{
+		RawQuery: "b5=%3D%253D&a3=a&c%40=&a2=r%20b",
+		Header:   map[string][]string{"Content-Type": {"application/x-www-form-urlencoded"}},
+		Body:     []byte("c2&a3=2+q"),
 	}
 	signed, reason := signedParameters(a, params)
 	if reason != "" {

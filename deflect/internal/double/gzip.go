@@ -1,4 +1,4 @@
-package livedeflecttest
+package double
 
 import (
 	"bytes"
@@ -7,13 +7,13 @@ import (
 )
 
 // compress makes the answer one that comes compressed.
-func (ans *answer) compress() {
-	ans.header.Set("Content-Encoding", "gzip")
-	if ans.stream != nil {
-		ans.gzip = true
+func (ans *Answer) compress() {
+	ans.Header.Set("Content-Encoding", "gzip")
+	if ans.Stream != nil {
+		ans.Gzip = true
 		return
 	}
-	ans.body, _ = io.ReadAll(newGzipped(bytes.NewReader(ans.body), true)) // memory does not fail
+	ans.Body, _ = io.ReadAll(newGzipped(bytes.NewReader(ans.Body), true)) // memory does not fail
 }
 
 // gzipped compresses a body while it is read.

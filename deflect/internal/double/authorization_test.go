@@ -1,4 +1,4 @@
-package livedeflecttest
+package double
 
 import (
 	"strings"
@@ -67,13 +67,13 @@ func TestParseAuthorizationRefuses(t *testing.T) {
 
 func TestQuoteCuts(t *testing.T) {
 	t.Parallel()
-	if got, want := quote(strings.Repeat("é", 100)), `"`+strings.Repeat("é", 20)+`..."`; got != want {
+	if got, want := Quote(strings.Repeat("é", 100)), `"`+strings.Repeat("é", 20)+`..."`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := quote("x"+strings.Repeat("é", 100)), `"x`+strings.Repeat("é", 19)+`..."`; got != want {
+	if got, want := Quote("x"+strings.Repeat("é", 100)), `"x`+strings.Repeat("é", 19)+`..."`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := quote("a\nb"), `"a\nb"`; got != want {
+	if got, want := Quote("a\nb"), `"a\nb"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

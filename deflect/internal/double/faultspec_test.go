@@ -1,4 +1,4 @@
-package livedeflecttest
+package double
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package livedeflecttest
+package double
 
 import (
 	"fmt"
@@ -45,15 +45,15 @@ func ParseFault(s string) (Fault, error) {
 		}
 		word, value, hasValue := strings.Cut(item, "=")
 		if seen[word] {
-			return Fault{}, fmt.Errorf("livedeflecttest: parse fault: %q comes twice", word)
+			return Fault{}, fmt.Errorf("parse fault: %q comes twice", word)
 		}
 		seen[word] = true
 		if err := f.set(word, value, hasValue); err != nil {
-			return Fault{}, fmt.Errorf("livedeflecttest: parse fault: %w", err)
+			return Fault{}, fmt.Errorf("parse fault: %w", err)
 		}
 	}
 	if len(f.kinds()) > 1 || seen["status"] && seen["status-after"] {
-		return Fault{}, fmt.Errorf("livedeflecttest: parse fault: %q names several faults that exclude each other", s)
+		return Fault{}, fmt.Errorf("parse fault: %q names several faults that exclude each other", s)
 	}
 	return f, nil
 }

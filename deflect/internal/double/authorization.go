@@ -1,4 +1,4 @@
-package livedeflecttest
+package double
 
 import (
 	"errors"
@@ -40,7 +40,7 @@ func parseAuthorization(header string) ([]param, error) {
 				return nil, err
 			}
 			if slices.ContainsFunc(params, func(other param) bool { return other.name == p.name }) {
-				return nil, fmt.Errorf("parameter %s comes twice", quote(p.name))
+				return nil, fmt.Errorf("parameter %s comes twice", Quote(p.name))
 			}
 			params = append(params, p)
 		}
@@ -78,19 +78,19 @@ func cutParameter(s string) (name, raw, after string, err error) {
 func decodeParameter(name, raw string) (param, error) {
 	decodedName, ok := percentDecode(name)
 	if !ok {
-		return param{}, fmt.Errorf("the name %s is not percent-encoded", quote(name))
+		return param{}, fmt.Errorf("the name %s is not percent-encoded", Quote(name))
 	}
 	value, ok := percentDecode(raw)
 	if !ok {
-		return param{}, fmt.Errorf("the value of %s is not percent-encoded", quote(decodedName))
+		return param{}, fmt.Errorf("the value of %s is not percent-encoded", Quote(decodedName))
 	}
 	return param{decodedName, value}, nil
 }
 
 func trimBlank(s string) string { return strings.Trim(s, " \t") }
 
-// quote shows a name that a client made up, cut so that it cannot fill a log.
-func quote(name string) string {
+// Quote shows a name that a client made up, cut so that it cannot fill a log.
+func Quote(name string) string {
 	const most = 40
 	if len(name) > most {
 		name = strings.ToValidUTF8(name[:most], "") + "..."

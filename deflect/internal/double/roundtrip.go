@@ -1,4 +1,4 @@
-package livedeflecttest
+package double
 
 import (
 	"context"
@@ -22,29 +22,29 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer req.Body.Close() // a transport must, also when it fails
 	}
 	if req.URL == nil || req.URL.Host == "" {
-		return nil, errors.New("livedeflecttest: RoundTrip: the request has no host")
+		return nil, errors.New(s.Name + ": RoundTrip: the request has no host")
 	}
 	ctx := req.Context()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if !s.anyHost && !s.isHere(req) {
+	if !s.AnyHost && !s.isHere(req) {
 		return nil, dialError(&net.DNSError{Err: "no such host", Name: req.URL.Hostname(), IsNotFound: true})
 	}
-	if text, asked := proof(req); asked {
+	if text, asked := proof(s.Name, req); asked {
 		return &http.Response{
 			Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
 			Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)), Request: req,
 		}, nil
 	}
-	var a *arrival // read when somebody asks: where nobody listens, nobody reads
-	arrived := func() *arrival {
+	var a *Arrival // read when somebody asks: where nobody listens, nobody reads
+	arrived := func() *Arrival {
 		if a == nil {
-			a = arrivalInMemory(req)
+			a = inMemory(req)
 		}
 		return a
 	}
-	f := s.takeFault(req.URL.Path, arrived)
+	f := s.API.Fault(req.URL.Path, arrived)
 	if f.ConnRefused {
 		if !wait(ctx, f.Delay) {
 			return nil, context.Cause(ctx)
@@ -55,51 +55,51 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 	trace := tracer{httptrace.ContextClientTrace(ctx)}
 	trace.connected(req.URL.Host)
 	arrived()
-	if a.bodyErr != nil {
-		trace.wrote(a.bodyErr)
-		return nil, a.bodyErr
+	if a.BodyErr != nil {
+		trace.wrote(a.BodyErr)
+		return nil, a.BodyErr
 	}
 	trace.wrote(nil)
-	ans := s.handle(ctx, a, f)
-	if !wait(ctx, ans.delay) {
+	ans := s.API.Answer(ctx, a, f)
+	if !wait(ctx, ans.Delay) {
 		return nil, context.Cause(ctx)
 	}
-	if ans.hang {
+	if ans.Hang {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}
-	if ans.reset {
+	if ans.Reset {
 		return nil, resetError()
 	}
 	trace.answered()
 	resp := ans.response(req)
-	resp.Header["Date"] = s.date()
+	resp.Header["Date"] = s.API.Date()
 	return resp, nil
 }
 
 // isHere reports whether a request goes to the configured API.
 func (s *Server) isHere(req *http.Request) bool {
-	return strings.EqualFold(req.URL.Scheme, s.base.Scheme) && strings.EqualFold(req.URL.Host, s.base.Host)
+	return strings.EqualFold(req.URL.Scheme, s.Base.Scheme) && strings.EqualFold(req.URL.Host, s.Base.Host)
 }
 
-func (ans answer) response(req *http.Request) *http.Response {
+func (ans Answer) response(req *http.Request) *http.Response {
 	resp := &http.Response{
-		Status:     strconv.Itoa(ans.status) + " " + http.StatusText(ans.status),
-		StatusCode: ans.status,
+		Status:     strconv.Itoa(ans.Status) + " " + http.StatusText(ans.Status),
+		StatusCode: ans.Status,
 		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        ans.header.Clone(),
+		Header:        ans.Header.Clone(),
 		Body:          http.NoBody,
-		ContentLength: int64(len(ans.body)),
+		ContentLength: int64(len(ans.Body)),
 		Request:       req,
 	}
 	if req.Method != http.MethodHead {
-		resp.Body = &memoryBody{ctx: req.Context(), src: ans.wire(), cut: ans.cut, stall: ans.stall, closed: make(chan struct{})}
+		resp.Body = &memoryBody{ctx: req.Context(), src: ans.Wire(), cut: ans.Cut, stall: ans.Stall, closed: make(chan struct{})}
 	}
-	if ans.stream != nil { // never for HEAD
+	if ans.Stream != nil { // never for HEAD
 		resp.ContentLength, resp.TransferEncoding = -1, []string{"chunked"}
 		return resp
 	}
-	resp.Header.Set("Content-Length", strconv.Itoa(len(ans.body)))
+	resp.Header.Set("Content-Length", strconv.Itoa(len(ans.Body)))
 	return resp
 }
 

@@ -1,4 +1,4 @@
-package livedeflecttest
+package double
 
 import (
 	"context"
@@ -13,41 +13,41 @@ import (
 // signed is taken from the Host header, and the scheme is https if the
 // connection has TLS.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if text, asked := proof(r); asked {
+	if text, asked := proof(s.Name, r); asked {
 		io.WriteString(w, text)
 		return
 	}
-	a := arrivalOverHTTP(r)
-	f := s.takeFault(r.URL.Path, func() *arrival { return a })
-	ans := s.handle(r.Context(), a, f)
-	if !wait(r.Context(), ans.delay) {
+	a := overHTTP(r)
+	f := s.API.Fault(r.URL.Path, func() *Arrival { return a })
+	ans := s.API.Answer(r.Context(), a, f)
+	if !wait(r.Context(), ans.Delay) {
 		reset(w)
 		return
 	}
-	if ans.hang {
+	if ans.Hang {
 		<-r.Context().Done()
 	}
-	if ans.hang || ans.reset {
+	if ans.Hang || ans.Reset {
 		reset(w)
 		return
 	}
-	for name, values := range ans.header {
+	for name, values := range ans.Header {
 		w.Header()[name] = values
 	}
-	w.Header()["Date"] = s.date()
-	if ans.stream == nil {
+	w.Header()["Date"] = s.API.Date()
+	if ans.Stream == nil {
 		// The whole length is promised even if less comes: net/http then ends
 		// the connection, and the client notices that something is missing.
-		w.Header().Set("Content-Length", strconv.Itoa(len(ans.body)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(ans.Body)))
 	}
-	w.WriteHeader(ans.status)
-	io.Copy(w, ans.wire()) // fails only if the client has gone
+	w.WriteHeader(ans.Status)
+	io.Copy(w, ans.Wire()) // fails only if the client has gone
 	switch {
-	case ans.cut && ans.stall:
+	case ans.Cut && ans.Stall:
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 		reset(w)
-	case ans.cut && ans.stream != nil:
+	case ans.Cut && ans.Stream != nil:
 		// What was written has to arrive, but no last chunk after it.
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
