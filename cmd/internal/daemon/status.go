@@ -159,8 +159,9 @@ func (f *facts) snapshot() *snapshot {
 	}
 }
 
-// statusParts are the parts of the page, in their order.
-var statusParts = []string{"at", "verdict", "tiles", "chart", "reasons", "profiles", "sections", "config"}
+// statusParts are the parts of the page, in their order. What changes once a minute is not in
+// one with what changes each second.
+var statusParts = []string{"at", "verdict", "tiles", "chart", "minutes", "reasons", "profiles", "sections", "config"}
 
 func (v view) parts() (parts []part) {
 	for _, id := range statusParts {

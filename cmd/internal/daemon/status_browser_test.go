@@ -101,7 +101,7 @@ func TestStatusInABrowser(t *testing.T) {
 	}
 	value(`document.querySelectorAll('details[open]').length`, "2")
 	value(overflow, "false")
-	if err := chromedp.Do(ctx, chromedp.Focus(chromedp.CSS("#chart summary"))); err != nil {
+	if err := chromedp.Do(ctx, chromedp.Focus(chromedp.CSS("#minutes summary"))); err != nil {
 		t.Fatal(err)
 	}
 

@@ -369,6 +369,41 @@ func TestStatusPartIsOneEvent(t *testing.T) {
 	}
 }
 
+// The numbers of the chart are of minutes that are over, and are not sent anew before the next
+// one is, whatever else happens.
+func TestStatusMinutes(t *testing.T) {
+	f := quietFacts(t)
+	f.ended(58, "sales", deflect.Sent, deflect.ReasonOK, 1234)
+	f.ended(57, "sales", deflect.Sent, deflect.ReasonOK, 2)
+	f.ended(57, "service", deflect.Sent, deflect.ReasonOK, 3)
+	parts := func() map[string]string {
+		all := map[string]string{}
+		for _, p := range f.view(true).parts() {
+			all[p.id] = p.html
+		}
+		return all
+	}
+	before := parts()
+	others := strings.Repeat(`<td class="n">·</td>`, len(outcomeWords)-1)
+	for _, want := range []string{
+		"<tbody>\n" + `<tr><th scope="row">03:11</th><td class="n">1,234</td>` + others + "</tr>\n",
+		"</tr>\n" + `<tr><th scope="row">03:10</th><td class="n">5</td>` + others + "</tr>\n</tbody>",
+	} {
+		if !strings.Contains(before["minutes"], want) {
+			t.Errorf("not in it: %s\n%s", want, before["minutes"])
+		}
+	}
+	f.ended(59, "sales", deflect.Sent, deflect.ReasonOK, 7)
+	f.at = f.at.Add(time.Second)
+	after := parts()
+	if before["chart"] == after["chart"] || before["at"] == after["at"] {
+		t.Error("nothing happened")
+	}
+	if diff := cmp.Diff(before["minutes"], after["minutes"]); diff != "" {
+		t.Errorf("a second later (-before +after):\n%s", diff)
+	}
+}
+
 func TestStatusOff(t *testing.T) {
 	b := start(t, func(o *Options) { o.Config.NoStatus = true })
 	for _, path := range []string{"/", "/status/events"} {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"fmt"
+	"html/template"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +18,8 @@ type view struct {
 	Tiles    []statusLine
 	Bars     []bars
 	Tallest  uint64
-	Minutes  []minuteRow
-	Outcomes []deflect.Outcome // columns of Minutes
+	Minutes  template.HTML     // rows of the table with the chart's numbers
+	Outcomes []deflect.Outcome // its columns
 	Reasons  []reasonRow
 	Profiles []profileRow
 	ByName   bool // outcomes are known by profile
@@ -43,11 +44,6 @@ type bars struct {
 	Path         string // of SVG
 	Lately, Hour uint64
 	Share        string
-}
-
-type minuteRow struct {
-	At     string
-	Counts []uint64
 }
 
 type reasonRow struct {
@@ -139,16 +135,30 @@ func (v *view) chart(f *facts) {
 		hour := f.all.outcomes(o.outcome)
 		v.Bars = append(v.Bars, bars{o.outcome, o.kind, o.words, path.String(), f.lately.outcomes(o.outcome), hour, shareOf(hour, total)})
 	}
-	for back := 1; back < len(f.minutes); back++ { // the minute that goes on is not over
-		row, any := minuteRow{At: f.at.Add(-time.Duration(back) * time.Minute).Format("15:04")}, uint64(0)
+	v.Minutes = f.minuteRows(counts)
+}
+
+// minuteRows are those of minutes with a call, the last one first; the one that goes on is not
+// over. A template would take longer for their many cells than for the rest of the page, and
+// in numbers and times there is nothing to escape.
+func (f *facts) minuteRows(counts map[deflect.Outcome]*[60]uint64) template.HTML {
+	var rows, row strings.Builder
+	for back := 1; back < len(f.minutes); back++ {
+		row.Reset()
+		row.WriteString("\n<tr><th scope=\"row\">" + f.at.Add(-time.Duration(back)*time.Minute).Format("15:04") + "</th>")
+		called := false
 		for _, o := range outcomeWords {
-			n := counts[o.outcome][len(f.minutes)-1-back]
-			row.Counts, any = append(row.Counts, n), any+n
+			cell := "·"
+			if n := counts[o.outcome][len(f.minutes)-1-back]; n > 0 {
+				cell, called = thousands(n), true
+			}
+			row.WriteString("<td class=\"n\">" + cell + "</td>")
 		}
-		if any > 0 {
-			v.Minutes = append(v.Minutes, row)
+		if called {
+			rows.WriteString(row.String() + "</tr>")
 		}
 	}
+	return template.HTML(rows.String())
 }
 
 // reasons are those of the last hour: of trouble before all others, then the most frequent.
