@@ -38,6 +38,15 @@ func (f figures) less(g figures) figures {
 	return out
 }
 
+// mean is half of the sum, run by run.
+func (f figures) mean(g figures) figures {
+	out := make(figures, min(len(f), len(g)))
+	for i := range out {
+		out[i] = (f[i] + g[i]) / 2
+	}
+	return out
+}
+
 // show is the median.
 func (f figures) show(unit func(float64) string) string { return unit(f.median()) }
 
@@ -47,6 +56,15 @@ func (f figures) spread(unit func(float64) string) string {
 		return f.show(unit)
 	}
 	return fmt.Sprintf("%s (%s to %s)", f.show(unit), unit(slices.Min(f)), unit(slices.Max(f)))
+}
+
+// middle is the median, and between what the middle half of them lies.
+func (f figures) middle(unit func(float64) string) string {
+	if len(f) < 2 {
+		return f.show(unit)
+	}
+	s := slices.Sorted(slices.Values(f))
+	return fmt.Sprintf("%s (%s to %s)", f.show(unit), unit(s[len(s)/4]), unit(s[len(s)-1-len(s)/4]))
 }
 
 // percentile is the least value that p percent do not exceed.

@@ -76,6 +76,12 @@ func TestFigures(t *testing.T) {
 	if got := f.over(g).spread(ratio); got != "2.00 (0.50 to 3.00)" {
 		t.Errorf("the ratio is %s", got)
 	}
+	if got := f.over(f.mean(g)).spread(ratio); got != "1.33 (0.67 to 1.50)" {
+		t.Errorf("the ratio to the mean is %s", got)
+	}
+	if got := (figures{9, 1, 2, 3, 4, 5, 6, 100}).middle(ratio); got != "4.50 (3.00 to 6.00)" {
+		t.Errorf("the middle is %s", got)
+	}
 	for v, want := range map[float64]string{0.1234: "0.12", 5.678: "5.68", 12.34: "12.3", 123.4: "123", 1234: "1,230", 123456: "123,500"} {
 		if got := digits(v); got != want {
 			t.Errorf("%v is written %s, want %s", v, got, want)

@@ -91,3 +91,14 @@ func (p *phase) since() (requests, commands []time.Duration) {
 	}
 	return requests, commands
 }
+
+// during returns the same for the requests of calls whose key came in a time.
+func (p *phase) during(from, to int64) (requests []time.Duration) {
+	for i := range p.marks {
+		m := &p.marks[i]
+		if pressed := m.pressed.Load(); pressed >= from && pressed < to {
+			requests = append(requests, time.Duration(m.request.Load()-pressed))
+		}
+	}
+	return requests
+}

@@ -14,6 +14,8 @@ func machine() (string, error) { return "", errNotLinux }
 
 func cpuTime() (time.Duration, error) { return 0, errNotLinux }
 
+func processTime(int) (time.Duration, error) { return 0, errNotLinux }
+
 func machineTime() (busy, all float64) { return 0, 0 }
 
 func familyTime() time.Duration { return 0 }

@@ -56,7 +56,9 @@
 //     there; and what a cooldown takes of its memory, of --keys of them. It needs redis-server.
 //   - status: the program deflectd, built here, at twice --rate: while its status page is loaded
 //     each second and ten pages stay open, against nobody who looks. Both are of one process, in
-//     turns, so that a ratio compares nothing else.
+//     turns of a second that follow one another, so that a ratio compares nothing else; a third
+//     turn of each round, in which nobody looks either, tells how much of a ratio is chance. What
+//     the pages get is read and thrown away, so that a browser's work is in no figure.
 package main
 
 import (
@@ -82,7 +84,7 @@ type options struct {
 	Only      []string      `enum:"saturation,latency,memory,load,core,journal,fleet,status" placeholder:"TABLE" help:"Only these tables: saturation, latency, memory, load, core, journal, fleet, status."`
 	Runs      int           `default:"5" help:"Runs of each subject."`
 	Calls     int           `default:"4000" help:"Calls of a run at saturation."`
-	Time      time.Duration `default:"4s" help:"Length of a run at a fixed rate."`
+	Time      time.Duration `default:"4s" help:"Length of a run at a fixed rate; for status four times as long, with and without pages."`
 	Rate      int           `default:"500" help:"Calls a second for latency."`
 	Rates     []int         `default:"50,200,500,1000,2000" help:"Calls a second for load."`
 	Held      []int         `default:"1000,10000" help:"Calls that wait in the offer, ascending."`

@@ -9,8 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,16 +18,29 @@ import (
 	"time"
 )
 
-// What the status page is compared in: the same daemon, with and without people who look.
+// What the status page is compared in: one daemon, in turns. Nobody looks in the second of
+// them either, which tells how far two measurements of the same differ.
 const (
 	unwatched = "deflectd"
+	again     = "the same again"
 	watched   = "deflectd, pages open"
 )
 
+var turns = []string{unwatched, again, watched}
+
 const (
-	openPages   = 10 // that follow by themselves
-	statusTurns = 2  // of each, in a run
+	openPages = 10 // that follow by themselves
+	// A page is told once a second, so that a turn of a second holds each cost of it once.
+	turnLength = time.Second
+	settling   = 100 * time.Millisecond // of a turn's begin, in which people come or go
 )
+
+// turn is a time in which people looked, or nobody did.
+type turn struct {
+	name     string
+	from, to int64   // of the clock of marks
+	cpu      float64 // of the daemon, in nanoseconds
+}
 
 // status measures what people who look at the status page add to a call.
 func (l *lab) status(ctx context.Context) error {
@@ -38,55 +51,45 @@ func (l *lab) status(ctx context.Context) error {
 	if said, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build deflectd: %w\n%s", err, said)
 	}
-	rate := 2 * l.Rate
+	rate, length := 2*l.Rate, min(turnLength, l.Time)
+	rounds := max(1, int(4*l.Time/turnLength))
 	request, cpu := newWaits(), map[string]figures{}
 	for run := range l.Runs {
 		fmt.Fprintf(l.news, "status: run %d of %d\n", run+1, l.Runs)
-		took, used, calls := map[string][]time.Duration{}, map[string]float64{}, map[string]int{}
 		err := l.withDaemon(ctx, binary, func(d *daemonProcess) error {
 			if _, err := d.closed(l.WarmUp, parallel); err != nil {
 				return err
 			}
-			for turn := range 2 * statusTurns {
-				name := []string{unwatched, watched}[(run+turn+turn/2)%2] // in the order A B B A
-				err := d.lookedAt(ctx, name == watched, func() error {
-					before, err := d.cpu(ctx)
-					if err != nil {
-						return err
-					}
-					p, err := d.open(rate, l.Time)
-					if err != nil {
-						return err
-					}
-					after, err := d.cpu(ctx)
-					requests, _ := p.since()
-					took[name] = append(took[name], requests...)
-					used[name], calls[name] = used[name]+after-before, calls[name]+len(p.marks)
-					return err
-				})
-				if err != nil {
-					return err
+			p, all, err := d.inTurns(ctx, rate, rounds, length)
+			if err != nil {
+				return err
+			}
+			for _, t := range all {
+				took := p.during(t.from, t.to)
+				if len(took) == 0 {
+					return fmt.Errorf("no key was pressed in %s: %d calls/s are too many for deflectd, or this machine", length, rate)
 				}
+				request.add(t.name, took)
+				cpu[t.name] = append(cpu[t.name], t.cpu/float64(len(took)))
 			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		for _, name := range []string{unwatched, watched} {
-			request.add(name, took[name])
-			cpu[name] = append(cpu[name], used[name]*1e9/float64(calls[name]))
-		}
 	}
-	l.title("Status: from the DTMF event to the request at the API, at %d calls/s, %d times %s of each a run, in turns on one deflectd; with a page that is loaded each second, and %d that stay open.",
-		rate, statusTurns, l.Time, openPages)
+	l.title("Status: from the DTMF event to the request at the API, at %d calls/s, on one deflectd: %s a run, with three turns of %s each; in one of them a page is loaded each second, and %d stay open. Medians of all rounds, and in brackets their middle half. Ratios are of turns of the same round: with pages to both without, and those to one another, which is what two measurements of the same differ by.",
+		rate, plural(rounds, "round"), length, openPages)
 	t := newTable("", "p50", "ratio", "p90", "ratio", "p99", "ratio", "CPU a call", "ratio")
-	for _, name := range []string{unwatched, watched} {
+	for _, name := range turns {
 		row := []string{name}
 		for _, column := range []map[string]figures{request.p50, request.p90, request.p99, cpu} {
 			against := ""
-			if name == watched {
-				against = column[watched].over(column[unwatched]).spread(ratio)
+			switch name {
+			case again:
+				against = column[again].over(column[unwatched]).middle(ratio)
+			case watched:
+				against = column[watched].over(column[unwatched].mean(column[again])).middle(ratio)
 			}
 			row = append(row, column[name].show(ms), against)
 		}
@@ -96,10 +99,52 @@ func (l *lab) status(ctx context.Context) error {
 	return nil
 }
 
+// inTurns lets calls come at a rate all the time, while the turns alternate.
+func (d *daemonProcess) inTurns(ctx context.Context, rate, rounds int, length time.Duration) (*phase, []turn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	defer cancel()
+	p := d.begin(callsAt(rate, time.Duration(rounds*len(turns)+2)*(length+2*settling)))
+	calls.Go(func() {
+		d.openUntil(ctx, p, rate)
+	})
+	time.Sleep(length) // as before every other turn, calls are in progress
+	var all []turn
+	for round := range rounds {
+		// People come between the other two, which are first in turns.
+		order := []string{unwatched, watched, again}
+		if round%2 == 1 {
+			slices.Reverse(order)
+		}
+		for _, name := range order {
+			t := turn{name: name}
+			err := d.lookedAt(ctx, name == watched, func() (err error) {
+				time.Sleep(settling)
+				before, err := processTime(d.pid)
+				t.from = now()
+				time.Sleep(length)
+				t.to = now()
+				after, err2 := processTime(d.pid)
+				t.cpu = float64(after - before)
+				return errors.Join(err, err2, p.err())
+			})
+			if err != nil {
+				return nil, nil, err
+			}
+			all = append(all, t)
+		}
+	}
+	cancel()
+	calls.Wait()
+	return p, all, p.err()
+}
+
 // daemonProcess is the deflectd that users run.
 type daemonProcess struct {
 	traffic
 	web string // of its HTTP port
+	pid int
 }
 
 // withDaemon runs something on a new one.
@@ -136,7 +181,7 @@ profiles: [{name: sales, skill: %s, text: %q}]
 	if err := process.Start(); err != nil {
 		return err
 	}
-	d := &daemonProcess{traffic: traffic{rec: l.rec, api: l.api, address: calls}, web: "http://" + web}
+	d := &daemonProcess{traffic: traffic{rec: l.rec, api: l.api, address: calls}, web: "http://" + web, pid: process.Process.Pid}
 	err = d.reach(ctx)
 	if err == nil {
 		err = something(d)
@@ -175,21 +220,6 @@ func (d *daemonProcess) get(ctx context.Context, path string) (string, error) {
 		err = fmt.Errorf("%s: %s", path, resp.Status)
 	}
 	return string(body), err
-}
-
-var cpuForm = regexp.MustCompile(`(?m)^process_cpu_seconds_total (\S+)$`)
-
-// cpu is the user and system time of it, in seconds.
-func (d *daemonProcess) cpu(ctx context.Context) (float64, error) {
-	text, err := d.get(ctx, "/metrics")
-	if err != nil {
-		return 0, err
-	}
-	m := cpuForm.FindStringSubmatch(text)
-	if m == nil {
-		return 0, errors.New("/metrics does not tell the CPU time")
-	}
-	return strconv.ParseFloat(m[1], 64)
 }
 
 // lookedAt runs something while people look, or nobody does.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -111,6 +112,15 @@ func (t *traffic) open(rate int, length time.Duration) (*phase, error) {
 	})
 	p.took = max(took-thought, time.Duration(len(p.marks))*time.Second/time.Duration(rate))
 	return p, p.err()
+}
+
+// openUntil lets the calls of a phase come at a rate a second until they are all there or
+// ctx ends, and those that came end.
+func (t *traffic) openUntil(ctx context.Context, p *phase, rate int) {
+	paced(rate, len(p.marks), func(i int) bool {
+		t.play(p, i, thought)
+		return p.err() == nil && ctx.Err() == nil
+	})
 }
 
 // callsAt is how many calls there are in a time.
