@@ -8,8 +8,8 @@ import (
 	"encoding/base64"
 	"html/template"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -142,7 +142,7 @@ func (s *statusPage) look() *snapshot {
 		return s.last
 	}
 	f := s.gather(now)
-	runtime.Gosched() // as in parts
+	time.Sleep(breath)
 	f.all, f.lately, f.minutes = s.hour.since(now)
 	d := s.d
 	f.stopping, f.full, f.calls = d.stopping.Load(), d.server.Refusing(), d.server.Calls()
@@ -163,9 +163,14 @@ func (f *facts) snapshot() *snapshot {
 // one with what changes each second.
 var statusParts = []string{"at", "verdict", "tiles", "chart", "minutes", "reasons", "profiles", "sections", "config"}
 
+// breath is how long the work for a look rests between its pieces. In one go, some
+// milliseconds of it would hold up the calls of a busy core, and those that queue up behind
+// them for several times as long; who looks does not notice.
+const breath = 5 * time.Millisecond
+
 func (v view) parts() (parts []part) {
 	for _, id := range statusParts {
-		runtime.Gosched() // calls on this core do not have to wait for the whole page
+		time.Sleep(breath)
 		var b bytes.Buffer
 		if err := statusTemplate.ExecuteTemplate(&b, id, v); err != nil {
 			b.Reset()
@@ -263,8 +268,9 @@ func (s *statusPage) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Accel-Buffering", "no") // of nginx
 	here := isHere(r)
 	sent := map[string]string{}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	// Pages that were opened at the same time, as after a restart, are not told at the same time.
+	next := time.NewTimer(rand.N(time.Second))
+	defer next.Stop()
 	b := bytes.NewBufferString("retry: 2000\nevent: version\ndata: " + s.version() + "\n\n")
 	for {
 		for _, p := range s.look().parts(here) {
@@ -284,7 +290,8 @@ func (s *statusPage) events(w http.ResponseWriter, r *http.Request) {
 		}
 		b.Reset()
 		select {
-		case <-tick.C:
+		case <-next.C:
+			next.Reset(time.Second)
 		case <-r.Context().Done():
 			return
 		case <-s.ended:
