@@ -60,7 +60,7 @@ func (sw *watched) check(ctx context.Context, l *link) error {
 		data, err := sw.dump(ctx, l, key.uuid)
 		switch {
 		case isGone(err) || err == nil && keyOfCall(data) != key: // or the switch has restarted
-			sw.w.hungUp(l, key, 0)
+			sw.w.hungUp(l, key, nil)
 		case isRefused(err) || errors.Is(err, errUnreadable):
 			sw.w.unchecked(l, key)
 			return err

@@ -33,7 +33,7 @@ func (w *watcher) mark(l *link, key callKey, c *announced, m mark) {
 	j.done = func(_ string, err error) {
 		switch {
 		case isGone(err):
-			w.hungUp(l, key, 0) // before its events could come to us
+			w.hungUp(l, key, nil) // before its events could come to us
 		case err == nil && m.on:
 			w.mu.Lock()
 			c.marked = true

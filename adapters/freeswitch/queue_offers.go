@@ -176,7 +176,7 @@ func (w *watcher) pressLocked(l *link, key callKey, c *announced, n notice) unlo
 	case placeOf(n) != c.spot.place:
 		return w.dropLocked(l, key, c)
 	case digit == p.AcceptDigit && w.srv.enter():
-		conn, ch, ok := w.inHandLocked(l, key, c, setup)
+		conn, ch, ok := w.inHandLocked(l, key, c, setup, n)
 		if !ok {
 			w.srv.leave()
 			return nil
@@ -191,7 +191,7 @@ func (w *watcher) pressLocked(l *link, key callKey, c *announced, n notice) unlo
 			c.elsewhere = true
 		}
 	case digit == p.DeclineDigit && w.fleet != nil:
-		if conn, ch, ok := w.inHandLocked(l, key, c, setup); ok {
+		if conn, ch, ok := w.inHandLocked(l, key, c, setup, n); ok {
 			w.sessions.Go(func() {
 				w.answer(key, c, conn, sequence(n), func(h *hold) {
 					conn.close(errOver)
@@ -210,9 +210,10 @@ func (w *watcher) pressLocked(l *link, key callKey, c *announced, n notice) unlo
 	return nil
 }
 
-// inHandLocked hands a call to a session.
-func (w *watcher) inHandLocked(l *link, key callKey, c *announced, setup *setup) (*queueLine, channel, bool) {
+// inHandLocked hands a call to a session, for a key press.
+func (w *watcher) inHandLocked(l *link, key callKey, c *announced, setup *setup, n notice) (*queueLine, channel, bool) {
 	conn := newQueueLine(l, key.uuid, c.spot, setup.IdleTimeout, func(j job) { c.owe(l, key, j) })
+	conn.pressed = n
 	conn.free = func() { w.sessions.Go(func() { conn.freeAgent(w.srv.cut) }) }
 	ch, ok := w.acceptLocked(c, conn)
 	if !ok {

@@ -59,6 +59,9 @@ func (w *watcher) withdraw(l *link, n notice) {
 		case c == nil:
 			w.forgetLocked(key, seq, placeOf(n)) // it may be in a list that is being read
 		case seq > c.since: // or it was announced again since
+			if c.phase.busy() {
+				c.session.traced().heard(n.name(), n)
+			}
 			c.seen = max(c.seen, seq)
 			return w.dropLocked(l, key, c)
 		}
@@ -108,8 +111,9 @@ func (w *watcher) movedLocked(l *link, key callKey, c *announced, n notice) unlo
 	return append(after, w.dropLocked(l, key, c)...)
 }
 
-// hungUp takes a call off whose caller has hung up.
-func (w *watcher) hungUp(l *link, key callKey, seq uint64) {
+// hungUp takes a call off whose caller has hung up, as an event tells; nil when it is gone
+// without one.
+func (w *watcher) hungUp(l *link, key callKey, n notice) {
 	w.locked(func() unlocked {
 		c := w.calls[key]
 		if c == nil {
@@ -122,7 +126,10 @@ func (w *watcher) hungUp(l *link, key callKey, seq uint64) {
 				w.unanswered(key, at, answered, func() { w.settle(ch, c.began, end(deflect.Abandoned, deflect.ReasonHangup)) })
 			})
 		}
-		c.seen = max(c.seen, seq)
+		if c.phase.busy() && n != nil {
+			c.session.traced().heard(n.name(), n)
+		}
+		c.seen = max(c.seen, sequence(n))
 		w.goneLocked(key, c, hungUp)
 		return after
 	})

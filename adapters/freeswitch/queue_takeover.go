@@ -47,7 +47,7 @@ func (w *watcher) takeOver(sw *watched, l *link, key callKey) {
 	data, err := sw.dump(ctx, l, key.uuid)
 	switch {
 	case isGone(err) || err == nil && keyOfCall(data) != key:
-		w.hungUp(l, key, 0)
+		w.hungUp(l, key, nil)
 		return
 	case err != nil:
 		return

@@ -22,7 +22,8 @@ type queueLine struct {
 	free func()    // has freeAgent called beside the session; set by whoever makes it
 
 	began     time.Time
-	announced channel  // what was known of the call when the key was pressed
+	pressed   notice   // the key, nil without one
+	announced channel  // what was known of the call when that was pressed
 	counting  []string // variables of a browser's call that count
 	known     bool     // the channel data are in data
 	hung      bool
@@ -107,11 +108,14 @@ func (q *queueLine) next(until time.Time) event {
 // wake implements line.
 func (q *queueLine) wake() { q.Wake() }
 
-// trace implements line.
+// trace implements line. The key that the session is for came before it.
 func (q *queueLine) trace(t *callTrace) {
 	q.state.Lock()
-	defer q.state.Unlock()
 	q.traces = t
+	q.state.Unlock()
+	if q.pressed != nil {
+		t.heard(q.pressed.name(), q.pressed)
+	}
 }
 
 // traced is who traces the call, nil for nobody.

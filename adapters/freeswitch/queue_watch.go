@@ -186,7 +186,7 @@ func (sw *watched) see(l *link, n notice) {
 			sw.w.bridged(l, callKey{n.Get("Core-UUID"), leg}, n)
 		}
 	case "CHANNEL_HANGUP":
-		sw.w.hungUp(l, keyOfCall(n), sequence(n))
+		sw.w.hungUp(l, keyOfCall(n), n)
 	case "CHANNEL_EXECUTE_COMPLETE", "CHANNEL_PARK":
 		sw.w.pass(l, n)
 	}

@@ -325,7 +325,7 @@ func tracedEvent(name string, e headers) TracedLine {
 		public = append(public, app)
 		args = append(args, e.Get("Application"), e.Get("Reply-Text"))
 	case "CUSTOM":
-		if s := e.Get("Event-Subclass"); s == eventFifo {
+		if s := e.Get("Event-Subclass"); s == eventFifo || s == eventWithdraw {
 			public = append(public, s)
 		}
 		args = append(args, e.Get("Event-Subclass"), e.Get("FIFO-Action"))

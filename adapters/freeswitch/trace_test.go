@@ -184,18 +184,28 @@ func TestTraceOfWhoBreaksTheProtocol(t *testing.T) {
 func TestTraceOfWhoWaits(t *testing.T) {
 	for key, want := range map[string][]string{
 		"1": {
-			"> uuid_dump U json", "< CHANNEL_DATA", "known U sales accepted en waits=true",
+			"< DTMF", "> uuid_dump U json", "< CHANNEL_DATA", "known U sales accepted en waits=true",
 			"> uuid_setvar_multi U deflect_outcome=sent deflect_reason=ok deflect_digits=*** deflect_heard=true deflect_call_id=473513 deflect_confirmed= deflect_asked=sent",
 			"> uuid_broadcast U sent.wav aleg", "< CHANNEL_EXECUTE_COMPLETE playback FILE PLAYED", "> uuid_transfer U 9999 XML default", "end sent ok",
 		},
 		"2": {"known U sales offer  waits=true", "end declined decline_key"},
+		// Both while the prompt plays.
+		"1, hang-up":    {"> uuid_broadcast U sent.wav aleg", "< CHANNEL_HANGUP NORMAL_CLEARING", "end sent ok"},
+		"1, withdrawal": {"> uuid_broadcast U sent.wav aleg", "< CUSTOM deflect::withdraw", "end sent ok"},
 	} {
 		s := &steps{}
 		inWatchBubble(t, []string{"fs1"}, func(_ *deflect.Config, fc *freeswitch.Config) { fc.Trace = s.hooks() }, func(t *testing.T, r *watchRig) {
 			w := r.queued("fs1")
 			w.Press("7")
 			synctest.Wait()
-			w.Press(key)
+			w.Press(key[:1])
+			synctest.Wait()
+			switch {
+			case strings.HasSuffix(key, "hang-up"):
+				w.HangUp()
+			case strings.HasSuffix(key, "withdrawal"):
+				w.Withdraw()
+			}
 			settled()
 			masked, _ := s.all()
 			var got []string

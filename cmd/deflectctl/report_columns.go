@@ -164,5 +164,8 @@ func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 // list is words as a person lists them, with "and" or "or" before the last.
 func list(words []string, before string) string {
 	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
 	return strings.Join(words[:last], ", ") + " " + before + " " + words[last]
 }

@@ -161,3 +161,17 @@ func TestTraceTextIsVisible(t *testing.T) {
 		t.Errorf("shown as JSON: %q", js.String())
 	}
 }
+
+// What is traced from now on is said as a sentence.
+func TestTracesSayWhatIsTraced(t *testing.T) {
+	for want, all := range map[string]state.Traces{
+		"0 traced calls (from deflectd at here). No more are traced: --next N traces the next ones, and 'trace: true' all of a profile.\n":         {},
+		"0 traced calls (from deflectd at here). The next call is traced.\n":                                                                       {Next: 1},
+		"0 traced calls (from deflectd at here). Those of sales are traced.\n":                                                                     {Profiles: []string{"sales"}},
+		"0 traced calls (from deflectd at here). Those of billing, rest and sales are traced, and the next 2 calls are, whatever their profile.\n": {Profiles: []string{"billing", "rest", "sales"}, Next: 2},
+	} {
+		if got := tracesText(all, "here"); got != want {
+			t.Errorf("%+v: %q, want %q", all, got, want)
+		}
+	}
+}

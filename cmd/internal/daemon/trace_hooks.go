@@ -73,7 +73,12 @@ func (t *traces) known(c *traced, k freeswitch.TracedCall) {
 		return
 	}
 	t.about(c, k.Call)
-	t.change(c, func() { c.uuid = strings.Clone(k.UUID) })
+	t.change(c, func() {
+		c.uuid = strings.Clone(k.UUID)
+		if k.Began.Before(c.began) && !k.Began.IsZero() { // whoever waited, and pressed no key
+			c.began = k.Began
+		}
+	})
 	mode := cmp.Or(k.Mode, "a mode that there is not")
 	if k.Waits {
 		mode = "waits in a queue"

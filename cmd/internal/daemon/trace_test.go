@@ -402,3 +402,23 @@ func FuzzTraceIsMasked(f *testing.F) {
 		}
 	})
 }
+
+// Who waited in a queue and pressed no key is heard of at the end alone: how long that was
+// is in the trace all the same.
+func TestTraceOfWhoOnlyWaitedBeginsWithTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := newTraces("US", []string{"sales"})
+		began := time.Now()
+		time.Sleep(12 * time.Second)
+		hooks := all.switchHooks()
+		ctx, ended := hooks.Call(t.Context())
+		hooks.Known(ctx, freeswitch.TracedCall{Profile: "sales", Waits: true, Began: began, Call: &deflect.Call{ExternalCallID: "a-call"}})
+		ended(freeswitch.TracedEnd{Result: deflect.Result{Outcome: deflect.Abandoned, Reason: deflect.ReasonHangup}})
+		shown := all.list(func(*traced) bool { return true }, false).Calls[0]
+		if last := shown.Steps[len(shown.Steps)-1]; !shown.Began.Equal(began) || last.At.Sub(shown.Began) != 12*time.Second {
+			t.Errorf("began %v, want %v, and ended at %v", shown.Began, began, last.At)
+		}
+		all.forget("") // nothing outlives the test
+		time.Sleep(2 * longestTrace)
+	})
+}
