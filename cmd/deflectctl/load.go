@@ -27,9 +27,7 @@ type loadCmd struct {
 	Limit time.Duration     `placeholder:"TIME" help:"A call that takes longer is lost (default: 1m and ten times --hold)."`
 	JSON  bool              `name:"json" help:"Print the summary as one JSON object."`
 
-	HTTP      string `name:"http" placeholder:"ADDR" help:"The HTTP port of deflectd, which tells whether its API is a simulator; several as for --daemon (default: port 9180 of its host)."`
-	RealTexts bool   `help:"Call a deflectd whose API is no simulator: people get texts."`
-	portFlags
+	realTextFlags
 }
 
 // Help is shown below the usage.
@@ -71,7 +69,7 @@ func (c *loadCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := c.refuses(a.ctx); err != nil {
+	if err := c.refuses(a.ctx, c.Daemon); err != nil {
 		return err
 	}
 	if numbers.of > 0 && c.Calls > numbers.of {

@@ -18,15 +18,22 @@ import (
 // The port of http.listen where nobody says otherwise.
 const usualHTTP = "9180"
 
+// realTextFlags are of commands whose callers could get real texts.
+type realTextFlags struct {
+	HTTP      string `name:"http" placeholder:"ADDR" help:"The HTTP port of deflectd, which tells whether its API is a simulator; several as for --daemon (default: port 9180 of its host)."`
+	RealTexts bool   `help:"Call a deflectd whose API is no simulator: people get texts."`
+	portFlags
+}
+
 // refuses says why callers could get real texts: every deflectd that is called has to say,
 // on its HTTP port, that its API has proved to be a simulator.
-func (c *loadCmd) refuses(ctx context.Context) error {
+func (c *realTextFlags) refuses(ctx context.Context, daemon string) error {
 	if c.RealTexts {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	daemons, https := strings.Split(c.Daemon, "|"), strings.Split(c.HTTP, "|")
+	daemons, https := strings.Split(daemon, "|"), strings.Split(c.HTTP, "|")
 	if c.HTTP != "" && len(https) != len(daemons) {
 		return usage("--http must have as many addresses as --daemon, in the same order")
 	}

@@ -72,6 +72,33 @@ func TestLoadRefusesRealTexts(t *testing.T) {
 	}
 }
 
+// A simulated caller who could ask for a text is one as well.
+func TestSimulateFreeSWITCHRefusesRealTexts(t *testing.T) {
+	real := 0
+	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			real++
+		}
+		io.WriteString(w, `{"callId":"1","success":"true"}`)
+	}))
+	t.Cleanup(vendor.Close)
+	production := runDaemonWith(t, configFile(t, vendor.URL))
+	simulate := []string{"simulate", "freeswitch", "--daemon", production, "--http", httpOf(production), "--from", caller, "--to", dialed}
+	for _, args := range [][]string{{"--press", "1", "--press-after", "1ms"}, {"--var", "deflect_mode=accepted"}} {
+		code, stdout, stderr := invoke(t, append(simulate, args...)...)
+		if code != exitUsage || stdout != "" || real > 0 || !strings.Contains(stderr, "is no simulator") || !strings.Contains(stderr, "--real-texts") {
+			t.Errorf("%v: exit code %d, %d texts, %s%s", args, code, real, stdout, stderr)
+		}
+	}
+	// Who says nothing gets none, and who is meant to get one does.
+	if code, _, stderr := invoke(t, append(simulate, "--hangup-after", "1ms")...); code != 0 || real != 0 {
+		t.Errorf("exit code %d, %d texts: %s", code, real, stderr)
+	}
+	if code, _, stderr := invoke(t, append(simulate, "--press", "1", "--press-after", "1ms", "--real-texts")...); code != 0 || real != 1 {
+		t.Errorf("exit code %d, %d texts: %s", code, real, stderr)
+	}
+}
+
 // With TLS and passwords on the port too.
 func TestLoadAsksOverTLS(t *testing.T) {
 	web, asks := portFiles(t, false)

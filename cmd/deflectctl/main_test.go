@@ -119,7 +119,7 @@ func TestStandardOutputBroken(t *testing.T) {
 		"config --reference", "check CONFIG", "explain --config CONFIG --from 1 --to 2", "settle --config CONFIG --external-id x --at 1795446000",
 		"send --config CONFIG --from " + caller + " --to " + dialed + " --dry-run", "send --config CONFIG --from " + caller + " --to " + dialed,
 		"report --config CONFIG", "report --config CONFIG --format json", "report --config CONFIG --format csv", "report --config CONFIG --format html",
-		"simulate livedeflect --listen 127.0.0.1:0", "simulate freeswitch --daemon DAEMON --from " + caller + " --to " + dialed + " --press 1 --press-after 1ms",
+		"simulate livedeflect --listen 127.0.0.1:0", "simulate freeswitch --daemon DAEMON --http HTTP --from " + caller + " --to " + dialed + " --press 1 --press-after 1ms",
 		"load --daemon DAEMON --http HTTP --rate 100 --calls 1 --hold 1ms",
 	} {
 		t.Run(args, func(t *testing.T) {

@@ -30,6 +30,8 @@ type simulateSwitchCmd struct {
 	NoResume    bool              `help:"Leave socket_resume unset, as a dialplan should not."`
 	Calls       int               `default:"1" placeholder:"N" help:"Simultaneous callers with consecutive numbers, shown as a summary."`
 	ShowNumbers bool              `help:"Do not mask telephone numbers."`
+
+	realTextFlags
 }
 
 // Help is shown below the usage.
@@ -38,6 +40,9 @@ func (simulateSwitchCmd) Help() string {
 through. Prompts take 2s each. Where a file is missing callers hear nothing, as with a real switch: without --sounds there
 are the shipped prompts, where dialplan/README.md puts them, and no others. Exit code 1: a caller was lost, a file was
 missing, a command was sent that FreeSWITCH refuses, or deflectd was not there.
+
+A caller who presses keys, or has variables, could get a real text. Then deflectd is asked first, over its HTTP port
+(--http): unless its API proves to be a simulator, no call is made.
 
   deflectctl simulate freeswitch --from +14043438646 --to +18005550100 --press 1`
 }
@@ -50,6 +55,12 @@ func (c *simulateSwitchCmd) Run(a *app) error {
 	for addr := range strings.SplitSeq(c.Daemon, "|") {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			return usage("--daemon: %w: write host:port, several with | between them", err)
+		}
+	}
+	// With a variable a call can be one that has accepted already.
+	if c.Press != "" || len(c.Var) > 0 {
+		if err := c.refuses(a.ctx, c.Daemon); err != nil {
+			return err
 		}
 	}
 	call := c.call()

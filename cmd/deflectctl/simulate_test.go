@@ -155,7 +155,7 @@ func TestSimulateFreeSWITCH(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			args := append([]string{"simulate", "freeswitch", "--daemon", addr, "--from", caller, "--to", dialed}, strings.Fields(tt.args)...)
+			args := append([]string{"simulate", "freeswitch", "--daemon", addr, "--http", httpOf(addr), "--from", caller, "--to", dialed}, strings.Fields(tt.args)...)
 			code, stdout, stderr := invoke(t, args...)
 			if code != 0 || stderr != "" {
 				t.Errorf("exit code %d, stderr %q", code, stderr)
@@ -225,7 +225,7 @@ func TestSimulateFreeSWITCHSounds(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			args := []string{"simulate", "freeswitch", "--daemon", addrs[tt.recorded], "--from", caller, "--to", dialed, "--press", "1", "--press-after", "1ms"}
+			args := []string{"simulate", "freeswitch", "--daemon", addrs[tt.recorded], "--http", httpOf(addrs[tt.recorded]), "--from", caller, "--to", dialed, "--press", "1", "--press-after", "1ms"}
 			if tt.sounds != "" {
 				args = append(args, "--sounds", tt.sounds)
 			}
@@ -273,7 +273,7 @@ func TestSimulateFreeSWITCHSecondHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	ln.Close()
-	code, stdout, stderr := invoke(t, "simulate", "freeswitch", "--daemon", ln.Addr().String()+"|"+runDaemon(t), "--from", caller, "--to", dialed, "--press", "1", "--press-after", "1ms")
+	code, stdout, stderr := invoke(t, "simulate", "freeswitch", "--daemon", ln.Addr().String()+"|"+runDaemon(t), "--from", caller, "--to", dialed, "--press", "1", "--press-after", "1ms", "--real-texts")
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, stderr %q:\n%s", code, stderr, stdout)
 	}
@@ -320,7 +320,7 @@ func TestSimulateFreeSWITCHLosesCaller(t *testing.T) {
 		"--no-resume":            {exitFailed, "the caller was lost"},
 		"--no-resume --calls 3":  {exitFailed, "     3  the caller was lost; no outcome"},
 		"--calls 0":              {exitUsage, ""},
-		"--press x":              {exitUsage, ""},
+		"--real-texts --press x": {exitUsage, ""},
 		"--show-numbers --var a": {exitUsage, ""},
 	} {
 		code, stdout, _ := invoke(t, append([]string{
