@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet/fleettest"
@@ -26,6 +27,22 @@ var troubles = map[string]trouble{
 	"DeflectdDown": {begin: func(t *testing.T, d *deflectd) func() {
 		d.kill()
 		return func() { d.start(t) }
+	}},
+	"DeflectdRestarting": {begin: func(t *testing.T, d *deflectd) func() {
+		enough, over := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(over)
+			for {
+				select {
+				case <-enough:
+					return
+				case <-time.After(300 * time.Millisecond): // for a scrape
+					d.kill()
+					d.start(t)
+				}
+			}
+		}()
+		return func() { close(enough); <-over }
 	}},
 	"DeflectdBreakerOpen":        {begin: fault(livedeflecttest.Fault{Status: 503})},
 	"DeflectdTextsFailing":       {profiles: true, begin: fault(livedeflecttest.Fault{SuccessFalse: true})},
