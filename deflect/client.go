@@ -284,6 +284,9 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 			if e, ok = c.begin(ctx, q, from); !ok {
 				return silent
 			}
+			if e.Attempt, ok = c.confirm(ctx, q); !ok {
+				return silent
+			}
 			wait, sent := c.pulse.wait(), time.Now()
 			defer wait.end() // a panic ends the wait too
 			if toAsk {
@@ -329,6 +332,7 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() Attempt) Atte
 		return send()
 	}
 	keys, token := q.cooldownKeys(), cmp.Or(q.token, rand.Text())
+	q.keys, q.token = keys, token
 	for _, key := range keys {
 		done, ok := c.turns.take(ctx, key)
 		if !ok {
@@ -368,6 +372,25 @@ func (c *Client) once(ctx context.Context, q *inquiry, send func() Attempt) Atte
 		giveBack()
 	}
 	return a
+}
+
+// confirm makes cooldowns last whatever becomes of this process. The journal knows of the
+// text by now: were it the other way round, a process that dies in between would leave a
+// caller in a cooldown without a text, and nobody would know.
+func (c *Client) confirm(ctx context.Context, q *inquiry) (a Attempt, ok bool) {
+	store, is := c.cooldowns.(interface {
+		Confirm(ctx context.Context, key, token string) error
+	})
+	if !is {
+		return a, true
+	}
+	for _, key := range q.keys {
+		if err := store.Confirm(ctx, key, q.token); err != nil {
+			reason, err := storeError(ctx, theCooldowns, ReasonCooldownUnknown, err)
+			return failed(reason, err), false
+		}
+	}
+	return a, true
 }
 
 // giveBack ends cooldowns, also when the time of the call is over: its caller waits

@@ -23,6 +23,13 @@ import (
 // wait, as long as ctx does, until the one who holds the key has given it back or kept it:
 // such a store has a method Keep(key, token string), which is called for each key when its
 // text went out, or may have, and does not wait.
+//
+// A process can die when it has taken a key, and before its text goes out. A store that
+// outlives its processes may therefore let what was taken end after some seconds, if it has
+// a method Confirm(ctx context.Context, key, token string) error: that is called for each
+// key right before the text goes out, and from then on the key lasts as Take said. An error
+// means that it may not, and the caller is not texted; one is due where another one has the
+// key meanwhile.
 type Cooldowns interface {
 	// Held reports whether key is taken.
 	Held(ctx context.Context, key string) (bool, error)

@@ -45,6 +45,7 @@ type inquiry struct {
 	text     *Text
 	problems problems
 	token    string        // that takes cooldowns, where it has to be known again; else ""
+	keys     []string      // of the cooldowns that were taken with it
 	journal  time.Duration // how long the call has waited for the journal
 	written  bool          // the journal was asked to know of its text
 	without  bool          // it goes on without the journal

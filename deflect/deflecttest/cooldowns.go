@@ -18,7 +18,7 @@ import (
 // promise. newStore is called for each of them; its stores may share what they keep, and
 // may hold keys of others: the keys used here are random. What has to be closed newStore
 // closes with t.Cleanup; one that is an [io.Closer] is closed and asked after that. One that
-// has a Keep is told of what is taken for good, as a Client does.
+// has a Keep, or a Confirm, is told of what is taken for good, as a Client does.
 //
 // It takes about a second of waiting, three for one with a Keep, and some 500 requests to
 // the store, of which each may take some ten milliseconds. Run it with the race detector.
@@ -60,6 +60,7 @@ var cooldownPromises = []cooldownPromise{
 	{"who does not wait any more is let go", contextEnded},
 	{"what may have been taken can be given back", releasedAfterError},
 	{"who waits for another hears how it ended", heardOfTheEnd},
+	{"a key is confirmed to who has it", confirmed},
 	{"after its end a store does not know", closedStore},
 }
 
@@ -81,12 +82,25 @@ func (s cooldowns) take(ctx context.Context, token string, want bool) error {
 
 // keep says that the key is taken for good, to a store that wants to know.
 func (s cooldowns) keep(token string) {
+	_ = s.confirm(token)
 	if store, is := s.store.(keeper); is {
 		store.Keep(s.key, token)
 	}
 }
 
 type keeper interface{ Keep(key, token string) }
+
+// confirm says that the text goes out for which the key was taken.
+func (s cooldowns) confirm(token string) error {
+	if store, is := s.store.(confirmer); is {
+		return store.Confirm(context.Background(), s.key, token)
+	}
+	return nil
+}
+
+type confirmer interface {
+	Confirm(ctx context.Context, key, token string) error
+}
 
 func (s cooldowns) held(ctx context.Context, want bool) error {
 	got, err := s.store.Held(ctx, s.key)
@@ -354,6 +368,31 @@ func heardOfTheEnd(ctx context.Context, s cooldowns) error {
 			}
 			return meets(func() error { s.keep("first"); return nil }, false)
 		}},
+	)
+}
+
+// confirmed is a matter of stores in which a key may end with a process that dies.
+func confirmed(ctx context.Context, s cooldowns) error {
+	if _, is := s.store.(confirmer); !is {
+		return nil
+	}
+	refuses := func(token string) error {
+		if s.confirm(token) == nil {
+			return errors.New("its answer to Confirm is no error")
+		}
+		return nil
+	}
+	return inTurn(
+		step{"it", func() error { return s.take(ctx, "mine", true) }},
+		step{"one's own", func() error { return s.confirm("mine") }},
+		step{"one's own again", func() error { return s.confirm("mine") }},
+		step{"another's", func() error { return refuses("other") }},
+		step{"after it was confirmed", func() error { return s.held(ctx, true) }},
+		step{"one's own end", func() error { return s.release(ctx, "mine") }},
+		step{"after it was given back", func() error { return s.held(ctx, false) }},
+		step{"the next one", func() error { return s.take(ctx, "next", true) }},
+		step{"one's own, which the next one has", func() error { return refuses("mine") }},
+		step{"the next one's own", func() error { return s.confirm("next") }},
 	)
 }
 

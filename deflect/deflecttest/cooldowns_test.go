@@ -25,6 +25,7 @@ type model struct {
 type entry struct {
 	token string
 	until time.Time
+	lasts time.Time // until when, once it is confirmed
 	kept  bool
 }
 
@@ -188,6 +189,44 @@ func (k keeping) Keep(key, token string) {
 	k.keys[key] = e
 }
 
+// confirming is a keeping of which keys end soon that are not confirmed.
+type confirming struct{ keeping }
+
+func newConfirming(fault string) deflect.Cooldowns {
+	return confirming{keeping{&model{keys: map[string]entry{}, fault: fault}}}
+}
+
+func (c confirming) Take(ctx context.Context, key, token string, lasts time.Duration) (bool, error) {
+	took, err := c.keeping.Take(ctx, key, token, lasts)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.keys[c.key(key)]; took && ok {
+		e.lasts = e.until
+		e.until = time.Now().Add(min(lasts, 10*time.Second))
+		c.keys[c.key(key)] = e
+	}
+	return took, err
+}
+
+func (c confirming) Confirm(_ context.Context, key, token string) error {
+	key = c.key(key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.keys[key]
+	switch {
+	case c.is("confirms to anybody"):
+	case !ok, e.token != token:
+		return errors.New("another one has it")
+	case c.is("confirms to nobody"):
+		return errors.New("no")
+	}
+	if e.until = e.lasts; c.is("confirmed for ever") {
+		e.until = e.until.Add(24 * time.Hour)
+	}
+	c.keys[key] = e
+	return nil
+}
+
 // broken are the promises that a store with a fault does not keep.
 func broken(fault string) (names []string) {
 	for _, c := range cooldownPromises {
@@ -253,6 +292,22 @@ func TestCooldownsSeesFaults(t *testing.T) {
 			})
 		})
 	}
+	for fault, want := range map[string]string{
+		"confirms to anybody": "a key is confirmed to who has it",
+		"confirms to nobody":  "a key is confirmed to who has it",
+		"confirmed for ever":  "a key is free after its time, and not before",
+	} {
+		t.Run(fault+", where keys are confirmed", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				at := slices.IndexFunc(cooldownPromises, func(p cooldownPromise) bool { return p.name == want })
+				s := cooldowns{store: newConfirming(fault), key: rand.Text(), lasts: time.Hour}
+				if soon(time.Minute, func() error { return cooldownPromises[at].check(t.Context(), s) }) == nil {
+					t.Errorf("%q holds", want)
+				}
+				time.Sleep(48 * time.Hour) // who was not waited for
+			})
+		})
+	}
 	t.Run("rarer ways", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			for fault, check := range map[string]func(context.Context, cooldowns) error{
@@ -281,6 +336,11 @@ func TestCooldownsThatAreKept(t *testing.T) {
 			TestCooldowns(t, func() deflect.Cooldowns { return newKeeping(fault) })
 		})
 	}
+}
+
+// So does one of which keys end soon that are not confirmed.
+func TestCooldownsThatAreConfirmed(t *testing.T) {
+	TestCooldowns(t, func() deflect.Cooldowns { return newConfirming("") })
 }
 
 func TestCooldownsOfASlowStore(t *testing.T) {

@@ -21,13 +21,17 @@ const (
 	// pendingFor is how long it is waited for what becomes of another's text. Whoever takes
 	// longer has died, and may have sent one.
 	pendingFor = 30 * time.Second
+	// takenFor is how long a key lasts that was not confirmed: who has died before that has
+	// texted nobody.
+	takenFor = 10 * time.Second
 	// pollEvery is how often it is looked whether that is known.
 	pollEvery = 25 * time.Millisecond
 )
 
 // cooldowns are those of all. A key holds who took it: while that one's text is under way
 // "p", its hash, "@" and the time in milliseconds; from then on the hash alone, which is a
-// number because Redis keeps numbers in less room.
+// number because Redis keeps numbers in less room. It lasts for takenFor until that text is
+// about to leave.
 type cooldowns struct {
 	f     *Fleet
 	local deflect.Cooldowns // nil: none
@@ -40,7 +44,8 @@ func newCooldowns(f *Fleet) *cooldowns {
 }
 
 // Cooldowns are those of the fleet. What is taken of them is waited for by the others until
-// Keep or Release says how it ended, or for 30 s.
+// Keep or Release says how it ended, or for 30 s. It ends after 10 s where its process died
+// before Confirm.
 func (f *Fleet) Cooldowns() deflect.Cooldowns {
 	if local, ok := f.cfg.Local.(bounded); ok {
 		return struct {
@@ -119,7 +124,7 @@ func (c *cooldowns) take(ctx context.Context, k, token string, lasts time.Durati
 		now := time.Now()
 		var before string
 		err := c.f.do(ctx, "take", func(ctx context.Context) (err error) {
-			before, err = c.set(ctx, k, mine.pending(now), lasts)
+			before, err = c.set(ctx, k, mine.pending(now), min(lasts, takenFor))
 			return err
 		})
 		holder, since, pending := readHolder(before)
@@ -188,6 +193,28 @@ func (c *cooldowns) setCmd(ctx context.Context, k, value string, lasts time.Dura
 func milliseconds(d time.Duration) int64 {
 	return max(1, int64((d+time.Millisecond-1)/time.Millisecond))
 }
+
+// Confirm lets a key last as long as was said when it was taken: until then it ends with a
+// process that dies. It is an error that somebody else has it, who found it after that.
+func (c *cooldowns) Confirm(ctx context.Context, key, token string) error {
+	k, mine := c.key(key), holderOf(token)
+	until := c.ends.until(k, mine)
+	cmd := keepCmd(ctx, k, mine.pendingBegin(), mine.pending(time.Now()), time.Until(until))
+	err := c.f.do(ctx, "confirm", func(ctx context.Context) error { return c.f.write(ctx, k, cmd) })
+	switch {
+	case err != nil:
+		c.ends.took(k, mine, until, true) // it may yet lie before a server that stands still
+		if c.f.decidesLocally(ctx, "confirm", err) {
+			return nil
+		}
+	case cmd.Val() != written:
+		return errStoodStill
+	}
+	return err
+}
+
+// errStoodStill is of a process that did not run between Take and Confirm.
+var errStoodStill = errors.New("it took so long until the text could be asked for that another call of the same caller may be texted")
 
 // Release implements [deflect.Cooldowns]. What Redis does not give back at once is given
 // back later.

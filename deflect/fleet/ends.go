@@ -34,11 +34,12 @@ const (
 // written is what a script answers with that wrote something.
 const written = int64(1)
 
-// keepScript turns a pending key into one that is kept. A key that has been lost, as in a
-// failover, is set again for the time that is left of it.
+// keepScript lets a pending key last for the time that is left of it, and says so of its
+// text. It sets one again that has been lost, as in a failover, or that has ended.
 const keepScript = `local v = redis.call('GET', KEYS[1])
-if v and string.sub(v, 1, #ARGV[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL') return 1 end
-if not v and tonumber(ARGV[3]) > 0 then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end
+if v and string.sub(v, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+if tonumber(ARGV[3]) > 0 then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end
+if v then redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL') return 1 end
 return 0`
 
 // releaseScript deletes a key that its holder has.
@@ -114,6 +115,13 @@ func (e *ends) ended(key string, h holder) (until time.Time, doubtful bool) {
 	t := e.open[taking{key, h}]
 	delete(e.open, taking{key, h})
 	return t.until, t.doubtful
+}
+
+// until returns until when something is taken, zero when nobody knows.
+func (e *ends) until(key string, h holder) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.open[taking{key, h}].until
 }
 
 // cancel ends what is to be written of a take, and returns what to wait for when it is

@@ -135,8 +135,8 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// What a call costs the server: one command for the look, one for the take, and one for
-// each text afterwards, many of them together.
+// What a call costs the server: one command for the look, one for the take, one for each
+// text before it goes out and one afterwards, many of these together.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	s := fleettest.Start(t)
@@ -150,6 +150,7 @@ func TestRoundTrips(t *testing.T) {
 	}{
 		{func() { f.cooldowns.Held(t.Context(), "a") }, map[string]int{"exists": 1}},
 		{func() { f.cooldowns.Take(t.Context(), "a", "mine", time.Hour) }, map[string]int{"set": 1}},
+		{func() { f.cooldowns.Confirm(t.Context(), "a", "mine") }, map[string]int{"eval": 1, "get": 1, "set": 1}},
 		{func() { f.cooldowns.Held(t.Context(), "a") }, map[string]int{"exists": 1}},
 	} {
 		s.Do("CONFIG", "RESETSTAT")

@@ -11,7 +11,7 @@ import (
 
 // operations are what is asked of Redis, each a label.
 var operations = []string{
-	"held", "take", "release", "keep",
+	"held", "take", "confirm", "release", "keep",
 	"budget_left", "budget_take", "budget_release",
 	"opted_out", "opt_out_add", "opt_out_remove",
 	"claim", "claim_release",

@@ -157,6 +157,15 @@ func (l *lab) fleetAsks(ctx context.Context, r *redisProcess) error {
 	}{
 		{"the look of an offer", func(key string) error { _, err := store.Held(ctx, key); return err }},
 		{"the take of a text", func(key string) error { _, err := store.Take(ctx, key, key, time.Hour); return err }},
+		{"its confirmation", func(key string) error {
+			confirmer, ok := store.(interface {
+				Confirm(ctx context.Context, key, token string) error
+			})
+			if !ok {
+				return errors.New("its cooldowns are not confirmed")
+			}
+			return confirmer.Confirm(ctx, key, key)
+		}},
 		{"the look of the next call", func(key string) error { _, err := store.Held(ctx, key); return err }},
 		{"the take of the next call", func(key string) error { _, err := store.Take(ctx, key, "another", time.Hour); return err }},
 	} {
