@@ -168,10 +168,38 @@ func (f *fleet) quiet() {
 		all = append(all, l.journal())
 	}
 	f.daemons[0].judgeSettled(joined(all))
+	if f.t.Failed() {
+		f.tellOfWaiting()
+	}
 	f.t.Logf("told %v; at most %s from the key on", f.told, f.longest)
 	// Two seconds are for a busy machine; who waited for a server that stalls would wait longer.
 	if most := liveDeadline + 2*time.Second; f.longest > most {
 		f.t.Errorf("a caller was held for %s after the key, want at most %s", f.longest, most)
+	}
+}
+
+// tellOfWaiting shows what the daemons have logged, in all their lives, of texts that waited
+// and of the cooldowns of a fleet, and which of these nobody has kept or given back.
+func (f *fleet) tellOfWaiting() {
+	f.t.Helper()
+	for i, l := range f.daemons {
+		for life, log := range append(l.logs[:len(l.logs):len(l.logs)], l.log) {
+			for line := range strings.Lines(log.String()) {
+				if strings.Contains(line, "text that wait") || strings.Contains(line, "cooldown not given back") {
+					f.t.Logf("daemon %d, life %d: %s", i, life, line)
+				}
+			}
+		}
+	}
+	if f.redis == nil {
+		return
+	}
+	keys, _ := f.redis.Do("KEYS", "*").([]any)
+	for _, key := range keys {
+		value, _ := f.redis.Do("EVAL", "local v = redis.pcall('GET', KEYS[1]) return type(v) == 'string' and v or ''", "1", fmt.Sprint(key)).(string)
+		if strings.HasPrefix(value, "p") {
+			f.t.Logf("a cooldown was taken, and nobody said how that ended: %s", value)
+		}
 	}
 }
 
