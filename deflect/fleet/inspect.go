@@ -36,7 +36,8 @@ const (
 )
 
 // Inspect looks at the server for what endangers the promise that a caller is texted once
-// in a fleet. The worst comes first. The error is of a server that does not answer.
+// in a fleet. The worst comes first. The error is of a server that does not answer. It writes
+// nothing; whether others have another key it knows if those have called [Fleet.Introduce].
 func (f *Fleet) Inspect(ctx context.Context) ([]Finding, error) {
 	i := &inspection{f: f}
 	_ = i.ask(ctx, func(ctx context.Context) error { return f.rdb.Ping(ctx).Err() })
@@ -44,7 +45,7 @@ func (f *Fleet) Inspect(ctx context.Context) ([]Finding, error) {
 		return nil, i.failed
 	}
 	i.rights(ctx)
-	i.fingerprint(ctx)
+	i.key(ctx)
 	var err error
 	switch rdb := f.rdb.(type) {
 	case *redis.ClusterClient:
@@ -174,18 +175,36 @@ func (i *inspection) rights(ctx context.Context) {
 	}
 }
 
-// fingerprint finds out whether others have another key.
-func (i *inspection) fingerprint(ctx context.Context) {
-	at, ours := i.f.cfg.Prefix+"key", i.f.hashes.of("f", "the key of this fleet")
+// Introduce leaves a fingerprint of the key with the server for a month, by which Inspect
+// tells others that they have another one. Where one of another key is, that stays. The
+// error is of a server that does not answer, or does not take it.
+func (f *Fleet) Introduce(ctx context.Context) error {
+	at, ours := f.fingerprint()
+	return f.do(ctx, "inspect", func(ctx context.Context) error {
+		switch theirs, err := f.rdb.Get(ctx, at).Result(); {
+		case err != nil && !isNil(err):
+			return err
+		case err == nil && theirs != ours:
+			return nil
+		}
+		return f.rdb.Set(ctx, at, ours, fingerprintLasts).Err()
+	})
+}
+
+// fingerprint is by what others tell the key of this fleet, and where.
+func (f *Fleet) fingerprint() (at, ours string) {
+	return f.cfg.Prefix + "key", f.hashes.of("f", "the key of this fleet")
+}
+
+// key says whether others have another one.
+func (i *inspection) key(ctx context.Context) {
+	at, ours := i.f.fingerprint()
 	var theirs string
 	err := i.ask(ctx, func(ctx context.Context) (err error) {
 		theirs, err = i.f.rdb.Get(ctx, at).Result()
 		return err
 	})
-	switch {
-	case isNil(err), err == nil && theirs == ours:
-		_ = i.ask(ctx, func(ctx context.Context) error { return i.f.rdb.Set(ctx, at, ours, fingerprintLasts).Err() })
-	case err == nil:
+	if err == nil && theirs != ours {
 		i.find(slog.LevelError, "another daemon came with another key of the fleet: such two know nothing of each other, and a caller can get a text from each. Give all the same key; when the key is a new one for all: DEL %s", at)
 	}
 }

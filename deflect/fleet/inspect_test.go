@@ -73,7 +73,7 @@ func TestInspect(t *testing.T) {
 			if strings.HasSuffix(tt.name, "the rights") && f.Err() != nil {
 				t.Errorf("looking is a trouble: %v", f.Err())
 			}
-			if left := s.Do("KEYS", "*").([]any); len(left) > 1 && !strings.Contains(tt.name, "rights") {
+			if left := s.Do("KEYS", "*").([]any); len(left) > 0 && !strings.Contains(tt.name, "rights") {
 				t.Errorf("it leaves %d keys", len(left))
 			}
 		})
@@ -182,13 +182,21 @@ func TestInspectKey(t *testing.T) {
 		key  []byte
 		same bool
 	}{{testKey, true}, {testKey, true}, {other, false}, {testKey, true}} {
-		found, err := newFleet(t, s.Addr, func(c *Config) { c.Key = tt.key }).Inspect(t.Context())
+		f := newFleet(t, s.Addr, func(c *Config) { c.Key = tt.key })
+		found, err := f.Inspect(t.Context())
+		if err == nil {
+			err = f.Introduce(t.Context())
+		}
 		is := slices.ContainsFunc(found, func(f Finding) bool { return strings.Contains(f.Text, "another key") })
 		if is == tt.same || err != nil {
 			t.Errorf("%d: %v, %v", n, found, err)
 		}
 	}
 	s.Do("DEL", "ivrdeflect:key")
+	// Whoever only looks does not make a wrong key the one that others are measured by.
+	if _, err := newFleet(t, s.Addr, func(c *Config) { c.Key = testKey }).Inspect(t.Context()); err != nil {
+		t.Error(err)
+	}
 	found, _ := newFleet(t, s.Addr, func(c *Config) { c.Key = other }).Inspect(t.Context())
 	if strings.Contains(fmt.Sprint(found), "another key") {
 		t.Errorf("a new key for all: %v", found)
@@ -219,5 +227,15 @@ func TestInspectAway(t *testing.T) {
 	s.Kill()
 	if found, err := f.Inspect(t.Context()); err == nil || len(found) > 0 {
 		t.Errorf("%v, %v", found, err)
+	}
+}
+
+// A server that takes nothing says so to who leaves a fingerprint with it.
+func TestIntroduceToAReplica(t *testing.T) {
+	t.Parallel()
+	s := fleettest.Start(t)
+	s.Do("REPLICAOF", "127.0.0.1", "1")
+	if err := newFleet(t, s.Addr).Introduce(t.Context()); err == nil || !strings.Contains(err.Error(), "is a replica") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -85,6 +85,10 @@ func (d *Daemon) inspect(ctx context.Context) {
 	}
 	if err != nil && !errors.Is(ctx.Err(), context.Canceled) { // as when the daemon stops
 		d.log.Warn("redis could not be looked at", "err", err)
+		return
+	}
+	if err := d.fleet.Introduce(ctx); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		d.log.Warn("redis does not take what tells other keys of the fleet from this one", "err", err)
 	}
 }
 
