@@ -70,7 +70,7 @@ func (e *exam) prompts(ctx context.Context) []Finding {
 		}
 		if len(ours) > 0 {
 			folder := below(prefix, strings.TrimSuffix(shipped, "/"))
-			do := fmt.Sprintf("in the folder of the project, on the switch: mkdir -p %s && cp -r dialplan/sounds/. %[1]s/", folder)
+			do := fmt.Sprintf("in the folder of the project, on the switch (the package has them in /usr/share/deflectd/sounds): mkdir -p %s && cp -r dialplan/sounds/. %[1]s/", folder)
 			found = append(found, bad(do, "%s does not have %s of the shipped prompts in %s: %s", sw.Name, plural(len(ours), "file"), folder, strings.Join(ours, ", "))...)
 		}
 		if len(found) > 0 {
