@@ -31,6 +31,7 @@ const (
 // vendors, stores and lists beside deflect. A new package needs a row.
 var arrows = []row{
 	{pkg: "deflect", ours: []string{"deflect/phone", "deflect/internal/..."}, never: []string{"net/http", "github.com/nyaruka/phonenumbers"}, reason: noVendor},
+	{pkg: "deflect/c2m/c2mtest", ours: []string{"deflect/internal/double"}, alone: true, reason: double},
 	{pkg: "deflect/deflecttest", ours: []string{"deflect"}, reason: noVendor},
 	{pkg: "deflect/donottext", ours: []string{"deflect", "deflect/phone", "deflect/phone/numberplan", "deflect/internal/..."}, reason: noVendor},
 	{pkg: "deflect/fleet", ours: []string{"deflect", "deflect/phone", "deflect/internal/..."}, reason: "vendors and stores import the engine, never each other"},
@@ -139,6 +140,7 @@ func TestStraysAreSeen(t *testing.T) {
 		{"adapters/freeswitch/esl", "net/http", false},
 		{"adapters/freeswitch/freeswitchtest", module + "adapters/freeswitch/esl", true},
 		{"deflect/livedeflect/livedeflecttest", module + "deflect/livedeflect", true},
+		{"deflect/c2m/c2mtest", module + "deflect/c2m", true},
 		{"deflect/livedeflect/livedeflecttest", "github.com/dghubble/oauth1", true},
 		{"deflect/internal/double", module + "deflect/internal/wire", true},
 		{"cmd/deflectd", module + "deflect", true},

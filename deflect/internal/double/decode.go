@@ -51,15 +51,20 @@ func Object(a *Arrival) (members map[string]json.RawMessage, problems []string) 
 // members that are none of them.
 func DecodeStrings[T any](a *Arrival, fields []Field[T], to *T) (rest map[string]json.RawMessage, problems []string) {
 	rest, problems = Object(a)
+	return rest, append(problems, TakeStrings(rest, fields, to)...)
+}
+
+// TakeStrings takes the fields that are strings from the members of an object.
+func TakeStrings[T any](members map[string]json.RawMessage, fields []Field[T], to *T) (problems []string) {
 	for _, f := range fields {
-		if raw, ok := rest[f.Name]; ok && raw[0] == '"' {
+		if raw, ok := members[f.Name]; ok && raw[0] == '"' {
 			*f.Value(to) = stringValue(raw)
 		} else if ok {
 			problems = append(problems, f.Name+" must be a string")
 		}
-		delete(rest, f.Name)
+		delete(members, f.Name)
 	}
-	return rest, problems
+	return problems
 }
 
 // Unknown complains of members that are no fields.

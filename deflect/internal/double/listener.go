@@ -73,6 +73,16 @@ func (s *Server) URL() string {
 	return "http://" + s.listener.addr + s.Base.EscapedPath()
 }
 
+// Addr is where the socket is; empty without one.
+func (s *Server) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return ""
+	}
+	return s.listener.addr
+}
+
 // Close ends the socket, if there is one, with every connection and every
 // request that hangs, and waits for them.
 func (s *Server) Close() {
