@@ -122,30 +122,28 @@ func (s *Server) ask(e Eligibility, rec *Received, willing bool) double.Answer {
 	e.Time = rec.Time
 	who := s.known(e.Number)
 	converses := who.converses(e.Time)
-	t := &ticket{ahead: s.ahead}
+	t := &ticket{ahead: s.ahead, channel: s.cfg.Channels[0]}
 	switch {
-	case s.cfg.DeviceCheck && who.landline && !slices.Contains(s.cfg.Channels, WhatsApp):
+	case s.cfg.DeviceCheck && who.landline:
 		t.refused = invalidNumber
-	case s.cfg.Open == OpenRefused && converses && !slices.Contains(s.cfg.Channels, WhatsApp):
+	case s.cfg.Open != OpenUnseen && converses:
 		t.refused = cannotBeSent
+	case s.cfg.OptOutsKnown && who.optedOut:
+		t.skipped = true
 	}
 	e.Channels = []string{}
 	for _, ch := range s.cfg.Channels {
-		switch {
-		case !willing, t.refused != 0:
-		case ch == WhatsApp: // always eligible: Meta lets nobody look
-			e.Channels = append(e.Channels, ch)
-		case s.cfg.DeviceCheck && who.landline, s.cfg.Open != OpenUnseen && converses, s.cfg.OptOutsKnown && who.optedOut:
-		default:
+		// WhatsApp is always eligible: Meta lets nobody look.
+		if willing && (ch == WhatsApp || t.refused == 0 && !t.skipped) {
 			e.Channels = append(e.Channels, ch)
 		}
 	}
 	if e.Eligible = len(e.Channels) > 0; e.Eligible {
-		e.Recommended = e.Channels[0]
+		e.Recommended, t.channel = e.Channels[0], e.Channels[0]
 	}
 	t.Eligibility = e
 	s.tickets.add(t)
-	if t.refused != 0 {
+	if !e.Eligible && willing && (t.refused == invalidNumber || t.refused == cannotBeSent && s.cfg.Open == OpenRefused) {
 		return refused(t.refused, "").answer(CallEligibility)
 	}
 	s.eligibilities.Add(t.Eligibility.clone())

@@ -82,12 +82,10 @@ func (s *Server) invite(in Invite, rec *Received, f Fault) (double.Answer, *mess
 		t.failed, t.failure = rec.Time, no.code
 		return no.answer(CallInvite), nil
 	}
-	who := s.known(t.Number)
-	if t.invited.IsZero() {
-		t.invited = rec.Time
-	}
-	in.Sent = !who.optedOut && !f.SendsNothing()
-	m := &message{Invite: in, ahead: s.ahead, skipped: who.optedOut}
+	// There is no capture of opt-outs for WhatsApp.
+	skipped := in.Channel == SMS && s.known(t.Number).optedOut
+	in.Sent = !skipped && !f.SendsNothing()
+	m := &message{Invite: in, ahead: s.ahead, skipped: skipped}
 	t.messages = append(t.messages, m)
 	s.invites.Add(in.clone())
 	rec.Processed = in.Sent

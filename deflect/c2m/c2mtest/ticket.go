@@ -11,12 +11,26 @@ import (
 type ticket struct {
 	Eligibility
 	ahead    time.Duration // of the API's clock, when it was asked for
-	refused  code          // why eligibility was refused; 0: it was not
-	invited  time.Time     // of the first invite that was taken
+	channel  string        // the one that there would be
+	refused  code          // why there is no eligibility, as far as there is a code
+	skipped  bool          // there is none because of an opt-out
 	failed   time.Time     // of the last invite that was not
 	failure  code
 	tried    bool // an invite may have sent something
 	messages []*message
+}
+
+// message is what became of it: what was sent, or else was not; nil without any.
+func (t *ticket) message() *message {
+	for _, m := range t.messages {
+		if m.Sent {
+			return m
+		}
+	}
+	if len(t.messages) > 0 {
+		return t.messages[0]
+	}
+	return nil
 }
 
 // message is what an invite sent, or would have.
