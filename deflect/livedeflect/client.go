@@ -24,6 +24,7 @@ type Client struct {
 	reloading sync.Mutex
 	own       *wire.Renewing // set when the transport is ours to close
 	clock     wire.Clock
+	hook      atomic.Pointer[func(string, deflect.Reason)] // of OnRequest
 	reports   map[deflect.Reason]prometheus.Counter
 	collector *prometheus.CounterVec // of reports
 	log       *slog.Logger
@@ -78,6 +79,9 @@ func New(cfg Config) (*Client, error) {
 func (c *Client) newSetup(cfg Config) *setup {
 	s := &setup{Config: cfg, link: wire.NewLink(cfg.Auth, cfg.Transport, &c.clock)}
 	s.root, _, _ = cfg.endpoint()
+	if f := c.hook.Load(); f != nil {
+		s.onRequest(*f)
+	}
 	return s
 }
 
@@ -100,6 +104,7 @@ func (c *Client) Reload(cfg Config) error {
 		return err
 	}
 	cfg = cfg.withDefaults()
+	cfg.Auth = liveperson.Kept(old.Auth, cfg.Auth)
 	if err := cfg.Follows(old.Config); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ type Config struct {
 	Domain string
 	// BaseURL is used instead of Domain: https, or http to a loopback address.
 	BaseURL string
-	// Auth signs the requests; see [liveperson.OAuth1].
+	// Auth signs the requests; see [liveperson.OAuth1] and [liveperson.OAuth2].
 	Auth liveperson.Authenticator
 
 	TimeUnit     TimeUnit // Milliseconds

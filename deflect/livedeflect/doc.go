@@ -1,6 +1,7 @@
 // Package livedeflect talks to LivePerson's LiveDeflect API: contextAndInvite, which texts a
 // caller and hands the agents what is known of the call, and getLiveDeflectData, which tells
-// later what became of the calls of an account. Requests are signed with OAuth 1.0.
+// later what became of the calls of an account. Requests are signed with OAuth 1.0, or carry a
+// token of OAuth 2.0.
 //
 // A [Client] is the [deflect.Backend] of the engine, package deflect, which says who is
 // texted, when, and that it happens once:
@@ -26,7 +27,7 @@
 //	answer                                                     outcome    reason
 //	a 2xx whose success is true                                sent       ok
 //	a 2xx that says no, another 4xx                            failed     rejected
-//	401, 403; or the request got no credentials                failed     unauthorized
+//	401, 403; or the request got no credentials, or no token   failed     unauthorized
 //	429                                                        failed     rate_limited
 //	3xx, which is not followed                                 failed     redirected
 //	none, and no byte left, or HTTP/2 says: not processed      failed     unreachable

@@ -15,11 +15,11 @@ import (
 
 // Authenticator adds credentials to requests. The transport that it returns
 // must authenticate each request afresh, hand it to base exactly once, with its
-// context or one made from it, and be safe for concurrent use. [OAuth1] is one; so is
-// any wrapper that sets a bearer token. One that has a method Validate() error is asked
-// by [Config.Validate].
+// context or one made from it, and be safe for concurrent use. [OAuth1] and [OAuth2] are
+// some; so is any wrapper that sets a bearer token. One that has a method Validate() error is
+// asked when a Client is made.
 //
-// It may send requests of its own before, such as for a token, also through base and
+// Another one may send requests of its own before, such as for a token, also through base and
 // with the same context: they do not count as the text's. As long as that one was not
 // handed to base no text was sent, so a token that cannot be had is [deflect.Failed]:
 // [deflect.ReasonUnreachable], and tried again, when the network failed, [deflect.ReasonDeadline] when

@@ -34,11 +34,32 @@ func NewLink(auth interface {
 	return &Link{base: base, rt: auth.Transport(handoff{base}), clock: clock}
 }
 
-// Post sends one request of JSON, with fresh credentials. The Trip says where it got to,
-// also beside an answer.
+// Post sends one request of JSON, with fresh credentials, and once more when these were
+// refused and others can be had. The Trip says where the last one got to, also beside an
+// answer.
 func (l *Link) Post(ctx context.Context, url string, body []byte) (*http.Response, *Trip, error) {
+	return l.ask(ctx, http.MethodPost, url, body)
+}
+
+// Get is Post for a request without a body. It changes nothing, so that Broken never says of
+// it that something may have left.
+func (l *Link) Get(ctx context.Context, url string) (*http.Response, *Trip, error) {
+	return l.ask(ctx, http.MethodGet, url, nil)
+}
+
+func (l *Link) ask(ctx context.Context, method, url string, body []byte) (*http.Response, *Trip, error) {
+	resp, t, err := l.once(ctx, method, url, body)
+	if err != nil || !t.renewable(ctx, resp.StatusCode) {
+		return resp, t, err
+	}
+	resp.Body.Close()
+	return l.once(ctx, method, url, body)
+}
+
+// once sends one request, and no other.
+func (l *Link) once(ctx context.Context, method, url string, body []byte) (*http.Response, *Trip, error) {
 	t := &Trip{}
-	req, err := http.NewRequestWithContext(context.WithValue(ctx, tripKey{}, t), http.MethodPost, url, nil)
+	req, err := http.NewRequestWithContext(context.WithValue(ctx, tripKey{}, t), method, url, nil)
 	if err != nil {
 		return nil, t, err
 	}
@@ -46,7 +67,10 @@ func (l *Link) Post(ctx context.Context, url string, body []byte) (*http.Respons
 	// Four values in one piece of memory. An answer is a hundred bytes: as it is, there
 	// is nothing to inflate.
 	values := []string{"application/json", "application/json", "ivrdeflect", "identity"}
-	req.Header["Content-Type"], req.Header["Accept"], req.Header["User-Agent"] = values[0:1:1], values[1:2:2], values[2:3:3]
+	if body != nil {
+		req.Header["Content-Type"] = values[0:1:1]
+	}
+	req.Header["Accept"], req.Header["User-Agent"] = values[1:2:2], values[2:3:3]
 	req.Header["Accept-Encoding"] = values[3:4:4]
 
 	// RoundTrip, not http.Client: it follows no redirect, and a redirect would
@@ -62,14 +86,24 @@ func (l *Link) Post(ctx context.Context, url string, body []byte) (*http.Respons
 // Judge says what an answer means; err is why its body is incomplete.
 type Judge func(status int, header http.Header, body []byte, err error) deflect.Attempt
 
-// Send posts a request and returns what came of it.
+// Send posts a request and returns what came of it. When it was refused for its credentials,
+// so that nothing came of it, and others can be had, that is what came of it with those.
 func (l *Link) Send(ctx context.Context, url string, body []byte, judge Judge) deflect.Attempt {
-	resp, t, err := l.Post(ctx, url, body)
+	a, t := l.sendOnce(ctx, url, body, judge)
+	// judge may know better than the status: what is in doubt is not sent again.
+	if a.Outcome == deflect.Failed && a.Reason == deflect.ReasonUnauthorized && t.renewable(ctx, a.Status) {
+		a, _ = l.sendOnce(ctx, url, body, judge)
+	}
+	return a
+}
+
+func (l *Link) sendOnce(ctx context.Context, url string, body []byte, judge Judge) (deflect.Attempt, *Trip) {
+	resp, t, err := l.once(ctx, http.MethodPost, url, body)
 	if err != nil {
 		a := Broken(ctx, t, err)
 		// The end of one stream of HTTP/2 is that of one request.
 		a.NoSign = !strings.Contains(err.Error(), "stream error") && l.lose(t, a.Reason)
-		return a
+		return a, t
 	}
 	defer resp.Body.Close()
 	// net/http forgets the context after a 101, and another transport may too:
@@ -81,7 +115,7 @@ func (l *Link) Send(ctx context.Context, url string, body []byte, judge Judge) d
 	if a.Reason == deflect.ReasonBadResponse && ctx.Err() != nil {
 		a.Reason, a.Err = Waiting(ctx), cutoff.Error(ctx, cutoff.BeforeAnswer, a.Err)
 	}
-	return a
+	return a, t
 }
 
 // lose takes care that a connection which died, or fell silent, is not used again. It
@@ -106,7 +140,10 @@ func (l *Link) lose(t *Trip, reason deflect.Reason) (known bool) {
 // Broken is what a request without an answer came to.
 func Broken(ctx context.Context, t *Trip, err error) deflect.Attempt {
 	a := deflect.Attempt{Err: clean.BeyondNetwork(err)}
+	var none *NoCredentials
 	switch left := t.left(); {
+	case !left && !t.handedOver() && errors.As(err, &none) && (ctx.Err() == nil || !cutoff.Wish(ctx)):
+		a.Outcome, a.Reason, a.Err = deflect.Failed, deflect.ReasonUnauthorized, cutoff.Error(ctx, cutoff.BeforeSent, none)
 	case !left && ctx.Err() != nil:
 		a.Outcome, a.Reason, a.Err = deflect.Failed, Waiting(ctx), cutoff.Error(ctx, cutoff.BeforeSent, a.Err)
 		if a.Reason == deflect.ReasonTimeout {

@@ -94,6 +94,7 @@ type Trip struct {
 	moved   bool  // bytes left on a connection that it had before
 	counter *Conn
 	base    int64
+	refused bool  // for credentials that others can be had instead of
 	conn    *Conn // also under HTTP/2
 	heard   int64 // what had been read from it before
 	reused  bool
@@ -118,6 +119,9 @@ func (b *watchedBody) Close() error { return nil }
 // business.
 func (w *Trip) load(req *http.Request, body []byte) {
 	w.url = req.URL
+	if body == nil {
+		return
+	}
 	w.body.bytes.Reset(body)
 	req.Body, req.ContentLength = &w.body, int64(len(body))
 }
