@@ -32,6 +32,7 @@ const (
 var arrows = []row{
 	{pkg: "deflect", ours: []string{"deflect/phone", "deflect/internal/..."}, never: []string{"net/http", "github.com/nyaruka/phonenumbers"}, reason: noVendor},
 	{pkg: "deflect/c2m/c2mtest", ours: []string{"deflect/internal/double"}, alone: true, reason: double},
+	{pkg: "deflect/c2m", ours: []string{"deflect", "deflect/liveperson", "deflect/phone", "deflect/phone/numberplan", "deflect/internal/..."}, reason: "vendors and stores import the engine, never each other"},
 	{pkg: "deflect/deflecttest", ours: []string{"deflect"}, reason: noVendor},
 	{pkg: "deflect/donottext", ours: []string{"deflect", "deflect/phone", "deflect/phone/numberplan", "deflect/internal/..."}, reason: noVendor},
 	{pkg: "deflect/fleet", ours: []string{"deflect", "deflect/phone", "deflect/internal/..."}, reason: "vendors and stores import the engine, never each other"},

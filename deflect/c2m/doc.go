@@ -1,0 +1,97 @@
+// Package c2m talks to LivePerson's Connect to Messaging API 2.0: eligibility, which says
+// whether a caller can be texted and is asked before the offer, and invite, which sends the
+// text when the caller has asked for it. An offer that nobody takes sends nothing.
+//
+// A [Client] is the [deflect.Backend] of the engine, package deflect, which says who is
+// texted, when, and that it happens once:
+//
+//	api, err := c2m.New(c2m.Config{
+//		Account:   "38856538",
+//		HandoffID: "H123456789",
+//		BaseURL:   "https://va.connect-to-messaging.liveperson.net",
+//		Auth:      liveperson.OAuth1{ConsumerKey: key, ConsumerSecret: secret, Token: token, TokenSecret: tokenSecret},
+//	})
+//	...
+//	defer api.Close()
+//	client, err := deflect.New(deflect.Config{Backend: api})
+//	...
+//	defer client.Close() // before api
+//	offer, err := client.Offer(ctx, call) // asks for eligibility
+//	...
+//	result, err := offer.Deflect(ctx) // invites
+//
+// # What maps where
+//
+// Marks: d is documented by the vendor, o our choice.
+//
+//	of the call                   in the request                                      mark
+//	Skill                         skill; overrideSkill if it changed since the offer  d
+//	ANI or NumberOverride         consumerPhoneNumber, with its plus sign             d
+//	HandoffID, Config.HandoffID   handoffId                                           d
+//	TemplateVariables             templateVariables                                   d
+//	Config.IVRNumber              ivrNumber                                           d
+//	ConsumerID                    consumerId, with the channel inapp only             d
+//	Text                          overrideMessage, with the channel sms only          d
+//	Config.Channels               overrideChannel: the first one that is available    d
+//	FirstName, LastName           sdes personal.firstname, personal.lastname          o
+//	CustomerID                    sdes ctmrinfo.customerId                            o
+//	CustomerIDDescriptor          sdes ctmrinfo.ctype                                 o
+//	Digits                        sdes ctmrinfo.accountName                           o
+//	DNIS                          sdes ctmrinfo.storeNumber, with its plus sign       o
+//	CallerInfo                    the attribute that its name is one of, see below    o
+//	ExternalCallID, TextTag,
+//	Start, Accepted               nothing: the API has no place for them              d
+//
+// Caller info goes to the engagement attribute (SDE) of its name, in capitals or small
+// letters: cstatus, ctype, customerId, balance, currency, socialId, imei, userName,
+// companySize, companyBranch, accountName, role, storeNumber and storeZipCode of ctmrinfo;
+// firstname, lastname, gender, language, company, and email and phone of the contact, of
+// personal. Texts, numbers and switches are sent as texts, but balance and companySize as the
+// numbers that they must be; gender is MALE, FEMALE or OTHER. FirstName, LastName and
+// CustomerID go before caller info of those names; caller info goes before Digits, DNIS and
+// CustomerIDDescriptor, so that a call can use their places otherwise. What has no place is
+// not sent: it is logged once for each name, and [Client.Preview] lists it. In-App takes
+// neither attributes nor variables.
+//
+// Agents are shown what was known when eligibility was asked for. A caller who has keyed in
+// more since, or who asks for the text after Config.TicketAge, is asked for again before the
+// invite.
+//
+// # What an answer means
+//
+// An invite; the answer to an eligibility means the same, but that nobody was texted by it,
+// so that what is uncertain there has failed.
+//
+//	answer                                                     outcome     reason
+//	a 2xx with a callId, or eligible true with one             sent        ok
+//	eligible false, or by none of Config.Channels              ineligible  not_eligible
+//	4xx, code 1400                                             ineligible  open_conversation
+//	4xx, code 1001                                             ineligible  number_not_mobile
+//	401, 403; or the request got no credentials                failed      unauthorized
+//	429; or no place among the requests of a second            failed      rate_limited
+//	another 4xx, whatever its code                             failed      rejected
+//	3xx, which is not followed                                 failed      redirected
+//	none, and no byte left, or HTTP/2 says: not processed;
+//	or nobody knows the host of the API                        failed      unreachable
+//	none, and no byte left in time                             failed      deadline
+//	5xx, 1xx                                                   uncertain   server_error
+//	none in time                                               uncertain   timeout
+//	none, the connection broke                                 uncertain   connection_lost
+//	a nonce of ours was used before: the request came twice    uncertain   invalid_nonce
+//	a 2xx that is cut, unreadable or says nothing; a 4xx that
+//	is cut or encoded otherwise than in gzip                   uncertain   bad_response
+//
+// Where the context was cancelled the reason is canceled, and the outcome failed as long as
+// no byte had left. WhatsApp is eligible always, whoever is asked for, and an opt-out shows
+// in the vendor's report only.
+//
+// # Errors
+//
+//	*APIError             an answer that is no success; in the chain of a *deflect.Error
+//	*deflect.ConfigError  a problem of a Config; matches deflect.ErrInvalidConfig
+//
+// No error holds a number, a secret, or words of the API that were not made harmless.
+//
+// A Client is safe for concurrent use. Facts about the API are from LivePerson's pages, and
+// were not tried against an account. Package c2mtest is a double of the API.
+package c2m
