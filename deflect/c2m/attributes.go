@@ -84,7 +84,10 @@ func (v *sdes) info(info []byte) (left []string) {
 			known = false // two names that differ in their case: one of them has no place
 		}
 		if known {
-			v[a], known = a.value(value.Clone())
+			var held jsontext.Value
+			if held, known = a.value(value.Clone()); known {
+				v[a] = held
+			}
 		}
 		if !known {
 			left = append(left, name)
