@@ -1,6 +1,7 @@
 package c2m
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -175,3 +176,16 @@ func wantJSON(t testing.TB, got, want string) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// silentStub is a stub that keeps nothing.
+type silentStub struct{ stub }
+
+func (s *silentStub) RoundTrip(req *http.Request) (*http.Response, error) {
+	s.requests, s.bodies = s.requests[:0], s.bodies[:0]
+	return s.stub.RoundTrip(req)
+}
+
+// endless is a Rate without a limit.
+type endless struct{}
+
+func (endless) Take(context.Context) (bool, error) { return true, nil }

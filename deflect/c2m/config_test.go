@@ -1,0 +1,214 @@
+package c2m
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
+)
+
+func TestConfigValidate(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   string
+	}{
+		{"valid", func(*Config) {}, ""},
+		{"calls name the handoff", func(c *Config) { c.HandoffID = "" }, ""},
+		{"loopback", func(c *Config) { c.BaseURL = "http://127.0.0.1:8091/" }, ""},
+		{"the Domain API", func(c *Config) { c.BaseURL, c.Domains = "", &domains{} }, ""},
+		{"in-app", func(c *Config) { c.Channels = []Channel{InApp} }, ""},
+		{"all of it", func(c *Config) {
+			c.Channels, c.IVRNumber, c.RatePerSecond, c.TicketAge = []Channel{WhatsApp, SMS}, "+18005550100", 1000, time.Hour
+		}, ""},
+		{"no account", func(c *Config) { c.Account = "" }, "Account: is missing: the LivePerson account id"},
+		{"odd account", func(c *Config) { c.Account = "1/2" }, "Account: is not an account id (letters and digits)"},
+		{"long handoff", func(c *Config) { c.HandoffID = strings.Repeat("1", 17) }, "HandoffID: is not a handoff id such as H123456789 (at most 16 characters)"},
+		{"odd handoff", func(c *Config) { c.HandoffID = "H\n" }, "HandoffID: is not a handoff id such as H123456789 (at most 16 characters)"},
+		{"nowhere", func(c *Config) { c.BaseURL = "" }, "BaseURL: is missing, and there are no Domains to ask: one of them says where the API is"},
+		{"plain http", func(c *Config) { c.BaseURL = "http://example.net" }, "BaseURL: is plain http to another machine: requests carry numbers; use https"},
+		{"port 80 with https", func(c *Config) {
+			c.BaseURL, c.Auth = "https://example.net:80", liveperson.OAuth1{ConsumerKey: "k", ConsumerSecret: deflect.NewSecret("s")}
+		}, "BaseURL: has the port of the other scheme: 443 is for https, 80 for http"},
+		{"no auth", func(c *Config) { c.Auth = nil }, "Auth: is missing: without credentials the API refuses every request"},
+		{"half auth", func(c *Config) { c.Auth = liveperson.OAuth1{ConsumerKey: "k"} }, "Auth: consumer secret is missing"},
+		{"short ticket", func(c *Config) { c.TicketAge = time.Millisecond }, "TicketAge: is 1ms; must be between 1s and 1h"},
+		{"long ticket", func(c *Config) { c.TicketAge = 2 * time.Hour }, "TicketAge: is 2h0m0s; must be between 1s and 1h"},
+		{"odd channel", func(c *Config) { c.Channels = []Channel{SMS, "rcs"} }, `Channels[1]: "rcs" is no channel: there are sms, wa and inapp`},
+		{"channel twice", func(c *Config) { c.Channels = []Channel{SMS, SMS} }, `Channels[1]: "sms" comes twice`},
+		{"in-app beside others", func(c *Config) { c.Channels = []Channel{SMS, InApp} }, "Channels[1]: inapp stands alone: a handoff that has it has no other channel"},
+		{"odd number", func(c *Config) { c.IVRNumber = "1-800" }, "IVRNumber: is not a number (digits, with a plus sign or without)"},
+		{"rate", func(c *Config) { c.RatePerSecond = -1 }, "RatePerSecond: is -1; must be between 1 and 1000"},
+		{"several", func(c *Config) { *c = Config{} }, "Account: is missing: the LivePerson account id\n" +
+			"BaseURL: is missing, and there are no Domains to ask: one of them says where the API is\nAuth: is missing: without credentials the API refuses every request"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := testConfig(nil)
+			tt.change(&cfg)
+			got := ""
+			if err := cfg.Validate(); err != nil {
+				got = err.Error()
+				if !errors.Is(err, deflect.ErrInvalidConfig) {
+					t.Errorf("%v is no ErrInvalidConfig", err)
+				}
+				if c, err := New(cfg); c != nil || err == nil {
+					t.Errorf("New: %v", err)
+				}
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// Reload goes on with all but the account and where it is.
+func TestReload(t *testing.T) {
+	api := &stub{}
+	c := testClient(t, api, nil)
+	cfg := testConfig(nil)
+	for field, change := range map[string]func(*Config){
+		"Account": func(c *Config) { c.Account = "2" },
+		"BaseURL": func(c *Config) { c.BaseURL, c.Domains = "", &domains{} },
+	} {
+		other := cfg
+		change(&other)
+		err := c.Reload(other)
+		var problem *deflect.ConfigError
+		if !errors.Is(err, deflect.ErrRestart) || !errors.As(err, &problem) || problem.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if err := c.Reload(Config{}); !errors.Is(err, deflect.ErrInvalidConfig) {
+		t.Errorf("%v", err)
+	}
+	cfg.HandoffID, cfg.Channels = "H2", []Channel{SMS}
+	if err := c.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Channels[0] = "x" // New and Reload keep a copy
+	text := asked(t, c, testCall())
+	if !strings.Contains(api.last(), `"H2"`) {
+		t.Error(api.last())
+	}
+	want(t, c.Send(t.Context(), text), deflect.Sent, deflect.ReasonOK)
+	c.Close()
+	c.Close()
+	if err := c.Reload(cfg); !errors.Is(err, deflect.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
+// domains is a Domain API.
+type domains struct {
+	host string
+	err  error
+	hang bool
+	hear func(string, deflect.Reason)
+}
+
+func (d *domains) Host(ctx context.Context, name string) (string, error) {
+	switch {
+	case d.hang:
+		<-ctx.Done()
+		return "", ctx.Err()
+	case name != "connectToMessagingDomain":
+		return "", errors.New("another service")
+	case ctx.Err() != nil && d.host == "":
+		return "", ctx.Err()
+	}
+	return d.host, d.err
+}
+
+func (d *domains) Calls() []string                             { return []string{"domain"} }
+func (d *domains) OnRequest(hear func(string, deflect.Reason)) { d.hear = hear }
+
+// Where the API is, Domains says, and may say anew. As long as nobody knows nothing is sent,
+// and no caller waits longer than the deadline.
+func TestDomains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, where := &stub{}, &domains{hang: true}
+		c := testClient(t, api, func(c *Config) { c.BaseURL, c.Domains = "", where })
+		text := read(t, c, testCall())
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+		defer cancel()
+		want(t, c.Ask(ctx, text), deflect.Failed, deflect.ReasonDeadline)
+		if took := time.Since(start); took != 700*time.Millisecond {
+			t.Errorf("it took %s", took)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		cancel()
+		want(t, c.Ask(ctx, text), deflect.Failed, deflect.ReasonCanceled)
+		where.hang, where.err = false, errors.New("no such account")
+		want(t, c.Ask(t.Context(), text), deflect.Failed, deflect.ReasonUnreachable)
+		if p := c.Preview(text); p.Invite.URL != "https://(connectToMessagingDomain)/api/account/38856538/invite?v=2.0" {
+			t.Errorf("preview of %s", p.Invite.URL)
+		}
+		where.err, where.host = nil, "a b"
+		want(t, c.Ask(t.Context(), text), deflect.Failed, deflect.ReasonUnreachable)
+		if api.count("") != 0 {
+			t.Fatalf("%d requests", api.count(""))
+		}
+		for host, scheme := range map[string]string{"va.connect-to-messaging.liveperson.net": "https://", "127.0.0.1:8091": "http://", "lo.example.net:8443": "https://"} {
+			where.host = host
+			want(t, c.Ask(t.Context(), text), deflect.Sent, deflect.ReasonOK)
+			want(t, c.Send(t.Context(), text), deflect.Sent, deflect.ReasonOK)
+			for _, r := range api.requests[len(api.requests)-2:] {
+				if at := r.URL.Scheme + "://" + r.URL.Host; at != scheme+host {
+					t.Errorf("%s, want %s%s", at, scheme, host)
+				}
+			}
+		}
+		// A host that is not known any more keeps a promised text back, and nothing was sent.
+		want(t, c.Ask(t.Context(), text), deflect.Sent, deflect.ReasonOK)
+		where.err = errors.New("forgotten")
+		want(t, c.Send(t.Context(), text), deflect.Failed, deflect.ReasonUnreachable)
+		if !c.Fresh(text) {
+			t.Error("the ticket was not used")
+		}
+	})
+}
+
+// metered are credentials whose requests are counted.
+type metered struct {
+	bearer
+	hear func(string, deflect.Reason)
+}
+
+func (m *metered) Calls() []string                             { return []string{"token"} }
+func (m *metered) OnRequest(hear func(string, deflect.Reason)) { m.hear = hear }
+
+// Requests for credentials and hosts are told of, also after a Reload.
+func TestMeter(t *testing.T) {
+	where, auth := &domains{host: "va.example.net"}, &metered{}
+	change := func(c *Config) { c.BaseURL, c.Domains, c.Auth = "", where, auth }
+	c := testClient(t, &stub{}, change)
+	if calls := c.Calls(); len(calls) != 2 || calls[0] != "domain" || calls[1] != "token" {
+		t.Errorf("%q", calls)
+	}
+	var heard []string
+	c.OnRequest(func(call string, r deflect.Reason) { heard = append(heard, call+" "+string(r)) })
+	auth.hear("token", deflect.ReasonOK)
+	where.hear("domain", deflect.ReasonUnreachable)
+	auth = &metered{}
+	cfg := testConfig(http.DefaultTransport)
+	change(&cfg)
+	if err := c.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	auth.hear("token", deflect.ReasonUnauthorized)
+	if got := strings.Join(heard, ", "); got != "token ok, domain unreachable, token unauthorized" {
+		t.Error(got)
+	}
+	if calls := testClient(t, &stub{}, nil).Calls(); len(calls) != 0 {
+		t.Errorf("%q", calls)
+	}
+}
