@@ -70,8 +70,8 @@ func (v *sdes) info(info []byte) (left []string) {
 	if len(info) == 0 {
 		return nil
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(info))
-	dec.ReadToken() //nolint:errcheck // it was encoded by us
+	dec := jsontext.NewDecoder(bytes.NewBuffer(info), jsontext.AllowDuplicateNames(true)) // there are none
+	_, _ = dec.ReadToken() // the brace of what we encoded
 	for dec.PeekKind() == '"' {
 		token, _ := dec.ReadToken()
 		name := token.String()
@@ -163,36 +163,50 @@ func (v *sdes) own(t *deflect.Text) (left []string) {
 
 // write writes the list of attributes behind its name, if there are any.
 func (v *sdes) write(o wire.Object) wire.Object {
-	var info, contact, personal wire.Object
-	for a, value := range v {
-		switch a := attribute(a); {
-		case value == nil:
-		case a < firstname:
-			info = append(info.Name(attributeNames[a]), value...)
-		case a == contactEmail || a == contactPhone:
-			contact = append(contact.Name(attributeNames[a]), value...)
-			if v[a+1] == nil || a == contactPhone {
-				personal = append(personal.Name("contacts"), '[')
-				personal = append(append(personal, contact...), "}]"...)
-			}
-		default:
-			personal = append(personal.Name(attributeNames[a]), value...)
+	begun := len(o)
+	o = v.entity(o, begun, `{"type":"ctmrinfo","info":{`, 0, firstname)
+	o = v.entity(o, begun, `{"type":"personal","personal":{`, firstname, attributes)
+	if len(o) > begun {
+		o = append(o, ']')
+	}
+	return o
+}
+
+// entity writes the attributes of one type into the list that begins there.
+func (v *sdes) entity(o wire.Object, list int, head string, from, to attribute) wire.Object {
+	begun := len(o)
+	for a := from; a < to; a++ {
+		value := v[a]
+		if value == nil {
+			continue
 		}
-	}
-	if info == nil && personal == nil {
-		return o
-	}
-	o = append(o.Name("sdes"), '[')
-	if info != nil {
-		o = append(append(append(o, `{"type":"ctmrinfo","info":`...), info...), "}}"...)
-		if personal != nil {
+		switch {
+		case len(o) > begun:
 			o = append(o, ',')
+		case len(o) > list:
+			o = append(append(o, ','), head...)
+		default:
+			o = append(append(o.Name("sdes"), '['), head...)
+		}
+		switch {
+		case a == contactEmail && v[contactPhone] != nil:
+			o = member(append(o, `"contacts":[{`...), a, value)
+			o = append(member(append(o, ','), contactPhone, v[contactPhone]), "}]"...)
+			a = contactPhone
+		case a == contactEmail, a == contactPhone:
+			o = append(member(append(o, `"contacts":[{`...), a, value), "}]"...)
+		default:
+			o = member(o, a, value)
 		}
 	}
-	if personal != nil {
-		o = append(append(append(o, `{"type":"personal","personal":`...), personal...), "}}"...)
+	if len(o) > begun {
+		o = append(o, "}}"...)
 	}
-	return append(o, ']')
+	return o
+}
+
+func member(o wire.Object, a attribute, value jsontext.Value) wire.Object {
+	return append(append(wire.AppendText(o, attributeNames[a]), ':'), value...)
 }
 
 // leftOut tells once of each name of caller info that agents are not shown.
