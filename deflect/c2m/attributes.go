@@ -71,7 +71,7 @@ func (v *sdes) info(info []byte) (left []string) {
 		return nil
 	}
 	dec := jsontext.NewDecoder(bytes.NewBuffer(info), jsontext.AllowDuplicateNames(true)) // there are none
-	_, _ = dec.ReadToken() // the brace of what we encoded
+	_, _ = dec.ReadToken()                                                                // the brace of what we encoded
 	for dec.PeekKind() == '"' {
 		token, _ := dec.ReadToken()
 		name := token.String()

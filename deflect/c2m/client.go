@@ -70,6 +70,9 @@ func (c *Client) newSetup(cfg Config, old *setup) *setup {
 	} else {
 		s.own = newBucket(cfg.RatePerSecond)
 	}
+	if hear := c.hears.Load(); hear != nil {
+		s.onRequest(*hear)
+	}
 	return s
 }
 
@@ -94,13 +97,11 @@ func (c *Client) Reload(cfg Config) error {
 		return err
 	}
 	cfg = cfg.withDefaults()
+	cfg.Auth = liveperson.Kept(old.Auth, cfg.Auth)
 	if err := cfg.Follows(old.Config); err != nil {
 		return err
 	}
 	c.setup.Store(c.newSetup(cfg, old))
-	if hear := c.hears.Load(); hear != nil {
-		c.OnRequest(*hear)
-	}
 	return nil
 }
 
@@ -136,6 +137,12 @@ func (s *setup) meters() (list []deflect.Meter) {
 	return list
 }
 
+func (s *setup) onRequest(hear func(call string, r deflect.Reason)) {
+	for _, m := range s.meters() {
+		m.OnRequest(hear)
+	}
+}
+
 // Calls implements [deflect.Meter]: the requests for credentials and hosts.
 func (c *Client) Calls() (calls []string) {
 	if !c.made() {
@@ -153,10 +160,10 @@ func (c *Client) OnRequest(hear func(call string, r deflect.Reason)) {
 	if !c.made() {
 		return
 	}
+	c.reloading.Lock()
+	defer c.reloading.Unlock()
 	c.hears.Store(&hear)
-	for _, m := range c.setup.Load().meters() {
-		m.OnRequest(hear)
-	}
+	c.setup.Load().onRequest(hear)
 }
 
 func (c *Client) made() bool { return c != nil && c.setup.Load() != nil }

@@ -46,7 +46,8 @@ type Config struct {
 	// HandoffID is the handoff of calls that name none ([deflect.Call].HandoffID): its
 	// texts, channels and skills; at most 16 characters. A call without one is invalid.
 	HandoffID string
-	// Auth has the credentials of the requests: [liveperson.OAuth1], or a token.
+	// Auth has the credentials of the requests; see [liveperson.OAuth2] and
+	// [liveperson.OAuth1].
 	Auth liveperson.Authenticator
 
 	// BaseURL is where the API is: https, or http to a loopback address.
