@@ -563,7 +563,11 @@ func TestWaitReplicas(t *testing.T) {
 	counted()
 	eventually(t, "it is well again", 5*time.Second, func() bool { return f.Err() == nil })
 
+	must(t, f.cooldowns, "confirmed too late")
 	master.CutReplicas()
+	if err := f.cooldowns.Confirm(t.Context(), "confirmed too late", "token of confirmed too late"); !errors.As(err, &e) || e.class != noCopy {
+		t.Errorf("without a replica to confirm to: %v", err)
+	}
 	if took, err := f.cooldowns.Take(t.Context(), "cut", "mine", time.Hour); took || !errors.As(err, &e) || e.class != noCopy {
 		t.Errorf("without a replica: %t, %v", took, err)
 	}
@@ -578,6 +582,9 @@ func TestWaitReplicas(t *testing.T) {
 	}
 	master.MendReplicas()
 	counted()
+	eventually(t, "a replica hears that it lasts", 40*time.Second, func() bool {
+		return f.cooldowns.Confirm(t.Context(), "confirmed too late", "token of confirmed too late") == nil
+	})
 	eventually(t, "it is well again", 3*time.Second, func() bool { return f.Err() == nil })
 }
 
