@@ -354,7 +354,8 @@ func TestFleetRedisInTrouble(t *testing.T) {
 		}
 	}
 	f.quiet()
-	f.only("sent ok", "ineligible cooldown", "ineligible cooldown_unknown", "failed cooldown_unknown")
+	// A disk with much to do can have no moment for a journal.
+	f.only("sent ok", "ineligible cooldown", "ineligible cooldown_unknown", "failed cooldown_unknown", "failed journal")
 	if f.told["sent ok"] < len(troubles)*len(f.daemons) || f.told["ineligible cooldown_unknown"] == 0 {
 		t.Error("it was no such test")
 	}
