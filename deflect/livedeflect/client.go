@@ -42,12 +42,21 @@ var (
 // change.
 type setup struct {
 	Config
-	root string // URL of the API without a trailing slash
+	root string // URL of the API without a trailing slash; "" when Domains tells it
 	link *wire.Link
 }
 
 // Name implements [deflect.Backend].
 func (c *Client) Name() string { return "livedeflect" }
+
+// at returns the URL of a path of the API. It waits for Domains as long as ctx allows.
+func (s *setup) at(ctx context.Context, path string) (string, error) {
+	if s.root != "" {
+		return s.root + path, nil
+	}
+	root, err := s.Root(ctx)
+	return root + path, err
+}
 
 // New returns a Client. The error lists every problem of the configuration, see
 // [Config.Validate]. New does not touch the network.
@@ -86,8 +95,8 @@ func (c *Client) newSetup(cfg Config) *setup {
 }
 
 // Reload goes on with another configuration: keys, forms of the request, report. What is
-// in progress ends as it began. Transport, Logger and Registerer stay as they were given
-// to [New].
+// in progress ends as it began. Transport, Domains, Logger and Registerer stay as they were
+// given to [New].
 //
 // The error lists every problem, see [Config.Validate] and [Config.Follows]; the Client
 // then goes on as before. SiteID, Domain and BaseURL cannot change, because what is
@@ -100,6 +109,9 @@ func (c *Client) Reload(cfg Config) error {
 	defer c.reloading.Unlock()
 	old := c.setup.Load()
 	cfg.Transport, cfg.Logger, cfg.Registerer = old.Transport, old.Logger, old.Registerer
+	if cfg.Domains != nil && old.Domains != nil {
+		cfg.Domains = old.Domains // it knows
+	}
 	if err := cfg.Validate(); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package livedeflect
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,8 +39,8 @@ const (
 	TagTagText
 )
 
-// Config says how to reach LiveDeflect. SiteID, Auth and one of Domain and
-// BaseURL are required; the zero value of everything else is the default that
+// Config says how to reach LiveDeflect. SiteID, Auth and one of Domain, BaseURL and
+// Domains are required; the zero value of everything else is the default that
 // its comment names.
 type Config struct {
 	SiteID string // LivePerson account id
@@ -49,6 +50,10 @@ type Config struct {
 	Domain string
 	// BaseURL is used instead of Domain: https, or http to a loopback address.
 	BaseURL string
+	// Domains tells where LiveDeflect is when neither of them is set: in the region of the
+	// account's agentVep, for the name of its own service was never published. Until it has
+	// told, nothing is sent: [deflect.ReasonUnreachable].
+	Domains *liveperson.Domains
 	// Auth signs the requests; see [liveperson.OAuth1] and [liveperson.OAuth2].
 	Auth liveperson.Authenticator
 
@@ -147,19 +152,33 @@ func (c Config) Follows(old Config) error {
 	return errors.Join(errs...)
 }
 
-// URL returns that of the API's root, without a slash at its end.
+// URL returns that of the API's root, without a slash at its end; an error also when only
+// Domains can tell it.
 func (c Config) URL() (string, error) {
 	root, field, err := c.endpoint()
+	if err == nil && root == "" {
+		field, err = "Domain", errors.New("is not set: the Domain API tells where LiveDeflect is")
+	}
 	if err != nil {
 		return "", &deflect.ConfigError{Field: field, Err: err}
 	}
 	return root, nil
 }
 
-// endpoint returns the URL of the API's root without a trailing slash, or the
-// field at fault.
+// Root is URL, which waits for Domains as long as ctx allows.
+func (c Config) Root(ctx context.Context) (string, error) {
+	if c.Domain == "" && c.BaseURL == "" && c.Domains != nil {
+		return c.Domains.Near(ctx, "agentVep", "ivrdeflect")
+	}
+	return c.URL()
+}
+
+// endpoint returns the URL of the API's root without a trailing slash, "" when only Domains
+// can tell it, or the field at fault.
 func (c Config) endpoint() (root, field string, err error) {
 	switch {
+	case c.Domain == "" && c.BaseURL == "" && c.Domains != nil:
+		return "", "", nil
 	case c.Domain == "" && c.BaseURL == "":
 		return "", "Domain", errors.New("is missing: a label such as va, or a BaseURL")
 	case c.Domain != "" && c.BaseURL != "":

@@ -9,8 +9,8 @@ import (
 
 // ProveDouble has the API prove that it is a livedeflecttest.Server, which texts nobody:
 // nil is proof, for now, and the error is a [liveperson.ErrNoDouble]. It is for load tests,
-// which had better reach no people. Of an API in LivePerson's domain nothing is asked. The
-// request is not signed and tells nothing.
+// which had better reach no people. Of an API in LivePerson's domain nothing is asked, unless
+// the Domain API has to tell where it is. The request is not signed and tells nothing.
 func (c *Client) ProveDouble(ctx context.Context) error {
 	if err := c.refuses(); err != nil {
 		return err
@@ -19,5 +19,9 @@ func (c *Client) ProveDouble(ctx context.Context) error {
 	if s.Domain != "" {
 		return fmt.Errorf("%w: it is LivePerson's", liveperson.ErrNoDouble)
 	}
-	return liveperson.ProveDouble(ctx, s.Transport, s.root, "livedeflecttest")
+	root, err := s.at(ctx, "")
+	if err != nil {
+		return fmt.Errorf("%w: %w", liveperson.ErrNoDouble, err)
+	}
+	return liveperson.ProveDouble(ctx, s.Transport, root, "livedeflecttest")
 }

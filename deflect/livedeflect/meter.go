@@ -1,6 +1,10 @@
 package livedeflect
 
-import "github.com/ivrdeflect/ivrdeflect/deflect"
+import (
+	"slices"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+)
 
 // meter is what makes requests of its own beside ours.
 type meter interface {
@@ -11,6 +15,9 @@ type meter interface {
 func (s *setup) meters() (all []meter) {
 	if m, ok := s.Auth.(meter); ok {
 		all = append(all, m)
+	}
+	if s.root == "" {
+		all = append(all, s.Domains)
 	}
 	return all
 }
@@ -27,7 +34,11 @@ func (c *Client) Calls() (all []string) {
 		return nil
 	}
 	for _, m := range c.setup.Load().meters() {
-		all = append(all, m.Calls()...)
+		for _, call := range m.Calls() {
+			if !slices.Contains(all, call) {
+				all = append(all, call)
+			}
+		}
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package livedeflect
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"time"
@@ -89,12 +90,23 @@ func (s *setup) epoch(t time.Time) string {
 	return strconv.FormatInt(t.UnixMilli(), 10)
 }
 
+// previewWithin is how long Preview waits for the host.
+const previewWithin = 4 * time.Second
+
 // Preview returns what Send sends for a text of [deflect.Client.Preview]: the URL and the
-// JSON body. The body holds the caller's full number.
+// JSON body. The body holds the caller's full number. When Config.Domains tells where it is
+// sent, that may be asked; without an answer in a few seconds the region in the URL is
+// {domain}.
 func (c *Client) Preview(t *deflect.Text) (url string, body []byte) {
 	r, ok := t.Request.(*request)
 	if !ok {
 		return "", nil
 	}
-	return r.setup.root + contextAndInvite, r.setup.encode(t, r.info)
+	ctx, cancel := context.WithTimeout(c.ctx, previewWithin)
+	defer cancel()
+	url, err := r.setup.at(ctx, contextAndInvite)
+	if err != nil {
+		url = "https://{domain}.ivrdeflect.liveperson.net" + contextAndInvite
+	}
+	return url, r.setup.encode(t, r.info)
 }

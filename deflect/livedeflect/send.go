@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 // Send implements [deflect.Backend]: one freshly signed contextAndInvite.
@@ -16,7 +17,11 @@ func (c *Client) Send(ctx context.Context, t *deflect.Text) deflect.Attempt {
 	if r.body == nil {
 		r.body = r.setup.encode(t, r.info)
 	}
-	return r.setup.link.Send(ctx, r.setup.root+contextAndInvite, r.body, judge)
+	url, err := r.setup.at(ctx, contextAndInvite)
+	if err != nil {
+		return wire.NoAddress(ctx, err)
+	}
+	return r.setup.link.Send(ctx, url, r.body, judge)
 }
 
 var errNotRead = errors.New("the text was not read by this backend")

@@ -90,7 +90,11 @@ func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) boo
 	silence := time.AfterFunc(firstByteWithin, func() { cancel(cutoff.ErrSilent) })
 	defer silence.Stop()
 
-	resp, w, err := s.link.Post(ctx, s.root+getLiveDeflectData, body)
+	url, err := s.at(ctx, getLiveDeflectData)
+	if err != nil {
+		return wire.NoAddress(ctx, err)
+	}
+	resp, w, err := s.link.Post(ctx, url, body)
 	if err != nil {
 		v := wire.Broken(ctx, w, err)
 		if v.Reason == deflect.ReasonDeadline {

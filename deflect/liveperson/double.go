@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 // ErrNoDouble is that an API did not prove to be a double.
@@ -21,7 +20,7 @@ var ErrNoDouble = errors.New("it does not prove to be a simulator")
 // request has no credentials and tells nothing. The error is an [ErrNoDouble].
 func ProveDouble(ctx context.Context, rt http.RoundTripper, root, name string) error {
 	at, err := url.Parse(root)
-	if err != nil || strings.HasSuffix(strings.ToLower("."+strings.TrimSuffix(at.Hostname(), ".")), ".liveperson.net") {
+	if err != nil || ofVendor(at.Hostname()) {
 		return fmt.Errorf("%w: it is LivePerson's", ErrNoDouble)
 	}
 	challenge := rand.Text()

@@ -33,8 +33,9 @@ type OAuth2 struct {
 	ClientID     string
 	ClientSecret deflect.Secret
 	// URL is that of sentinel, https, or http to a loopback address, such as
-	// https://va.sentinel.liveperson.net.
-	URL string
+	// https://va.sentinel.liveperson.net. When it is empty Domains is asked.
+	URL     string
+	Domains *Domains
 
 	tokens source[deflect.Secret]
 	meter
@@ -55,8 +56,25 @@ const (
 // callToken is the name of its requests for [deflect.Meter].
 const callToken = "token"
 
-// Calls names its requests, as deflect.Meter has it: "token".
-func (a *OAuth2) Calls() []string { return []string{callToken} }
+// Calls names its requests, as deflect.Meter has it: "token", and those of Domains if that
+// is asked.
+func (a *OAuth2) Calls() []string {
+	if a.asksDomains() {
+		return append([]string{callToken}, a.Domains.Calls()...)
+	}
+	return []string{callToken}
+}
+
+// OnRequest sets who hears of each request with what it ended with, in place of who did
+// before, as deflect.Meter has it.
+func (a *OAuth2) OnRequest(f func(call string, r deflect.Reason)) {
+	a.meter.OnRequest(f)
+	if a.asksDomains() {
+		a.Domains.OnRequest(f)
+	}
+}
+
+func (a *OAuth2) asksDomains() bool { return a.URL == "" && a.Domains != nil }
 
 var accountForm = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
 
@@ -79,9 +97,9 @@ func (a *OAuth2) Validate() error {
 	if a.ClientSecret == (deflect.Secret{}) {
 		bad("client secret is missing")
 	}
-	if a.URL == "" {
+	if a.URL == "" && a.Domains == nil {
 		bad("the URL of sentinel is missing")
-	} else if _, err := wire.Root(a.URL); err != nil {
+	} else if _, err := wire.Root(a.URL); a.URL != "" && err != nil {
 		bad("the URL of sentinel " + err.Error())
 	}
 	return errors.Join(errs...)
@@ -106,7 +124,7 @@ func Kept(old, next Authenticator) Authenticator {
 	was, _ := old.(*OAuth2)
 	is, _ := next.(*OAuth2)
 	if was == nil || is == nil || was.Account != is.Account || was.ClientID != is.ClientID || was.ClientSecret != is.ClientSecret ||
-		was.URL != is.URL {
+		was.URL != is.URL || !was.Domains.same(is.Domains) {
 		return next
 	}
 	return old
@@ -165,9 +183,9 @@ func (b *bearer) fetch(ctx context.Context) (token *held[deflect.Secret], err er
 		reason = r
 		return nil, fmt.Errorf("no token, and nothing was sent: %w", err)
 	}
-	root, err := wire.Root(b.auth.URL)
+	root, err := b.auth.root(ctx)
 	if err != nil {
-		return fail(deflect.ReasonInternal, errors.New("the URL of sentinel "+err.Error()))
+		return fail(deflect.ReasonUnreachable, err)
 	}
 	form := url.Values{
 		"client_id": {b.auth.ClientID}, "client_secret": {b.auth.ClientSecret.Reveal()}, "grant_type": {"client_credentials"},
@@ -189,6 +207,13 @@ func (b *bearer) fetch(ctx context.Context) (token *held[deflect.Secret], err er
 	}
 	reason = deflect.ReasonOK
 	return hold(deflect.NewSecret(t), asked, life-min(tokenEarly, life/2), life), nil
+}
+
+func (a *OAuth2) root(ctx context.Context) (string, error) {
+	if a.asksDomains() {
+		return a.Domains.Root(ctx, serviceSentinel)
+	}
+	return wire.Root(a.URL)
 }
 
 // requestID returns a UUID of version 4.

@@ -82,6 +82,13 @@ func (s *source[V]) get(ctx context.Context, no *held[V], fetch fetcher[V]) (h *
 	}
 }
 
+// last returns what was fetched last, without fetching.
+func (s *source[V]) last() (h *held[V], ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held, s.held != nil
+}
+
 // now returns the value, or nil with the fetch that is under way for it, or with why there is
 // none. It begins one that is needed.
 func (s *source[V]) now(no *held[V], fetch fetcher[V]) (*held[V], *flight[V], error) {

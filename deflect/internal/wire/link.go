@@ -169,6 +169,15 @@ func Broken(ctx context.Context, t *Trip, err error) deflect.Attempt {
 	return a
 }
 
+// NoAddress is what a request came to whose address nobody could tell; err is fit to be shown.
+func NoAddress(ctx context.Context, err error) deflect.Attempt {
+	a := deflect.Attempt{Outcome: deflect.Failed, Reason: deflect.ReasonUnreachable, Err: cutoff.Error(ctx, cutoff.BeforeSent, err)}
+	if ctx.Err() != nil && cutoff.Wish(ctx) {
+		a.Reason = deflect.ReasonCanceled
+	}
+	return a
+}
+
 // Waiting says why a context that ended stopped the wait for an answer: a deadline is
 // the API's fault, any other end a wish.
 func Waiting(ctx context.Context) deflect.Reason {

@@ -20,7 +20,7 @@ func Root(base string) (string, error) {
 		return "", errors.New("has no host; it looks like https://host")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "", errors.New("may hold scheme, host, port and path only")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !Loopback(u.Hostname()):
 		return "", errors.New("is plain http to another machine: requests carry numbers; use https")
 	case u.Scheme != "http" && u.Scheme != "https":
 		return "", errors.New("must be https (or http to a loopback address)")
@@ -29,7 +29,8 @@ func Root(base string) (string, error) {
 	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
 
-func loopback(host string) bool {
+// Loopback reports whether a host is this machine, by the name of one.
+func Loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
