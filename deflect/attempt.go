@@ -53,7 +53,7 @@ func (c *Client) attempts(ctx context.Context, s *setup, t *Text) (ending, int) 
 		if ctx.Err() != nil {
 			return ending{Attempt: late(ctx, cutoff.BeforeSent)}, n - 1
 		}
-		a := c.attempt(ctx, c.trace.Attempt, s.Backend.Send, t)
+		a := c.attempt(ctx, c.trace.Attempt, s.invites, s.Backend.Send, t)
 		var wait time.Duration
 		switch a.Reason.row().again {
 		case soon:
@@ -92,26 +92,26 @@ func pause(ctx context.Context, wait time.Duration) bool {
 }
 
 // attempt asks the backend once, and lets hook hear of it, unless that is nil.
-func (c *Client) attempt(ctx context.Context, hook attemptHook, ask func(context.Context, *Text) Attempt, t *Text) Attempt {
+func (c *Client) attempt(ctx context.Context, hook attemptHook, of *callMetrics, ask func(context.Context, *Text) Attempt, t *Text) Attempt {
 	if hook != nil {
-		return c.attemptTraced(ctx, hook, ask, t)
+		return c.attemptTraced(ctx, hook, of, ask, t)
 	}
-	return c.attemptOnce(ctx, ask, t)
+	return c.attemptOnce(ctx, of, ask, t)
 }
 
-func (c *Client) attemptTraced(ctx context.Context, hook attemptHook, ask func(context.Context, *Text) Attempt, t *Text) (a Attempt) {
+func (c *Client) attemptTraced(ctx context.Context, hook attemptHook, of *callMetrics, ask func(context.Context, *Text) Attempt, t *Text) (a Attempt) {
 	ctx, end := begun(ctx, c, hook, t)
 	if end != nil {
 		a = Attempt{Outcome: Uncertain, Reason: ReasonInternal, Err: errPanicked} // what a panic leaves
 		defer func() { c.hook(func() { end(a) }) }()
 	}
-	return c.attemptOnce(ctx, ask, t)
+	return c.attemptOnce(ctx, of, ask, t)
 }
 
-func (c *Client) attemptOnce(ctx context.Context, ask func(context.Context, *Text) Attempt, t *Text) Attempt {
+func (c *Client) attemptOnce(ctx context.Context, of *callMetrics, ask func(context.Context, *Text) Attempt, t *Text) Attempt {
 	done, no, ok := c.requests.take(ctx)
 	if !ok {
-		c.metrics.requests[no.Reason].Inc()
+		of.count(no.Reason)
 		return no
 	}
 	defer done()
@@ -120,11 +120,11 @@ func (c *Client) attemptOnce(ctx context.Context, ask func(context.Context, *Tex
 	defer c.metrics.inFlight.Dec()
 	a := onTheList(ask(ctx, t))
 	took := time.Since(start)
-	c.metrics.duration.Observe(took.Seconds())
-	c.metrics.requests[a.Reason].Inc()
+	of.duration.Observe(took.Seconds())
+	of.count(a.Reason)
 	if c.log.Enabled(ctx, slog.LevelDebug) {
 		c.log.LogAttrs(ctx, slog.LevelDebug, "request ended",
-			slog.String("call_id", LogID(t.Call.ExternalCallID)), slog.String("outcome", string(a.Outcome)), slog.String("reason", string(a.Reason)),
+			slog.String("call_id", LogID(t.Call.ExternalCallID)), slog.String("call", of.name), slog.String("outcome", string(a.Outcome)), slog.String("reason", string(a.Reason)),
 			slog.Int("status", a.Status), slog.Duration("duration", took), slog.Any("err", a.Err))
 	}
 	return a

@@ -45,7 +45,7 @@ func (c *Client) known(ctx context.Context, q *inquiry) (e ending, is bool) {
 	case Waiting:
 		e.Outcome, e.Reason = Deferred, entry.Reason
 	case Sending:
-		e.Outcome, e.Reason, e.Err = Uncertain, ReasonInternal, errKnownSending
+		e.Outcome, e.Reason, e.CallID, e.Err = Uncertain, ReasonInternal, entry.CallID, errKnownSending
 	default:
 		return e, false
 	}
@@ -61,7 +61,7 @@ func (c *Client) begin(ctx context.Context, q *inquiry, from State) (e ending, o
 	q.written = true
 	entry := q.entry(Sending, ReasonInternal)
 	if c.durable {
-		entry.Data = doubtData(q.text, q.now)
+		entry.Data = doubtData(q.text, q.now, q.setup.name)
 	}
 	bound, answered := c.journalTime(ctx, q)
 	changed, err := c.journal.Change(bound, from, entry)
@@ -125,12 +125,17 @@ func (c *Client) journalTime(ctx context.Context, q *inquiry) (bound context.Con
 
 // entry is what the journal keeps of the text, from now on.
 func (q *inquiry) entry(s State, r Reason) Entry {
+	callID := q.text.CallID
+	if s == Waiting {
+		callID = "" // it is asked for anew
+	}
 	return Entry{
 		ExternalCallID: q.text.Call.ExternalCallID,
 		Customer:       q.text.Customer.E164,
 		Policy:         q.policy.name,
 		State:          s,
 		Reason:         r,
+		CallID:         callID,
 		Since:          time.Now().Round(0),
 	}
 }

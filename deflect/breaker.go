@@ -57,6 +57,7 @@ const (
 type localBreaker struct {
 	cb      *gobreaker.CircuitBreaker[struct{}]
 	openFor time.Duration
+	api     string // name of its backend
 	log     *slog.Logger
 	moved   func(to string)
 	opened  func() // told of an opening of one's own
@@ -83,8 +84,8 @@ var (
 	errNoSign  = errors.New("no sign of either")
 )
 
-func newLocalBreaker(cfg BreakerConfig, log *slog.Logger, moved func(to string), opened func()) *localBreaker {
-	b := &localBreaker{openFor: cfg.OpenFor, log: log, moved: moved, opened: opened, closed: true}
+func newLocalBreaker(cfg BreakerConfig, api string, log *slog.Logger, moved func(to string), opened func()) *localBreaker {
+	b := &localBreaker{openFor: cfg.OpenFor, api: api, log: log, moved: moved, opened: opened, closed: true}
 	b.cb = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Timeout: cfg.OpenFor,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
@@ -198,7 +199,7 @@ func (b *localBreaker) logMoves() {
 		if to == "open" {
 			level = slog.LevelWarn
 		}
-		b.log.Log(context.Background(), level, "breaker moved", "to", to)
+		b.log.Log(context.Background(), level, "breaker moved", "to", to, "api", b.api)
 		if to == "open" {
 			b.opened()
 		}

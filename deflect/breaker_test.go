@@ -191,7 +191,7 @@ func TestHalfOpenUnderLoad(t *testing.T) {
 
 func wantState(t *testing.T, reg prometheus.Gatherer, state string) {
 	t.Helper()
-	want := "# HELP deflect_breaker_state 1 for the state that the breaker is in, 0 for the others.\n# TYPE deflect_breaker_state gauge\n"
+	want := "# HELP deflect_breaker_state How many breakers are in the state: there is one for each API.\n# TYPE deflect_breaker_state gauge\n"
 	for _, s := range []string{"closed", "half_open", "open"} {
 		v := "0"
 		if s == state {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
-	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 // Budget is how many texts the agents of a policy can take. A text counts from when its
@@ -71,7 +70,7 @@ func (q *inquiry) budget() Verdict {
 	case !q.opens.IsZero():
 		return q.pass("the text waits, and counts when it goes out")
 	}
-	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
+	ctx, cancel := q.bound(q.ctx)
 	defer cancel()
 	left, err := q.client.budgets.Left(ctx, q.policy.sharedName(), b)
 	switch {
@@ -93,7 +92,7 @@ func (q *inquiry) takePlace(ctx context.Context) Verdict {
 	if b == (Budget{}) || q.place.token != "" {
 		return Verdict{Answer: RulePass}
 	}
-	ctx, cancel := context.WithDeadlineCause(ctx, q.until, cutoff.ErrLiveDeadline)
+	ctx, cancel := q.bound(ctx)
 	defer cancel()
 	mine := place{q.policy.sharedName(), cmp.Or(q.hadPlace.token, rand.Text())}
 	ok, err := q.client.budgets.Take(ctx, mine.name, mine.token, b)

@@ -196,7 +196,7 @@ func (c *Client) run(ctx context.Context, call Call, o *Offer) (Result, error) {
 		}
 		return Result{Outcome: no.Outcome, Reason: no.Reason}, no
 	}
-	q := c.inquire(ctx, call, time.Now())
+	q := c.inquireAgain(ctx, call, o)
 	q.final = true
 	if c.trace.Deflect != nil {
 		return c.runTraced(q, o)
@@ -204,6 +204,18 @@ func (c *Client) run(ctx context.Context, call Call, o *Offer) (Result, error) {
 	e, attempts := c.deflect(q, o)
 	return e.result(attempts, q.now)
 }
+
+// inquireAgain is inquire of a call that had an offer, or nil. What one backend was asked
+// about is sent by that one, also when its policy has another one by now.
+func (c *Client) inquireAgain(ctx context.Context, call Call, o *Offer) *inquiry {
+	if o == nil {
+		return c.inquire(ctx, call, time.Now())
+	}
+	return c.inquireOf(c.today(o.by), ctx, call, time.Now())
+}
+
+// today returns the setup that a backend has now, or had last.
+func (c *Client) today(s *setup) *setup { return cmp.Or(c.setup.Load().named(s.name), s) }
 
 // runTraced is run with somebody who traces calls.
 func (c *Client) runTraced(q *inquiry, o *Offer) (res Result, err error) {
@@ -227,7 +239,7 @@ func (c *Client) deflect(q *inquiry, o *Offer) (e ending, attempts int) {
 			c.vacate(q.place)
 		}
 	}()
-	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
+	ctx, cancel := q.bound(q.ctx)
 	defer cancel()
 	done, ok := c.calls.take(ctx, q.text.Call.ExternalCallID)
 	if !ok { // the text of the same call is being sent
@@ -262,9 +274,8 @@ func (c *Client) deflect(q *inquiry, o *Offer) (e ending, attempts int) {
 // that there was. When certainly none was sent, the journal knows of none, or of one that
 // waits as before.
 func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e ending, attempts int) {
-	asker, toAsk := q.setup.Backend.(Asker)
 	if o != nil && o.asked != "" && o.asked == q.text.Customer.E164 {
-		q.text.Ticket, toAsk = o.ticket, false
+		q.text.Ticket, q.text.CallID, q.asked = o.ticket, o.callID, true
 	}
 	e.Attempt = c.once(ctx, q, func() Attempt {
 		if no := q.takePlace(ctx); no.Answer == RuleRefuse {
@@ -275,10 +286,13 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 			return e.Attempt
 		}
 		ran := q.setup.breaker.run(func() health {
-			// Waiting may have left too little time for anything but doubt.
-			if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) < min(minAttempt, q.setup.LiveDeadline/2) {
+			if q.tooLate(ctx) { // for waiting
 				e.Attempt = late(ctx, cutoff.BeforeRequest)
 				return silent
+			}
+			if no, sign, asked := c.askAgain(ctx, q); !asked {
+				e.Attempt = no
+				return sign
 			}
 			var ok bool
 			if e, ok = c.begin(ctx, q, from); !ok {
@@ -289,12 +303,7 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 			}
 			wait, sent := c.pulse.wait(), time.Now()
 			defer wait.end() // a panic ends the wait too
-			if toAsk {
-				e.Attempt = c.ask(ctx, asker, q.text)
-			}
-			if !toAsk || e.Outcome == Sent {
-				e, attempts = c.attempts(ctx, q.setup, q.text)
-			}
+			e, attempts = c.attempts(ctx, q.setup, q.text)
 			return sign(ctx, e, q.now, sent, wait.end())
 		})
 		if !ran {
@@ -304,10 +313,12 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 	})
 	switch entry := q.entry(Doubted, e.Reason); {
 	case e.Outcome == Sent:
+		e.CallID = cmp.Or(e.CallID, entry.CallID)
 		c.ended(entry, Sent, e.Reason, e.CallID)
 	case e.Outcome == Uncertain:
+		e.CallID = cmp.Or(entry.CallID, e.CallID) // what it was asked about can be looked up
 		entry.CallID = e.CallID
-		c.settler.add(q.text, entry, q.now)
+		c.settler.add(q.setup, q.text, entry, q.now)
 	case from == "" && !e.gone && q.written: // also when it may yet be kept
 		c.erase(entry.ExternalCallID)
 	}

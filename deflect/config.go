@@ -4,6 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -123,11 +127,12 @@ func (c Config) Validate() error {
 	if c.Backend == nil {
 		bad("Backend", "is missing: who sends the texts, such as a livedeflect.Client")
 	}
+	c.validateBackends(bad)
 	if c.LiveDeadline < 100*time.Millisecond || c.LiveDeadline > time.Minute {
 		bad("LiveDeadline", "is %s; must be between 100ms and 1m, a caller is waiting", c.LiveDeadline)
 	}
-	if c.AskDeadline <= 0 || c.AskDeadline > c.LiveDeadline {
-		bad("AskDeadline", "is %s; must be positive and not longer than LiveDeadline (%s)", c.AskDeadline, c.LiveDeadline)
+	if c.LiveDeadline > 0 && (c.AskDeadline < 0 || c.AskDeadline > c.LiveDeadline) {
+		bad("AskDeadline", "is %s; must be positive and not longer than LiveDeadline, %s", c.AskDeadline, c.LiveDeadline)
 	}
 	if !phone.IsRegion(c.DefaultRegion) {
 		bad("DefaultRegion", "%q is not an ISO 3166 region such as US", c.DefaultRegion)
@@ -171,4 +176,49 @@ func (c Config) Validate() error {
 	}
 	c.Settle.validate(bad)
 	return errors.Join(errs...)
+}
+
+// nameForm is of names that stand in labels, logs and the journal.
+var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+func (c Config) validateBackends(bad func(field, format string, args ...any)) {
+	known := map[string]Backend{}
+	check := func(field string, b Backend) {
+		name := b.Name()
+		other, taken := known[name]
+		switch {
+		case !nameForm.MatchString(name):
+			bad(field, "has the name %q; must be one word such as livedeflect, at most 32 of a-z, 0-9 and _", name)
+		case taken && !sameBackend(other, b):
+			bad(field, "has the name of another backend, %q: in the journal they would be one", name)
+		default:
+			known[name] = b
+		}
+		if m, is := b.(Meter); is {
+			for _, call := range m.Calls() {
+				if !nameForm.MatchString(call) {
+					bad(field, "names its requests %q; must be one word, at most 32 of a-z, 0-9 and _", call)
+				}
+			}
+		}
+	}
+	if c.Backend != nil {
+		check("Backend", c.Backend)
+	}
+	for _, policy := range slices.Sorted(maps.Keys(c.Backends)) {
+		field, b := fmt.Sprintf("Backends[%q]", policy), c.Backends[policy]
+		switch {
+		case b == nil:
+			bad(field, "is nil: who sends the texts of the policy")
+		case !slices.ContainsFunc(c.Policies, func(p *Policy) bool { return p != nil && p.name == policy }):
+			bad(field, "is of no policy: there is none of this name in Policies")
+		default:
+			check(field, b)
+		}
+	}
+}
+
+// sameBackend is ==, also for values that it panics for: those are never the same.
+func sameBackend(a, b Backend) bool {
+	return reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
 }

@@ -11,23 +11,30 @@ import (
 // keptDoubt is what a Teller needs of a text that is out: Entry.Data of Sending and Doubted.
 type keptDoubt struct {
 	Start, Accepted, Began time.Time
+	Backend                string `json:",omitempty"` // who sent it; "" of a version that had one
 }
 
 // doubtData is read by text.
-func doubtData(t *Text, began time.Time) []byte {
-	data, _ := json.Marshal(keptDoubt{t.Call.Start, t.Call.Accepted, began.Round(0)}) // times can be encoded
+func doubtData(t *Text, began time.Time, backend string) []byte {
+	data, _ := json.Marshal(keptDoubt{t.Call.Start, t.Call.Accepted, began.Round(0), backend}) // times can be encoded
 	return data
 }
 
-// text returns as much of the text of an entry as a [Teller] needs, and when it was asked for.
-func (s *setup) text(e Entry) (*Text, time.Time, error) {
+// text returns as much of the text of an entry as a [Teller] needs, when it was asked for,
+// and the setup of who sent it: nil when that backend is not there any more.
+func (s *setup) text(e Entry) (t *Text, began time.Time, by *setup, err error) {
 	var kept keptDoubt
 	if err := json.Unmarshal(e.Data, &kept); err != nil {
-		return nil, time.Time{}, fmt.Errorf("the journal's entry cannot be read: %w", err)
+		return nil, time.Time{}, nil, fmt.Errorf("the journal's entry cannot be read: %w", err)
 	}
-	t := &Text{Call: Call{ExternalCallID: e.ExternalCallID, Start: kept.Start, Accepted: kept.Accepted}}
-	t.Customer, _ = s.read(phone.Number(e.Customer))
-	return t, kept.Began, nil
+	t = &Text{Call: Call{ExternalCallID: e.ExternalCallID, Start: kept.Start, Accepted: kept.Accepted}, CallID: e.CallID}
+	if by = s.setups[0]; kept.Backend != "" {
+		by = s.named(kept.Backend)
+	}
+	if by != nil {
+		t.Customer, _ = by.read(phone.Number(e.Customer))
+	}
+	return t, kept.Began, by, nil
 }
 
 // keptCall is a Call whose text waits: Entry.Data of Waiting. Numbers are whole ones, which

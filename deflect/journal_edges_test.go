@@ -306,7 +306,7 @@ func TestDoubtOfTheFutureIsSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newMemoryJournal(10)
 		ahead := time.Now().Add(365 * 24 * time.Hour)
-		j.Note(Entry{ExternalCallID: "1231", Customer: "+14043438646", State: Sending, Reason: ReasonInternal, Since: ahead, Data: doubtData(&Text{Call: validCall()}, ahead)})
+		j.Note(Entry{ExternalCallID: "1231", Customer: "+14043438646", State: Sending, Reason: ReasonInternal, Since: ahead, Data: doubtData(&Text{Call: validCall()}, ahead, "stub")})
 		heard := 0
 		c := testClient(t, func(cfg *Config) {
 			cfg.Backend, cfg.Journal = &told{}, j

@@ -279,7 +279,7 @@ func TestCrashIsADoubtThatIsSettled(t *testing.T) {
 		j := newMemoryJournal(10)
 		began := time.Now()
 		j.Note(Entry{ExternalCallID: "1231", Customer: "+14043438646", Policy: "sales", State: Sending, Reason: ReasonInternal, Since: began,
-			Data: doubtData(&Text{Call: validCall()}, began)})
+			Data: doubtData(&Text{Call: validCall()}, began, "stub")})
 		api := &told{}
 		var heard []Settlement
 		config := func(cfg *Config) {

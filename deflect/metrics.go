@@ -16,10 +16,10 @@ import (
 type metrics struct {
 	byOutcome   *prometheus.CounterVec
 	outcomes    atomic.Pointer[map[string]outcomeCounters] // by the name of a policy; none is ever taken off
-	requests    map[Reason]prometheus.Counter
+	requests    *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
 	settled     map[SettleResult]prometheus.Counter
 	settleOpen  prometheus.Gauge
-	duration    prometheus.Histogram
 	inFlight    prometheus.Gauge
 	transitions map[string]prometheus.Counter
 
@@ -27,6 +27,13 @@ type metrics struct {
 	repeated         prometheus.Counter
 	laterEnded       map[Outcome]map[Reason]prometheus.Counter
 	journalFailures  map[string]prometheus.Counter
+}
+
+// callMetrics are the series of one call of an API.
+type callMetrics struct {
+	name     string
+	ended    map[Reason]prometheus.Counter
+	duration prometheus.Observer // nil where only the ends are counted
 }
 
 // outcomeCounters are the series of one profile.
@@ -45,8 +52,8 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	}, []string{"profile", "outcome", "reason"})
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_requests_total",
-		Help: "Requests to send a text by what became of them; a call may need more than one.",
-	}, []string{"result"})
+		Help: "Requests to the API by which of its calls it was and what became of them: invite sends a text, eligibility asks before it.",
+	}, []string{"call", "result"})
 	settled := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_settled_total",
 		Help: "Uncertain deflections by what the report said of their texts.",
@@ -57,14 +64,14 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	}, []string{"to"})
 	m := &metrics{
 		byOutcome:   byOutcome,
-		requests:    map[Reason]prometheus.Counter{},
+		requests:    requests,
 		settled:     map[SettleResult]prometheus.Counter{},
 		transitions: map[string]prometheus.Counter{},
-		duration: prometheus.NewHistogram(metric.Native(prometheus.HistogramOpts{
+		duration: prometheus.NewHistogramVec(metric.Native(prometheus.HistogramOpts{
 			Name:    "deflect_request_duration_seconds",
 			Help:    "Time from handing a request to the network to its answer read, or to giving up.",
 			Buckets: []float64{.025, .05, .1, .2, .3, .5, .75, 1, 1.5, 2, 3, 4, 6, 10},
-		})),
+		}), []string{"call"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "deflect_requests_in_flight",
 			Help: "Requests to send a text that wait for their answer.",
@@ -105,11 +112,6 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 			}
 		}
 	}
-	for _, row := range reasons {
-		if row.request {
-			m.requests[row.reason] = requests.WithLabelValues(string(row.reason))
-		}
-	}
 	m.outcomes.Store(&map[string]outcomeCounters{})
 	m.know(nil)
 	for _, r := range settleResults {
@@ -119,6 +121,46 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		m.transitions[s] = transitions.WithLabelValues(s)
 	}
 	return m, []prometheus.Collector{byOutcome, requests, settled, transitions, m.duration, m.inFlight, m.settleOpen, m.cooldownsEvicted, m.repeated, laterEnded, journalFailures}
+}
+
+// ends makes the series of a call of an API, of all that a request can end with.
+func (m *metrics) ends(call string) *callMetrics {
+	of := &callMetrics{name: call, ended: map[Reason]prometheus.Counter{}}
+	for _, row := range reasons {
+		if row.request {
+			of.ended[row.reason] = m.requests.WithLabelValues(call, string(row.reason))
+		}
+	}
+	return of
+}
+
+// call is ends with how long the requests took.
+func (m *metrics) call(call string) *callMetrics {
+	of := m.ends(call)
+	of.duration = m.duration.WithLabelValues(call)
+	return of
+}
+
+// listen counts the other requests of a backend.
+func (m *metrics) listen(b Meter) {
+	calls := map[string]*callMetrics{}
+	for _, call := range b.Calls() {
+		calls[call] = m.ends(call)
+	}
+	b.OnRequest(func(call string, r Reason) {
+		if of := calls[call]; of != nil {
+			of.count(r)
+		}
+	})
+}
+
+// count counts a request. One that ended with what none can is a defect of its backend.
+func (of *callMetrics) count(r Reason) {
+	counter, ok := of.ended[r]
+	if !ok {
+		counter = of.ended[ReasonInternal]
+	}
+	counter.Inc()
 }
 
 // know makes the series of profiles, and of calls without one, before any call of them is
@@ -191,23 +233,22 @@ func (l *later) gauges() []prometheus.Collector {
 	}
 }
 
-// breakerGauge shows the state at the time of the scrape: an open breaker
+// breakerGauge shows the states at the time of the scrape: an open breaker
 // becomes half open by the clock, without any call.
 type breakerGauge struct{ client *Client }
 
 var breakerDesc = prometheus.NewDesc("deflect_breaker_state",
-	"1 for the state that the breaker is in, 0 for the others.", []string{"state"}, nil)
+	"How many breakers are in the state: there is one for each API.", []string{"state"}, nil)
 
 func (g breakerGauge) Describe(ch chan<- *prometheus.Desc) { ch <- breakerDesc }
 
 func (g breakerGauge) Collect(ch chan<- prometheus.Metric) {
-	now := g.client.setup.Load().breaker.state()
+	in := map[string]int{}
+	for _, of := range g.client.setup.Load().setups {
+		in[of.breaker.state()]++
+	}
 	for _, s := range breakerStates {
-		v := 0.0
-		if s == now {
-			v = 1
-		}
-		ch <- prometheus.MustNewConstMetric(breakerDesc, prometheus.GaugeValue, v, s)
+		ch <- prometheus.MustNewConstMetric(breakerDesc, prometheus.GaugeValue, float64(in[s]), s)
 	}
 }
 

@@ -30,8 +30,10 @@ type Offer struct {
 	Later time.Time
 
 	client  *Client
+	by      *setup // of the backend that it was made with
 	ticket  any    // of an Asker, which was asked about ...
 	asked   string // ... this number; "" when nobody was asked
+	callID  string // of the API, of when it was asked
 	release func()
 	place   place // in the budget
 
@@ -99,9 +101,12 @@ func (o *Offer) free() {
 // one is: every rule of the call's policy, the caller's number, the breaker, and a
 // backend that wants to be asked ([Asker]).
 // The error is an [*Error] with the outcome [Ineligible] and the reason of the first
-// rule that refuses. It is [Failed] when ctx ended before they could all be asked, when the
-// backend said no or could not be asked, and, with [ErrClosed], after [Client.Close]. It is
-// not counted: [Client.CountOutcome] does.
+// rule that refuses, or of the backend; one that could not be asked in time is
+// [ReasonEligibilityUnknown], with what it ended with in the error. It is [Failed] when ctx
+// ended before they could all be asked, when the backend refused the credentials, and, with
+// [ErrClosed], after [Client.Close]. It is not counted: [Client.CountOutcome] does.
+//
+// Where the backend is asked, an offer takes at most Config.AskDeadline.
 //
 // While the breaker is half open, one caller at a time is offered a text, and an offer has a
 // place in the budget: Release it as soon as its caller has decided.
@@ -110,6 +115,9 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 		return nil, no
 	}
 	q := c.inquire(ctx, call, time.Now())
+	if q.setup.asker != nil {
+		q.until, q.over = q.until.Add(q.setup.AskDeadline-q.setup.LiveDeadline), cutoff.ErrAskDeadline
+	}
 	if c.trace.Offer != nil {
 		return c.offerTraced(q, call)
 	}
@@ -132,7 +140,7 @@ func (c *Client) offer(q *inquiry, call Call) (*Offer, error) {
 	if no := q.refusal(every); no != nil {
 		return nil, no
 	}
-	o := &Offer{Call: call, NeedsNumber: q.noNumber, Later: q.opens, client: c}
+	o := &Offer{Call: call, NeedsNumber: q.noNumber, Later: q.opens, client: c, by: q.setup}
 	if !o.Later.IsZero() {
 		return o, nil // the API is not asked for anything before
 	}
@@ -143,19 +151,8 @@ func (c *Client) offer(q *inquiry, call Call) (*Offer, error) {
 		}
 		o.release = release
 	}
-	if asker, is := q.setup.Backend.(Asker); is && !q.noNumber {
-		ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
-		defer cancel()
-		var a Attempt
-		ran := q.setup.breaker.run(func() health {
-			wait, asked := c.pulse.wait(), time.Now()
-			defer wait.end() // a panic ends the wait too
-			a = c.ask(ctx, asker, q.text)
-			if a.Outcome == Sent {
-				return silent // no text was seen to work
-			}
-			return sign(ctx, ending{Attempt: a}, q.now, asked, wait.end())
-		})
+	if q.setup.asker != nil && !q.noNumber {
+		a, ran := c.askBefore(q)
 		switch {
 		case !ran:
 			o.free()
@@ -164,7 +161,7 @@ func (c *Client) offer(q *inquiry, call Call) (*Offer, error) {
 			o.free()
 			return nil, &Error{Outcome: a.Outcome, Reason: a.Reason, Err: a.Err}
 		}
-		o.ticket, o.asked = q.text.Ticket, q.text.Customer.E164
+		o.ticket, o.callID, o.asked = q.text.Ticket, q.text.CallID, q.text.Customer.E164
 	}
 	if no := q.takePlace(q.ctx); no.Answer == RuleRefuse {
 		o.free()
@@ -172,22 +169,6 @@ func (c *Client) offer(q *inquiry, call Call) (*Offer, error) {
 	}
 	o.place = q.place
 	return o, nil
-}
-
-// ask asks a backend before a text. Whatever becomes of that, no text was sent.
-func (c *Client) ask(ctx context.Context, asker Asker, t *Text) Attempt {
-	a := c.attempt(ctx, c.trace.Ask, asker.Ask, t)
-	if a.Outcome == Uncertain {
-		a.Outcome = Failed
-		switch a.Reason {
-		case ReasonTimeout:
-			a.Reason = ReasonDeadline
-		case ReasonCanceled, ReasonInternal:
-		default:
-			a.Reason = ReasonUnreachable
-		}
-	}
-	return a
 }
 
 // Check reports whether Deflect would ask for a text: nil, or an [*Error] as from

@@ -42,11 +42,13 @@ type inquiry struct {
 	policy   *Policy
 	now      time.Time
 	until    time.Time // when those who answer slowly have to have done so: a caller waits
+	over     error     // the cause of an end of that time
 	text     *Text
 	problems problems
 	token    string        // that takes cooldowns, where it has to be known again; else ""
 	keys     []string      // of the cooldowns that were taken with it
 	journal  time.Duration // how long the call has waited for the journal
+	asked    bool          // the backend was asked, before the offer
 	written  bool          // the journal was asked to know of its text
 	without  bool          // it goes on without the journal
 	words    bool          // verdicts that pass say why
@@ -89,14 +91,22 @@ var rules = []rule{
 }
 
 func (c *Client) inquire(ctx context.Context, call Call, now time.Time) *inquiry {
-	s := c.setup.Load()
+	return c.inquireOf(c.setup.Load().of(call.Policy.Name()), ctx, call, now)
+}
+
+func (c *Client) inquireOf(s *setup, ctx context.Context, call Call, now time.Time) *inquiry {
 	q := &inquiry{ctx: ctx, client: c, setup: s, policy: call.Policy.inForce(), now: now, traced: true}
 	// The times of a call are judged by the clock, also when somebody asks about
 	// another moment.
 	clock := time.Now()
-	q.until = clock.Add(s.LiveDeadline)
+	q.until, q.over = clock.Add(s.LiveDeadline), cutoff.ErrLiveDeadline
 	q.text, q.problems = s.validate(call, clock)
 	return q
+}
+
+// bound is a context that ends when those who answer slowly have to have done so.
+func (q *inquiry) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadlineCause(ctx, q.until, q.over)
 }
 
 // ask asks one rule.
@@ -239,7 +249,7 @@ func (q *inquiry) doNotText() Verdict {
 	case q.text.Customer == (phone.Parsed{}):
 		return skipped
 	}
-	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
+	ctx, cancel := q.bound(q.ctx)
 	defer cancel()
 	held, err := holds(ctx, list, q.text.Customer.E164)
 	switch {
@@ -339,7 +349,7 @@ func (q *inquiry) cooldown() Verdict {
 	if len(keys) == 0 {
 		return skipped
 	}
-	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
+	ctx, cancel := q.bound(q.ctx)
 	defer cancel()
 	for _, key := range keys {
 		held, err := q.client.cooldowns.Held(ctx, key)

@@ -13,7 +13,7 @@ import (
 type SettleConfig struct {
 	Disabled bool          // leave uncertain what is uncertain
 	After    time.Duration // from the deflection to the first lookup, the next one after twice as long, and so on; 15 s
-	Limit    time.Duration // from the deflection to the last lookup; 10 min
+	Limit    time.Duration // from the deflection to the last lookup, or Teller.Lag if that is longer; 10 min
 	Max      int           // how many may be open at once; those above are unknown at once; 1000
 }
 
@@ -60,10 +60,11 @@ var ErrClosed = errors.New("the client was closed")
 
 // Errors of a [Settlement] that is unknown.
 var (
-	ErrTooMany    = errors.New("too many uncertain deflections are open already (Settle.Max)")
-	ErrTooEarly   = errors.New("the report shows no text yet, which may be its lag: ask again later")
-	errLongLookup = errors.New("the lookup took too long")
-	errCannotTell = errors.New("the backend cannot tell what became of a text")
+	ErrTooMany      = errors.New("too many uncertain deflections are open already (Settle.Max)")
+	ErrTooEarly     = errors.New("the report shows no text yet, which may be its lag: ask again later")
+	errLongLookup   = errors.New("the lookup took too long")
+	errOtherBackend = errors.New("another backend sent the text, which is not configured any more: it cannot be looked up")
+	errCannotTell   = errors.New("the backend cannot tell what became of a text")
 )
 
 const (
@@ -73,9 +74,9 @@ const (
 	clockSlack = 10 * time.Minute
 )
 
-// Settle asks the backend once what became of the text of a call that was deflected at
+// Settle asks the backends once what became of the text of a call that was deflected at
 // about the given time (to some minutes), and began at most a day before. Without a sign of the text the result is [SettledNotSent]
-// only when that was Settle.Limit ago: a report lags.
+// only when that was Settle.Limit ago, or Teller.Lag: a report lags.
 func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time) Settlement {
 	if no := c.refuses(); no != nil {
 		return Settlement{ExternalCallID: externalCallID, Result: SettledUnknown, Err: no.Err}
@@ -83,19 +84,37 @@ func (c *Client) Settle(ctx context.Context, externalCallID string, at time.Time
 	if externalCallID == "" {
 		return Settlement{Result: SettledUnknown, Err: &ValidationError{Field: "ExternalCallID", Code: CodeMissing, Detail: "is missing"}}
 	}
-	s := c.setup.Load()
-	teller, ok := s.Backend.(Teller)
-	if !ok {
-		return Settlement{ExternalCallID: externalCallID, Result: SettledUnknown, Err: errCannotTell}
+	entry := Entry{ExternalCallID: externalCallID}
+	if known, err := c.journal.Find(ctx, externalCallID); err == nil {
+		entry.CallID = known.CallID
 	}
-	now := time.Now()
-	d := doubt{entry: Entry{ExternalCallID: externalCallID}, since: at}
-	return d.settlement(teller.Find(ctx, externalCallID, "", at, s.Settle.Limit), now, s.Settle.Limit)
+	// Nobody knows which backend sent it: all of them together prove that there is none.
+	now, v := time.Now(), Settlement{}
+	for i, s := range c.setup.Load().setups {
+		one := Settlement{ExternalCallID: externalCallID, Result: SettledUnknown, Err: errCannotTell}
+		if s.teller != nil {
+			limit, d := s.settleLimit(), doubt{entry: entry, since: at}
+			one = d.settlement(s.teller.Find(ctx, externalCallID, entry.CallID, at, limit), now, limit)
+		}
+		one.Lookups += v.Lookups
+		if one.Result == SettledSent {
+			return one
+		}
+		if i > 0 && v.Result == SettledUnknown {
+			one.Result, one.Err = v.Result, v.Err
+		}
+		v = one
+	}
+	return v
 }
+
+// settleLimit is from a deflection to its last lookup: not before the backend tells of a text.
+func (s *setup) settleLimit() time.Duration { return max(s.Settle.Limit, s.teller.Lag()) }
 
 // doubt is an uncertain deflection that is to be settled.
 type doubt struct {
 	Doubt
+	by    *setup    // of who sent it
 	entry Entry     // as the journal has it
 	since time.Time // when Deflect ended uncertain
 	next  time.Time // when it is looked up

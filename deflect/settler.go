@@ -44,7 +44,7 @@ func newSettler(c *Client) *settler {
 
 // add takes an uncertain deflection, which the journal then knows of as entry. It does not
 // wait.
-func (s *settler) add(text *Text, entry Entry, began time.Time) {
+func (s *settler) add(by *setup, text *Text, entry Entry, began time.Time) {
 	c := s.client
 	cfg := c.setup.Load().Settle
 	if cfg.Disabled {
@@ -52,16 +52,15 @@ func (s *settler) add(text *Text, entry Entry, began time.Time) {
 		return
 	}
 	if c.durable {
-		entry.Data = doubtData(text, began)
+		entry.Data = doubtData(text, began, by.name)
 	}
 	c.journal.Note(entry)
 	now := time.Now()
-	s.take(text, entry, began, &doubt{entry: entry, since: now, next: now.Add(cfg.After), wait: cfg.After})
+	s.take(text, entry, began, &doubt{by: by, entry: entry, since: now, next: now.Add(cfg.After), wait: cfg.After})
 }
 
 // take takes a doubt that the journal knows of.
 func (s *settler) take(text *Text, entry Entry, began time.Time, d *doubt) {
-	setup := s.client.setup.Load()
 	unknown := func(err error) {
 		if errors.Is(err, ErrClosed) && s.client.durable {
 			return // the next Client takes it up
@@ -69,16 +68,19 @@ func (s *settler) take(text *Text, entry Entry, began time.Time, d *doubt) {
 		s.client.ended(entry, Uncertain, entry.Reason, entry.CallID)
 		s.settled(Settlement{ExternalCallID: entry.ExternalCallID, Result: SettledUnknown, Err: err})
 	}
-	teller, ok := setup.Backend.(Teller)
-	if !ok {
+	switch {
+	case d.by == nil:
+		unknown(errOtherBackend)
+		return
+	case d.by.teller == nil:
 		unknown(errCannotTell)
 		return
 	}
-	if d.Doubt = teller.Doubt(text, began); d.Doubt == nil {
+	if d.Doubt = d.by.teller.Doubt(text, began); d.Doubt == nil {
 		unknown(errCannotTell)
 		return
 	}
-	if err := s.enqueue(d, setup.Settle.Max); err != nil {
+	if err := s.enqueue(d, s.client.setup.Load().Settle.Max); err != nil {
 		unknown(err)
 	}
 }
@@ -130,7 +132,9 @@ func (s *settler) run() {
 		case !more:
 			return
 		case len(due) > 0:
-			s.try(due)
+			for len(due) > 0 && s.ctx.Err() == nil {
+				due = s.try(due)
+			}
 			continue
 		}
 		select {
@@ -167,31 +171,36 @@ func (s *settler) due(now time.Time) (due []*doubt, next time.Time, more bool) {
 	return due, next, true
 }
 
-// try looks up and settles what can be, and says when to come back for the rest.
-func (s *settler) try(due []*doubt) {
-	asked := time.Now()
+// try looks up the doubts of one backend, settles what can be, and says when to come back
+// for those. It returns the doubts of others.
+func (s *settler) try(due []*doubt) (others []*doubt) {
+	asked, name := time.Now(), due[0].by.name
 	ctx, cancel := context.WithTimeoutCause(s.ctx, lookupWithin, errLongLookup)
 	defer cancel()
-	doubts := make([]Doubt, len(due))
-	for i, d := range due {
-		doubts[i] = d.Doubt
+	looked := make(map[*doubt]bool, len(due))
+	var doubts []Doubt
+	for _, d := range due {
+		if d.by.name != name {
+			others = append(others, d)
+			continue
+		}
+		doubts, looked[d] = append(doubts, d.Doubt), true
 	}
-	setup := s.client.setup.Load()
-	outage := s.lookUp(ctx, setup.Backend.(Teller), doubts)
+	by := due[0].by
+	if now := s.client.setup.Load().named(name); now != nil {
+		by = now // with the limit of today
+	}
+	outage := s.lookUp(ctx, by.teller, doubts)
 	if s.ctx.Err() != nil {
-		return // close settles the rest
+		return nil // close settles the rest
 	}
-	limit, now := setup.Settle.Limit, time.Now()
+	limit, now := by.settleLimit(), time.Now()
 	over := func(d *doubt, now time.Time) bool { return now.Sub(d.since) >= limit }
 	type ended struct {
 		entry Entry
 		Settlement
 	}
 	var done []ended
-	looked := make(map[*doubt]bool, len(due))
-	for _, d := range due {
-		looked[d] = true
-	}
 	s.mu.Lock()
 	s.open = slices.DeleteFunc(s.open, func(d *doubt) bool {
 		if looked[d] {
@@ -211,7 +220,7 @@ func (s *settler) try(due []*doubt) {
 			}
 			return false
 		}
-		if over(d, now) && outage != nil {
+		if d.by.name == name && over(d, now) && outage != nil {
 			told := s.told(d)
 			told.Err = outage
 			done = append(done, ended{d.entry, d.settlement(told, now, limit)})
@@ -225,6 +234,7 @@ func (s *settler) try(due []*doubt) {
 		s.write(v.entry, v.Settlement)
 		s.settled(v.Settlement)
 	}
+	return others
 }
 
 var errLookUpPanicked = errors.New("the backend panicked while it looked up uncertain texts")
@@ -348,7 +358,7 @@ func (s *settler) end() {
 			continue // the next Client takes it up
 		}
 		told := s.told(d)
-		v := d.settlement(told, now, s.client.setup.Load().Settle.Limit)
+		v := d.settlement(told, now, d.by.settleLimit())
 		if !told.Sent {
 			v.Result, v.Err = SettledUnknown, ErrClosed
 		}

@@ -1,38 +1,99 @@
 package deflect
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
 
-// setup is what a Client works by, until [Client.Reload] replaces it. It does not
-// change.
+// setup is what a Client works by, until [Client.Reload] replaces it: one for each backend,
+// which have all but that in common. It does not change.
 type setup struct {
-	Config
-	breaker  breaker
+	Config           // Backend is the one that this is of
+	name      string // of Backend
+	asker     Asker  // nil when it need not be asked before an offer
+	teller    Teller // nil when it cannot tell what became of a text
+	breaker   breaker
+	invites   *callMetrics
+	questions *callMetrics // of asker
+	*common
+}
+
+// common is what the setups of all backends have.
+type common struct {
 	policies map[string]*Policy // by their names
+	setups   []*setup           // the first is that of the Config's own Backend
+	byPolicy map[string]*setup  // of policies that have another backend, by their names
+}
+
+// of returns the setup of a policy.
+func (s *setup) of(policy string) *setup {
+	if own := s.byPolicy[policy]; own != nil {
+		return own
+	}
+	return s.setups[0]
+}
+
+// named returns the setup of a backend, nil when there is none of the name.
+func (s *setup) named(backend string) *setup {
+	for _, one := range s.setups {
+		if one.name == backend {
+			return one
+		}
+	}
+	return nil
 }
 
 // newSetup makes a setup of a valid Config with its defaults. A breaker whose
 // settings stay the same goes on with what it knows.
 func (c *Client) newSetup(cfg Config) *setup {
-	s := &setup{Config: cfg, policies: map[string]*Policy{}}
+	all := &common{policies: map[string]*Policy{}, byPolicy: map[string]*setup{}}
 	for _, p := range cfg.Policies {
-		s.policies[p.name] = p
+		all.policies[p.name] = p
 	}
 	c.metrics.know(cfg.Policies)
-	if old := c.setup.Load(); old != nil && old.Breaker == cfg.Breaker {
-		s.breaker = old.breaker
-	} else {
-		s.breaker = newLocalBreaker(cfg.Breaker, cfg.Logger, func(to string) { c.metrics.transitions[to].Inc() }, func() {
-			if cfg.Warnings != nil {
-				cfg.Warnings.Warn(cfg.Breaker.OpenFor)
-			}
-		})
+	add := func(b Backend) *setup {
+		s := &setup{Config: cfg, name: b.Name(), common: all}
+		if known := s.named(s.name); known != nil {
+			return known
+		}
+		s.Backend, s.invites = b, c.metrics.call("invite")
+		if asker, is := b.(Asker); is {
+			s.asker, s.questions = asker, c.metrics.call("eligibility")
+		}
+		s.teller, _ = b.(Teller)
+		if m, is := b.(Meter); is {
+			c.metrics.listen(m)
+		}
+		s.breaker = c.breakerOf(s)
+		all.setups = append(all.setups, s)
+		return s
 	}
-	return s
+	add(cfg.Backend)
+	for _, policy := range slices.Sorted(maps.Keys(cfg.Backends)) {
+		all.byPolicy[policy] = add(cfg.Backends[policy])
+	}
+	return all.setups[0]
+}
+
+// breakerOf returns the breaker of a new setup.
+func (c *Client) breakerOf(s *setup) breaker {
+	if old := c.setup.Load(); old != nil && old.Breaker == s.Breaker {
+		if before := old.named(s.name); before != nil {
+			return before.breaker
+		}
+	}
+	return newLocalBreaker(s.Breaker, s.name, s.Logger, func(to string) { c.metrics.transitions[to].Inc() }, func() {
+		if s.Warnings != nil && sameBackend(s.Backend, s.setups[0].Backend) {
+			s.Warnings.Warn(s.Breaker.OpenFor)
+		}
+	})
 }
 
 // Reload goes on with another configuration: deadline, breaker, settling, NumberCheck,
-// Remember, JournalOptional and Policies (texts that wait by one that is not among them are
-// dropped at their time). What the Client knows stays: cooldowns, places in budgets, uncertain
+// Remember, JournalOptional, Policies (texts that wait by one that is not among them are
+// dropped at their time) and Backends, of which one that was there stays the same. What the Client knows stays: cooldowns, places in budgets, uncertain
 // deflections, metrics, and the state of a breaker whose settings are the same; another
 // breaker begins closed. What is in progress ends as it began. Backend, MaxRequests, Logger,
 // OnSettled, Trace, Registerer, Cooldowns, Budgets, Warnings and Journal stay as they were
@@ -63,9 +124,11 @@ func (c *Client) Reload(cfg Config) error {
 	}
 	next := c.newSetup(cfg)
 	c.setup.Store(next)
-	if next.breaker != old.breaker && old.breaker.state() != "closed" {
-		c.metrics.transitions["closed"].Inc()
-		cfg.Logger.Info("breaker moved", "to", "closed")
+	for _, before := range old.setups {
+		if now := next.named(before.name); now != nil && now.breaker != before.breaker && before.breaker.state() != "closed" {
+			c.metrics.transitions["closed"].Inc()
+			cfg.Logger.Info("breaker moved", "to", "closed", "api", now.name)
+		}
 	}
 	if store, is := c.cooldowns.(interface{ SetMaxCooldowns(int) }); is {
 		store.SetMaxCooldowns(cfg.MaxCooldowns)
@@ -86,6 +149,17 @@ func (c Config) Follows(old Config) error {
 	}
 	if c.MaxTextLength != old.MaxTextLength {
 		errs = append(errs, &ConfigError{Field: "MaxTextLength", Err: ErrRestart})
+	}
+	before := map[string]Backend{}
+	for _, b := range append(slices.Collect(maps.Values(old.Backends)), old.Backend) {
+		if b != nil {
+			before[b.Name()] = b
+		}
+	}
+	for _, policy := range slices.Sorted(maps.Keys(c.Backends)) {
+		if b := c.Backends[policy]; b != nil && before[b.Name()] != nil && !sameBackend(b, before[b.Name()]) {
+			errs = append(errs, &ConfigError{Field: fmt.Sprintf("Backends[%q]", policy), Err: ErrRestart})
+		}
 	}
 	return errors.Join(errs...)
 }

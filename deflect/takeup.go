@@ -48,11 +48,12 @@ func (c *Client) respread(e Entry) Entry {
 func (c *Client) doubt(e Entry) {
 	e.Since = period.Earlier(e.Since, time.Now().Round(0)) // a clock may have been wrong
 	setup := c.setup.Load()
-	text, began, err := setup.text(e)
+	text, began, by, err := setup.text(e)
 	if err != nil {
 		// A text of another version of this program: who reads the log has to know.
 		c.log.Error("an uncertain text cannot be looked up", "call_id", LogID(e.ExternalCallID), "err", clean.Error{Err: err})
 		text, began = &Text{Call: Call{ExternalCallID: e.ExternalCallID, Start: e.Since, Accepted: e.Since}}, e.Since
+		by = setup.of(e.Policy)
 	}
 	if e.State == Sending {
 		e.State, e.Reason = Doubted, ReasonInternal
@@ -66,7 +67,7 @@ func (c *Client) doubt(e Entry) {
 	}
 	// Not all at once, and not before it can be in the report.
 	next := period.Later(e.Since.Add(setup.Settle.After), time.Now().Add(time.Second))
-	c.settler.take(text, e, began, &doubt{entry: e, since: e.Since, next: next, wait: setup.Settle.After})
+	c.settler.take(text, e, began, &doubt{by: by, entry: e, since: e.Since, next: next, wait: setup.Settle.After})
 }
 
 // ReadJournal reads again which texts have not ended, after somebody changed the Journal

@@ -104,7 +104,7 @@ func (p *tunnel) forget() {
 // what is under way, for no longer than one deadline, and does not open the breaker,
 // because the API is well.
 const breakerClosed = `
-# HELP deflect_breaker_state 1 for the state that the breaker is in, 0 for the others.
+# HELP deflect_breaker_state How many breakers are in the state: there is one for each API.
 # TYPE deflect_breaker_state gauge
 deflect_breaker_state{state="closed"} 1
 deflect_breaker_state{state="half_open"} 0

@@ -91,14 +91,14 @@ func stacked(title, help, unit string, q query) *timeseries.PanelBuilder {
 
 // spread is how a histogram is spread, over all that are chosen. A Prometheus that takes native
 // buckets can have no classic ones.
-func spread(title, help, histogram, by string) *timeseries.PanelBuilder {
+func spread(title, help, histogram, only, by string) *timeseries.PanelBuilder {
 	grouped := ""
 	if by != "" {
 		grouped = " by (" + by + ") "
 	}
 	of := func(q, name string) query {
-		classic := "histogram_quantile(" + q + ", sum by (" + strings.TrimPrefix(by+", le", ", ") + ") (rate(" + histogram + "_bucket{{of}}[$__rate_interval])))"
-		native := "histogram_quantile(" + q + ", sum" + grouped + "(rate(" + histogram + "{{of}}[$__rate_interval])))"
+		classic := "histogram_quantile(" + q + ", sum by (" + strings.TrimPrefix(by+", le", ", ") + ") (rate(" + histogram + "_bucket{{of}" + only + "}[$__rate_interval])))"
+		native := "histogram_quantile(" + q + ", sum" + grouped + "(rate(" + histogram + "{{of}" + only + "}[$__rate_interval])))"
 		return query{classic + " or " + native, name}
 	}
 	if by != "" {

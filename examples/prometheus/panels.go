@@ -28,7 +28,7 @@ func newDashboard() (dashboard.Dashboard, error) {
 		WithPanel(number("Every deflectd answers", "Prometheus could scrape all of them just now.", "short", 3, query{"min(up{{of}})", ""}).
 			Mappings(wellWords).GraphMode(common.BigValueGraphModeNone).Thresholds(steps(red, from(1, green)))).
 		WithPanel(number("Breaker", "The worst of all. Open: the API failed five times in a row, and nobody is offered a text.", "short", 3,
-			query{`max(2 * deflect_breaker_state{{of},state="open"} + on (job, instance) deflect_breaker_state{{of},state="half_open"})`, ""}).
+			query{`max(clamp_max(2 * deflect_breaker_state{{of},state="open"} + on (job, instance) (deflect_breaker_state{{of},state="half_open"} > bool 0), 2))`, ""}).
 			Mappings(breakerWords).GraphMode(common.BigValueGraphModeNone).Thresholds(steps(green, from(1, yellow), from(2, red)))).
 		WithPanel(number("Texts sent", "", perMinute, 3, query{`60 * sum(rate(deflect_outcomes_total{{call},outcome="sent"}[$__rate_interval]))`, ""}).Decimals(1)).
 		WithPanel(number("Asked for and not sent", "Of those who pressed the key in the last 30 minutes, the worst profile. DeflectdTextsFailing is at 20 %.", "percentunit", 3,
@@ -54,12 +54,12 @@ func newDashboard() (dashboard.Dashboard, error) {
 			query{"instance:deflect_texts_failing:ratio30m{{of}}", "{{instance}}"}).
 			Thresholds(steps(green, from(.2, red))).ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed)))
 
-	b.WithRow(dashboard.NewRowBuilder("The LiveDeflect API")).
-		WithPanel(stacked("Requests for a text", "By what became of them; a call may need more than one.", perMinute,
-			query{"60 * topk(8, sum by (result) (rate(deflect_requests_total{{of}}[$__rate_interval])))", "{{result}}"})).
-		WithPanel(spread("How long a text takes to send", "From handing the request to the network to its answer; the caller hears the wait prompt.", "deflect_request_duration_seconds", "")).
+	b.WithRow(dashboard.NewRowBuilder("The API")).
+		WithPanel(stacked("Requests", "By what became of them: invite sends a text, eligibility asks before it.", perMinute,
+			query{"60 * topk(8, sum by (call, result) (rate(deflect_requests_total{{of}}[$__rate_interval])))", "{{call}} {{result}}"})).
+		WithPanel(spread("How long a text takes to send", "From handing the request to the network to its answer; the caller hears the wait prompt.", "deflect_request_duration_seconds", `,call="invite"`, "")).
 		WithPanel(states("Breaker over time", "Half open: the next caller tries.", breakerWords,
-			query{`2 * deflect_breaker_state{{of},state="open"} + on (job, instance) deflect_breaker_state{{of},state="half_open"}`, "{{instance}}"})).
+			query{`clamp_max(2 * deflect_breaker_state{{of},state="open"} + on (job, instance) (deflect_breaker_state{{of},state="half_open"} > bool 0), 2)`, "{{instance}}"})).
 		WithPanel(lines("Requests in progress, and doubts", "A doubt is a text of which only the report can tell whether it was sent.", "short",
 			query{"sum(deflect_requests_in_flight{{of}})", "requests"}, query{"sum(deflect_settle_open{{of}})", "doubts that are looked up"})).
 		WithPanel(stacked("What doubts came to", "unknown: the report could not tell.", perMinute,
@@ -73,8 +73,8 @@ func newDashboard() (dashboard.Dashboard, error) {
 			query{"60 * sum by (stage) (rate(deflect_funnel_calls_total{{of}}[$__rate_interval]))", "{{stage}}"})).
 		WithPanel(lines("How old the last whole report is", "Of a deflectd that polls it.", "s",
 			query{"time() - deflect_funnel_last_complete_poll_timestamp_seconds{{of}}", "{{instance}}"})).
-		WithPanel(spread("From the key to the text, as the report tells", "", "deflect_funnel_time_to_text_seconds", "").Span(12)).
-		WithPanel(spread("From the text to the answer of the caller", "", "deflect_funnel_time_to_conversation_seconds", "").Span(12))
+		WithPanel(spread("From the key to the text, as the report tells", "", "deflect_funnel_time_to_text_seconds", "", "").Span(12)).
+		WithPanel(spread("From the text to the answer of the caller", "", "deflect_funnel_time_to_conversation_seconds", "", "").Span(12))
 
 	b.WithRow(dashboard.NewRowBuilder("FreeSWITCH")).
 		WithPanel(lines("Calls in progress", "The dashed line is as many as there may be.", "short",
@@ -82,7 +82,7 @@ func newDashboard() (dashboard.Dashboard, error) {
 			OverrideByRegexp("limit of .*", []dashboard.DynamicConfigValue{{Id: "custom.lineStyle", Value: map[string]any{"fill": "dash"}}, {Id: "custom.fillOpacity", Value: 0}})).
 		WithPanel(lines("Calls that were handed over", "Without an outcome they came to nothing: see the log.", perMinute,
 			query{"60 * sum by (instance) (rate(deflect_freeswitch_calls_total{{of}}[$__rate_interval]))", "{{instance}}"})).
-		WithPanel(spread("How long calls are with deflectd", "Offers included.", "deflect_freeswitch_call_duration_seconds", "")).
+		WithPanel(spread("How long calls are with deflectd", "Offers included.", "deflect_freeswitch_call_duration_seconds", "", "")).
 		WithPanel(lines("Connections refused", "not_allowed: a switch that was forgotten, or a stranger.", perMinute,
 			query{"60 * sum by (reason) (rate(deflect_freeswitch_rejected_connections_total{{of}}[$__rate_interval]))", "{{reason}}"},
 			query{"60 * sum(rate(deflect_freeswitch_full_total{{of}}[$__rate_interval]))", "was full"})).
@@ -109,7 +109,7 @@ func newDashboard() (dashboard.Dashboard, error) {
 		WithPanel(states("Redis serves", "", wellWords, query{"deflect_store_up{{of}}", "{{instance}}"})).
 		WithPanel(lines("What was asked of Redis, and not answered", "", perMinute,
 			query{`60 * topk(8, sum by (operation, result) (rate(deflect_store_requests_total{{of},result!="ok"}[$__rate_interval])))`, "{{operation}} {{result}}"}).Span(12)).
-		WithPanel(spread("How long Redis takes, 99 of 100", "A caller waits for it.", "deflect_store_request_duration_seconds", "operation").Span(12))
+		WithPanel(spread("How long Redis takes, 99 of 100", "A caller waits for it.", "deflect_store_request_duration_seconds", "", "operation").Span(12))
 
 	b.WithRow(dashboard.NewRowBuilder("The processes")).
 		WithPanel(rows("Versions", "", 12, 7, nil, query{"deflectd_build_info{{of}}", ""})).

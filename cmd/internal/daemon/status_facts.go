@@ -148,10 +148,10 @@ func (g grown) byProfile() (text, trouble map[string]uint64) {
 	return text, trouble
 }
 
-// breaker is the state that it is in.
+// breaker is the state of the one that is worst off.
 func (f *facts) breaker() string {
 	for _, s := range []string{"open", "half_open"} {
-		if f.gauge("deflect_breaker_state", s) == 1 {
+		if f.gauge("deflect_breaker_state", s) > 0 {
 			return s
 		}
 	}

@@ -11,6 +11,9 @@ import (
 // ErrLiveDeadline is the cause of a context that our own deadline ended.
 var ErrLiveDeadline = errors.New("the live deadline passed")
 
+// ErrAskDeadline is the cause of a context of an offer that the API was asked about in vain.
+var ErrAskDeadline = errors.New("the deadline of what is asked before an offer passed")
+
 // ErrSilent is the cause of a context that ended because the API was silent.
 var ErrSilent = errors.New("the API fell silent")
 
@@ -31,7 +34,7 @@ func Error(ctx context.Context, when string, err error) error {
 	if e.ctx == nil || e.cause == ErrSilent {
 		return err
 	}
-	e.told = !matches(e.ctx, e.cause) && !matches(e.cause, ErrLiveDeadline)
+	e.told = !matches(e.ctx, e.cause) && !matches(e.cause, ErrLiveDeadline) && !matches(e.cause, ErrAskDeadline)
 	// net/http says the cause once more.
 	e.more = err != nil && !matches(e.ctx, err) && !matches(err, e.cause)
 	return e
@@ -46,8 +49,8 @@ func matches(err, target error) (is bool) {
 func (e *endedError) Error() string {
 	s := "the context was cancelled"
 	switch {
-	case e.cause == ErrLiveDeadline:
-		s = ErrLiveDeadline.Error()
+	case e.cause == ErrLiveDeadline, e.cause == ErrAskDeadline:
+		s = e.cause.Error()
 	case e.ctx == context.DeadlineExceeded:
 		s = "the deadline of the context passed"
 	}
