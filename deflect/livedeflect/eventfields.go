@@ -37,7 +37,7 @@ var eventFields = map[string]func(s *reportStream, e *Event, v jsontext.Value) e
 
 func textField(name string, field func(*Event) *string) func(*reportStream, *Event, jsontext.Value) error {
 	return func(s *reportStream, e *Event, v jsontext.Value) error {
-		b, ok := scalarOf(v)
+		b, ok := wire.ScalarOf(v)
 		if !ok {
 			return errors.New(name + " is not a text")
 		}
@@ -52,7 +52,7 @@ func textField(name string, field func(*Event) *string) func(*reportStream, *Eve
 
 func timeField(name string, field func(*Event) *time.Time) func(*reportStream, *Event, jsontext.Value) error {
 	return func(_ *reportStream, e *Event, v jsontext.Value) error {
-		b, ok := scalarOf(v)
+		b, ok := wire.ScalarOf(v)
 		t, isTime := parseEpoch(b)
 		if !ok || !isTime {
 			return errors.New(name + " is not a time in epoch milliseconds")

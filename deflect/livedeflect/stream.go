@@ -1,7 +1,6 @@
 package livedeflect
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,11 +11,6 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
-
-// maxEventBytes bounds what is buffered of one entry of the report, or between
-// two. The caller info in it is 16 KiB at most when it is sent, and may come back
-// with every character escaped.
-const maxEventBytes = 128 << 10
 
 // What decoding makes of caller info and of unknown fields is larger than their
 // text, at worst about so much: many small values.
@@ -32,27 +26,18 @@ type entry struct {
 	size  int // about how many bytes it holds
 }
 
-var (
-	errStopped    = errors.New("the reader wants no more")
-	errEntryLarge = errors.New("an entry of the report is larger than 128 KiB")
-)
+var errStopped = errors.New("the reader wants no more")
 
 // refusedError is an answer with status 200 whose success is not true.
 type refusedError struct{ message string }
 
 func (e *refusedError) Error() string { return "the answer says that it is no success" }
 
-// shapeError is an answer that is JSON, but no report.
-type shapeError string
-
-func (e shapeError) Error() string { return string(e) }
-
 // reportStream decodes one answer of getLiveDeflectData/v2 while it reads it:
 //
 //	{"success": "true", "data": {"<callId>": [entry, ...], ...}}
 type reportStream struct {
-	src     *bounded
-	dec     *jsontext.Decoder
+	*wire.Stream
 	emit    func(entry) bool
 	last    Event  // the entry before: most values of the next one are the same
 	info    string // the caller info before, as text
@@ -62,49 +47,31 @@ type reportStream struct {
 
 // readReport gives every entry to emit, until that returns false.
 func readReport(r io.Reader, emit func(entry) bool) error {
-	src := &bounded{r: r, left: maxEventBytes}
-	s := &reportStream{src: src, emit: emit, dec: jsontext.NewDecoder(src,
-		// Remembering the names of a million calls would cost memory. What comes
-		// twice is noticed further on.
-		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
-	if k := s.dec.PeekKind(); k != '{' {
-		return s.notReport(k)
-	}
-	return s.answer()
-}
-
-func (s *reportStream) notReport(k jsontext.Kind) error {
-	if k == jsontext.KindInvalid {
-		_, err := s.dec.ReadToken()
-		if err == io.EOF {
-			return shapeError("the answer is empty")
-		}
-		if s.src.first == '<' {
-			return shapeError("the answer is an HTML page, not JSON")
-		}
+	s := &reportStream{Stream: wire.NewStream(r), emit: emit}
+	if err := s.NoObject(); err != nil {
 		return err
 	}
-	return shapeError("the answer is not a JSON object")
+	return s.answer()
 }
 
 func (s *reportStream) answer() error {
 	var success, message string
 	data := false
-	err := s.object(func(name string) error {
+	err := s.Object(func(name string) error {
 		var err error
 		switch name {
 		case "data":
 			data = true
 			return s.data()
 		case "success":
-			success, err = s.scalar()
+			success, err = s.Scalar()
 		case "error", "message":
 			var text string
-			if text, err = s.scalar(); text != "" {
+			if text, err = s.Scalar(); text != "" {
 				message = clean.Text(text)
 			}
 		default:
-			err = s.dec.SkipValue()
+			err = s.SkipValue()
 		}
 		return err
 	})
@@ -121,100 +88,58 @@ func (s *reportStream) answer() error {
 	case !data:
 		// Anything may say so; taken for an empty report, it would be proof that
 		// no text was sent.
-		return shapeError("the answer holds no data")
+		return wire.ShapeError("the answer holds no data")
 	}
-	switch _, err := s.dec.ReadToken(); err {
-	case io.EOF:
-		return nil
-	case nil:
-		return shapeError("something follows the answer")
-	default:
-		return err
-	}
-}
-
-// object calls member for each name of the object that comes next.
-func (s *reportStream) object(member func(name string) error) error {
-	if _, err := s.dec.ReadToken(); err != nil {
-		return err
-	}
-	for s.dec.PeekKind() != '}' {
-		name, err := s.name()
-		if err != nil {
-			return err
-		}
-		if err := member(name); err != nil {
-			return err
-		}
-		s.src.refill()
-	}
-	_, err := s.dec.ReadToken()
-	return err
-}
-
-func (s *reportStream) name() (string, error) {
-	v, err := s.dec.ReadValue()
-	if err != nil {
-		return "", err
-	}
-	return string(wire.Unquote(v)), nil
+	return s.End()
 }
 
 // data reads the calls. An empty list stands for no calls: that is how some
 // servers write an empty map.
 func (s *reportStream) data() error {
-	switch s.dec.PeekKind() {
+	switch s.PeekKind() {
 	case 'n':
-		return s.dec.SkipValue()
+		return s.SkipValue()
 	case '{':
-		return s.object(s.call)
+		return s.Object(s.call)
 	case '[':
-		if _, err := s.dec.ReadToken(); err != nil {
+		if _, err := s.ReadToken(); err != nil {
 			return err
 		}
-		if s.dec.PeekKind() == ']' {
-			_, err := s.dec.ReadToken()
+		if s.PeekKind() == ']' {
+			_, err := s.ReadToken()
 			return err
 		}
 	case jsontext.KindInvalid:
-		return s.dec.SkipValue() // says what is wrong
+		return s.SkipValue() // says what is wrong
 	}
-	return shapeError("the answer's data is not a map of calls")
+	return wire.ShapeError("the answer's data is not a map of calls")
 }
 
 // call reads the entries of one call.
 func (s *reportStream) call(id string) error {
-	switch s.dec.PeekKind() {
+	switch s.PeekKind() {
 	case 'n':
-		return s.dec.SkipValue()
+		return s.SkipValue()
 	case '[':
 	default:
-		if err := s.dec.SkipValue(); err != nil {
+		if err := s.SkipValue(); err != nil {
 			return err
 		}
 		return s.give(entry{err: &EventError{CallID: id, Err: errors.New("not a list of events")}, size: len(id)})
 	}
-	if _, err := s.dec.ReadToken(); err != nil {
-		return err
-	}
-	for i := 0; s.dec.PeekKind() != ']'; i++ {
-		before := s.dec.InputOffset()
+	return s.List(func(i int) error {
+		before := s.InputOffset()
 		s.grown = 0
 		e, wrong, err := s.event(id)
 		if err != nil {
 			return err
 		}
-		next := entry{event: e, size: len(id) + int(s.dec.InputOffset()-before) + s.grown}
+		next := entry{event: e, size: len(id) + int(s.InputOffset()-before) + s.grown}
 		if wrong != nil {
 			next = entry{err: &EventError{CallID: id, Index: i, Err: wrong}, size: len(id)}
 		}
-		if err := s.give(next); err != nil {
-			return err
-		}
-		s.src.refill()
-	}
-	_, err := s.dec.ReadToken()
-	return err
+		return s.give(next)
+	})
 }
 
 func (s *reportStream) give(e entry) error {
@@ -226,14 +151,14 @@ func (s *reportStream) give(e entry) error {
 
 // event reads one entry. wrong is what makes it none; err ends the answer.
 func (s *reportStream) event(callID string) (e Event, wrong, err error) {
-	if s.dec.PeekKind() != '{' {
-		return e, errors.New("not an object"), s.dec.SkipValue()
+	if s.PeekKind() != '{' {
+		return e, errors.New("not an object"), s.SkipValue()
 	}
-	if _, err := s.dec.ReadToken(); err != nil {
+	if _, err := s.ReadToken(); err != nil {
 		return e, nil, err
 	}
-	for s.dec.PeekKind() != '}' {
-		name, err := s.dec.ReadValue()
+	for s.PeekKind() != '}' {
+		name, err := s.ReadValue()
 		if err != nil {
 			return e, nil, err
 		}
@@ -243,7 +168,7 @@ func (s *reportStream) event(callID string) (e Event, wrong, err error) {
 		if !known {
 			extra = string(key) // the bytes are gone with the next read
 		}
-		v, err := s.dec.ReadValue()
+		v, err := s.ReadValue()
 		switch {
 		case err != nil:
 			return e, nil, err
@@ -263,53 +188,6 @@ func (s *reportStream) event(callID string) (e Event, wrong, err error) {
 		e.CallID = callID
 	}
 	s.last = e
-	_, err = s.dec.ReadToken()
+	_, err = s.ReadToken()
 	return e, wrong, err
-}
-
-func (s *reportStream) scalar() (string, error) {
-	v, err := s.dec.ReadValue()
-	if err != nil {
-		return "", err
-	}
-	b, _ := scalarOf(v)
-	return string(b), nil
-}
-
-// scalarOf returns the text of a string, the literal of a number or boolean, and
-// nothing for null.
-func scalarOf(v jsontext.Value) ([]byte, bool) {
-	switch v.Kind() {
-	case '"':
-		return wire.Unquote(v), true
-	case 'n':
-		return nil, true
-	case '{', '[':
-		return nil, false
-	}
-	return v, true
-}
-
-// bounded lets at most left bytes through before the next refill, so that an
-// endless entry is not buffered.
-type bounded struct {
-	r     io.Reader
-	left  int
-	first byte // of the answer, after white space
-}
-
-func (b *bounded) refill() { b.left = maxEventBytes }
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, errEntryLarge
-	}
-	n, err := b.r.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	if b.first == 0 {
-		if t := bytes.TrimLeft(p[:n], " \t\r\n"); len(t) > 0 {
-			b.first = t[0]
-		}
-	}
-	return n, err
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 // vendorReport is the example of the vendor's page.
@@ -225,8 +227,8 @@ func TestEndlessAnswers(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}
-		if name != "nesting" && !errors.Is(err, errEntryLarge) {
-			t.Errorf("%s: %v, want %v", name, err, errEntryLarge)
+		if name != "nesting" && !errors.Is(err, wire.ErrEntryLarge) {
+			t.Errorf("%s: %v, want %v", name, err, wire.ErrEntryLarge)
 		}
 	}
 }
@@ -237,7 +239,7 @@ type endless struct {
 }
 
 func (e *endless) Read(p []byte) (int, error) {
-	if e.read > 8*maxEventBytes {
+	if e.read > 8*wire.MaxEntry {
 		return 0, errors.New("was read on and on")
 	}
 	for i := range p {

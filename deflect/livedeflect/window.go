@@ -20,14 +20,8 @@ import (
 
 const getLiveDeflectData = "/api/getLiveDeflectData/v2"
 
-const (
-	// How long the API may be silent within an answer. It may have to collect a
-	// day's events before the first byte.
-	firstByteWithin = 60 * time.Second
-	nextByteWithin  = 30 * time.Second
-	// A longer Retry-After is not waited for.
-	maxRetryAfter = 2 * time.Minute
-)
+// A longer Retry-After is not waited for.
+const maxRetryAfter = 2 * time.Minute
 
 // reportPauses is the vendor's schedule for what is not live.
 var reportPauses = [...]time.Duration{5 * time.Second, 10 * time.Second, 15 * time.Second}
@@ -87,7 +81,7 @@ func (c *Client) fetch(ctx context.Context, s *setup, w period.Span, gaveUp *ato
 func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) bool) deflect.Attempt {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	silence := time.AfterFunc(firstByteWithin, func() { cancel(cutoff.ErrSilent) })
+	silence := time.AfterFunc(wire.FirstByteWithin, func() { cancel(cutoff.ErrSilent) })
 	defer silence.Stop()
 
 	url, err := s.at(ctx, getLiveDeflectData)
@@ -109,7 +103,7 @@ func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) boo
 		answer, err := wire.ReadAnswer(wire.Plain(resp.Header, resp.Body))
 		return judge(resp.StatusCode, resp.Header, answer, err)
 	}
-	src := &watched{r: resp.Body, silence: silence}
+	src := &wire.Watched{R: resp.Body, Silence: silence}
 	err = readReport(wire.Plain(resp.Header, src), emit)
 	// The decoder's errors tell where they are, with names of the answer.
 	v := deflect.Attempt{Status: resp.StatusCode, Reason: deflect.ReasonBadResponse, Err: &APIError{Status: resp.StatusCode, Err: clean.Error{Err: err}}}
@@ -126,38 +120,12 @@ func (s *setup) fetchOnce(ctx context.Context, body []byte, emit func(entry) boo
 		if refused.message != "" {
 			v.Err = &APIError{Status: resp.StatusCode, Message: refused.message}
 		}
-	case src.err != nil:
-		v.Reason = wire.Broken(ctx, w, src.err).Reason
+	case src.Err != nil:
+		v.Reason = wire.Broken(ctx, w, src.Err).Reason
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		v.Reason = deflect.ReasonConnectionLost
 	}
 	return v
-}
-
-// watched notices when the API falls silent in the middle of an answer. The time
-// between two reads is the reader's own.
-type watched struct {
-	r       io.Reader
-	silence *time.Timer
-	begun   bool  // the first byte was there
-	err     error // of the connection
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	if w.begun {
-		w.silence.Reset(nextByteWithin)
-	}
-	n, err := w.r.Read(p)
-	if n > 0 {
-		w.begun = true
-	}
-	if w.begun {
-		w.silence.Stop()
-	}
-	if err != nil && err != io.EOF {
-		w.err = err
-	}
-	return n, err
 }
 
 // marshal encodes without the HTML escapes of json.Marshal: what is sent is
