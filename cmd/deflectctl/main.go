@@ -57,6 +57,7 @@ type commands struct {
 	Load     loadCmd    `cmd:"" help:"Call a running deflectd many times, and say how long its callers wait."`
 	Simulate struct {
 		LiveDeflect simulateAPICmd    `cmd:"" name:"livedeflect" help:"Answer like LivePerson's LiveDeflect API."`
+		C2M         simulateC2MCmd    `cmd:"" name:"c2m" help:"Answer like LivePerson's Connect to Messaging APIs."`
 		FreeSWITCH  simulateSwitchCmd `cmd:"" name:"freeswitch" help:"Call a running deflectd like FreeSWITCH."`
 	} `cmd:"" help:"Play one of deflectd's neighbours."`
 	Completion  completionCmd `cmd:"" help:"Print a completion script for ${shells_listed}."`

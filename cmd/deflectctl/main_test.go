@@ -24,6 +24,7 @@ func TestHelp(t *testing.T) {
 		{"help_trace.txt", "trace --help"},
 		{"help_completion.txt", "completion --help"},
 		{"help_simulate_livedeflect.txt", "simulate livedeflect --help"},
+		{"help_simulate_c2m.txt", "simulate c2m --help"},
 		{"help_simulate_freeswitch.txt", "simulate freeswitch --help"},
 	} {
 		var out, errOut strings.Builder // the examples in the help have numbers
