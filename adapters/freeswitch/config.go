@@ -51,10 +51,13 @@ type Config struct {
 // Profile is the offer that callers of some dialled numbers get.
 type Profile struct {
 	Name    string   // letters, digits, '-' and '_'; required
-	Dialed  []string // numbers it serves, E.164; a profile without any serves the rest
+	Dialed  []string // numbers it serves, E.164; a profile without any serves the rest. Several can split the calls of the same numbers, see Rules.From
 	Skill   string   // skill of the conversation, unless the channel sets deflect_skill
 	Text    string   // template of the text (see [sms.Template]), unless the channel sets deflect_text; empty for LiveDeflect's standard welcome
 	TextTag string   // tag of the text, unless the channel sets deflect_text_tag
+
+	HandoffID         string            // the campaign of the text, where the API has such ([deflect.Call])
+	TemplateVariables map[string]string // of a text that the API keeps, by number; the channel sets others with deflect_template_1
 
 	deflect.Rules // whom to offer a text, and when
 
@@ -158,6 +161,7 @@ func (p Profile) WithDefaults(sounds string) Profile {
 	}
 	p.Prompts, p.Text, p.Languages = base.Prompts, base.Text, languages
 	p.Dialed = slices.Clone(p.Dialed)
+	p.TemplateVariables = maps.Clone(p.TemplateVariables)
 	return p
 }
 
@@ -248,7 +252,7 @@ func (v *checker) profiles(profiles []Profile, region string) (ready []*profile)
 	if len(profiles) == 0 {
 		v.bad("Profiles", "is empty: no caller could be offered a text")
 	}
-	names, numbers, rest := map[string]bool{}, map[string]string{}, ""
+	names := map[string]bool{}
 	for i, p := range profiles {
 		at := fmt.Sprintf("Profiles[%d]", i)
 		switch {
@@ -259,23 +263,13 @@ func (v *checker) profiles(profiles []Profile, region string) (ready []*profile)
 		}
 		names[p.Name] = true
 		for j, d := range p.Dialed {
-			n, ok := numberplan.E164(phone.Number(d), region)
-			field := fmt.Sprintf("%s.Dialed[%d]", at, j)
-			if !ok {
-				v.bad(field, "is not a telephone number such as +18005550100")
-			} else if other, ok := numbers[n]; ok {
-				v.bad(field, "is served by profile %q already", other)
+			if _, ok := numberplan.E164(phone.Number(d), region); !ok {
+				v.bad(fmt.Sprintf("%s.Dialed[%d]", at, j), "is not a telephone number such as +18005550100")
 			}
-			numbers[n] = p.Name
-		}
-		if len(p.Dialed) == 0 {
-			if rest != "" {
-				v.bad(at+".Dialed", "is missing: profile %q already serves the numbers that no profile names", rest)
-			}
-			rest = p.Name
 		}
 		ready = append(ready, v.profile(at, p))
 	}
+	v.shares(profiles, region)
 	return ready
 }
 

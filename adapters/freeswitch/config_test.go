@@ -116,6 +116,12 @@ func TestConfigProblemsNameTheirField(t *testing.T) {
 			c.Profiles[0].Dialed, again.Dialed = nil, nil
 			c.Profiles = append(c.Profiles, again)
 		}, `Profiles[1].Dialed: is missing: profile "sales" already serves the numbers that no profile names`},
+		{"shares that overlap", func(c *freeswitch.Config) {
+			again := c.Profiles[0]
+			again.Name, again.Withhold, again.From = "b", 80, 79
+			c.Profiles[0].Withhold = 20
+			c.Profiles = append(c.Profiles, again)
+		}, `Profiles[1].Dialed[0]: is served by profile "sales" already`},
 		{"several", first(func(p *freeswitch.Profile) { p.AcceptDigit, p.Repeat = "x", -1 }),
 			"Profiles[0].AcceptDigit: must be one of 0-9, * and #\nProfiles[0].Repeat: is -1; must be between 1 and 10"},
 	}

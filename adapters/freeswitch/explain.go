@@ -73,7 +73,7 @@ func Explain(ctx context.Context, cfg Config, in Inquiry) (Explanation, error) {
 		return e, nil
 	}
 	e.Profile, e.Language = p.Name, v.language
-	add("profile", "", p.Name)
+	add("profile", "", p.Name+s.profiles.others(&ch, p))
 	if no.Reason == deflect.ReasonAlreadyAsked {
 		add("asked_before", no.Reason, askedVariable+" says that an earlier pass of this call ended as "+ch.asked)
 	}

@@ -108,3 +108,24 @@ func BenchmarkExplain(b *testing.B) {
 		}
 	}
 }
+
+// Who asks about a call hears that another one of the same number may be another profile's.
+func TestExplainTellsOfShares(t *testing.T) {
+	cfg, _, _ := testConfig(t, func(_ *deflect.Config, c *freeswitch.Config) {
+		most, trial := talk(), talk()
+		most.Withhold, trial.Name, trial.Withhold, trial.From = 10, "trial", 90, 90
+		c.Profiles = []freeswitch.Profile{most, trial}
+	})
+	for uuid, want := range map[string]string{
+		"call-0": "sales; other calls of this number are of trial, by the id of the call (uuid)",
+		"call-4": "trial; other calls of this number are of sales, by the id of the call (uuid)",
+	} {
+		e, err := freeswitch.Explain(t.Context(), cfg, freeswitch.Inquiry{From: "+14043438646", To: "+18005550100", Vars: map[string]string{"uuid": uuid}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Verdicts[0].Detail; got != want {
+			t.Errorf("profile of %s: %q, want %q", uuid, got, want)
+		}
+	}
+}

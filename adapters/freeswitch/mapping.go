@@ -26,6 +26,7 @@ const (
 	maxText      = 1 << 20
 	maxInfoKeys  = 64
 	maxInfoValue = 1024
+	maxTemplate  = 33 // one more than a call may have
 )
 
 // channel is what the channel data say, decoded once and cleaned. Nothing of it
@@ -90,6 +91,8 @@ func readChannel(data headers, now time.Time, counting []string) channel {
 		CustomerID:           v(customerIDVariable),
 		CustomerIDDescriptor: v(descriptorVariable),
 		CallerInfo:           callerInfo(e),
+		TemplateVariables:    templateVariables(e),
+		ConsumerID:           v(consumerVariable),
 		Wait:                 waitTime(v(waitVariable)),
 		Consent:              v(consentVariable) == "true",
 	}
@@ -178,6 +181,25 @@ func callerInfo(e *guarded) map[string]any {
 		return len(info) < maxInfoKeys
 	})
 	return info
+}
+
+// templateVariables are those whose names are numbers: the rest is nobody's.
+func templateVariables(e *guarded) map[string]string {
+	prefix := variablePrefix + templatePrefix
+	var vars map[string]string
+	e.Each(prefix, func(name, value string) bool {
+		number := name[len(prefix):]
+		if variable := templatePrefix + number; !templateForm.MatchString(variable) || !e.counts(variable) {
+			return true
+		}
+		e.Get(name) // it may be there twice
+		if vars == nil {
+			vars = map[string]string{}
+		}
+		vars[number] = clean(value, maxValue, "")
+		return len(vars) < maxTemplate
+	})
+	return vars
 }
 
 // clean makes a stranger's text fit to be sent: valid UTF-8, no control

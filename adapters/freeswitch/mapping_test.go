@@ -65,6 +65,9 @@ func TestChannelDataBecomeTheCall(t *testing.T) {
 		{"text keeps its lines", "variable_deflect_text: a%0Ab%07\n", func(c channel) (any, any) { return c.call.Text, "a\nb" }},
 		{"info", "variable_deflect_info_plan: Gold%20%C3%9Cber\nvariable_deflect_info_: x\n",
 			func(c channel) (any, any) { return c.call.CallerInfo["plan"], "Gold Über" }},
+		{"template variables", "variable_deflect_template_12: Gold%20%C3%9Cber%07\nvariable_deflect_template_: x\nvariable_deflect_template_a: x\nvariable_deflect_template_1234: x\n",
+			func(c channel) (any, any) { return fmt.Sprint(c.call.TemplateVariables), "map[12:Gold Über]" }},
+		{"consumer id", "variable_deflect_consumer_id: %0Aann\n", func(c channel) (any, any) { return c.call.ConsumerID, "ann" }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,6 +120,7 @@ func FuzzReadChannel(f *testing.F) {
 		many += fmt.Sprintf("variable_deflect_info_%d: x\n", i)
 	}
 	f.Add(many, "", "")
+	f.Add("variable_deflect_template_1: a\nvariable_deflect_template_2x: b\nVariable_Deflect_Template_3: c\nvariable_deflect_consumer_id: d\n", "", "")
 	rest, err := newProfiles([]Profile{Profile{Name: "rest", Skill: "s", Text: "Hi {{.FirstName}} {{.Info.a}}"}.WithDefaults("sounds")}, "US")
 	if err != nil {
 		f.Fatal(err)
@@ -134,7 +138,13 @@ func FuzzReadChannel(f *testing.F) {
 			t.Fatalf("voice %v, wait %v: %v", v, ch.call.Wait, err)
 		}
 		texts := []string{ch.call.ExternalCallID, ch.call.Skill, ch.call.TextTag, ch.call.FirstName, ch.call.LastName,
-			ch.call.CustomerID, ch.call.CustomerIDDescriptor, string(ch.call.NumberOverride), ch.uuid, ch.profile}
+			ch.call.CustomerID, ch.call.CustomerIDDescriptor, ch.call.ConsumerID, string(ch.call.NumberOverride), ch.uuid, ch.profile}
+		if len(ch.call.TemplateVariables) > maxTemplate {
+			t.Fatalf("%d template variables", len(ch.call.TemplateVariables))
+		}
+		for k, v := range ch.call.TemplateVariables {
+			texts = append(texts, k, v)
+		}
 		for k, v := range ch.call.CallerInfo {
 			texts = append(texts, k, strings.ReplaceAll(v.(string), "\n", ""))
 		}

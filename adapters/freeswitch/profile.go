@@ -2,6 +2,7 @@ package freeswitch
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -68,38 +69,41 @@ func textFields(call deflect.Call, profile string) sms.Fields {
 type directory struct {
 	region  string
 	byName  map[string]int
-	byNum   map[string]int // E.164
-	theRest int            // -1 for none
+	byNum   map[string][]int // E.164; several split its calls
+	theRest []int
+	shares  []*deflect.Policy // of each profile, for its share of the calls
 }
 
 func newDirectory(list []Profile, region string) directory {
-	d := directory{region: region, byName: map[string]int{}, byNum: map[string]int{}, theRest: -1}
+	d := directory{region: region, byName: map[string]int{}, byNum: map[string][]int{}}
 	for i, p := range list {
 		d.byName[p.Name] = i
 		for _, number := range p.Dialed {
 			if n, ok := numberplan.E164(phone.Number(number), region); ok {
-				d.byNum[n] = i
+				d.byNum[n] = append(d.byNum[n], i)
 			}
 		}
 		if len(p.Dialed) == 0 {
-			d.theRest = i
+			d.theRest = append(d.theRest, i)
 		}
+		share, _ := deflect.NewPolicy(p.Name, deflect.Rules{Withhold: p.Withhold, From: p.From}) // wrong ones are told by Validate
+		d.shares = append(d.shares, share)
 	}
 	return d
 }
 
 // dialed returns the number that the caller dialled, E.164 if it is a number,
-// and the profile that serves it, -1 for none: the first candidate that a profile
-// names, else the first that is a number, else what is there.
-func (d directory) dialed(candidates []phone.Number) (string, int) {
+// and the profiles that serve it, in their order: of the first candidate that a profile
+// names, else of the first that is a number, else of what is there.
+func (d directory) dialed(candidates []phone.Number) (string, []int) {
 	first := ""
 	for _, c := range candidates {
 		n, ok := numberplan.E164(c, d.region)
 		if !ok {
 			continue
 		}
-		if i, ok := d.byNum[n]; ok {
-			return n, i
+		if serving := d.byNum[n]; serving != nil {
+			return n, serving
 		}
 		if first == "" {
 			first = n
@@ -111,10 +115,27 @@ func (d directory) dialed(candidates []phone.Number) (string, int) {
 	return first, d.theRest
 }
 
+// share returns the profile whose share of their calls a call is of, the first one for a
+// call that none of them would offer a text, and -1 when there is none.
+func (d directory) share(among []int, callID string) int {
+	if len(among) == 0 {
+		return -1
+	}
+	for _, i := range among {
+		if len(among) > 1 && d.shares[i] != nil && d.shares[i].Samples(callID) {
+			return i
+		}
+	}
+	return among[0]
+}
+
 // FindProfile returns the profile that callers of a number get, as the server
-// chooses it, and reports whether there is one.
-func FindProfile(list []Profile, dialed phone.Number, region string) (Profile, bool) {
-	_, i := newDirectory(list, region).dialed([]phone.Number{dialed})
+// chooses it, and reports whether there is one. The call's ExternalCallID is for the profiles
+// that split the calls of a number.
+func FindProfile(list []Profile, dialed phone.Number, region, callID string) (Profile, bool) {
+	d := newDirectory(list, region)
+	_, among := d.dialed([]phone.Number{dialed})
+	i := d.share(among, callID)
 	if i < 0 {
 		return Profile{}, false
 	}
@@ -130,8 +151,9 @@ type profiles struct {
 // serving returns the profile that serves a call, nil for none, and completes the
 // call with the number dialled.
 func (p *profiles) serving(ch *channel) *profile {
-	dialed, i := p.dialed(ch.dialed)
+	dialed, among := p.dialed(ch.dialed)
 	ch.call.DNIS = phone.Number(dialed)
+	i := p.share(among, ch.call.ExternalCallID)
 	if ch.profile != "" {
 		var ok bool
 		if i, ok = p.byName[ch.profile]; !ok {
@@ -158,6 +180,8 @@ func (p *profiles) find(ch *channel) (*profile, *voice, error) {
 	ch.call.Policy = prof.policy
 	def(&ch.call.Skill, prof.Skill)
 	def(&ch.call.TextTag, prof.TextTag)
+	ch.call.HandoffID = prof.HandoffID
+	ch.call.TemplateVariables = merged(prof.TemplateVariables, ch.call.TemplateVariables)
 	spoken := prof.voice(ch.language)
 	if ch.call.Text == "" {
 		text, err := spoken.text.Render(textFields(*ch.call, prof.Name))
@@ -167,4 +191,18 @@ func (p *profiles) find(ch *channel) (*profile, *voice, error) {
 		ch.call.Text = text
 	}
 	return prof, spoken, nil
+}
+
+// merged are the template variables of a call: the channel's, and those of the profile that
+// it leaves unset.
+func merged(profile, channel map[string]string) map[string]string {
+	if len(channel) == 0 {
+		return profile
+	}
+	all := maps.Clone(profile)
+	if all == nil {
+		return channel
+	}
+	maps.Copy(all, channel)
+	return all
 }

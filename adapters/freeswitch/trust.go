@@ -8,7 +8,10 @@ import (
 	"strings"
 )
 
-var infoForm = regexp.MustCompile(`^` + infoPrefix + `[A-Za-z0-9_.-]{1,100}$`)
+var (
+	infoForm     = regexp.MustCompile(`^` + infoPrefix + `[A-Za-z0-9_.-]{1,100}$`)
+	templateForm = regexp.MustCompile(`^` + templatePrefix + `[0-9]{1,3}$`)
+)
 
 // variables checks the names of the variables that always count.
 func (v *checker) variables(field string, names []string) {

@@ -27,22 +27,22 @@ func browserData(variables string) string {
 // configuration names and what came of an earlier pass.
 func TestVariablesOfABrowserCountIfNamed(t *testing.T) {
 	const forged = "variable_deflect_number: %2B14045550123\nvariable_deflect_mode: accepted\nvariable_deflect_skill: vip\n" +
-		"variable_deflect_info_plan: Gold\nvariable_deflect_info_tier: 1\nvariable_deflect_asked: declined\nvariable_deflect_consent: true\n"
+		"variable_deflect_info_plan: Gold\nvariable_deflect_info_tier: 1\nvariable_deflect_template_1: Ann\nvariable_deflect_template_2: Lee\nvariable_deflect_consumer_id: ann\nvariable_deflect_asked: declined\nvariable_deflect_consent: true\n"
 	read := func(data string, counting ...string) string {
 		ch := readChannel(channelEvent(t, data), time.Now(), counting)
-		return fmt.Sprintf("%s to %q or %q, skill %q, info %v, consent %v, asked %q", ch.mode, string(ch.call.ANI), string(ch.call.NumberOverride),
-			ch.call.Skill, ch.call.CallerInfo, ch.call.Consent, ch.asked)
+		return fmt.Sprintf("%s to %q or %q, skill %q, info %v, template %v, consumer %q, consent %v, asked %q", ch.mode, string(ch.call.ANI), string(ch.call.NumberOverride),
+			ch.call.Skill, ch.call.CallerInfo, ch.call.TemplateVariables, ch.call.ConsumerID, ch.call.Consent, ch.asked)
 	}
-	const all = `accepted to "+14043438646" or "+14045550123", skill "vip", info map[plan:Gold tier:1], consent true, asked "declined"`
-	const none = `offer to "+14043438646" or "", skill "", info map[], consent false, asked "declined"`
+	const all = `accepted to "+14043438646" or "+14045550123", skill "vip", info map[plan:Gold tier:1], template map[1:Ann 2:Lee], consumer "ann", consent true, asked "declined"`
+	const none = `offer to "+14043438646" or "", skill "", info map[], template map[], consumer "", consent false, asked "declined"`
 	if got := read("Caller-Caller-ID-Number: %2B14043438646\nChannel-Name: sofia/internal/verto\n" + forged); got != all {
 		t.Errorf("of a telephone: %s, want %s", got, all)
 	}
 	if got := read(browserData(forged)); got != none {
 		t.Errorf("of a browser: %s, want %s", got, none)
 	}
-	named := `offer to "+14043438646" or "", skill "vip", info map[plan:Gold], consent false, asked "declined"`
-	if got := read(browserData(forged), "deflect_skill", "deflect_info_plan"); got != named {
+	named := `offer to "+14043438646" or "", skill "vip", info map[plan:Gold], template map[2:Lee], consumer "", consent false, asked "declined"`
+	if got := read(browserData(forged), "deflect_skill", "deflect_info_plan", "deflect_template_2"); got != named {
 		t.Errorf("of a browser, skill and plan count: %s, want %s", got, named)
 	}
 	// Each sign is enough: the others may be missing, or say something else.

@@ -37,6 +37,8 @@ var (
 	customerIDVariable = declare(variable{name: "deflect_customer_id", said: "your id of the customer; only with its descriptor"})
 	descriptorVariable = declare(variable{name: "deflect_customer_id_descriptor", said: "what kind of id that is; only with the id"})
 	infoPrefix         = declare(variable{name: "deflect_info_", said: "each becomes an entry of the caller info, such as `deflect_info_plan=Gold`"})
+	templatePrefix     = declare(variable{name: "deflect_template_", said: "a template variable of Connect to Messaging, by its number: `deflect_template_1=Ann`, instead of the profile's"})
+	consumerVariable   = declare(variable{name: "deflect_consumer_id", said: "the caller's name as a user of the brand's app, for the channel `inapp` of Connect to Messaging"})
 	numberVariable     = declare(variable{name: "deflect_number", said: "text this number, not the caller id"})
 	externalIDVariable = declare(variable{name: "deflect_external_id", said: "your id of the call, `call_id` in the log; default: the channel's UUID. One per call: a second call with it gets no text for `state.remember` (24 h). It must not come from the caller, as a SIP header does"})
 	languageVariable   = declare(variable{name: "deflect_language", said: "language of prompts and text, such as `es-MX`"})
@@ -45,7 +47,7 @@ var (
 
 	outcomeVariable   = declare(variable{name: "deflect_outcome", told: "`sent` `declined` `no_input` `ineligible` `failed` `uncertain` `abandoned` `deferred`"})
 	reasonVariable    = declare(variable{name: "deflect_reason", told: "one word of [a closed list](../cmd/deflectd/README.md#what-a-call-can-come-to)"})
-	callIDVariable    = declare(variable{name: "deflect_call_id", told: "LiveDeflect's callId, when a text was sent"})
+	callIDVariable    = declare(variable{name: "deflect_call_id", told: "the API's id of the call, when a text was sent"})
 	digitsVariable    = declare(variable{name: "deflect_digits", said: "keys that the caller pressed before", told: "keys pressed that were neither accept nor decline, after those it held before"})
 	heardVariable     = declare(variable{name: "deflect_heard", told: "whether the prompt that says what came of it was played to its end: `true` or `false`; unset where the profile has none to play"})
 	confirmedVariable = declare(variable{name: "deflect_confirmed", told: "whether the text arrived, if the caller was asked (`confirm: ask`): `true` or `false`"})
@@ -93,11 +95,11 @@ func variableOf(h headers, name string) string { return h.Get(variablePrefix + n
 // something to us.
 func sayable(name string) bool {
 	for _, v := range variables {
-		if v.said != "" && v.name == name && name != infoPrefix {
+		if v.said != "" && v.name == name && name != infoPrefix && name != templatePrefix {
 			return true
 		}
 	}
-	return infoForm.MatchString(name)
+	return infoForm.MatchString(name) || templateForm.MatchString(name)
 }
 
 // outVariables are what the dialplan is told. The values are of closed lists or

@@ -132,7 +132,8 @@ func (c *sendCmd) call(file config.File) (deflect.Call, error) {
 	if err != nil {
 		return deflect.Call{}, err
 	}
-	profile, served := file.Profile(phone.Number(c.To))
+	id := cmp.Or(c.ExternalID, "send-"+rand.Text())
+	profile, served := file.Profile(phone.Number(c.To), id)
 	if !served && c.Skill == "" {
 		return deflect.Call{}, usage("no profile serves the number of --to: give --skill, or a profile")
 	}
@@ -140,11 +141,12 @@ func (c *sendCmd) call(file config.File) (deflect.Call, error) {
 	call := deflect.Call{
 		ANI: phone.Number(c.From), DNIS: phone.Number(c.To),
 		Start: now, Accepted: now, Digits: c.Digits,
-		ExternalCallID: cmp.Or(c.ExternalID, "send-"+rand.Text()),
+		ExternalCallID: id,
 		Skill:          cmp.Or(c.Skill, profile.Skill), Text: c.Text, TextTag: cmp.Or(c.TextTag, profile.TextTag),
 		FirstName: c.FirstName, LastName: c.LastName,
 		CustomerID: c.CustomerID, CustomerIDDescriptor: c.CustomerIDDescriptor,
 		CallerInfo: info,
+		HandoffID:  profile.HandoffID, TemplateVariables: profile.TemplateVariables,
 	}
 	// Who opted out is not texted by hand either; hours and shares are for callers.
 	rules := deflect.Rules{DoNotText: profile.DoNotText, NoCooldown: true}

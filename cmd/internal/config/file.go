@@ -189,9 +189,10 @@ func (f *File) finish(d *decoder, src source) {
 }
 
 // Profile returns the profile that serves callers of a dialled number, as the
-// daemon picks it when the channel names none.
-func (f File) Profile(dialed phone.Number) (freeswitch.Profile, bool) {
-	return freeswitch.FindProfile(f.FreeSWITCH.Profiles, dialed, f.Deflect.DefaultRegion)
+// daemon picks it when the channel names none: of those that split the calls of a number the
+// one that has the call of an id.
+func (f File) Profile(dialed phone.Number, callID string) (freeswitch.Profile, bool) {
+	return freeswitch.FindProfile(f.FreeSWITCH.Profiles, dialed, f.Deflect.DefaultRegion, callID)
 }
 
 // Policies returns the rules of the profiles, by which texts go out that waited, and by whose

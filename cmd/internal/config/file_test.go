@@ -240,13 +240,13 @@ func TestProfileServesItsNumbers(t *testing.T) {
 		{"", "rest"},
 	}
 	for _, tt := range tests {
-		p, ok := f.Profile(phone.Number(tt.dialed))
+		p, ok := f.Profile(phone.Number(tt.dialed), "")
 		if !ok || p.Name != tt.want {
 			t.Errorf("Profile(%q) = %q, %v, want %q", tt.dialed, p.Name, ok, tt.want)
 		}
 	}
 	f.FreeSWITCH.Profiles = f.FreeSWITCH.Profiles[:1]
-	if p, ok := f.Profile("+448005550199"); ok {
+	if p, ok := f.Profile("+448005550199", ""); ok {
 		t.Errorf("Profile() of a number that nobody serves = %q", p.Name)
 	}
 }

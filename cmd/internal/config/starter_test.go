@@ -33,7 +33,7 @@ func TestStarter(t *testing.T) {
 	if f, err := Parse(name, []byte(account), both); err != nil || len(f.Warnings) > 0 || f.LiveDeflect.Domain != "va" {
 		t.Errorf("with an account: error %v, warnings %v", err, f.Warnings)
 	}
-	p, served := f.Profile("+18005550100")
+	p, served := f.Profile("+18005550100", "")
 	if !served || len(p.Hours.Week) > 0 || !strings.HasPrefix(p.Prompts.Offer, "ivrdeflect/") || p.Text == "" {
 		t.Errorf("served %v, %+v", served, p)
 	}
