@@ -176,6 +176,27 @@ func TestSendWithoutTicket(t *testing.T) {
 	}
 }
 
+// Of a request that panicked on its way nobody knows whether it left.
+func TestPanicUsesTheTicket(t *testing.T) {
+	panics := false
+	api := &stub{}
+	c := testClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+		if panics {
+			panic("a transport of somebody else's")
+		}
+		return api.RoundTrip(req)
+	}), nil)
+	text := asked(t, c, testCall())
+	panics = true
+	func() {
+		defer func() { _ = recover() }()
+		c.Send(t.Context(), text)
+	}()
+	if c.Fresh(text) {
+		t.Error("the ticket is fresh")
+	}
+}
+
 // What becomes of a request that gets no answer.
 func TestNoAnswer(t *testing.T) {
 	dial := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}

@@ -46,6 +46,16 @@ func TestTokenExpiresMeanwhile(t *testing.T) {
 		if len(api.Invites()) != 1 || len(api.Violations()) != 0 {
 			t.Errorf("%+v, %+v", api.Invites(), api.Violations())
 		}
+		// A Reload with the same credentials keeps the token.
+		cfg := testConfig(nil)
+		cfg.Auth = tokenClient(t, api, keys.ClientSecret).setup.Load().Auth
+		if err := c.Reload(cfg); err != nil {
+			t.Fatal(err)
+		}
+		asked(t, c, testCall())
+		if n := countCalls(api, c2mtest.CallToken); n != 3 {
+			t.Errorf("%d tokens after a Reload", n)
+		}
 		if calls := c.Calls(); len(calls) != 1 || calls[0] != "token" {
 			t.Errorf("%q", calls)
 		}

@@ -87,6 +87,14 @@ func TestNoTurnInTime(t *testing.T) {
 		if ctx.Err() != nil || !a.NoSign || api.count("/invite") != 0 || !c.Fresh(text) {
 			t.Errorf("%+v, %v, %d invites", a, ctx.Err(), api.count("/invite"))
 		}
+		// A place that comes too late for a request is left to others.
+		c = testClient(t, api, nil)
+		for range 30 {
+			text = asked(t, c, testCall())
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), window+100*time.Millisecond)
+		defer cancel()
+		want(t, c.Send(ctx, text), deflect.Failed, deflect.ReasonRateLimited)
 		ctx, cancel = context.WithCancel(t.Context())
 		time.AfterFunc(10*time.Millisecond, cancel)
 		want(t, c.Send(ctx, text), deflect.Failed, deflect.ReasonCanceled)
