@@ -88,7 +88,7 @@ func TestDemoShowsCountersThatMoved(t *testing.T) {
 	for line, want := range map[string]bool{
 		`deflect_outcomes_total{outcome="sent",profile="sales",reason="ok"} 1`:       true,
 		`deflect_outcomes_total{outcome="failed",profile="sales",reason="switch"} 0`: false,
-		`deflect_request_duration_seconds_bucket{call="invite",le="0.1"} 2`:                        false,
+		`deflect_request_duration_seconds_bucket{call="invite",le="0.1"} 2`:          false,
 		`# HELP deflect_outcomes_total Calls`:                                        false,
 		`go_goroutines 9`:                                                            false,
 	} {
