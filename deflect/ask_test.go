@@ -38,6 +38,13 @@ type deskTicket struct {
 	made       time.Time
 }
 
+// says sets what Ask answers from now on.
+func (d *desk) says(answers func(context.Context, *Text) Attempt) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answers = answers
+}
+
 func (d *desk) Name() string { return d.name }
 
 func (d *desk) note(format string, args ...any) {
@@ -57,8 +64,11 @@ func (d *desk) went() []string {
 
 func (d *desk) Ask(ctx context.Context, t *Text) Attempt {
 	d.note("ask")
-	if d.answers != nil {
-		if a := d.answers(ctx, t); a.Outcome != Sent {
+	d.mu.Lock()
+	answers := d.answers
+	d.mu.Unlock()
+	if answers != nil {
+		if a := answers(ctx, t); a.Outcome != Sent {
 			return a
 		}
 	}
@@ -355,13 +365,13 @@ func TestAskedBeforeAText(t *testing.T) {
 						t.Errorf("in the journal: %+v", e)
 					}
 					if outcome == Deferred {
-						d.answers = nil
+						d.says(nil)
 						time.Sleep(5 * time.Second)
 						synctest.Wait()
 						wantWent(t, d, "later", "ask", "send id-1")
 						return
 					}
-					d.answers = nil // neither the cooldown nor the place is gone
+					d.says(nil) // neither the cooldown nor the place is gone
 					call.ExternalCallID = "b"
 					if res, err := c.Deflect(t.Context(), call); err != nil {
 						t.Errorf("the next call: %+v, %v", res, err)
@@ -384,7 +394,7 @@ func TestWaitsAndIsNotEligible(t *testing.T) {
 			t.Fatalf("%+v", res)
 		}
 		wantWent(t, d, "the call", "ask", "send id-1", "send id-1", "send id-1") // nothing of them left
-		d.answers = ends(Ineligible, ReasonOpenConversation)
+		d.says(ends(Ineligible, ReasonOpenConversation))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		wantWent(t, d, "later", "ask")
@@ -443,16 +453,16 @@ func TestQuestionsAndTheBreaker(t *testing.T) {
 		ask()
 		state("our own rate", "closed")
 		for _, yes := range []func(context.Context, *Text) Attempt{nil, ends(Ineligible, ReasonNotEligible), ends(Failed, ReasonRejected)} {
-			d.answers = ends(Uncertain, ReasonServerError)
+			d.says(ends(Uncertain, ReasonServerError))
 			ask()
 			ask()
 			state("it fails", "open")
 			time.Sleep(31 * time.Second)
-			d.answers = yes
+			d.says(yes)
 			o, _ := c.Offer(t.Context(), callNow("a", 1))
 			o.Release()
 			state("it answers", "half_open")
-			d.answers = nil
+			d.says(nil)
 			if res, err := c.Deflect(t.Context(), callNow(fmt.Sprint(time.Now()), 1)); err != nil {
 				t.Fatalf("%+v, %v", res, err)
 			}
@@ -524,6 +534,24 @@ func TestCallIDIsKeptBeforeTheText(t *testing.T) {
 	})
 }
 
+// settlements are what was heard of.
+type settlements struct {
+	mu    sync.Mutex
+	heard []Settlement
+}
+
+func (s *settlements) hear(v Settlement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = append(s.heard, v)
+}
+
+func (s *settlements) all() []Settlement {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.heard)
+}
+
 // An API that tells late is believed late: before its lag that it shows no text is no proof.
 func TestSettleWaitsForTheLag(t *testing.T) {
 	for _, tt := range []struct {
@@ -534,11 +562,11 @@ func TestSettleWaitsForTheLag(t *testing.T) {
 		{25 * time.Minute, time.Hour, time.Hour},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			var heard []Settlement
+			var heard settlements
 			d := &desk{name: "desk", lag: tt.lag, sends: ends(Uncertain, ReasonTimeout)}
 			c := testClient(t, func(cfg *Config) {
 				cfg.Backend, cfg.Settle.Limit = d, tt.limit
-				cfg.OnSettled = func(s Settlement) { heard = append(heard, s) }
+				cfg.OnSettled = heard.hear
 			})
 			at := time.Now()
 			if res, _ := c.Deflect(t.Context(), callNow("a", 1)); res.Outcome != Uncertain {
@@ -549,12 +577,12 @@ func TestSettleWaitsForTheLag(t *testing.T) {
 			if v := c.Settle(t.Context(), "a", at); v.Result != SettledUnknown || !errors.Is(v.Err, ErrTooEarly) {
 				t.Errorf("Settle: %+v", v)
 			}
-			if heard != nil {
-				t.Errorf("after %s: %+v", tt.want-time.Second, heard)
+			if all := heard.all(); all != nil {
+				t.Errorf("after %s: %+v", tt.want-time.Second, all)
 			}
 			time.Sleep(time.Minute)
-			if len(heard) != 1 || heard[0].Result != SettledNotSent {
-				t.Errorf("after %s: %+v", tt.want+time.Minute, heard)
+			if all := heard.all(); len(all) != 1 || all[0].Result != SettledNotSent {
+				t.Errorf("after %s: %+v", tt.want+time.Minute, all)
 			}
 			if v := c.Settle(t.Context(), "a", at); v.Result != SettledNotSent {
 				t.Errorf("Settle: %+v", v)
@@ -623,7 +651,7 @@ func TestBackendOfAPolicy(t *testing.T) {
 		}
 		wantWent(t, d, "of its own", "ask", "send id-1")
 
-		d.answers = ends(Uncertain, ReasonServerError)
+		d.says(ends(Uncertain, ReasonServerError))
 		kept := of(sales)
 		for range 2 {
 			_, _ = c.Offer(t.Context(), of(sales))
@@ -647,7 +675,7 @@ func TestBackendOfAPolicy(t *testing.T) {
 		if res, _ := c.Deflect(t.Context(), kept); res.Outcome != Deferred || res.Reason != ReasonBreakerOpen {
 			t.Errorf("%+v", res)
 		}
-		d.answers = nil
+		d.says(nil)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		wantWent(t, d, "later", "ask", "send id-2") // by its own backend

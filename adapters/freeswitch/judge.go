@@ -36,13 +36,16 @@ func (s *session) judge() {
 }
 
 // owed reports whether a caller who has asked for a text is refused because of the API
-// alone, and the profile lets such a text wait: whether it does is for Deflect to say.
+// alone: one that could not be asked about the caller in the short time of an offer is asked
+// again, and where the profile lets such a text wait, whether it does is for Deflect to say.
 func (s *session) owed() bool {
 	var e *deflect.Error
-	if s.ch.mode != modeAccepted || !errors.As(s.judged.err, &e) || s.profile.Later.Failed == 0 {
+	if s.ch.mode != modeAccepted || !errors.As(s.judged.err, &e) {
 		return false
 	}
-	if e.Reason != deflect.ReasonBreakerOpen && e.Outcome != deflect.Failed {
+	again := e.Reason == deflect.ReasonEligibilityUnknown || e.Reason == deflect.ReasonRateLimited
+	mayWait := s.profile.Later.Failed > 0 && (e.Reason == deflect.ReasonBreakerOpen || e.Outcome == deflect.Failed)
+	if !again && !mayWait {
 		return false
 	}
 	return s.setup.Client.Check(s.ctx, *s.ch.call) == nil
