@@ -23,6 +23,7 @@ type Client struct {
 	clock     wire.Clock
 	queue     atomic.Int64 // texts that wait for their turn
 	left      leftOut
+	reports   *bucket                                      // the rate of requests for transactions
 	hears     atomic.Pointer[func(string, deflect.Reason)] // who hears of other requests
 	ctx       context.Context                              // ends with Close
 	cancel    context.CancelFunc
@@ -31,6 +32,7 @@ type Client struct {
 var (
 	_ deflect.Backend = (*Client)(nil)
 	_ deflect.Asker   = (*Client)(nil)
+	_ deflect.Teller  = (*Client)(nil)
 	_ deflect.Meter   = (*Client)(nil)
 )
 
@@ -50,7 +52,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	c := &Client{}
+	c := &Client{reports: newBucket(reportRate)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if cfg.Transport == nil {
 		c.own = wire.NewRenewing(liveperson.NewTransport)
@@ -143,11 +145,12 @@ func (s *setup) onRequest(hear func(call string, r deflect.Reason)) {
 	}
 }
 
-// Calls implements [deflect.Meter]: the requests for credentials and hosts.
+// Calls implements [deflect.Meter]: the requests for credentials, hosts and the report.
 func (c *Client) Calls() (calls []string) {
 	if !c.made() {
 		return nil
 	}
+	calls = []string{callTransactions}
 	for _, m := range c.setup.Load().meters() {
 		calls = append(calls, m.Calls()...)
 	}

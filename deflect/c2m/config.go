@@ -55,6 +55,10 @@ type Config struct {
 	// Domains is asked where the API is when there is no BaseURL.
 	Domains Domains
 
+	// ReportingURL is where the report is: https, or http to a loopback address. Empty: the
+	// host cx-reporting beside that of the API, where that is LivePerson's.
+	ReportingURL string
+
 	// TicketAge is for how long an answer that a caller can be texted is used; then the API
 	// is asked again before the text. The vendor names no limit. Up to an hour; 10 min.
 	TicketAge time.Duration
@@ -77,8 +81,8 @@ type Config struct {
 	// connection fell silent. It must deliver a request at most once, and not return while
 	// it may still send; what is said of livedeflect's holds for this one.
 	Transport http.RoundTripper
-	// Logger gets a warning for each name of caller info that cannot be handed on; nil
-	// discards.
+	// Logger gets a warning for each name of caller info that cannot be handed on, and debug
+	// lines per request for the report; nil discards.
 	Logger *slog.Logger
 }
 
@@ -130,6 +134,11 @@ func (c Config) Validate() error {
 	}
 	if _, err := c.root(); err != nil {
 		bad("BaseURL", "%w", err)
+	}
+	if c.ReportingURL != "" {
+		if err := c.signable(c.ReportingURL); err != nil {
+			bad("ReportingURL", "%w", err)
+		}
 	}
 	if c.Auth == nil {
 		bad("Auth", "is missing: without credentials the API refuses every request")
@@ -184,15 +193,23 @@ func (c Config) root() (string, error) {
 	case c.BaseURL == "":
 		return "", nil
 	}
-	root, err := wire.Root(c.BaseURL)
-	if err != nil {
+	if err := c.signable(c.BaseURL); err != nil {
 		return "", err
+	}
+	return wire.Root(c.BaseURL)
+}
+
+// signable says why requests cannot be made below a URL.
+func (c Config) signable(base string) error {
+	root, err := wire.Root(base)
+	if err != nil {
+		return err
 	}
 	switch c.Auth.(type) {
 	case liveperson.OAuth1, *liveperson.OAuth1:
 		if u, err := url.Parse(root); err != nil || !wire.SignablePort(u) {
-			return "", errors.New("has the port of the other scheme: 443 is for https, 80 for http")
+			return errors.New("has the port of the other scheme: 443 is for https, 80 for http")
 		}
 	}
-	return root, nil
+	return nil
 }
