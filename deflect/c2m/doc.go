@@ -85,9 +85,20 @@
 // no byte had left. WhatsApp is eligible always, whoever is asked for, and an opt-out shows
 // in the vendor's report only.
 //
+// # The report
+//
+// [Client.Transactions] reads the Outbound Reporting API: what became of each call since its
+// eligibility, up to 20 minutes late; package funnel counts it. The engine asks it about a text
+// whose invite ended uncertain, by the callId of the eligibility, which is taken to be the
+// transactionId. A transaction with a time of sending, or a status that comes after it, is a
+// text that was sent; one without, 25 minutes later, is one that was not. A report that does
+// not know the callId leaves it unknown.
+//
 // # Errors
 //
 //	*APIError             an answer that is no success; in the chain of a *deflect.Error
+//	*ReportError          a part of the report that is missing
+//	*TransactionError     one malformed item of it
 //	*deflect.ConfigError  a problem of a Config; matches deflect.ErrInvalidConfig
 //
 // No error holds a number, a secret, or words of the API that were not made harmless.

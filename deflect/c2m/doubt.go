@@ -27,7 +27,7 @@ var (
 	// eligibility on, sent or not, so that this proves nothing.
 	ErrNotTold = errors.New("the report does not show the call, or not yet (it lags by up to 20 minutes), so that nobody can tell whether there was a text")
 	// ErrNoCallID is that of a call which is to be found by another id than the API's.
-	ErrNoCallID = errors.New("Connect to Messaging finds a call by its own callId only, which is not known here: it is deflect_call_id in the log")
+	ErrNoCallID = errors.New("the API finds a call by its own callId only, which is not known here: it is deflect_call_id in the log")
 
 	errIncomplete = errors.New("a transaction of the report could not be read, and may be the one")
 )
@@ -129,7 +129,7 @@ func (d *doubt) see(t *Transaction) {
 		return
 	}
 	d.sent = true
-	for _, at := range []time.Time{t.Sent, t.Delivered, t.Read, t.Opened} {
+	for _, at := range []time.Time{t.Sent, t.Invited, t.Delivered, t.Read, t.Opened} {
 		if d.sentAt.IsZero() {
 			d.sentAt = at
 		}
