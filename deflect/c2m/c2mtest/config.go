@@ -3,6 +3,7 @@ package c2mtest
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -179,7 +180,7 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 	if len(c.Channels) == 0 {
 		c.Channels = []string{SMS}
 	}
-	c.Channels = slices.Clone(c.Channels)
+	c.Channels, c.HandoffIDs, c.Skills, c.Domains = slices.Clone(c.Channels), slices.Clone(c.HandoffIDs), slices.Clone(c.Skills), maps.Clone(c.Domains)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

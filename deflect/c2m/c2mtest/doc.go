@@ -76,7 +76,8 @@
 //   - The shift status takes no OAuth 1.0.
 //   - A refused eligibility is a transaction too, which failed. One that nobody
 //     invited with has no status, and no sentTime.
-//   - A transaction's id is the callId of its eligibility, also with [Config.OtherCallID].
+//   - A transaction's id is the callId of its eligibility, also with [Config.OtherCallID],
+//     unless [Report].OtherIDs. Reports have no numbers of people.
 //
 // # Faults
 //

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
@@ -65,7 +64,7 @@ func (s *Server) examineEligibility(a *double.Arrival, r route) verdict {
 	}
 	return verdict{
 		process: func(rec *Received, _ Fault) (double.Answer, *message) { return s.ask(e, rec, true), nil },
-		no:      func() double.Answer { return s.ask(e, &Received{Time: time.Now()}, false) },
+		no:      func(rec *Received) double.Answer { return s.ask(e, rec, false) },
 	}
 }
 

@@ -28,7 +28,7 @@ func (s *Server) examineInvite(a *double.Arrival, r route) verdict {
 	}
 	return verdict{
 		process: func(rec *Received, f Fault) (double.Answer, *message) { return s.invite(in, rec, f) },
-		no:      func() double.Answer { return refused(cannotBeSent, "").answer(CallInvite) },
+		no:      func(*Received) double.Answer { return refused(cannotBeSent, "").answer(CallInvite) },
 	}
 }
 

@@ -79,8 +79,8 @@ type Received struct {
 	// Number is that of an eligibility, as far as it could be read.
 	Number string
 
-	// Processed says that the request did what it was for: for an invite, that its message
-	// went out.
+	// Processed says that the request was answered as it asked for: for an invite, that its
+	// message went out.
 	Processed bool
 
 	// Status is the status of the answer; 0 if the client gets none. A client

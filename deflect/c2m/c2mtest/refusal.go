@@ -76,9 +76,9 @@ func oauthError(status int) string {
 }
 
 // words are how the service of a call puts what a fault lets it say.
-func (s *Server) words(r route, auth string, v verdict, f Fault) double.Words {
+func (s *Server) words(r route, rec *Received, v verdict, f Fault) double.Words {
 	used := &refusal{status: http.StatusUnauthorized, code: invalidBearer, text: double.ReasonNonce}
-	if auth == bearer {
+	if rec.Auth == bearer {
 		used.text = codes[invalidBearer].text
 		if r.call == CallInvite && f.DeliveredTwice && !f.InvalidNonce {
 			used = refused(cannotBeSent, "")
@@ -95,7 +95,7 @@ func (s *Server) words(r route, auth string, v verdict, f Fault) double.Words {
 		},
 		No: func(bool) double.Answer {
 			if v.no != nil {
-				ans := v.no()
+				ans := v.no(rec)
 				ans.Reason = "said no"
 				return ans
 			}

@@ -32,6 +32,10 @@ type Report struct {
 	// NewestFirst turns the order around; the vendor names none.
 	NewestFirst bool
 
+	// OtherIDs lets a transactionId be another one than the callId: no page says that they
+	// are the same.
+	OtherIDs bool
+
 	// Numbers lets errorCode and csat be numbers: both are to be seen.
 	Numbers bool
 

@@ -281,11 +281,11 @@ func TestReportOddities(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig()
 	cfg.Consumer = func(Invite) Consumer { return Consumer{Error: "30003", ErrorSource: "twilio"} }
-	cfg.Report = Report{Numbers: true, UnknownFields: true}
+	cfg.Report = Report{Numbers: true, UnknownFields: true, OtherIDs: true}
 	s := New(cfg)
 	id, _ := ask(t, s, testNumber)
 	invite(t, s, id, nil)
-	if tr := transactions(t, s, "{}").Transactions[0]; tr["errorCode"] != 30003.0 || tr["routing"] == nil {
+	if tr := transactions(t, s, "{}").Transactions[0]; tr["errorCode"] != 30003.0 || tr["routing"] == nil || tr["transactionId"] == id {
 		t.Errorf("got %+v", tr)
 	}
 	if got := get(t, s, window(CallAnalytics)); !strings.Contains(got.body, `"csat":0,`) {

@@ -142,7 +142,7 @@ func (s *Server) handle(ctx context.Context, a *double.Arrival, f Fault) double.
 		ans := v.refusal.answer(r.call)
 		refused = &ans
 	}
-	ans := f.Apply(s.words(r, rec.Auth, v, f), refused, func() double.Answer {
+	ans := f.Apply(s.words(r, &rec, v, f), refused, func() double.Answer {
 		ans, m := v.process(&rec, f)
 		sent = m
 		return ans
@@ -204,7 +204,7 @@ type verdict struct {
 	process func(*Received, Fault) (double.Answer, *message)
 
 	// no makes the answer that says no, if the call has one. The lock is held.
-	no func() double.Answer
+	no func(*Received) double.Answer
 }
 
 // examine judges a request in order: is it for us, who is it, are there too many, what

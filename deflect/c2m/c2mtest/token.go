@@ -91,6 +91,12 @@ func (s *Server) IssueToken(account string) string { return s.tokens.issue(accou
 // credentials are the form of a request for a token, each once.
 var credentials = []string{"client_id", "client_secret", "grant_type"}
 
+// Knows reports whether a token is good for an account now, for doubles of other APIs that
+// take tokens.
+func (s *Server) Knows(token, account string) bool {
+	return s.tokens.check(token, account, s.now()) == ""
+}
+
 func (s *Server) examineToken(a *double.Arrival, r route) verdict {
 	deny := func(status int, text string) verdict {
 		return verdict{refusal: &refusal{status: status, code: invalidRequest, text: text}}

@@ -166,3 +166,17 @@ func TestTokenExpires(t *testing.T) {
 		wantCode(t, use(), 401, 1100, "Invalid Bearer token: jwt expired")
 	})
 }
+
+// Others can ask whether a token is good.
+func TestKnows(t *testing.T) {
+	t.Parallel()
+	s := New(testConfig())
+	token := s.IssueToken(testAccount)
+	if !s.Knows(token, testAccount) || s.Knows(token, "1") || s.Knows("x", testAccount) {
+		t.Error("a good token is not known, or a bad one is")
+	}
+	s.ExpireTokens()
+	if s.Knows(token, testAccount) {
+		t.Error("an expired one is known")
+	}
+}

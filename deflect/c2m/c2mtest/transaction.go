@@ -88,6 +88,9 @@ func (r Report) row(t *ticket, now time.Time) *transaction {
 		Channel: t.channel, Skill: t.Skill, ID: t.CallID, InitialSkill: t.Skill, InitialChan: t.channel, HandOffID: t.HandoffID,
 		IVRNumber: t.IVRNumber, at: t.Time.Add(t.ahead).UTC(),
 	}
+	if r.OtherIDs {
+		row.ID = double.UUIDOf("transaction " + t.CallID)
+	}
 	if r.UnknownFields {
 		row.Routing = json.RawMessage(unknownField)
 	}

@@ -21,6 +21,10 @@ type Config struct {
 	// for a two-legged key: oauth_token must then be absent or empty.
 	Token, TokenSecret string
 
+	// Bearer says whether a bearer token of OAuth 2.0 is good, beside signatures. It is
+	// called from several goroutines at once. Nil: none is.
+	Bearer func(token string) bool
+
 	// TimeUnit is what deflectionAcceptTime and callBeginTime are counted in.
 	TimeUnit TimeUnit
 

@@ -6,7 +6,8 @@
 // It is stricter than the real API is known to be. It checks the OAuth 1.0
 // signature of each request with code of its own, refuses a nonce that was
 // used before, and refuses a request that differs from the published table of
-// fields. A refusal always says why.
+// fields. A refusal always says why. Tokens of OAuth 2.0 are taken where
+// [Config.Bearer] knows them.
 //
 //	api := livedeflecttest.New(livedeflecttest.Config{
 //		ConsumerKey: "key", ConsumerSecret: "secret",

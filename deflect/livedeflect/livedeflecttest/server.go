@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -163,6 +164,19 @@ func (v verdict) refused() *double.Answer {
 	return &ans
 }
 
+// authorized gives the reason to refuse whoever asks, or "".
+func (s *Server) authorized(a *double.Arrival) string {
+	if headers := a.Header.Values("Authorization"); s.cfg.Bearer != nil && len(headers) == 1 {
+		if scheme, token, _ := strings.Cut(headers[0], " "); strings.EqualFold(scheme, "Bearer") {
+			if !s.cfg.Bearer(token) {
+				return "Invalid Bearer token"
+			}
+			return ""
+		}
+	}
+	return s.verifier.Verify(a)
+}
+
 // examine judges a request in the order of the real thing: is it for us, who
 // signed it, what does it say. It burns the nonce of a correctly signed one.
 func (s *Server) examine(a *double.Arrival) verdict {
@@ -172,7 +186,7 @@ func (s *Server) examine(a *double.Arrival) verdict {
 	if a.Method != http.MethodPost {
 		return verdict{status: http.StatusMethodNotAllowed, reason: "Method Not Allowed"}
 	}
-	if reason := s.verifier.Verify(a); reason != "" {
+	if reason := s.authorized(a); reason != "" {
 		return verdict{status: http.StatusUnauthorized, reason: reason}
 	}
 	ok := verdict{status: http.StatusOK}

@@ -163,6 +163,38 @@ func TestWithoutConsumerKeyNothingVerifies(t *testing.T) {
 	wantRefusal(t, send(inMemory(s), req), http.StatusUnauthorized, "Unknown oauth_consumer_key")
 }
 
+// Tokens are good beside signatures, where somebody says which.
+func TestBearer(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		known, header, want string
+	}{
+		{"abc", "Bearer abc", ""},
+		{"abc", "bearer abc", ""},
+		{"abc", "Bearer abd", "Invalid Bearer token"},
+		{"abc", "Bearer", "Invalid Bearer token"},
+		{"abc", "Basic abc", "Invalid Authorization Header - its scheme is not OAuth"},
+		{"", "Bearer abc", "Invalid Authorization Header - its scheme is not OAuth"},
+	} {
+		cfg := testConfig()
+		if tt.known != "" {
+			cfg.Bearer = func(token string) bool { return token == tt.known }
+		}
+		s := New(cfg)
+		req := request(t, t.Context(), s, testBody(t, nil))
+		req.Header.Set("Authorization", tt.header)
+		if got := send(inMemory(s), req); tt.want == "" {
+			wantSent(t, got, 473513)
+		} else {
+			wantRefusal(t, got, http.StatusUnauthorized, tt.want)
+		}
+		if tt.known != "" {
+			next := 473513 + len(s.Sent())
+			wantSent(t, send(inMemory(s), request(t, t.Context(), s, testBody(t, nil))), next)
+		}
+	}
+}
+
 func TestNonceIsBurnedByTheSignatureAlone(t *testing.T) {
 	t.Parallel()
 	const used = "Invalid Nonce - Nonce has been previously used"
