@@ -44,8 +44,13 @@ func exchange(rt http.RoundTripper, req *http.Request) (status int, body []byte,
 	if err != nil {
 		return 0, nil, err
 	}
+	return readAll(req.Context(), resp)
+}
+
+// readAll reads an answer, until its context ends.
+func readAll(ctx context.Context, resp *http.Response) (status int, body []byte, err error) {
 	defer resp.Body.Close()
-	stop := context.AfterFunc(req.Context(), func() { resp.Body.Close() })
+	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
 	defer stop()
 	body, err = wire.ReadAnswer(wire.Plain(resp.Header, resp.Body))
 	if err != nil {
