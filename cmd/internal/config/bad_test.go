@@ -25,6 +25,7 @@ func env(pairs ...string) func(string) string {
 var (
 	nothing  = env()
 	consumer = env(consumerSecretEnv, secret)
+	client   = env(clientSecretEnv, secret)
 	both     = env(consumerSecretEnv, secret, tokenSecretEnv, secret)
 	switches = env(consumerSecretEnv, secret, "DEFLECT_FREESWITCH_PASSWORD_FS1", secret, "DEFLECT_FREESWITCH_PASSWORD_FS2", secret,
 		"DEFLECT_FREESWITCH_PASSWORD_FS3", secret, "DEFLECT_FREESWITCH_PASSWORD_FS_1", secret)
@@ -93,7 +94,7 @@ var badFiles = []struct {
 	{"on_sent_option", switches, `13: profiles[0].on_sent.transfer: must be an extension, a dialplan and a context, such as "9999 XML public"`},
 	{"on_sent_short", switches, `13: profiles[0].on_sent.transfer: must be an extension, a dialplan and a context, such as "9999 XML public"`},
 	{"on_sent_form", switches, `13: profiles[0].on_sent.transfer: must be an extension, a dialplan and a context, such as "9999 XML public"`},
-	{"key_not_a_word", consumer, `5: livedeflect: has a key that is not a word; its keys are: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
+	{"key_not_a_word", consumer, `5: livedeflect: has a key that is not a word; its keys are: site_id, domain, base_url, auth, consumer_key, consumer_secret_file, token, token_secret_file, client_id, client_secret_file, sentinel_url, domain_url, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
 	{"list_is_text", consumer, `9: profiles[0].dialed: must be a list: [..., ...] or lines that begin with -`},
 	{"listen_is_number", consumer, `13: http.listen: must be text: put it in quotes`},
 	{"listen_port_name", consumer, `13: http.listen: must be an address and a port, such as 127.0.0.1:9180`},
@@ -101,12 +102,10 @@ var badFiles = []struct {
 	{"listen_without_port", consumer, `7: freeswitch.outbound.listen: must be an address and a port, such as 127.0.0.1:8084`},
 	{"live_deadline_long", consumer, `5: livedeflect.live_deadline: is 2m0s; must be between 100ms and 1m, a caller is waiting`},
 	{"live_deadline_short", consumer, `5: livedeflect.live_deadline: is 50ms; must be between 100ms and 1m, a caller is waiting`},
-	{"livedeflect_missing", consumer, `1: livedeflect.consumer_key: is missing: the app key of the account's API keys
-1: livedeflect.domain: is missing: the first label of the API's host, such as va, lo or sy (or give base_url)
-1: livedeflect.site_id: is missing: the LivePerson account id`},
+	{"livedeflect_missing", consumer, `1: has neither livedeflect nor c2m: one of them says which API sends the texts, and for which account`},
 	{"log_format", consumer, `13: log.format: must be json or text`},
 	{"log_level", consumer, `13: log.level: must be debug, info, warn or error`},
-	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages, trace`},
+	{"merge_key", consumer, `10: profiles[0]: has a key that is not a word; its keys are: name, dialed, api, skill, text, text_tag, handoff_id, template_variables, countries, line_types, hours, agents, skill_id, agents_unknown, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages, trace`},
 	{"not_a_mapping", consumer, `1: is not a configuration: it must hold keys such as livedeflect and profiles`},
 	{"null_document", consumer, `1: is empty: copy examples/freeswitch/starter.yaml and change it`},
 	{"only_comments", consumer, `1: is empty: copy examples/freeswitch/starter.yaml and change it`},
@@ -147,7 +146,7 @@ var badFiles = []struct {
 9: freeswitch.outbound.listen: must be an address and a port, such as 127.0.0.1:8084
 13: profiles[0].accept_digit: must be text: put it in quotes
 14: profiles[0].text: holds invalid UTF-8 or control characters
-15: profiles[0].colour: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages, trace
+15: profiles[0].colour: is not a known key; known here: name, dialed, api, skill, text, text_tag, handoff_id, template_variables, countries, line_types, hours, agents, skill_id, agents_unknown, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages, trace
 16: profiles[1].name: "sales" is the name of an earlier profile too
 16: profiles[1].dialed: is missing: profile "sales" already serves the numbers that no profile names
 17: profiles[1].gap: is 5m0s; must be between 1ms and 1m
@@ -211,11 +210,11 @@ var badFiles = []struct {
 	{"text_template", consumer, `11: profiles[0].text: has no field .Name; fields are .FirstName, .LastName, .Skill, .Profile and .Info.NAME`},
 	{"sounds_expand", consumer, `6: freeswitch.sounds: holds ${, which the switch would expand; prompts are fixed`},
 	{"language_text_long", consumer, `12: profiles[0].languages.en-GB.text: has 31 characters; at most 20`},
-	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, consumer_key, consumer_secret_file, token, token_secret_file, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
-	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, skill, text, text_tag, countries, line_types, hours, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages, trace`},
+	{"unknown_key", consumer, `5: livedeflect.sub_domain: is not a known key; known here: site_id, domain, base_url, auth, consumer_key, consumer_secret_file, token, token_secret_file, client_id, client_secret_file, sentinel_url, domain_url, live_deadline, time_unit, text_tag_field, trunk_prefix, max_text_length`},
+	{"unknown_profile_key", consumer, `11: profiles[0].digit: is not a known key; known here: name, dialed, api, skill, text, text_tag, handoff_id, template_variables, countries, line_types, hours, agents, skill_id, agents_unknown, min_wait, percent, do_not_text_file, do_not_text_redis, cooldown, budget, consent, later, accept_digit, decline_digit, repeat, gap, on_sent, confirm, confirm_gap, number, number_entry, language, prompts, languages, trace`},
 	{"variables_empty", consumer, `6: freeswitch.variables: is empty; remove the key for none`},
 	{"variables_name", consumer, `6: freeswitch.variables[1]: "deflect_outcome" is no variable that the dialplan can set for us, such as deflect_profile or deflect_info_plan`},
-	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, breaker, report, settle, state, redis, max_cooldowns, default_region, number_check, freeswitch, http, log, profiles`},
+	{"unknown_section", consumer, `13: breakers: is not a known key; known here: livedeflect, c2m, breaker, report, settle, state, redis, max_cooldowns, default_region, number_check, freeswitch, http, log, profiles`},
 }
 
 func TestBadFiles(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 // check finds what is wrong with values that could be read. The rules are those
 // of the libraries; only what they say in terms of Go is said here instead.
 func (f *File) check(d *decoder) {
-	f.checkEndpoint(d)
+	f.checkAPIs(d)
 	f.checkListen(d, "freeswitch.outbound.listen", f.OutboundListen, defaultOutboundListen)
 	f.checkListen(d, "http.listen", f.HTTPListen, defaultHTTPListen)
 	if f.OutboundListen == f.HTTPListen && !strings.HasSuffix(f.HTTPListen, ":0") {
@@ -32,7 +32,7 @@ func (f *File) check(d *decoder) {
 	read := len(d.problems)
 	engine := f.Deflect
 	engine.Backend = nobody()
-	d.library(errors.Join(f.LiveDeflect.Validate(), f.validateFunnel(), engine.Validate()), read)
+	d.library(errors.Join(f.validateAPIs(), f.validateFunnel(), f.inAPI(d, engine.Validate())), read)
 
 	client, err := f.probe()
 	if err != nil {
@@ -90,7 +90,7 @@ func (f *File) checkLater(d *decoder, at string, p freeswitch.Profile) {
 func (f *File) checkEndpoint(d *decoder) {
 	api := f.LiveDeflect
 	switch {
-	case d.blames("livedeflect.domain") || d.blames("livedeflect.base_url"):
+	case !f.Speaks(LiveDeflect) || d.blames("livedeflect.domain") || d.blames("livedeflect.base_url"):
 	case api.Domain == "" && api.BaseURL == "":
 		d.badAt("livedeflect.domain", "is missing: the first label of the API's host, such as va, lo or sy (or give base_url)")
 	case api.Domain != "" && api.BaseURL != "":
@@ -197,7 +197,7 @@ func (d *decoder) library(err error, read int) {
 			continue
 		}
 		at := keyOf(c.Field)
-		if c.Field == "Auth" && read > 0 || noted.blames(at) || noted.blames(strings.TrimSuffix(at, "_file")) {
+		if strings.HasSuffix(c.Field, ".Auth") && read > 0 || noted.blames(at) || noted.blames(strings.TrimSuffix(at, "_file")) {
 			continue
 		}
 		// What is none in Go is "" here.
@@ -243,7 +243,7 @@ func fieldKeys(keys map[string]string, rows []row, at string) map[string]string 
 	return keys
 }
 
-var fieldForm = regexp.MustCompile(`[A-Za-z]+`)
+var fieldForm = regexp.MustCompile(`[A-Za-z][A-Za-z0-9]*`)
 
 // keyOf turns a field of a library into its key: "Profiles[0].Prompts.Offer"
 // into "profiles[0].prompts.offer".

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
@@ -19,8 +20,10 @@ import (
 // not have, or the file a key that no test reads.
 func TestEveryFieldHasAKey(t *testing.T) {
 	collaborators := []string{"Backend", "Transport", "MaxRequests", "Logger", "Registerer", "Client", "OnSettled", "Cooldowns", "Budgets", "Warnings", "Journal", "Policies", "Claims",
-		"Local", "Trace"}
-	elsewhere := []string{"livedeflect.base_url", "redis.addresses", "redis.master_name", "redis.cluster", "redis.tls", "redis.sentinel_password_file"}
+		"Local", "Trace", "Backends", "Rate", "Domains", "From", "Shared"}
+	elsewhere := []string{"livedeflect.base_url", "livedeflect.client_id", "livedeflect.client_secret_file", "livedeflect.sentinel_url",
+		"c2m.consumer_key", "c2m.consumer_secret_file", "c2m.token", "c2m.token_secret_file",
+		"redis.addresses", "redis.master_name", "redis.cluster", "redis.tls", "redis.sentinel_password_file"}
 	full, err := Load("testdata/good/full.yaml", nothing)
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +35,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 	})
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[deflect.Config](), reflect.TypeFor[deflect.BreakerConfig](),
-		reflect.TypeFor[livedeflect.Config](), reflect.TypeFor[livedeflect.ReportConfig](), reflect.TypeFor[funnel.LiveConfig](), reflect.TypeFor[deflect.SettleConfig](),
+		reflect.TypeFor[c2m.Config](), reflect.TypeFor[livedeflect.Config](), reflect.TypeFor[livedeflect.ReportConfig](), reflect.TypeFor[funnel.LiveConfig](), reflect.TypeFor[deflect.SettleConfig](),
 		reflect.TypeFor[deflect.Rules](), reflect.TypeFor[deflect.Hours](), reflect.TypeFor[deflect.Later](),
 		reflect.TypeFor[freeswitch.Config](), reflect.TypeFor[freeswitch.Profile](), reflect.TypeFor[freeswitch.Prompts](),
 		reflect.TypeFor[freeswitch.NumberEntry](), reflect.TypeFor[freeswitch.Translation](),
@@ -75,7 +78,8 @@ profiles:
 
 func TestFieldsAreToldAsKeys(t *testing.T) {
 	for field, want := range map[string]string{
-		"SiteID":                                    "livedeflect.site_id",
+		"LiveDeflect.SiteID": "livedeflect.site_id",
+		"C2M.BaseURL":        "c2m.base_url", "C2M.Channels[1]": "c2m.channels[1]", "C2M.RatePerSecond": "c2m.rate",
 		"Breaker.OpenFor":                           "breaker.open_for",
 		"Profiles[10].Dialed[2]":                    "profiles[10].dialed[2]",
 		"Profiles[0].Prompts.Offer":                 "profiles[0].prompts.offer",

@@ -274,8 +274,8 @@ profiles: [{name: all, skill: sales}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.secrets.consumerKey != "KEY" || f.secrets.token != "'TOKEN'" {
-		t.Errorf("keys %q and %q", f.secrets.consumerKey, f.secrets.token)
+	if f.secrets.live.consumerKey != "KEY" || f.secrets.live.token != "'TOKEN'" {
+		t.Errorf("keys %q and %q", f.secrets.live.consumerKey, f.secrets.live.token)
 	}
 	want := []Problem{{1, "livedeflect.token", "has quotes around it, which count as part of it: remove them"}}
 	if diff := cmp.Diff(want, f.Warnings); diff != "" {

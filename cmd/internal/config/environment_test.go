@@ -88,7 +88,7 @@ func TestSecretsAsCredentials(t *testing.T) {
 			t.Errorf("%s with %q: %v", tt.name, tt.in, err)
 			continue
 		}
-		if got := filepath.ToSlash(f.secrets.consumer.file); !strings.HasSuffix(got, "/"+tt.want) {
+		if got := filepath.ToSlash(f.secrets.live.consumer.file); !strings.HasSuffix(got, "/"+tt.want) {
 			t.Errorf("%s with %q is read from %s, want %s", tt.name, tt.in, got, tt.want)
 		}
 	}

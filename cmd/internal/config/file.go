@@ -12,10 +12,12 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -23,10 +25,14 @@ import (
 type File struct {
 	Name string // as it was given to Load
 
-	Deflect     deflect.Config     // Backend, Logger and Registerer are for the daemon to set
-	LiveDeflect livedeflect.Config // Transport, Logger and Registerer are for the daemon to set
-	Funnel      funnel.LiveConfig  // likewise; the report is not polled where Every is 0
-	FreeSWITCH  freeswitch.Config  // Client, Logger and Registerer are for the daemon to set
+	Deflect     deflect.Config            // Backend, Logger and Registerer are for the daemon to set
+	LiveDeflect livedeflect.Config        // Transport, Logger and Registerer are for the daemon to set; see Speaks
+	C2M         *c2m.Config               // likewise, with Rate and with Domains for WithDomains; nil without its section
+	Funnel      funnel.LiveConfig         // likewise; the report is not polled where Every is 0
+	Domains     *liveperson.DomainsConfig // who is asked for hosts that it does not name, see WithDomains; nil for nobody. Store and the like are for the daemon to set
+	Shifts      *liveperson.ShiftsConfig  // who is asked whether agents are on shift, see WithShifts; nil for nobody
+	APIs        []string                  // by which one texts are sent, of each profile
+	FreeSWITCH  freeswitch.Config         // Client, Logger and Registerer are for the daemon to set
 
 	StateDir       string // folder of the journal; "" for none
 	OutboundListen string // where FreeSWITCH's socket application connects to
@@ -54,6 +60,9 @@ type File struct {
 
 	secrets   secrets
 	redis     redis
+	c2m       c2m.Config // what its section says, for C2M
+	hosts     hosts
+	shifts    []shift  // of each profile
 	doNotText []string // file of the do-not-text list of each profile, "" without
 	optOuts   []string // name of its list in Redis, "" without
 	traced    []bool   // whether its calls are traced
@@ -161,8 +170,10 @@ func defaults() File {
 		HTTPListen:     defaultHTTPListen,
 		Log:            Log{Level: defaultLogLevel, Format: defaultLogFormat},
 		redis:          defaultRedis(),
+		c2m:            c2m.DefaultConfig(),
+		secrets:        secrets{c2m: access{bearer: true}},
 	}
-	f.Deflect.Logger, f.LiveDeflect.Logger, f.FreeSWITCH.Logger = nil, nil, nil
+	f.Deflect.Logger, f.LiveDeflect.Logger, f.c2m.Logger, f.FreeSWITCH.Logger = nil, nil, nil, nil
 	return f
 }
 
@@ -171,6 +182,8 @@ func sample() *File {
 	f := defaults()
 	f.FreeSWITCH.Inbound = make([]freeswitch.Switch, 1)
 	f.FreeSWITCH.Profiles = []freeswitch.Profile{freeswitch.Profile{}.WithDefaults(f.FreeSWITCH.Sounds)}
+	f.secrets.live.given, f.secrets.c2m.given = true, true
+	f.APIs, f.shifts = []string{LiveDeflect}, make([]shift, 1)
 	f.secrets.switches, f.doNotText, f.optOuts, f.traced = make([]origin, 1), make([]string, 1), make([]string, 1), make([]bool, 1)
 	return &f
 }
@@ -178,7 +191,9 @@ func sample() *File {
 // finish reads what the file refers to, checks the whole, and fills in the defaults of the
 // profiles.
 func (f *File) finish(d *decoder, src source) {
-	f.readSecrets(d, src)
+	f.finishAPIs(d, src)
+	f.finishProfiles(d)
+	f.readPasswords(d, src)
 	f.openLists(d, src)
 	f.finishRedis(d, src)
 	if f.StateDir != "" {

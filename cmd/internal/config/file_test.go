@@ -15,6 +15,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 	"github.com/ivrdeflect/ivrdeflect/deflect/donottext"
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
@@ -52,8 +53,27 @@ func TestLoadEveryKey(t *testing.T) {
 	if want := (funnel.LiveConfig{Every: 2 * time.Minute, Lookback: 3 * time.Hour}); f.Funnel != want {
 		t.Errorf("Funnel = %+v, want %+v", f.Funnel, want)
 	}
+	if diff := cmp.Diff([]string{C2M, LiveDeflect}, f.APIs); diff != "" || !f.Speaks(LiveDeflect) || !f.Speaks(C2M) || f.API() != LiveDeflect {
+		t.Errorf("APIs (-want +got):\n%s", diff)
+	}
+	wantC2M := &c2m.Config{
+		Account: "38856538", HandoffID: "H123456789", BaseURL: "https://va.connect-to-messaging.liveperson.net",
+		TicketAge: 5 * time.Minute, Channels: []c2m.Channel{c2m.WhatsApp, c2m.SMS}, IVRNumber: "+448005550100", RatePerSecond: 20,
+	}
+	if diff := cmp.Diff(wantC2M, f.C2M, cmpopts.IgnoreFields(c2m.Config{}, "Auth")); diff != "" {
+		t.Errorf("C2M (-want +got):\n%s", diff)
+	}
+	wantAuth := &liveperson.OAuth2{
+		Account: "38856538", ClientID: "CLIENT", ClientSecret: deflect.NewSecret("opensesame-5"), URL: "https://va.sentinel.liveperson.net",
+	}
+	if f.C2M.Auth != liveperson.Kept(f.C2M.Auth, wantAuth) {
+		t.Errorf("Auth of C2M = %v, want %v", f.C2M.Auth, wantAuth)
+	}
+	if s := f.Shifts; s == nil || s.Account != "38856538" || s.Auth != f.C2M.Auth || s.URL != "https://va.shift-status.example" {
+		t.Errorf("Shifts = %+v", s)
+	}
 	want := deflect.Config{
-		LiveDeadline: 3 * time.Second, DefaultRegion: "GB", NumberCheck: deflect.PossibleNumbers, MaxTextLength: 480,
+		LiveDeadline: 3 * time.Second, AskDeadline: 500 * time.Millisecond, DefaultRegion: "GB", NumberCheck: deflect.PossibleNumbers, MaxTextLength: 480,
 		Breaker:      deflect.BreakerConfig{Failures: 3, OpenFor: time.Minute},
 		Settle:       deflect.SettleConfig{Disabled: true, After: 20 * time.Second, Limit: 30 * time.Minute, Max: 50},
 		MaxCooldowns: 5000, JournalOptional: true, Remember: 48 * time.Hour,
@@ -80,13 +100,14 @@ func TestLoadEveryKey(t *testing.T) {
 			{
 				Name: "sales", Dialed: []string{"+448005550100", "0800 555 0101"}, Skill: "sales",
 				Text:    "Thanks for calling.\nReply here, and an agent will help you.",
-				TextTag: "template-1", AcceptDigit: "5", DeclineDigit: "#", Repeat: 2, Gap: 2500 * time.Millisecond,
+				TextTag: "template-1", HandoffID: "H987654321", TemplateVariables: map[string]string{"1": "Sales", "2": ""}, AcceptDigit: "5", DeclineDigit: "#", Repeat: 2, Gap: 2500 * time.Millisecond,
 				Rules: deflect.Rules{
 					Countries: []string{"GB", "IE"}, LineTypes: deflect.StrictLineTypes,
 					Hours: deflect.Hours{
 						Zone: "Europe/London", Week: map[string][]string{"mon-fri": {"09:00-12:00", "13:00-17:00"}, "sat": {"22:00-02:00"}},
 						Holidays: []string{"2026-12-25", "2026-12-28"},
 					},
+					Agents: nobodyAsked{}, AgentsUnknown: deflect.RefuseUnknown,
 					MinWait: 90 * time.Second, Withhold: 75, DoNotText: notShared{}, Cooldown: time.Hour,
 					Budget:  deflect.Budget{Texts: 60, Per: 10 * time.Minute},
 					Consent: deflect.ConsentRequired, AskNumber: true,

@@ -22,14 +22,24 @@ func (f File) Hash() string {
 	if f.StateDir != "" {
 		f.StateDir = "set"
 	}
-	f.secrets.consumer, f.secrets.tokenSecret, f.secrets.switches = origin{}, origin{}, nil
+	for _, api := range []*access{&f.secrets.live, &f.secrets.c2m} {
+		api.consumer, api.tokenSecret, api.clientSecret = origin{}, origin{}, origin{}
+	}
+	f.secrets.switches = nil
 	f.redis.password, f.redis.sentinelPassword, f.redis.keyFile, f.redis.caFile = origin{}, origin{}, "", ""
 	sum := sha256.New()
 	if f.Fleet != nil {
 		sum = hmac.New(sha256.New, f.Fleet.Key)
-		auth, _ := f.LiveDeflect.Auth.(liveperson.OAuth1)
+		for _, auth := range f.auths() {
+			switch auth := auth.(type) {
+			case liveperson.OAuth1:
+				fmt.Fprintf(sum, "%q\n", []string{auth.ConsumerSecret.Reveal(), auth.TokenSecret.Reveal()})
+			case *liveperson.OAuth2:
+				fmt.Fprintf(sum, "%q\n", auth.ClientSecret.Reveal())
+			}
+		}
 		fmt.Fprintf(sum, "%q\n", []string{
-			auth.ConsumerSecret.Reveal(), auth.TokenSecret.Reveal(), f.Fleet.Password.Reveal(), f.Fleet.SentinelPassword.Reveal(), string(f.redis.ca),
+			f.Fleet.Password.Reveal(), f.Fleet.SentinelPassword.Reveal(), string(f.redis.ca),
 		})
 	}
 	io.WriteString(sum, f.Effective())

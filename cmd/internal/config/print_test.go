@@ -24,6 +24,7 @@ func TestEffectiveLoadsToTheSame(t *testing.T) {
 	}{
 		{"full", nothing},
 		{"minimal", consumer},
+		{"c2m", client},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -17,9 +17,27 @@ func (f File) Follows(old File) error {
 		changed = append(changed, Problem{Path: path, Text: "was changed, which needs a restart"})
 	}
 	// The library knows best, which runs on.
-	for _, err := range leaves(errors.Join(f.LiveDeflect.Follows(old.LiveDeflect), f.Deflect.Follows(old.Deflect))) {
+	var api error
+	for _, section := range []string{LiveDeflect, C2M} {
+		switch {
+		case f.Speaks(section) != old.Speaks(section):
+			restart(section)
+		case !f.Speaks(section):
+		case section == C2M:
+			api = errors.Join(api, inSection("C2M", f.C2M.Follows(*old.C2M)))
+		default:
+			api = errors.Join(api, inSection("LiveDeflect", f.LiveDeflect.Follows(old.LiveDeflect)))
+		}
+	}
+	for _, err := range leaves(errors.Join(api, f.Deflect.Follows(old.Deflect))) {
 		var c *deflect.ConfigError
-		if errors.As(err, &c) {
+		switch {
+		case !errors.As(err, &c):
+		case c.Field == "MaxTextLength": // of both
+			for _, section := range f.apis() {
+				restart(section + ".max_text_length")
+			}
+		default:
 			restart(keyOf(c.Field))
 		}
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // rows are the keys of the file, bound to f: the one place where a key is made. What a
@@ -15,8 +14,10 @@ import (
 func (f *File) rows() []row {
 	engine, api, polls, fs := &f.Deflect, &f.LiveDeflect, &f.Funnel, &f.FreeSWITCH
 	return []row{
-		{"livedeflect", "", f.account(),
-			"The API. LivePerson's pages contradict themselves in places: `time_unit`, `text_tag_field` and `trunk_prefix` are for that."},
+		{"livedeflect", "LiveDeflect", f.liveDeflect(),
+			"The API, unless it is `c2m`. LivePerson's pages contradict themselves in places: `time_unit`, `text_tag_field` and `trunk_prefix` are for that."},
+		{"c2m", "C2M", f.connectToMessaging(),
+			"Connect to Messaging 2.0, the API that follows LiveDeflect, instead of `livedeflect` or beside it: with both, `api` of a profile says by which its callers are texted. It is asked before a caller is offered a text, and again to send one. Hosts that are not named here are those that LivePerson's Domain API has for the account."},
 		{"breaker", "Breaker", section(
 			row{"failures", "Failures", count(&engine.Breaker.Failures, ""),
 				"Failures in a row that stop the offers."},
@@ -39,7 +40,7 @@ func (f *File) rows() []row {
 			row{"after", "After", duration(&engine.Settle.After, "1s or longer"),
 				"When the first lookup is; each later one comes after twice as long."},
 			row{"limit", "Limit", duration(&engine.Settle.Limit, "`after` to 24h"),
-				"When the report has the last word. Make it longer than your account's report lags, or `not_sent` comes too early."},
+				"When the report has the last word. Make it longer than your account's report lags, or `not_sent` comes too early. C2M's lags by up to 20 minutes: with it, the limit is 25 minutes at least."},
 			row{"max", "Max", count(&engine.Settle.Max, ""),
 				"How many may be open at once."},
 		), "Uncertain texts are looked up in the report, in the background."},
@@ -100,39 +101,6 @@ func (f *File) rows() []row {
 	}
 }
 
-func (f *File) account() value {
-	engine, api := &f.Deflect, &f.LiveDeflect
-	return section(
-		row{"site_id", "SiteID", text(&api.SiteID).needing(onChange),
-			"LivePerson account id. Required."},
-		row{"domain", "Domain", text(&api.Domain).needing(onChange),
-			"Where the account lives: `va` (North America), `lo` (EMEA) or `sy` (APAC) of `https://va.ivrdeflect.liveperson.net`, or a whole host name. Required, unless there is a `base_url`."},
-		row{"base_url", "BaseURL", text(&api.BaseURL).needing(onChange),
-			"Instead of `domain`: https, or plain http to this machine."},
-		row{"consumer_key", "Auth", words(&f.secrets.consumerKey),
-			"The app key of the account's API keys. Required."},
-		row{"consumer_secret_file", "", secretFile(&f.secrets.consumer, "consumer_secret", "the secret", consumerSecretEnv, func() string { return consumerSecretEnv }),
-			"Its secret. Required, here or in the environment."},
-		row{"consumer_secret", "", refused(consumerSecretEnv), ""},
-		row{"token", "", words(&f.secrets.token),
-			"Of the API keys. Keys without a token need neither it nor its secret."},
-		row{"token_secret_file", "", secretFile(&f.secrets.tokenSecret, "token_secret", "the secret", tokenSecretEnv, func() string { return tokenSecretEnv }),
-			"Its secret."},
-		row{"token_secret", "", refused(tokenSecretEnv), ""},
-		row{"live_deadline", "LiveDeadline", duration(&engine.LiveDeadline, "100ms to 1m"),
-			"Longest that a caller waits for the API, everything included."},
-		row{"time_unit", "TimeUnit", choice(&api.TimeUnit, is("milliseconds", livedeflect.Milliseconds), is("seconds", livedeflect.Seconds)),
-			"Of the times in a request. The default is that of the vendor's example."},
-		row{"text_tag_field", "TextTagField", choice(&api.TextTagField,
-			is("both", livedeflect.TagBoth), is("deflectionTextTag", livedeflect.TagTextTag), is("deflectionTagText", livedeflect.TagTagText)),
-			"The name under which a text's tag is sent."},
-		row{"trunk_prefix", "TrunkPrefix", boolean(&api.TrunkPrefix),
-			"Sends national numbers with their leading 0: `0400111222` for `+61400111222`. `deflectionHandle` never has one."},
-		row{"max_text_length", "MaxTextLength", count(&engine.MaxTextLength, "").needing(onChange),
-			"Longest text, in characters."},
-	)
-}
-
 func (f *File) inbound() value {
 	dst := &f.FreeSWITCH.Inbound
 	return list(dst,
@@ -159,23 +127,32 @@ func (f *File) profiles() value {
 	return list(dst,
 		func(n int) {
 			*dst = make([]freeswitch.Profile, n)
+			f.APIs, f.shifts = make([]string, n), make([]shift, n)
 			f.doNotText, f.optOuts, f.traced = make([]string, n), make([]string, n), make([]bool, n)
 		},
-		func(i int) value { return profile(&(*dst)[i], &f.doNotText[i], &f.optOuts[i], &f.traced[i]) })
+		func(i int) value {
+			return f.profile(&(*dst)[i], &f.APIs[i], &f.shifts[i], &f.doNotText[i], &f.optOuts[i], &f.traced[i])
+		})
 }
 
-func profile(p *freeswitch.Profile, doNotText, optOuts *string, traced *bool) value {
+func (f *File) profile(p *freeswitch.Profile, api *string, s *shift, doNotText, optOuts *string, traced *bool) value {
 	return section(
 		row{"name", "Name", text(&p.Name),
 			"1 to 64 letters, digits, `-` or `_`. Required. The channel variable `deflect_profile` names a profile, and cooldowns are kept by it."},
 		row{"dialed", "Dialed", numbers(&p.Dialed),
-			"Numbers that it serves, with a plus sign or as dialled in `default_region`."},
+			"Numbers that it serves, with a plus sign or as dialled in `default_region`. Several profiles of the same numbers split their calls, each one `percent` of them, together at most 100: to try another API or text on some callers. A call is of the first one within whose share it falls, always the same; cooldown and budget of all of them are kept together, by the name of the first."},
+		row{"api", "", choice(api, is(LiveDeflect, LiveDeflect), is(C2M, C2M)).unless(func() bool { return !f.Speaks(LiveDeflect) || !f.Speaks(C2M) }),
+			"Which one sends its texts, where the file has both sections."},
 		row{"skill", "Skill", blank(&p.Skill),
 			"Of the conversation, unless the channel sets `deflect_skill`."},
 		row{"text", "Text", textOrNone(cutAny, &p.Text),
-			"What is sent, unless the channel sets `deflect_text`, which is sent as it is. A template of Go's text/template, `Hi {{.FirstName}}{{with .Info.plan}}, {{.}} customer{{end}}`, with the fields `.FirstName`, `.LastName`, `.Skill`, `.Profile` and `.Info.NAME` (caller info). `deflectctl check` counts the messages that a text takes, and names the character that makes it expensive. Without one, LiveDeflect sends its standard welcome."},
+			"What is sent, unless the channel sets `deflect_text`, which is sent as it is. A template of Go's text/template, `Hi {{.FirstName}}{{with .Info.plan}}, {{.}} customer{{end}}`, with the fields `.FirstName`, `.LastName`, `.Skill`, `.Profile` and `.Info.NAME` (caller info). `deflectctl check` counts the messages that a text takes, and names the character that makes it expensive. Without one, LiveDeflect sends its standard welcome, and C2M the text of the handoff; C2M sends one by SMS only."},
 		row{"text_tag", "TextTag", blank(&p.TextTag),
-			"Tag of the text, unless the channel sets `deflect_text_tag`."},
+			"Tag of the text, unless the channel sets `deflect_text_tag`. C2M has none."},
+		row{"handoff_id", "HandoffID", filled(&p.HandoffID, "that of `c2m`"),
+			"C2M's handoff of its texts."},
+		row{"template_variables", "TemplateVariables", mapping(&p.TemplateVariables, "texts by number", blank),
+			"What C2M puts into the placeholders of the handoff's text: `{1: \"the sales team\"}`. The channel sets others, or other words, with `deflect_template_1`."},
 
 		row{"countries", "Countries", filledList(&p.Countries, "any country"),
 			"ISO 3166 regions whose numbers are texted: `[US, CA]`."},
@@ -189,10 +166,16 @@ func profile(p *freeswitch.Profile, doNotText, optOuts *string, traced *bool) va
 			row{"holidays", "Holidays", texts(&p.Hours.Holidays, "!!timestamp"),
 				"Days such as `\"2026-12-25\"`, closed from midnight to midnight."},
 		), "When the messaging team is there. Without it: always."},
+		row{"agents", "Agents", choice(&s.only, is("any", false), is("on_shift", true)),
+			"`on_shift`: a text is offered while anybody is on shift for the skill of `skill_id`, by LivePerson's shift status, which is asked every 30 seconds beside the calls. It needs `auth: oauth2`."},
+		row{"skill_id", "", filled(&s.skillID, "none"),
+			"Id of that skill, which is not its name."},
+		row{"agents_unknown", "AgentsUnknown", choice(&p.AgentsUnknown, is("offer", deflect.OfferUnknown), is("refuse", deflect.RefuseUnknown)),
+			"While nobody knows: the other rules decide, or no text is offered (`shift_unknown`)."},
 		row{"min_wait", "MinWait", durationOrNone(&p.MinWait, ""),
 			"Least expected wait that an offer is worth, against `deflect_wait_seconds`. A call that does not say passes."},
 		row{"percent", "Withhold", percent(&p.Withhold),
-			"So many of 100 calls are offered a text. It goes by the call's id (the first eight bytes of its SHA-256, modulo 100): the same call falls on the same side always, and raising the percentage only adds calls."},
+			"So many of 100 calls are offered a text. It goes by the call's id (the first eight bytes of its SHA-256, modulo 100): the same call falls on the same side always, and raising the percentage only adds calls. Profiles that split the calls of a number have their shares one after the other: with 90 and 10, 0 to 89 and 90 to 99."},
 		row{"do_not_text_file", "DoNotText", filled(doNotText, "no list"),
 			"Numbers that are never texted: one a line, or `sha256:` and the hash of the E.164 number (`printf %s +14043438646 | sha256sum`); `#` begins a comment. Write numbers with `+` and country code. Without, a line is read as dialled in `default_region` and must be able to get texts there; whatever could be something else (another country's number, a date, a second column, a spreadsheet's `.0`) is refused, with what to write instead. Both spellings of a renumbered phone (Argentina, Benin, Brazil, Mexico) are that phone. An empty list is a warning.\n" +
 				"The file is looked at every five seconds. New entries count at once. Entries are dropped only when the file was left alone, has no bad line, ends in a line break, and has not lost everything or more than half at once: it may be half written. Let exports end with a line `# end 1234`, the number of entries: then no cut goes unnoticed. Without it, a file that ends between two lines by chance is believed. Restart to drop entries all the same."},

@@ -21,16 +21,16 @@ import (
 const (
 	consumerSecretEnv = "DEFLECT_CONSUMER_SECRET"
 	tokenSecretEnv    = "DEFLECT_TOKEN_SECRET"
+	clientSecretEnv   = "DEFLECT_CLIENT_SECRET"
 )
 
 const maxSecretBytes = 4096
 
-// secrets are the keys of the API, and where their secret halves came from, and
+// secrets are the keys of the APIs, and where their secret halves came from, and
 // the passwords of the switches.
 type secrets struct {
-	consumerKey, token    string
-	consumer, tokenSecret origin
-	switches              []origin // passwords, in the order of freeswitch.inbound
+	live, c2m access
+	switches  []origin // passwords, in the order of freeswitch.inbound
 }
 
 // origin is where one secret came from: a file or the environment.
@@ -47,26 +47,14 @@ type source struct {
 	keyless  bool // secrets are taken as given, whether they are or not
 }
 
-// readSecrets reads the secrets and sets the authentication.
-func (f *File) readSecrets(d *decoder, src source) {
-	const at = "livedeflect."
-	s := &f.secrets
-	for _, k := range []struct {
-		key   string
-		value *string
-	}{{"consumer_key", &s.consumerKey}, {"token", &s.token}} {
-		*k.value = strings.TrimSpace(*k.value)
-		if odd := doubtSecret(*k.value); odd != "" && !refers(*k.value) { // a reference was noted
-			d.warn(at+k.key, "%s", odd)
-		}
-	}
-	auth := liveperson.OAuth1{ConsumerKey: s.consumerKey, Token: s.token}
+// keys reads what signs the requests of an API.
+func (a *access) keys(d *decoder, src source, at string) liveperson.OAuth1 {
+	auth := liveperson.OAuth1{ConsumerKey: d.id(&a.consumerKey, at+"consumer_key"), Token: d.id(&a.token, at+"token")}
 	var consumerSeen, tokenSeen bool
-	auth.ConsumerSecret, consumerSeen = src.secret(d, &s.consumer, at+"consumer_secret", consumerSecretEnv)
+	auth.ConsumerSecret, consumerSeen = src.secret(d, &a.consumer, at+"consumer_secret", consumerSecretEnv)
 	if !src.keyless || auth.Token != "" {
-		auth.TokenSecret, tokenSeen = src.secret(d, &s.tokenSecret, at+"token_secret", tokenSecretEnv)
+		auth.TokenSecret, tokenSeen = src.secret(d, &a.tokenSecret, at+"token_secret", tokenSecretEnv)
 	}
-
 	if auth.ConsumerKey == "" && !d.blames(at+"consumer_key") {
 		d.badAt(at+"consumer_key", "is missing: the app key of the account's API keys")
 	}
@@ -80,7 +68,35 @@ func (f *File) readSecrets(d *decoder, src source) {
 	case auth.Token == "" && tokenSeen:
 		d.badAt(at+"token", "is missing, but there is a token secret: give both or none")
 	}
-	f.LiveDeflect.Auth = auth
+	return auth
+}
+
+// client reads what an API's tokens are fetched for.
+func (a *access) client(d *decoder, src source, at string) *liveperson.OAuth2 {
+	auth := &liveperson.OAuth2{ClientID: d.id(&a.clientID, at+"client_id"), URL: a.sentinelURL}
+	var seen bool
+	auth.ClientSecret, seen = src.secret(d, &a.clientSecret, at+"client_secret", clientSecretEnv)
+	if auth.ClientID == "" && !d.blames(at+"client_id") {
+		d.badAt(at+"client_id", "is missing: the id of the app whose tokens are used")
+	}
+	if !seen {
+		d.badAt(at+"client_secret_file", "is missing: name a file that holds the secret, or set %s", clientSecretEnv)
+	}
+	return auth
+}
+
+// id is the half of a key that is no secret.
+func (d *decoder) id(value *string, at string) string {
+	*value = strings.TrimSpace(*value)
+	if odd := doubtSecret(*value); odd != "" && !refers(*value) { // a reference was noted
+		d.warn(at, "%s", odd)
+	}
+	return *value
+}
+
+// readPasswords reads those of the switches.
+func (f *File) readPasswords(d *decoder, src source) {
+	s := &f.secrets
 	from := map[string]string{} // names of switches by where their password comes from
 	for i := range f.FreeSWITCH.Inbound {
 		sw, key := &f.FreeSWITCH.Inbound[i], fmt.Sprintf("freeswitch.inbound[%d].password", i)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
@@ -40,7 +41,7 @@ func (t Text) String() string {
 func (f *File) checkText(d *decoder, client *deflect.Client, at, key string, p freeswitch.Profile, own string) {
 	call := deflect.Call{
 		ANI: "+14043438646", DNIS: "+18005550100", Start: time.Now(), ExternalCallID: "1",
-		Skill: p.Skill, TextTag: p.TextTag,
+		Skill: p.Skill, TextTag: p.TextTag, HandoffID: p.HandoffID, TemplateVariables: p.TemplateVariables,
 	}
 	least, bad := p.RenderText(call) // noted by the library's rules
 	if own != "" {
@@ -48,8 +49,17 @@ func (f *File) checkText(d *decoder, client *deflect.Client, at, key string, p f
 	}
 	for _, e := range leaves(client.Check(context.Background(), call)) {
 		var v *deflect.ValidationError
-		paths := map[string]string{"Skill": at + ".skill", "TextTag": at + ".text_tag", "Text": at + key}
-		if !errors.As(e, &v) || paths[v.Field] == "" || d.blames(paths[v.Field]) {
+		if !errors.As(e, &v) {
+			continue
+		}
+		field, number, _ := strings.Cut(strings.TrimSuffix(v.Field, "]"), "[")
+		path := map[string]string{
+			"Skill": ".skill", "TextTag": ".text_tag", "Text": key, "HandoffID": ".handoff_id", "TemplateVariables": ".template_variables",
+		}[field]
+		if number != "" {
+			path += "." + number
+		}
+		if path == "" || d.blames(at+path) {
 			continue
 		}
 		if v.Code == deflect.CodeMissing {
@@ -58,7 +68,7 @@ func (f *File) checkText(d *decoder, client *deflect.Client, at, key string, p f
 			}
 			continue
 		}
-		d.badAt(paths[v.Field], "%s", v.Detail)
+		d.badAt(at+path, "%s", v.Detail)
 	}
 	at += key
 	if p.Text == "" || p.Text == freeswitch.None || bad != nil || d.blames(at) {
