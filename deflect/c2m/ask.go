@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 // ticket is what an eligibility gave: the right to one invite.
@@ -35,7 +36,7 @@ func (c *Client) Ask(ctx context.Context, t *deflect.Text) deflect.Attempt {
 	}
 	at, err := r.setup.endpoints(ctx)
 	if err != nil {
-		return nowhere(ctx, err)
+		return wire.NoAddress(ctx, err)
 	}
 	if no, ok := c.takeNow(ctx, r.setup); !ok {
 		return no

@@ -82,7 +82,8 @@ func (c *Client) newSetup(cfg Config, old *setup) *setup {
 func (c *Client) Name() string { return "c2m" }
 
 // Reload goes on with another configuration: credentials, handoff, channels, rate. What is
-// in progress ends as it began. Transport and Logger stay as they were given to [New].
+// in progress ends as it began. Transport, Domains and Logger stay as they were given to
+// [New].
 //
 // The error lists every problem, see [Config.Validate] and [Config.Follows]; the Client
 // then goes on as before. Account and BaseURL cannot change, because what is uncertain
@@ -95,6 +96,9 @@ func (c *Client) Reload(cfg Config) error {
 	defer c.reloading.Unlock()
 	old := c.setup.Load()
 	cfg.Transport, cfg.Logger = old.Transport, old.Logger
+	if cfg.Domains != nil && old.Domains != nil {
+		cfg.Domains = old.Domains // it knows
+	}
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
@@ -131,10 +135,11 @@ func (c *Client) Now(at time.Time) time.Time {
 
 // meters are those of the requests that others make for this Client.
 func (s *setup) meters() (list []deflect.Meter) {
-	for _, of := range []any{s.Auth, s.Domains} {
-		if m, ok := of.(deflect.Meter); ok {
-			list = append(list, m)
-		}
+	if m, ok := s.Auth.(deflect.Meter); ok {
+		list = append(list, m)
+	}
+	if s.BaseURL == "" {
+		list = append(list, s.Domains)
 	}
 	return list
 }

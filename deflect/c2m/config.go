@@ -28,12 +28,6 @@ const (
 	InApp    Channel = "inapp"
 )
 
-// Domains knows the hosts of an account's services, such as [liveperson.Domains] does. It
-// waits for an answer no longer than ctx lets it, and not at all where it has one.
-type Domains interface {
-	Host(ctx context.Context, service string) (string, error)
-}
-
 // service is the name that the Domain API has for this API.
 const service = "connectToMessagingDomain"
 
@@ -52,8 +46,9 @@ type Config struct {
 
 	// BaseURL is where the API is: https, or http to a loopback address.
 	BaseURL string
-	// Domains is asked where the API is when there is no BaseURL.
-	Domains Domains
+	// Domains tells where the API is when there is no BaseURL. Until it has told, nothing is
+	// sent: [deflect.ReasonUnreachable].
+	Domains *liveperson.Domains
 
 	// ReportingURL is where the report is: https, or http to a loopback address. Empty: the
 	// host cx-reporting beside that of the API, where that is LivePerson's.
@@ -184,8 +179,20 @@ func (c Config) Follows(old Config) error {
 	return errors.Join(errs...)
 }
 
-// root returns the URL of the API's root without a trailing slash, "" where Domains is
-// asked for it.
+// Root returns the URL of the API's root, without a slash at its end. It waits for Domains,
+// where that has to tell it, as long as ctx allows.
+func (c Config) Root(ctx context.Context) (string, error) {
+	root, err := c.root()
+	switch {
+	case err != nil:
+		return "", &deflect.ConfigError{Field: "BaseURL", Err: err}
+	case root == "":
+		return c.Domains.Root(ctx, service)
+	}
+	return root, nil
+}
+
+// root is Root, "" where only Domains can tell it.
 func (c Config) root() (string, error) {
 	switch {
 	case c.BaseURL == "" && c.Domains == nil:

@@ -3,13 +3,16 @@ package c2m
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m/c2mtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
@@ -22,7 +25,7 @@ func TestConfigValidate(t *testing.T) {
 		{"valid", func(*Config) {}, ""},
 		{"calls name the handoff", func(c *Config) { c.HandoffID = "" }, ""},
 		{"loopback", func(c *Config) { c.BaseURL = "http://127.0.0.1:8091/" }, ""},
-		{"the Domain API", func(c *Config) { c.BaseURL, c.Domains = "", &domains{} }, ""},
+		{"the Domain API", func(c *Config) { c.BaseURL, c.Domains = "", &liveperson.Domains{} }, ""},
 		{"in-app", func(c *Config) { c.Channels = []Channel{InApp} }, ""},
 		{"all of it", func(c *Config) {
 			c.Channels, c.IVRNumber, c.RatePerSecond, c.TicketAge = []Channel{WhatsApp, SMS}, "+18005550100", 1000, time.Hour
@@ -76,7 +79,7 @@ func TestReload(t *testing.T) {
 	cfg := testConfig(nil)
 	for field, change := range map[string]func(*Config){
 		"Account": func(c *Config) { c.Account = "2" },
-		"BaseURL": func(c *Config) { c.BaseURL, c.Domains = "", &domains{} },
+		"BaseURL": func(c *Config) { c.BaseURL, c.Domains = "", &liveperson.Domains{} },
 	} {
 		other := cfg
 		change(&other)
@@ -106,75 +109,114 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// domains is a Domain API.
-type domains struct {
+// domainAPI tells hosts, and counts how often.
+type domainAPI struct {
+	mu   sync.Mutex
 	host string
 	err  error
 	hang bool
-	hear func(string, deflect.Reason)
+	n    int
 }
 
-func (d *domains) Host(ctx context.Context, name string) (string, error) {
-	switch {
-	case d.hang:
-		<-ctx.Done()
-		return "", ctx.Err()
-	case name != "connectToMessagingDomain":
-		return "", errors.New("another service")
-	case ctx.Err() != nil && d.host == "":
-		return "", ctx.Err()
+func (d *domainAPI) set(hang bool, host string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hang, d.host, d.err = hang, host, err
+}
+
+func (d *domainAPI) asked() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.n
+}
+
+func (d *domainAPI) RoundTrip(req *http.Request) (*http.Response, error) {
+	d.mu.Lock()
+	d.n++
+	hang, host, err := d.hang, d.host, d.err
+	d.mu.Unlock()
+	if hang {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
 	}
-	return d.host, d.err
+	if err != nil {
+		return nil, err
+	}
+	if req.URL.Path != "/api/account/38856538/service/connectToMessagingDomain/baseURI.json" {
+		return nil, errors.New("another service")
+	}
+	body := `{"service":"connectToMessagingDomain","account":"38856538","baseURI":"` + host + `"}`
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
 }
 
-func (d *domains) Calls() []string                             { return []string{"domain"} }
-func (d *domains) OnRequest(hear func(string, deflect.Reason)) { d.hear = hear }
+// domainsAt asks it; url is "" for the vendor's.
+func domainsAt(t *testing.T, api http.RoundTripper, url string) *liveperson.Domains {
+	t.Helper()
+	d, err := liveperson.NewDomains(liveperson.DomainsConfig{Account: "38856538", URL: url, Transport: api})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
 
-// Where the API is, Domains says, and may say anew. As long as nobody knows nothing is sent,
-// and no caller waits longer than the deadline.
+// Where the API is Domains tells. As long as nobody knows, nothing is sent, and no caller
+// waits longer than the deadline.
 func TestDomains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, where := &stub{}, &domains{hang: true}
-		c := testClient(t, api, func(c *Config) { c.BaseURL, c.Domains = "", where })
+		api, where := &stub{}, &domainAPI{hang: true}
+		c := testClient(t, api, func(c *Config) { c.BaseURL, c.Domains = "", domainsAt(t, where, "") })
 		text := read(t, c, testCall())
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 		defer cancel()
-		want(t, c.Ask(ctx, text), deflect.Failed, deflect.ReasonDeadline)
+		want(t, c.Ask(ctx, text), deflect.Failed, deflect.ReasonUnreachable)
 		if took := time.Since(start); took != 700*time.Millisecond {
 			t.Errorf("it took %s", took)
 		}
 		ctx, cancel = context.WithCancel(t.Context())
 		cancel()
 		want(t, c.Ask(ctx, text), deflect.Failed, deflect.ReasonCanceled)
-		where.hang, where.err = false, errors.New("no such account")
-		want(t, c.Ask(t.Context(), text), deflect.Failed, deflect.ReasonUnreachable)
-		if p := c.Preview(text); p.Invite.URL != "https://(connectToMessagingDomain)/api/account/38856538/invite?v=2.0" {
+		if p := c.Preview(text); p.Invite.URL != "https://{domain}.connect-to-messaging.liveperson.net/api/account/38856538/invite?v=2.0" {
 			t.Errorf("preview of %s", p.Invite.URL)
 		}
-		where.err, where.host = nil, "a b"
-		want(t, c.Ask(t.Context(), text), deflect.Failed, deflect.ReasonUnreachable)
 		if api.count("") != 0 {
 			t.Fatalf("%d requests", api.count(""))
 		}
-		for host, scheme := range map[string]string{"va.connect-to-messaging.liveperson.net": "https://", "127.0.0.1:8091": "http://", "lo.example.net:8443": "https://"} {
-			where.host = host
-			want(t, c.Ask(t.Context(), text), deflect.Sent, deflect.ReasonOK)
-			want(t, c.Send(t.Context(), text), deflect.Sent, deflect.ReasonOK)
-			for _, r := range api.requests[len(api.requests)-2:] {
-				if at := r.URL.Scheme + "://" + r.URL.Host; at != scheme+host {
-					t.Errorf("%s, want %s%s", at, scheme, host)
-				}
+		where.set(false, "lo.connect-to-messaging.liveperson.net", nil)
+		time.Sleep(time.Hour)
+		want(t, c.Ask(t.Context(), text), deflect.Sent, deflect.ReasonOK)
+		want(t, c.Send(t.Context(), text), deflect.Sent, deflect.ReasonOK)
+		for _, r := range api.requests {
+			if at := r.URL.Scheme + "://" + r.URL.Host; at != "https://lo.connect-to-messaging.liveperson.net" {
+				t.Error(at)
 			}
 		}
-		// A host that is not known any more keeps a promised text back, and nothing was sent.
+		asked := where.asked()
+		where.set(false, "", errors.New("down"))
+		time.Sleep(23 * time.Hour)
 		want(t, c.Ask(t.Context(), text), deflect.Sent, deflect.ReasonOK)
-		where.err = errors.New("forgotten")
-		want(t, c.Send(t.Context(), text), deflect.Failed, deflect.ReasonUnreachable)
-		if !c.Fresh(text) {
-			t.Error("the ticket was not used")
+		if n := where.asked(); n != asked {
+			t.Errorf("asked %d times in a day", n-asked+1)
 		}
 	})
+}
+
+// A double has all hosts, and no TLS.
+func TestDomainsOfDouble(t *testing.T) {
+	api := c2mtest.RunT(t, keys)
+	c := testClient(t, nil, func(c *Config) {
+		c.BaseURL, c.Domains, c.Auth = "", domainsAt(t, http.DefaultTransport, api.URL()), issued{api}
+	})
+	want(t, c.Send(t.Context(), asked(t, c, testCall())), deflect.Sent, deflect.ReasonOK)
+	if err := c.ProveDouble(t.Context()); err != nil {
+		t.Error(err)
+	}
+	cfg := testConfig(nil)
+	cfg.BaseURL, cfg.Domains, cfg.Auth = "", domainsAt(t, &domainAPI{err: errors.New("not asked")}, ""), issued{api}
+	if err := c.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	asked(t, c, testCall())
 }
 
 // metered are credentials whose requests are counted.
@@ -188,8 +230,9 @@ func (m *metered) OnRequest(hear func(string, deflect.Reason)) { m.hear = hear }
 
 // Requests for credentials and hosts are told of, also after a Reload.
 func TestMeter(t *testing.T) {
-	where, auth := &domains{host: "va.example.net"}, &metered{}
-	change := func(c *Config) { c.BaseURL, c.Domains, c.Auth = "", where, auth }
+	where, auth := &domainAPI{err: errors.New("down")}, &metered{}
+	domains := domainsAt(t, where, "")
+	change := func(c *Config) { c.BaseURL, c.Domains, c.Auth = "", domains, auth }
 	c := testClient(t, &stub{}, change)
 	if calls := c.Calls(); len(calls) != 2 || calls[0] != "domain" || calls[1] != "token" {
 		t.Errorf("%q", calls)
@@ -197,7 +240,7 @@ func TestMeter(t *testing.T) {
 	var heard []string
 	c.OnRequest(func(call string, r deflect.Reason) { heard = append(heard, call+" "+string(r)) })
 	auth.hear("token", deflect.ReasonOK)
-	where.hear("domain", deflect.ReasonUnreachable)
+	c.Ask(t.Context(), read(t, c, testCall()))
 	auth = &metered{}
 	cfg := testConfig(http.DefaultTransport)
 	change(&cfg)

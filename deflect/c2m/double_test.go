@@ -277,10 +277,12 @@ func TestProveDouble(t *testing.T) {
 		t.Error(err)
 	}
 	for name, change := range map[string]func(*Config){
-		"LivePerson's":     nil,
-		"no double":        func(c *Config) { c.BaseURL = "https://example.net" },
-		"nobody knows":     func(c *Config) { c.BaseURL, c.Domains = "", &domains{err: errors.New("x")} },
-		"the Domain API's": func(c *Config) { c.BaseURL, c.Domains = "", &domains{host: "va.connect-to-messaging.liveperson.net"} },
+		"LivePerson's": nil,
+		"no double":    func(c *Config) { c.BaseURL = "https://example.net" },
+		"nobody knows": func(c *Config) { c.BaseURL, c.Domains = "", domainsAt(t, &domainAPI{err: errors.New("x")}, "") },
+		"the Domain API's": func(c *Config) {
+			c.BaseURL, c.Domains = "", domainsAt(t, &domainAPI{host: "va.connect-to-messaging.liveperson.net"}, "")
+		},
 	} {
 		if err := testClient(t, roundTripper(func(*http.Request) (*http.Response, error) {
 			return nil, errors.New("nobody is there")

@@ -4,10 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
-	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
-	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
@@ -24,16 +20,9 @@ func (s *setup) endpoints(ctx context.Context) (*endpoints, error) {
 	if s.BaseURL != "" {
 		return s.at.Load(), nil
 	}
-	host, err := s.Domains.Host(ctx, service)
+	root, err := s.Domains.Root(ctx, service)
 	if err != nil {
-		return nil, fmt.Errorf("the host of the API is not known yet: %w", clean.BeyondNetwork(err))
-	}
-	// A double is on this machine, without TLS.
-	root, err := wire.Root("http://" + host)
-	if err != nil {
-		if root, err = wire.Root("https://" + host); err != nil {
-			return nil, fmt.Errorf("the host that the Domain API named %w", err)
-		}
+		return nil, err
 	}
 	if at := s.at.Load(); at != nil && at.root == root {
 		return at, nil
@@ -41,24 +30,6 @@ func (s *setup) endpoints(ctx context.Context) (*endpoints, error) {
 	at := newEndpoints(root, s.Account)
 	s.at.Store(at)
 	return at, nil
-}
-
-// nowhere is an attempt that was not made because nobody knows where the API is.
-func nowhere(ctx context.Context, err error) deflect.Attempt {
-	a := deflect.Attempt{Outcome: deflect.Failed, Reason: deflect.ReasonUnreachable, Err: err}
-	if ctx.Err() != nil {
-		a.Reason, a.Err = beforeSent(ctx, err)
-	}
-	return a
-}
-
-// beforeSent says why a context that ended kept a request from being made.
-func beforeSent(ctx context.Context, err error) (deflect.Reason, error) {
-	reason := wire.Waiting(ctx)
-	if reason == deflect.ReasonTimeout {
-		reason = deflect.ReasonDeadline
-	}
-	return reason, cutoff.Error(ctx, cutoff.BeforeRequest, err)
 }
 
 // ProveDouble has the API prove that it is a c2mtest.Server, which texts nobody: nil is

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 // Rate bounds how many requests are made in a second. It is safe for concurrent use.
@@ -95,8 +96,10 @@ func (c *Client) takeTurn(ctx context.Context, s *setup) (no deflect.Attempt, ok
 		}
 		select {
 		case <-ctx.Done():
-			a := deflect.Attempt{Outcome: deflect.Failed, NoSign: true}
-			a.Reason, a.Err = beforeSent(ctx, errTurn)
+			a := limited(cutoff.Error(ctx, cutoff.BeforeRequest, errTurn))
+			if cutoff.Wish(ctx) {
+				a.Reason = deflect.ReasonCanceled
+			}
 			return a, false
 		case <-time.After(wait):
 		}

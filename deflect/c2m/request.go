@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -123,19 +124,22 @@ type Request struct {
 	Body []byte
 }
 
-// Preview returns what is sent for a text of [deflect.Client.Preview]. It asks nobody: the
-// callId is a placeholder, as is the host as long as Domains does not know it, and the
-// channel is the preferred one.
+// previewWithin is how long Preview waits for the host.
+const previewWithin = 4 * time.Second
+
+// Preview returns what is sent for a text of [deflect.Client.Preview]. The API is not asked:
+// the callId is a placeholder, and the channel the preferred one. Domains may be; without an
+// answer in a few seconds the region in the URLs is {domain}.
 func (c *Client) Preview(t *deflect.Text) Preview {
 	r, ok := t.Request.(*request)
 	if !ok {
 		return Preview{}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
+	ctx, cancel := context.WithTimeout(c.ctx, previewWithin)
+	defer cancel()
 	at, err := r.setup.endpoints(ctx)
 	if err != nil {
-		at = newEndpoints("https://("+service+")", r.setup.Account)
+		at = newEndpoints("https://{domain}.connect-to-messaging.liveperson.net", r.setup.Account)
 	}
 	r.encode(t)
 	answer := eligible{callID: "(callId of the eligibility)"}

@@ -26,7 +26,7 @@ func (c *Client) Send(ctx context.Context, t *deflect.Text) deflect.Attempt {
 	}
 	at, err := r.setup.endpoints(ctx)
 	if err != nil {
-		return nowhere(ctx, err)
+		return wire.NoAddress(ctx, err)
 	}
 	if no, ok := c.takeTurn(ctx, r.setup); !ok {
 		return no
