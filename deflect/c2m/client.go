@@ -138,7 +138,7 @@ func (s *setup) meters() (list []deflect.Meter) {
 	if m, ok := s.Auth.(deflect.Meter); ok {
 		list = append(list, m)
 	}
-	if s.BaseURL == "" {
+	if s.Domains != nil {
 		list = append(list, s.Domains)
 	}
 	return list
