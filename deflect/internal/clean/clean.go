@@ -12,8 +12,8 @@ import (
 
 const maxBytes = 256
 
-// Text makes a stranger's text fit for an error: printable, short, and without
-// telephone numbers, which an API may well echo.
+// Text makes a stranger's text fit for an error: printable, short, and without telephone
+// numbers and tokens, which an API may well echo.
 func Text(s string) string { return But(s, nil) }
 
 // addressForm is what may be an address, with a port or without.
@@ -33,6 +33,10 @@ func Addresses(s string) (found [][]int) {
 	return found
 }
 
+// tokenForm is what may be a token of OAuth 2.0: a JSON Web Token (RFC 7519), or what stands
+// behind Bearer.
+var tokenForm = regexp.MustCompile(`eyJ[A-Za-z0-9._~+/=-]{8,}|(?i:bearer) +[A-Za-z0-9._~+/=-]{20,}`)
+
 // But is Text, which leaves the numbers at the places that keep finds.
 func But(s string, keep func(string) [][]int) string {
 	if s == "" {
@@ -48,6 +52,7 @@ func But(s string, keep func(string) [][]int) string {
 		return r
 	}, s)
 	s = strings.Join(strings.Fields(s), " ")
+	s = tokenForm.ReplaceAllLiteralString(s, "[token]")
 	var masked strings.Builder
 	from := 0
 	if keep != nil {

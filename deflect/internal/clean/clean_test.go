@@ -28,6 +28,22 @@ func TestMaskNumbers(t *testing.T) {
 	}
 }
 
+// What was refused may be quoted by who refused it.
+func TestTokensDoNotShow(t *testing.T) {
+	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2ln_bmF0-dXJl"
+	for in, want := range map[string]string{
+		"invalid token " + jwt + ", expired":                "invalid token [token], expired",
+		"Authorization: bearer\t" + strings.Repeat("x", 40): "Authorization: [token]",
+		"Bearer authentication is required":                 "Bearer authentication is required",
+		"eyJ is no token":                                   "eyJ is no token",
+		strings.Repeat("a ", 100) + jwt:                     strings.Repeat("a ", 100) + "[token]",
+	} {
+		if got := Text(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
 // Addresses are for whoever operates it, in errors that are of the network.
 func TestAddressesStayInNetworkErrors(t *testing.T) {
 	tls := func(s string) error {
