@@ -19,11 +19,11 @@ import (
 // some; so is any wrapper that sets a bearer token. One that has a method Validate() error is
 // asked when a Client is made.
 //
-// Another one may send requests of its own before, such as for a token, also through base and
+// It may send requests of its own before, such as for a token, also through base and
 // with the same context: they do not count as the text's. As long as that one was not
 // handed to base no text was sent, so a token that cannot be had is [deflect.Failed]:
 // [deflect.ReasonUnreachable], and tried again, when the network failed, [deflect.ReasonDeadline] when
-// there was no time left, else [deflect.ReasonUnauthorized]. It has to be an error, not the answer of
+// there was no time left, else [deflect.ReasonUnauthorized], which OAuth2 keeps to. It has to be an error, not the answer of
 // whoever has the tokens. Ask for it before you read the text's body: what is sent
 // afterwards may hold it, and counts as possibly sent.
 type Authenticator interface {

@@ -144,16 +144,29 @@ type bearer struct {
 	refused, accepted atomic.Pointer[held[deflect.Secret]] // the last token that was
 }
 
-// RoundTrip implements [http.RoundTripper].
-func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx := req.Context()
+// Check gets a token through base, if there is none, or says why there is none to be had. It
+// asks for nothing else.
+func (a *OAuth2) Check(ctx context.Context, base http.RoundTripper) error {
+	_, err := (&bearer{auth: a, base: base}).token(ctx)
+	return err
+}
+
+// token returns one that may be used, and for which there is time.
+func (b *bearer) token(ctx context.Context) (*held[deflect.Secret], error) {
 	token, waited, err := b.auth.tokens.get(ctx, b.refused.Load(), b.fetch)
 	switch {
 	case err == errSlow:
-		err = errors.New("no token, and nothing was sent: sentinel has not answered in time; look at what is on the way to it")
+		return nil, errors.New("no token, and nothing was sent: sentinel has not answered in time; look at what is on the way to it")
 	case err == nil && waited && wire.Late(ctx):
-		err = errors.New("no token in time, and nothing was sent: sentinel answers too slowly; look at what is on the way to it")
+		return nil, errors.New("no token in time, and nothing was sent: sentinel answers too slowly; look at what is on the way to it")
 	}
+	return token, err
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	token, err := b.token(ctx)
 	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()

@@ -466,6 +466,25 @@ func TestOAuth2Validate(t *testing.T) {
 	}
 }
 
+// Who wants to know whether the credentials are good asks for a token, and for nothing else.
+func TestOAuth2Check(t *testing.T) {
+	v := &vendor{}
+	a := app()
+	for range 2 {
+		if err := a.Check(t.Context(), v); err != nil {
+			t.Error(err)
+		}
+	}
+	wantSent(t, send(link(a, v)))
+	if used := v.take(); v.asked() != 1 || len(used) != 1 {
+		t.Errorf("%d tokens, %q", v.asked(), used)
+	}
+	v.token = func(context.Context, int) (*http.Response, error) { return answer(401, ""), nil }
+	if err := app().Check(t.Context(), v); err == nil || !strings.Contains(err.Error(), "check account, client id and client secret") {
+		t.Error(err)
+	}
+}
+
 // Who goes on with the same credentials goes on with the token.
 func TestKept(t *testing.T) {
 	v := &vendor{}
