@@ -380,11 +380,8 @@ func (s *setup) reportRoot(ctx context.Context) (string, error) {
 	if s.ReportingURL != "" {
 		return wire.Root(s.ReportingURL)
 	}
-	near, asks := s.Domains.(interface {
-		Near(ctx context.Context, service, name string) (string, error)
-	})
-	if s.BaseURL == "" && asks {
-		root, err := near.Near(ctx, service, reportHost)
+	if s.BaseURL == "" {
+		root, err := s.Domains.Near(ctx, service, reportHost)
 		if err != nil {
 			return "", fmt.Errorf("the host of the report is not known: %w", clean.BeyondNetwork(err))
 		}

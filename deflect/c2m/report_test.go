@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // reporter is an API with a report.
@@ -483,18 +484,30 @@ func TestTransactionsAreMetered(t *testing.T) {
 	}
 }
 
-type nearDomains struct{ err error }
-
-func (nearDomains) Host(context.Context, string) (string, error) {
-	return "z1.connect-to-messaging.liveperson.net", nil
-}
-func (d nearDomains) Near(_ context.Context, service, name string) (string, error) {
-	return "https://va." + name + ".liveperson.net", d.err
+// hostTeller tells a host, or fails.
+type hostTeller struct {
+	host string
+	err  error
 }
 
-type hostDomains string
+func (d hostTeller) RoundTrip(req *http.Request) (*http.Response, error) {
+	service := strings.Split(req.URL.Path, "/")[5]
+	body := fmt.Sprintf(`{"service":%q,"account":"38856538","baseURI":%q}`, service, d.host)
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, d.err
+}
 
-func (h hostDomains) Host(context.Context, string) (string, error) { return string(h), nil }
+// told makes Domains that are told by it.
+func told(d hostTeller) func(*Config) {
+	cfg := liveperson.DomainsConfig{Account: "38856538", Transport: d}
+	if strings.HasPrefix(d.host, "127.") {
+		cfg.URL = "http://" + d.host
+	}
+	domains, err := liveperson.NewDomains(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return func(c *Config) { c.BaseURL, c.Domains = "", domains }
+}
 
 func TestReportRoot(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -507,10 +520,10 @@ func TestReportRoot(t *testing.T) {
 		"elsewhere":         {func(c *Config) { c.BaseURL = "https://c2m.example" }, "the host of the report is not known: set ReportingURL"},
 		"another service":   {func(c *Config) { c.BaseURL = "https://va.sentinel.liveperson.net" }, "is not known"},
 		"a longer label":    {func(c *Config) { c.BaseURL = "https://evil.va.connect-to-messaging.liveperson.net" }, "is not known"},
-		"by domain":         {func(c *Config) { c.BaseURL, c.Domains = "", nearDomains{} }, "https://va.cx-reporting.liveperson.net"},
-		"domain fails":      {func(c *Config) { c.BaseURL, c.Domains = "", nearDomains{errors.New("+14043438646")} }, "is not known: +***46"},
-		"by host":           {func(c *Config) { c.BaseURL, c.Domains = "", hostDomains("sy.connect-to-messaging.liveperson.net") }, "https://sy.cx-reporting.liveperson.net"},
-		"by host, a double": {func(c *Config) { c.BaseURL, c.Domains = "", hostDomains("127.0.0.1:8091") }, "http://127.0.0.1:8091"},
+		"by domain":         {told(hostTeller{host: "z1.connect-to-messaging.liveperson.net"}), "https://va.cx-reporting.liveperson.net"},
+		"domain fails":      {told(hostTeller{err: errors.New("+14043438646")}), "the host of the report is not known"},
+		"by host":           {told(hostTeller{host: "sy.connect-to-messaging.liveperson.net"}), "https://sy.cx-reporting.liveperson.net"},
+		"by host, a double": {told(hostTeller{host: "127.0.0.1:8091"}), "http://127.0.0.1:8091"},
 	} {
 		got, err := testClient(t, &reporter{}, tt.change).setup.Load().reportRoot(t.Context())
 		if err != nil {
