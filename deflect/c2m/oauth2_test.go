@@ -56,7 +56,7 @@ func TestTokenExpiresMeanwhile(t *testing.T) {
 		if n := countCalls(api, c2mtest.CallToken); n != 3 {
 			t.Errorf("%d tokens after a Reload", n)
 		}
-		if calls := c.Calls(); len(calls) != 1 || calls[0] != "token" {
+		if calls := c.Calls(); len(calls) != 2 || calls[0] != "token" {
 			t.Errorf("%q", calls)
 		}
 	})
