@@ -37,7 +37,7 @@ var arrows = []row{
 	{pkg: "deflect/donottext", ours: []string{"deflect", "deflect/phone", "deflect/phone/numberplan", "deflect/internal/..."}, reason: noVendor},
 	{pkg: "deflect/fleet", ours: []string{"deflect", "deflect/phone", "deflect/internal/..."}, reason: "vendors and stores import the engine, never each other"},
 	{pkg: "deflect/fleet/fleettest", alone: true, reason: double},
-	{pkg: "deflect/funnel", ours: []string{"deflect", "deflect/livedeflect", "deflect/phone", "deflect/internal/..."}, reason: noVendor},
+	{pkg: "deflect/funnel", ours: []string{"deflect", "deflect/c2m", "deflect/livedeflect", "deflect/phone", "deflect/internal/..."}, reason: noVendor},
 	{pkg: "deflect/internal/double", alone: true, reason: double},
 	{pkg: "deflect/internal/rig", ours: []string{"deflect", "deflect/livedeflect", "deflect/livedeflect/livedeflecttest", "deflect/liveperson"}, reason: "it makes clients for tests"},
 	{pkg: "deflect/internal/...", ours: []string{"deflect/internal/..."}, reason: nobody},

@@ -4,27 +4,46 @@ import (
 	"cmp"
 	"slices"
 	"time"
-
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // Funnel counts how far calls got. A call counts once in each stage that it
 // reached, and is lost after the last of them.
 type Funnel struct {
 	Calls         int
-	Texts         int // calls that reached livedeflect.EventSendText
-	Conversations int // calls that reached livedeflect.EventConversation
+	Texts         int // calls that reached livedeflect.EventSendText, or Sent
+	Conversations int // calls that reached livedeflect.EventConversation, or Conversation
 	Stages        []StageCount
 
-	AcceptToText       Durations // from livedeflect.EventDeflResponse to livedeflect.EventSendText
-	TextToConversation Durations // from livedeflect.EventSendText to livedeflect.EventConversation
+	AcceptToText       Durations // from livedeflect.EventDeflResponse to livedeflect.EventSendText, or from Invited to Sent
+	TextToConversation Durations // from livedeflect.EventSendText to livedeflect.EventConversation, or from Sent to Conversation
+
+	// Only Connect to Messaging tells the rest, see Journey.
+	Skipped, Failed, OptOuts int
+	Errors                   []ErrorCount // the most frequent first
+}
+
+// ErrorCount is how many calls met an error.
+type ErrorCount struct {
+	Code  string // such as "twilio_30003", see c2m.Meaning
+	Calls int
+}
+
+// Reached returns how many calls reached a stage; false when none of them could have told.
+func (f Funnel) Reached(stage Stage) (calls int, told bool) {
+	for _, s := range f.Stages {
+		if s.Stage == stage {
+			return s.Calls, !s.Untold
+		}
+	}
+	return 0, false
 }
 
 // StageCount is one stage of a funnel.
 type StageCount struct {
-	Stage livedeflect.EventType
-	Calls int // calls that reached it
-	Lost  int // calls that got no further; 0 for the last stage, which is the goal
+	Stage  Stage
+	Calls  int  // calls that reached it
+	Lost   int  // calls that got no further; 0 for the last stage, which is the goal
+	Untold bool // none of the calls could have told: texts of SMS are never seen to be read
 }
 
 // Durations sums up how long something took. Calls of which the report does not
@@ -55,9 +74,16 @@ type Group struct {
 	Funnel
 }
 
-// Of counts calls.
+// Of counts calls, all of them of one report.
 func Of(calls []Journey) Funnel {
-	var t tally
+	if len(calls) > 0 {
+		return count(calls[0].steps(), calls)
+	}
+	return count(&ofLiveDeflect, nil)
+}
+
+func count(of *scale, calls []Journey) Funnel {
+	t := tally{scale: of}
 	for i := range calls {
 		t.add(&calls[i])
 	}
@@ -66,9 +92,13 @@ func Of(calls []Journey) Funnel {
 
 // tally is a funnel that is being counted.
 type tally struct {
-	calls                  int
-	reached, lost          [len(stages)]int
-	toText, toConversation []time.Duration
+	scale                    *scale
+	calls                    int
+	reached, lost            [maxStages]int
+	toText, toConversation   []time.Duration
+	skipped, failed, optOuts int
+	tellsRead                bool
+	errors                   map[string]int
 }
 
 func (t *tally) add(j *Journey) {
@@ -78,26 +108,46 @@ func (t *tally) add(j *Journey) {
 			t.reached[i]++
 		}
 	}
-	if last := j.furthest(); last >= 0 && last < conversationStage {
+	if last := j.furthest(); last >= 0 && last < t.scale.conversation {
 		t.lost[last]++
 	}
-	if d, ok := lapse(j.at[acceptStage], j.at[textStage]); ok {
+	if d, ok := lapse(j.at[t.scale.accept], j.at[t.scale.text]); ok {
 		t.toText = append(t.toText, d)
 	}
-	if d, ok := lapse(j.at[textStage], j.at[conversationStage]); ok {
+	if d, ok := lapse(j.at[t.scale.text], j.at[t.scale.conversation]); ok {
 		t.toConversation = append(t.toConversation, d)
+	}
+	for _, is := range []struct {
+		so bool
+		n  *int
+	}{{j.Skipped, &t.skipped}, {j.Failed, &t.failed}, {j.OptedOut, &t.optOuts}} {
+		if is.so {
+			*is.n++
+		}
+	}
+	t.tellsRead = t.tellsRead || j.tellsRead()
+	if j.Error != "" {
+		if t.errors == nil {
+			t.errors = map[string]int{}
+		}
+		t.errors[j.Error]++
 	}
 }
 
 func (t *tally) funnel() Funnel {
 	f := Funnel{
-		Calls: t.calls, Texts: t.reached[textStage], Conversations: t.reached[conversationStage],
-		Stages:       make([]StageCount, len(stages)),
+		Calls: t.calls, Texts: t.reached[t.scale.text], Conversations: t.reached[t.scale.conversation],
+		Stages:       make([]StageCount, len(t.scale.stages)),
 		AcceptToText: sumUp(t.toText), TextToConversation: sumUp(t.toConversation),
+		Skipped: t.skipped, Failed: t.failed, OptOuts: t.optOuts,
 	}
-	for i, s := range stages {
-		f.Stages[i] = StageCount{Stage: s, Calls: t.reached[i], Lost: t.lost[i]}
+	for i, s := range t.scale.stages {
+		f.Stages[i] = StageCount{Stage: s, Calls: t.reached[i], Lost: t.lost[i], Untold: s == Read && t.calls > 0 && !t.tellsRead}
 	}
+	for code, calls := range t.errors {
+		f.Errors = append(f.Errors, ErrorCount{code, calls})
+	}
+	slices.SortFunc(f.Errors, func(a, b ErrorCount) int { return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Code, b.Code)) })
 	return f
 }
 
@@ -135,7 +185,7 @@ func By(calls []Journey, by Grouping, zone *time.Location) []Group {
 		k.text, k.start = by.key(&calls[i], zone)
 		t := tallies[k]
 		if t == nil {
-			t = &tally{}
+			t = &tally{scale: calls[i].steps()}
 			tallies[k] = t
 		}
 		t.add(&calls[i])

@@ -15,22 +15,36 @@ import (
 // Journey is what the report tells of one call: how far its deflection got.
 // Printing and logging it shows no number.
 type Journey struct {
-	CallID         string       // LiveDeflect's id
-	ExternalCallID string       // Call.ExternalCallID
+	CallID         string       // the API's id
+	ExternalCallID string       // Call.ExternalCallID; Connect to Messaging does not know it, nor the numbers
 	Skill          string       // Call.Skill
 	Customer       phone.Number // country code and number with a plus sign, as far as the report has them
 	Dialed         phone.Number // likewise
 	ConversationID string       // empty as long as there is no conversation
 	Begin          time.Time    // when the call began; zero when the report does not say
 
-	reached [len(stages)]bool
-	at      [len(stages)]time.Time
+	// Only Connect to Messaging tells the rest.
+	Channel                   string // such as c2m.SMS
+	HandoffID                 string
+	Error                     string // such as "twilio_30003", see c2m.Meaning; "" for none
+	Skipped, Failed, OptedOut bool   // no text, since the consumer has opted out before; could not be sent or delivered; opted out since
+
+	scale   *scale // nil is that of LiveDeflect
+	reached [maxStages]bool
+	at      [maxStages]time.Time
+}
+
+func (j *Journey) steps() *scale {
+	if j.scale == nil {
+		return &ofLiveDeflect
+	}
+	return j.scale
 }
 
 // Reached reports whether the call got to a stage, and when; the time is zero
 // when the report does not say.
-func (j *Journey) Reached(stage livedeflect.EventType) (at time.Time, ok bool) {
-	for i, s := range stages {
+func (j *Journey) Reached(stage Stage) (at time.Time, ok bool) {
+	for i, s := range j.steps().stages {
 		if s == stage {
 			return j.at[i], j.reached[i]
 		}
@@ -40,7 +54,7 @@ func (j *Journey) Reached(stage livedeflect.EventType) (at time.Time, ok bool) {
 
 // furthest returns the index of the last stage reached, -1 for none.
 func (j *Journey) furthest() int {
-	for i := len(stages) - 1; i >= 0; i-- {
+	for i := maxStages - 1; i >= 0; i-- {
 		if j.reached[i] {
 			return i
 		}
@@ -125,16 +139,21 @@ type folding struct {
 }
 
 func (f *folding) add(e livedeflect.Event) {
+	f.of(e.CallID, e.CallID).add(e, f.share)
+}
+
+// of is the journey that goes by a key, until the next one is asked for.
+func (f *folding) of(key, callID string) *Journey {
 	if f.index == nil {
 		f.index, f.shared = map[string]int{}, map[string]string{}
 	}
-	i, known := f.index[e.CallID]
+	i, known := f.index[key]
 	if !known {
 		i = len(f.journeys)
-		f.index[e.CallID] = i
-		f.journeys = append(f.journeys, Journey{CallID: e.CallID})
+		f.index[key] = i
+		f.journeys = append(f.journeys, Journey{CallID: callID})
 	}
-	f.journeys[i].add(e, f.share)
+	return &f.journeys[i]
 }
 
 func (f *folding) share(s string) string {
@@ -166,14 +185,14 @@ func (j *Journey) add(e livedeflect.Event, share func(string) string) {
 		j.Dialed = phone.Number(share(string(international(e.DialedCountryCode, e.DialedPhoneNumber))))
 	}
 	j.Begin = period.Earlier(j.Begin, e.Begin)
-	for i, s := range stages {
+	for i, s := range ofLiveDeflect.stages {
 		if s == e.Type {
 			j.reached[i] = true
 			j.at[i] = period.Earlier(j.at[i], e.Time)
 		}
 	}
 	if j.ConversationID != "" {
-		j.reached[conversationStage] = true
+		j.reached[ofLiveDeflect.conversation] = true
 	}
 }
 

@@ -92,9 +92,9 @@ type Live struct {
 
 // counted is a call of which something was counted.
 type counted struct {
-	stage [len(stages)]bool
-	at    [len(stages)]time.Time // of every stage seen, for the times between
-	seen  time.Time              // when the report last told of it, by our clock
+	stage [maxStages]bool
+	at    [maxStages]time.Time // of every stage seen, for the times between
+	seen  time.Time            // when the report last told of it, by our clock
 }
 
 // NewLive returns a Live of the report of an account, which [Live.Run] polls. The error
@@ -133,7 +133,7 @@ func NewLive(api *livedeflect.Client, cfg LiveConfig) (*Live, error) {
 			Buckets: []float64{5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600},
 		})),
 	}
-	for _, s := range stages {
+	for _, s := range ofLiveDeflect.stages {
 		l.stages[s] = reached.WithLabelValues(string(s))
 	}
 	for _, r := range []string{"complete", "incomplete"} {
@@ -293,13 +293,13 @@ func slim(report iter.Seq2[livedeflect.Event, error]) iter.Seq2[livedeflect.Even
 // no room to remember.
 func (l *Live) countLocked(j *Journey, sent, theirs period.Span, now time.Time) bool {
 	known := l.calls[j.CallID]
-	for i, s := range stages {
+	for i, s := range ofLiveDeflect.stages {
 		at := j.at[i]
 		if at.IsZero() {
 			at = j.When()
 		}
 		// A time to come is counted when it has come: nothing has been reached yet.
-		if !j.reached[i] || !theirs.Has(at) && (i >= textStage || !sent.Has(at)) || known != nil && known.stage[i] {
+		if !j.reached[i] || !theirs.Has(at) && (i >= ofLiveDeflect.text || !sent.Has(at)) || known != nil && known.stage[i] {
 			continue
 		}
 		if known == nil {
@@ -323,14 +323,14 @@ func (l *Live) countLocked(j *Journey, sent, theirs period.Span, now time.Time) 
 // both ends, perhaps in different polls.
 func (l *Live) observeLocked(known *counted, j *Journey) {
 	before := known.at
-	for i := range stages {
+	for i := range ofLiveDeflect.stages {
 		known.at[i] = period.Earlier(known.at[i], j.at[i])
 	}
 	for _, span := range []struct {
 		h          prometheus.Histogram
 		from, till int
 	}{
-		{l.toText, acceptStage, textStage}, {l.toConversation, textStage, conversationStage},
+		{l.toText, ofLiveDeflect.accept, ofLiveDeflect.text}, {l.toConversation, ofLiveDeflect.text, ofLiveDeflect.conversation},
 	} {
 		_, done := lapse(before[span.from], before[span.till])
 		d, ok := lapse(known.at[span.from], known.at[span.till])
