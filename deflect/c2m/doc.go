@@ -53,6 +53,9 @@
 // not sent: it is logged once for each name, and [Client.Preview] lists it. In-App takes
 // neither attributes nor variables.
 //
+// A text of the call's own can be sent by SMS alone. With Config.Channels it is sent when sms
+// is the channel, without them when eligibility recommends it; else the handoff's text is.
+//
 // Agents are shown what was known when eligibility was asked for. A caller who has keyed in
 // more since, or who asks for the text after Config.TicketAge, is asked for again before the
 // invite.
@@ -67,8 +70,8 @@
 //	eligible false, or by none of Config.Channels              ineligible  not_eligible
 //	4xx, code 1400                                             ineligible  open_conversation
 //	4xx, code 1001                                             ineligible  number_not_mobile
-//	401, 403; or the request got no credentials                failed      unauthorized
-//	429; or no place among the requests of a second            failed      rate_limited
+//	401, 403, code 1100, 1101; or no credentials were got      failed      unauthorized
+//	429, code 1029; or no place among those of a second        failed      rate_limited
 //	another 4xx, whatever its code                             failed      rejected
 //	3xx, which is not followed                                 failed      redirected
 //	none, and no byte left, or HTTP/2 says: not processed;
