@@ -386,14 +386,18 @@ func TestAskedBeforeAText(t *testing.T) {
 func TestWaitsAndIsNotEligible(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{name: "desk", sends: ends(Failed, ReasonUnreachable)}
-		policy, j := salesPolicy(t, Rules{Later: Later{Failed: time.Hour}}), newMemoryJournal(10)
+		policy := salesPolicy(t, Rules{Later: Later{Failed: time.Hour}, Shared: "both", Budget: Budget{Texts: 1, Per: time.Hour}})
+		j := newMemoryJournal(10)
 		c := testClient(t, func(cfg *Config) { cfg.Backend, cfg.Journal, cfg.Policies = d, j, []*Policy{policy} })
 		call := callNow("a", 1)
 		call.Policy = policy
 		if res, _ := must(c.Offer(t.Context(), call)).Deflect(t.Context()); res.Outcome != Deferred {
 			t.Fatalf("%+v", res)
 		}
-		wantWent(t, d, "the call", "ask", "send id-1", "send id-1", "send id-1") // nothing of them left
+		wantWent(t, d, "the call", "ask", "send id-1", "send id-1", "send id-1")    // nothing of them left
+		if e, _ := j.Find(t.Context(), "a"); e.State != Waiting || e.CallID != "" { // it is asked about anew
+			t.Errorf("in the journal: %+v", e)
+		}
 		d.says(ends(Ineligible, ReasonOpenConversation))
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -403,6 +407,32 @@ func TestWaitsAndIsNotEligible(t *testing.T) {
 		}
 		if n := testutil.ToFloat64(c.metrics.laterEnded[Ineligible][ReasonOpenConversation]); n != 1 {
 			t.Errorf("counted %v times", n)
+		}
+		d.says(nil) // its place is free
+		call.ExternalCallID = "b"
+		o, err := c.Offer(t.Context(), call)
+		if o.Release(); err != nil {
+			t.Errorf("the next call: %v", err)
+		}
+	})
+}
+
+// An API that takes all of the time for its answer is not asked for a text whose end nobody
+// would hear of any more.
+func TestAnswerThatComesTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{name: "desk", answers: func(context.Context, *Text) Attempt {
+			time.Sleep(3900 * time.Millisecond)
+			return Attempt{Outcome: Sent, Reason: ReasonOK}
+		}}
+		c := testClient(t, func(cfg *Config) { cfg.Backend, cfg.Breaker.Failures = d, 1 })
+		res, err := c.Deflect(t.Context(), validCall())
+		if res.Outcome != Failed || res.Reason != ReasonDeadline || res.Attempts != 0 || !NotSent(err) {
+			t.Errorf("%+v, %v", res, err)
+		}
+		wantWent(t, d, "the call", "ask")
+		if s := c.setup.Load().breaker.state(); s != "open" {
+			t.Errorf("the breaker is %s", s)
 		}
 	})
 }
@@ -552,6 +582,41 @@ func (s *settlements) all() []Settlement {
 	return slices.Clone(s.heard)
 }
 
+// Doubts of two APIs that are due at the same time are looked up where they are known.
+func TestDoubtsOfTwoBackends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &desk{name: "a", sends: ends(Uncertain, ReasonTimeout), shown: map[string]bool{"id-1": true}}
+		b := &desk{name: "b", sends: ends(Uncertain, ReasonTimeout), lag: 20 * time.Minute}
+		var heard settlements
+		p := salesPolicy(t, Rules{})
+		c := testClient(t, func(cfg *Config) {
+			cfg.Backend, cfg.Policies, cfg.Backends, cfg.OnSettled = a, []*Policy{p}, map[string]Backend{"sales": b}, heard.hear
+		})
+		if res, _ := c.Deflect(t.Context(), callNow("of a", 1)); res.Outcome != Uncertain {
+			t.Errorf("%+v", res)
+		}
+		call := callNow("of b", 2)
+		call.Policy = p
+		if res, _ := c.Deflect(t.Context(), call); res.Outcome != Uncertain {
+			t.Errorf("%+v", res)
+		}
+		a.went()
+		b.went()
+		time.Sleep(20 * time.Second)
+		wantWent(t, a, "at first", "look up id-1")
+		wantWent(t, b, "at first", "look up id-1")
+		time.Sleep(time.Hour)
+		wantWent(t, a, "later") // it was told
+		got := map[string]SettleResult{}
+		for _, s := range heard.all() {
+			got[s.ExternalCallID] = s.Result
+		}
+		if diff := cmp.Diff(map[string]SettleResult{"of a": SettledSent, "of b": SettledNotSent}, got); diff != "" {
+			t.Errorf("settled (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // An API that tells late is believed late: before its lag that it shows no text is no proof.
 func TestSettleWaitsForTheLag(t *testing.T) {
 	for _, tt := range []struct {
@@ -605,6 +670,13 @@ func TestSettleAsksEveryBackend(t *testing.T) {
 		if v := c.Settle(t.Context(), "x", at); v.Result != want || v.ExternalCallID != "x" || (v.Err != nil) != (want == SettledUnknown) {
 			t.Errorf("%q: %+v", id, v)
 		}
+	}
+	c = testClient(t, func(cfg *Config) { // the default one cannot tell
+		cfg.Journal, cfg.Policies, cfg.Backends = j, []*Policy{p}, map[string]Backend{"sales": b}
+	})
+	j.Note(Entry{ExternalCallID: "x", State: Ended, Outcome: Uncertain, Reason: ReasonTimeout, CallID: "id-8", Until: time.Now().Add(time.Hour)})
+	if v := c.Settle(t.Context(), "x", at); v.Result != SettledUnknown || v.Err != errCannotTell {
+		t.Errorf("%+v", v)
 	}
 }
 

@@ -168,6 +168,37 @@ func TestSharedCooldownAndBudget(t *testing.T) {
 	})
 }
 
+// A text that waited and is dropped before it is asked for leaves its place to all who share
+// the budget.
+func TestSharedPlaceIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := salesPolicy(t, Rules{NoCooldown: true, Shared: "both", Budget: Budget{Texts: 1, Per: time.Hour}, Later: Later{Failed: time.Hour}})
+		api := &told{send: always(Failed, ReasonUnreachable)}
+		c := testClient(t, func(cfg *Config) {
+			cfg.Backend, cfg.Journal, cfg.Policies = api, newMemoryJournal(10), []*Policy{p}
+		})
+		call := callNow("a", 1)
+		call.Policy = p
+		if res, _ := must(c.Offer(t.Context(), call)).Deflect(t.Context()); res.Outcome != Deferred {
+			t.Fatalf("%+v", res)
+		}
+		strict := salesPolicy(t, Rules{NoCooldown: true, Shared: "both", Budget: Budget{Texts: 1, Per: time.Hour}, Countries: []string{"DE"}})
+		cfg := c.setup.Load().Config
+		cfg.Policies = []*Policy{strict}
+		if err := c.Reload(cfg); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		call.ExternalCallID = "b"
+		if o, err := c.Offer(t.Context(), call); err != nil {
+			t.Errorf("the next call: %v", err)
+		} else {
+			o.Release()
+		}
+	})
+}
+
 // What a call says to some backends is bounded like all else that it says.
 func TestFieldsOfSomeBackends(t *testing.T) {
 	many := map[string]string{}

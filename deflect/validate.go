@@ -191,6 +191,9 @@ var variableForm = regexp.MustCompile(`^[0-9]{1,3}$`)
 
 func (v *validator) variables(vars map[string]string) {
 	const field = "TemplateVariables"
+	if len(vars) == 0 {
+		return // as nearly always
+	}
 	if len(vars) > maxVariables {
 		v.add(field, CodeTooLong, "holds %d variables; at most %d", len(vars), maxVariables)
 		return
