@@ -92,7 +92,7 @@ func (c *simulateC2MCmd) Run(a *app) error {
 	cfg := c2mtest.Config{
 		Account: c.Account, ClientID: c.ClientID, ClientSecret: secret("DEFLECT_CLIENT_SECRET", simulatorClientSecret), TokenLife: c.TokenLife,
 		ConsumerKey: c.ConsumerKey, ConsumerSecret: secret("DEFLECT_CONSUMER_SECRET", simulatorConsumerSecret), Token: c.Token,
-		Channels: c.Channels, Rate: c.Rate, DeviceCheck: true, KeepLast: 1000, Report: c2mtest.Report{Lag: c.ReportLag},
+		Channels: c.Channels, Rate: c.Rate, DeviceCheck: true, KeepLast: 20_000, Report: c2mtest.Report{Lag: c.ReportLag},
 	}
 	if c.Token != "" {
 		cfg.TokenSecret = secret("DEFLECT_TOKEN_SECRET", simulatorTokenSecret)
@@ -216,29 +216,23 @@ func (l *c2mLines) what(v map[string]string) string {
 }
 
 func (l *c2mLines) eligibility(callID string) string {
-	all := l.api.Eligibilities()
-	for _, e := range slices.Backward(all) {
-		switch {
-		case e.CallID != callID:
-		case e.Eligible:
-			return fmt.Sprintf("%s can be texted by %s, skill %s, callId %s", phone.Number(e.Number), strings.Join(e.Channels, ", "), e.Skill, callID)
-		default:
-			return fmt.Sprintf("%s is not eligible, callId %s", phone.Number(e.Number), callID)
-		}
+	e, known := l.api.Eligibility(callID)
+	switch {
+	case !known:
+		return "nothing"
+	case !e.Eligible:
+		return fmt.Sprintf("%s is not eligible, callId %s", phone.Number(e.Number), callID)
 	}
-	return "nothing"
+	return fmt.Sprintf("%s can be texted by %s, skill %s, callId %s", phone.Number(e.Number), strings.Join(e.Channels, ", "), e.Skill, callID)
 }
 
 func (l *c2mLines) invite(callID string) string {
-	all := l.api.Invites()
-	for _, i := range slices.Backward(all) {
-		switch {
-		case i.CallID != callID:
-		case i.Sent:
-			return fmt.Sprintf("text sent to %s by %s, skill %s, callId %s", phone.Number(i.Number), i.Channel, i.Skill, callID)
-		default:
-			return "no text, callId " + callID
-		}
+	i, known := l.api.Invite(callID)
+	switch {
+	case !known:
+		return "no text"
+	case !i.Sent:
+		return "no text, callId " + callID
 	}
-	return "no text"
+	return fmt.Sprintf("text sent to %s by %s, skill %s, callId %s", phone.Number(i.Number), i.Channel, i.Skill, callID)
 }

@@ -145,6 +145,7 @@ func (s *Server) ask(e Eligibility, rec *Received, willing bool) double.Answer {
 	if !e.Eligible && willing && (t.refused == invalidNumber || t.refused == cannotBeSent && s.cfg.Open == OpenRefused) {
 		return refused(t.refused, "").answer(CallEligibility)
 	}
+	t.answered = true
 	s.eligibilities.Add(t.Eligibility.clone())
 	rec.CallID, rec.Processed = t.CallID, true
 	body, _ := json.Marshal(struct { // of strings

@@ -109,6 +109,26 @@ func (s *Server) Invites() []Invite {
 	return out
 }
 
+// Eligibility gives what was asked for and answered with a callId.
+func (s *Server) Eligibility(callID string) (e Eligibility, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tickets.byID[callID]; t != nil && t.answered {
+		return t.Eligibility.clone(), true
+	}
+	return Eligibility{}, false
+}
+
+// Invite gives the last invite with a callId that was processed.
+func (s *Server) Invite(callID string) (i Invite, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tickets.byID[callID]; t != nil && len(t.messages) > 0 {
+		return t.messages[len(t.messages)-1].Invite.clone(), true
+	}
+	return Invite{}, false
+}
+
 // Requests gives every request that arrived, in order, with its verdict.
 func (s *Server) Requests() []Received {
 	s.mu.Lock()

@@ -117,6 +117,31 @@ func TestKeepLast(t *testing.T) {
 	}
 }
 
+func TestByCallID(t *testing.T) {
+	t.Parallel()
+	s := New(testConfig())
+	id, _ := ask(t, s, testNumber)
+	if e, known := s.Eligibility(id); !known || e.Number != testNumber {
+		t.Errorf("got %+v, %t", e, known)
+	}
+	if i, known := s.Invite(id); known {
+		t.Errorf("got %+v", i)
+	}
+	invite(t, s, id, nil)
+	invite(t, s, id, map[string]any{"overrideSkill": "sales"})
+	if i, known := s.Invite(id); !known || i.Skill != "sales" || i.CallID != id {
+		t.Errorf("got %+v, %t", i, known)
+	}
+	s.OpenConversation(testNumber)
+	id, _ = ask(t, s, testNumber)
+	if e, known := s.Eligibility(id); !known || e.Eligible {
+		t.Errorf("got %+v, %t", e, known)
+	}
+	if _, known := s.Eligibility("x"); known {
+		t.Error("knows what it never gave")
+	}
+}
+
 func TestConcurrentCalls(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig()

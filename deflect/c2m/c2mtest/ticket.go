@@ -14,6 +14,7 @@ type ticket struct {
 	channel  string        // the one that there would be
 	refused  code          // why there is no eligibility, as far as there is a code
 	skipped  bool          // there is none because of an opt-out
+	answered bool          // with the callId
 	failed   time.Time     // of the last invite that was not
 	failure  code
 	tried    bool // an invite may have sent something
