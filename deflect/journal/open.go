@@ -191,7 +191,7 @@ func ownFolder(dir string) error {
 	}
 	for _, f := range files {
 		switch strings.TrimSuffix(f.Name(), newFile) {
-		case dbFile, walFile, keyFile, ownerFile:
+		case dbFile, walFile, keyFile, ownerFile, hostsFile:
 		default:
 			return fmt.Errorf("%s may be read by others, and is not the journal's alone: name a folder of its own, or close it with chmod 700", dir)
 		}
