@@ -17,13 +17,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/apis"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // httpStop is how long a scrape in progress may take when all else is over.
@@ -47,7 +47,7 @@ type Options struct {
 
 // Daemon serves the calls of one configuration.
 type Daemon struct {
-	api     *livedeflect.Client
+	apis    *apis.APIs
 	journal *journal.Journal // nil without state.dir
 	fleet   *fleet.Fleet     // nil without redis
 	local   bool             // while it is away, each daemon goes by its own memory
@@ -104,15 +104,13 @@ func New(o Options) (_ *Daemon, err error) {
 		}
 	}()
 	room := ShareDescriptors(o.Config)
-	api := o.Config.LiveDeflect
-	api.Transport, api.Logger, api.Registerer = o.Transport, o.Logger, reg
-	if d.api, err = livedeflect.New(api); err != nil {
-		return nil, fmt.Errorf("daemon: configure LiveDeflect: %w", err)
-	}
 	if d.journal, err = openJournal(o.Config, o.Logger); err != nil {
 		return nil, err
 	}
 	if err = d.openFleet(o.Config, reg); err != nil {
+		return nil, err
+	}
+	if o.Config, err = d.openAPIs(o, reg); err != nil {
 		return nil, err
 	}
 	o.Config = d.shared(o.Config)
@@ -120,7 +118,8 @@ func New(o Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	engine := o.Config.Deflect
-	engine.Backend, engine.Logger, engine.Registerer = d.api, o.Logger, reg
+	engine.Backend, engine.Backends = d.apis.Backend(), d.apis.Backends(o.Config)
+	engine.Logger, engine.Registerer = o.Logger, reg
 	engine.MaxRequests = room.Requests
 	d.unwritten = func() error { return nil }
 	if d.journal != nil {
@@ -132,9 +131,9 @@ func New(o Options) (_ *Daemon, err error) {
 	if engine.Policies, err = o.Config.Policies(); err != nil {
 		return nil, fmt.Errorf("daemon: configure the profiles: %w", err)
 	}
-	if polls := o.Config.Funnel; polls.Every > 0 {
+	if polls := o.Config.Funnel; polls.Every > 0 && d.apis.Live != nil {
 		polls.Logger, polls.Registerer = o.Logger, reg
-		if d.funnel, err = funnel.NewLive(d.api, polls); err != nil {
+		if d.funnel, err = funnel.NewLive(d.apis.Live, polls); err != nil {
 			return nil, fmt.Errorf("daemon: configure the report: %w", err)
 		}
 	}
@@ -165,7 +164,7 @@ func New(o Options) (_ *Daemon, err error) {
 		registry: reg, ready: d.ready, reload: d.Reload,
 		state: newStateHandler(keeper, d.traces, o.Logger),
 		trace: &traceHandler{d.traces, o.Logger},
-		api:   newAPIHandler(d.api.ProveDouble, d.Addr()),
+		api:   newAPIHandler(d.apis.ProveDouble, d.Addr()),
 		pprof: profiles(&d.profiled),
 		log:   o.Logger,
 	}
@@ -182,7 +181,7 @@ func New(o Options) (_ *Daemon, err error) {
 	d.http.Handler = guests.served(d.http.Handler)
 	d.about = []any{
 		"version", o.Build.Version, "outbound", d.Addr(), "http", d.HTTPAddr(), "profiles", names(fs.Profiles),
-		"max_calls", room.Calls,
+		"max_calls", room.Calls, "apis", d.apis.Names(),
 	}
 	if o.Config.StateDir != "" {
 		d.about = append(d.about, "state", o.Config.StateDir)
@@ -220,9 +219,7 @@ func (d *Daemon) undo() {
 	if d.funnel != nil {
 		d.funnel.Close()
 	}
-	if d.api != nil {
-		d.api.Close()
-	}
+	d.apis.Close()
 	d.closeFleet() // before the journal too
 	if d.journal != nil {
 		d.journal.Close()
@@ -311,7 +308,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		d.funnel.Close()
 	}
 	d.client.Close()
-	d.api.Close()
+	d.apis.Close()
 	err := errors.Join(broke("calls", callErr), broke("waiting calls", watchErr), broke("HTTP", webErr), d.closeFleet(), d.closeJournal())
 	d.log.Info("deflectd stopped", "uptime", time.Since(began).Round(time.Millisecond))
 	return err

@@ -195,17 +195,18 @@ func (d *Daemon) reload() error {
 	if err := next.Follows(r.current); err != nil {
 		return err
 	}
-	next = d.shared(next)
 	// Whatever can be wrong was found by now: a File was checked as it was loaded.
+	if next, err = d.apis.Reload(next); err != nil {
+		return err
+	}
+	next = d.shared(next)
 	fs := next.FreeSWITCH
 	fs.Client = d.client
 	room := ShareDescriptors(next).keeping(d.room.Requests)
 	fs.MaxCalls = room.Calls
 	engine := next.Deflect
+	engine.Backends = d.apis.Backends(next)
 	if engine.Policies, err = next.Policies(); err != nil {
-		return err
-	}
-	if err := d.api.Reload(next.LiveDeflect); err != nil {
 		return err
 	}
 	if d.funnel != nil {
