@@ -36,6 +36,7 @@ type Client struct {
 var (
 	_ deflect.Backend = (*Client)(nil)
 	_ deflect.Teller  = (*Client)(nil)
+	_ deflect.Meter   = (*Client)(nil)
 )
 
 // setup is what a Client works by, until [Client.Reload] replaces it. It does not

@@ -6,14 +6,8 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
-// meter is what makes requests of its own beside ours.
-type meter interface {
-	Calls() []string
-	OnRequest(func(call string, r deflect.Reason))
-}
-
-func (s *setup) meters() (all []meter) {
-	if m, ok := s.Auth.(meter); ok {
+func (s *setup) meters() (all []deflect.Meter) {
+	if m, ok := s.Auth.(deflect.Meter); ok {
 		all = append(all, m)
 	}
 	if s.root == "" {
@@ -28,7 +22,8 @@ func (s *setup) onRequest(f func(call string, r deflect.Reason)) {
 	}
 }
 
-// Calls names the requests that are made for those of the Client, such as "token".
+// Calls implements [deflect.Meter]: the requests that are made for those of the Client, such
+// as "token".
 func (c *Client) Calls() (all []string) {
 	if !c.made() {
 		return nil
@@ -43,8 +38,7 @@ func (c *Client) Calls() (all []string) {
 	return all
 }
 
-// OnRequest sets who hears of each of those requests with what it ended with, in place of
-// who did before. f is called from any goroutine, and must not wait.
+// OnRequest implements [deflect.Meter].
 func (c *Client) OnRequest(f func(call string, r deflect.Reason)) {
 	if !c.made() {
 		return

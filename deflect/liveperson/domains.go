@@ -103,7 +103,7 @@ func NewDomains(cfg DomainsConfig) (*Domains, error) {
 	return d, nil
 }
 
-// Calls names its requests, as deflect.Meter has it: "domain".
+// Calls names its requests, as [deflect.Meter] has it: "domain".
 func (d *Domains) Calls() []string { return []string{callDomain} }
 
 // same reports whether both tell the same.
@@ -242,16 +242,16 @@ func (d *Domains) readHost(body []byte, service string) (string, error) {
 		Account jsontext.Value `json:"account"`
 		Host    jsontext.Value `json:"baseURI"`
 	}
-	if err := json.Unmarshal(body, &a, answerOptions); err != nil {
+	if err := json.Unmarshal(body, &a, wire.AnswerOptions); err != nil {
 		return "", errors.New("the answer is no JSON object")
 	}
-	if s := scalar(a.Service); s != "" && s != service {
+	if s := wire.Scalar(a.Service); s != "" && s != service {
 		return "", errors.New("the answer is about another service")
 	}
-	if s := scalar(a.Account); s != "" && s != d.cfg.Account {
+	if s := wire.Scalar(a.Account); s != "" && s != d.cfg.Account {
 		return "", errors.New("the answer is about another account")
 	}
-	host := strings.ToLower(scalar(a.Host))
+	host := strings.ToLower(wire.Scalar(a.Host))
 	if !d.believes(host) {
 		return "", errors.New("the answer has no host of LivePerson's")
 	}

@@ -18,7 +18,7 @@ type meter struct {
 }
 
 // OnRequest sets who hears of each request with what it ended with, in place of who did
-// before, as deflect.Meter has it.
+// before, as [deflect.Meter] has it.
 func (m *meter) OnRequest(f func(call string, r deflect.Reason)) { m.hook.Store(&f) }
 
 func (m *meter) count(call string, r deflect.Reason) {

@@ -56,7 +56,7 @@ const (
 // callToken is the name of its requests for [deflect.Meter].
 const callToken = "token"
 
-// Calls names its requests, as deflect.Meter has it: "token", and those of Domains if that
+// Calls names its requests, as [deflect.Meter] has it: "token", and those of Domains if that
 // is asked.
 func (a *OAuth2) Calls() []string {
 	if a.asksDomains() {
@@ -66,7 +66,7 @@ func (a *OAuth2) Calls() []string {
 }
 
 // OnRequest sets who hears of each request with what it ended with, in place of who did
-// before, as deflect.Meter has it.
+// before, as [deflect.Meter] has it.
 func (a *OAuth2) OnRequest(f func(call string, r deflect.Reason)) {
 	a.meter.OnRequest(f)
 	if a.asksDomains() {

@@ -96,7 +96,7 @@ func NewShifts(cfg ShiftsConfig) (*Shifts, error) {
 	return &Shifts{cfg: cfg, link: wire.NewLink(cfg.Auth, cfg.Transport, &wire.Clock{}), skills: map[string]*Shift{}}, nil
 }
 
-// Calls names its requests, as deflect.Meter has it: "shift_status". Those of Auth and
+// Calls names its requests, as [deflect.Meter] has it: "shift_status". Those of Auth and
 // Domains are their own.
 func (s *Shifts) Calls() []string { return []string{callShift} }
 

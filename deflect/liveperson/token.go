@@ -16,6 +16,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 // tokenForm is what may stand behind Bearer (RFC 6750, 2.1).
@@ -38,11 +39,11 @@ func readToken(status int, body []byte, readErr error, secret string) (token str
 		Description jsontext.Value `json:"error_description"`
 		Message     jsontext.Value `json:"message"`
 	}
-	jsonErr := json.Unmarshal(body, &a, answerOptions)
+	jsonErr := json.Unmarshal(body, &a, wire.AnswerOptions)
 	if status >= 400 {
 		said := ""
 		for _, v := range []jsontext.Value{a.Description, a.Message, a.Error} {
-			words := clean.Text(scalar(v))
+			words := clean.Text(wire.Scalar(v))
 			if words != "" && jsonErr == nil && !reveals(words, secret) && !reveals(words, url.QueryEscape(secret)) {
 				said = fmt.Sprintf(" %q", words)
 				break
@@ -60,12 +61,12 @@ func readToken(status int, body []byte, readErr error, secret string) (token str
 		return "", 0, deflect.ReasonBadResponse, fmt.Errorf("sentinel's answer breaks off, or is too long: %w", readErr)
 	case jsonErr != nil:
 		return "", 0, deflect.ReasonBadResponse, errors.New("sentinel's answer is no JSON object" + otherServer)
-	case a.Token.Kind() != jsontext.KindString || len(a.Token) > maxToken || !tokenForm.MatchString(scalar(a.Token)):
+	case a.Token.Kind() != jsontext.KindString || len(a.Token) > maxToken || !tokenForm.MatchString(wire.Scalar(a.Token)):
 		return "", 0, deflect.ReasonBadResponse, errors.New("sentinel's answer has no token that a request could carry" + otherServer)
-	case scalar(a.Type) != "" && !strings.EqualFold(scalar(a.Type), "bearer"):
+	case wire.Scalar(a.Type) != "" && !strings.EqualFold(wire.Scalar(a.Type), "bearer"):
 		return "", 0, deflect.ReasonBadResponse, errors.New("sentinel's token is of another type than Bearer" + otherServer)
 	}
-	return scalar(a.Token), lifeOf(scalar(a.Expires)), deflect.ReasonOK, nil
+	return wire.Scalar(a.Token), lifeOf(wire.Scalar(a.Expires)), deflect.ReasonOK, nil
 }
 
 // lifeOf reads expires_in, in seconds: LivePerson's page leaves it out, one of its clients
@@ -93,20 +94,4 @@ func reveals(text, secret string) bool {
 		}
 	}
 	return false
-}
-
-// answerOptions are generous: what is odd about an answer must not turn one that
-// says something into one that cannot be read.
-var answerOptions = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-
-// scalar returns a JSON string's text, or the literal of a number or a truth; others are empty.
-func scalar(v jsontext.Value) string {
-	switch v.Kind() {
-	case jsontext.KindString:
-		text, _ := jsontext.AppendUnquote(nil, v) // an error is of invalid UTF-8, which is replaced
-		return string(text)
-	case jsontext.KindNumber, jsontext.KindTrue, jsontext.KindFalse:
-		return string(v)
-	}
-	return ""
 }
