@@ -31,6 +31,10 @@ type breaker interface {
 // hears one offers a text to one caller at a time until a request of its own tells how the
 // API is, for OpenFor of the breaker at most, and is deaf to others for so long after that.
 //
+// A store that tells APIs apart has a method Of(api string) Warnings, with the warnings of
+// one API by its [Backend].Name, which the Client calls once for each: what fails is no sign of
+// another one. Without that method they are of Config.Backend alone.
+//
 // The methods are safe for concurrent use.
 type Warnings interface {
 	// Warn tells the others that the API fails, as of now; those who are not told within

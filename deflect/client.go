@@ -30,6 +30,7 @@ type Client struct {
 	calls      turns // of external ids
 	turns      turns // of cooldowns
 	requests   requestTurns
+	warnings   map[string]Warnings // by the name of a backend; changed while reloading
 	trace      Trace
 	metrics    *metrics
 	settler    *settler
@@ -51,7 +52,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	cfg = cfg.withDefaults()
 	m, collectors := newMetrics()
-	c := &Client{metrics: m, cooldowns: cfg.Cooldowns, budgets: cfg.Budgets, log: cfg.Logger, requests: newRequestTurns(cfg.MaxRequests)}
+	c := &Client{metrics: m, cooldowns: cfg.Cooldowns, budgets: cfg.Budgets, log: cfg.Logger, requests: newRequestTurns(cfg.MaxRequests), warnings: map[string]Warnings{}}
 	c.pulse.missed = func(gap time.Duration) {
 		c.log.Warn("this process did not run for a while: what timed out then does not count against the API", "gap", gap)
 	}
@@ -87,9 +88,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, &ConfigError{Field: "Registerer", Err: err}
 	}
 	c.collectors = collectors
-	if cfg.Warnings != nil {
-		cfg.Warnings.OnWarned(func() { c.setup.Load().breaker.warned() })
-	}
+	c.hearWarnings(c.setup.Load())
 	if err := c.takeUp(); err != nil {
 		c.Close()
 		return nil, &ConfigError{Field: "Journal", Err: err}
@@ -114,7 +113,9 @@ func (c *Client) Close() {
 	c.settler.close()
 	c.vacating.close()
 	c.closing.Do(func() {
-		if w := c.setup.Load().Warnings; w != nil {
+		c.reloading.Lock()
+		defer c.reloading.Unlock()
+		for _, w := range c.warnings {
 			w.OnWarned(func() {})
 		}
 		metric.Unregister(c.setup.Load().Registerer, c.collectors)

@@ -84,11 +84,34 @@ func (c *Client) breakerOf(s *setup) breaker {
 			return before.breaker
 		}
 	}
+	warnings := c.warningsOf(s)
 	return newLocalBreaker(s.Breaker, s.name, s.Logger, func(to string) { c.metrics.transitions[to].Inc() }, func() {
-		if s.Warnings != nil && sameBackend(s.Backend, s.setups[0].Backend) {
-			s.Warnings.Warn(s.Breaker.OpenFor)
+		if warnings != nil {
+			warnings.Warn(s.Breaker.OpenFor)
 		}
 	})
+}
+
+// warningsOf returns the warnings of a backend, nil when it has none.
+func (c *Client) warningsOf(s *setup) Warnings {
+	if w, known := c.warnings[s.name]; known || s.Warnings == nil {
+		return w
+	}
+	if store, is := s.Warnings.(interface{ Of(api string) Warnings }); is {
+		c.warnings[s.name] = store.Of(s.name)
+	} else if len(s.setups) == 0 { // it is the first one
+		c.warnings[s.name] = s.Warnings
+	}
+	return c.warnings[s.name]
+}
+
+// hearWarnings lets the breakers of a setup hear of others.
+func (c *Client) hearWarnings(s *setup) {
+	for _, of := range s.setups {
+		if w := c.warnings[of.name]; w != nil {
+			w.OnWarned(func() { c.today(of).breaker.warned() })
+		}
+	}
 }
 
 // Reload goes on with another configuration: deadline, breaker, settling, NumberCheck,
@@ -124,6 +147,7 @@ func (c *Client) Reload(cfg Config) error {
 	}
 	next := c.newSetup(cfg)
 	c.setup.Store(next)
+	c.hearWarnings(next)
 	for _, before := range old.setups {
 		if now := next.named(before.name); now != nil && now.breaker != before.breaker && before.breaker.state() != "closed" {
 			c.metrics.transitions["closed"].Inc()

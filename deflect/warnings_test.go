@@ -353,3 +353,68 @@ func TestReloadKeepsWarnings(t *testing.T) {
 		}
 	})
 }
+
+// wires are those of each API.
+type wires struct {
+	wire
+	of map[string]*wire
+}
+
+func (w *wires) Of(api string) Warnings {
+	if w.of[api] == nil {
+		w.of[api] = &wire{}
+	}
+	return w.of[api]
+}
+
+// Processes warn each other of the API that fails, and of no other.
+func TestWarningsAreOfOneAPI(t *testing.T) {
+	for _, apart := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			both := &wires{of: map[string]*wire{}}
+			first, second := &both.wire, &wire{} // of a store that does not tell them apart
+			var store Warnings = first
+			if apart {
+				store = both
+			}
+			sales := salesPolicy(t, Rules{})
+			config := Config{
+				Backend: &told{}, Warnings: store, Breaker: BreakerConfig{Failures: 1},
+				Policies: []*Policy{sales}, Backends: map[string]Backend{"sales": &desk{name: "desk", answers: ends(Uncertain, ReasonServerError)}},
+			}
+			c := must(New(config))
+			defer c.Close()
+			if apart {
+				first, second = both.of["stub"], both.of["desk"]
+			}
+			states := func(want string) {
+				t.Helper()
+				s := c.setup.Load()
+				if got := s.breaker.state() + " " + s.named("desk").breaker.state(); got != want {
+					t.Errorf("apart %v: the breakers are %s, want %s", apart, got, want)
+				}
+			}
+			call := callNow("a", 1)
+			call.Policy = sales
+			if _, err := c.Offer(t.Context(), call); ReasonOf(err) != ReasonEligibilityUnknown {
+				t.Error(err)
+			}
+			states("closed open")
+			if first.warnings() != 0 || second.warnings() != map[bool]int{true: 1}[apart] {
+				t.Errorf("apart %v: %d and %d warnings", apart, first.warnings(), second.warnings())
+			}
+			first.warn()
+			states("half_open open")
+			if !apart {
+				return
+			}
+			config.Breaker.Failures = 2 // which makes other breakers
+			if err := c.Reload(config); err != nil {
+				t.Fatal(err)
+			}
+			states("closed closed")
+			second.warn()
+			states("closed half_open")
+		})
+	}
+}

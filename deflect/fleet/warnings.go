@@ -29,12 +29,18 @@ const (
 // and, because that misses what is sent while it is away, read when it stands again. The
 // hint that lives when a process starts is heard too.
 //
-// Each call returns one of its own. It listens from the first OnWarned on, until Close.
-func (f *Fleet) Warnings() deflect.Warnings {
+// Each call returns one of its own. It listens from the first OnWarned on, until Close. Its
+// method Of returns those of one API.
+func (f *Fleet) Warnings() deflect.Warnings { return f.warnings("") }
+
+// Of returns the warnings of one API, see [deflect.Warnings].
+func (w *warnings) Of(api string) deflect.Warnings { return w.f.warnings(" " + api) }
+
+func (f *Fleet) warnings(of string) *warnings {
 	w := &warnings{
 		f: f, self: f.self(),
 		// All databases of a server share their channels.
-		key:   f.key("w", strconv.Itoa(f.cfg.DB)),
+		key:   f.key("w", strconv.Itoa(f.cfg.DB)+of),
 		warns: make(chan struct{}, 1), heard: make(chan struct{}, 1), listens: make(chan struct{}),
 	}
 	f.tasks.Go(w.tell)

@@ -346,3 +346,29 @@ func FuzzHint(f *testing.F) {
 		}
 	})
 }
+
+// What is warned of one API is heard by those who listen for it, and by no others.
+func TestWarningsAreOfOneAPI(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, addr string) {
+		of := func(w deflect.Warnings, api string) *warnings {
+			return w.(interface{ Of(string) deflect.Warnings }).Of(api).(*warnings)
+		}
+		f, g := newFleet(t, addr), newFleet(t, addr)
+		theirs := g.Warnings()
+		one := of(theirs, "one")
+		ears := []*ear{listen(one), listen(of(theirs, "other")), listen(theirs)}
+		eventually(t, "all listen", time.Minute, func() bool {
+			for _, w := range []*warnings{one, of(theirs, "other"), theirs.(*warnings)} {
+				if subs, err := f.rdb.PubSubNumSub(t.Context(), w.key).Result(); err != nil || subs[w.key] < 1 {
+					return false
+				}
+			}
+			return true
+		})
+		of(f.Warnings(), "one").Warn(time.Minute)
+		ears[0].wait(t, 1)
+		ears[1].wait(t, 0)
+		ears[2].wait(t, 0)
+	})
+}
