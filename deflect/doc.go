@@ -23,7 +23,8 @@
 //	uncertain   5xx, a lost connection, no answer in time, a cut answer,
 //	            or a nonce that was seen before: the request came twice    may have been sent
 //	deferred    the team is closed, or it failed for now, and it may wait  was kept, and is sent later
-//	ineligible  the number or the policy does not let this caller be texted was not asked for
+//	ineligible  the number, the policy or the API does not let this
+//	            caller be texted                                           was not asked for
 //
 // What of it an API's answer is, its backend says. Every outcome comes with a [Reason] of a
 // closed list, and every error of [Client.Deflect] is an [*Error] that matches one of these with errors.Is:
@@ -55,6 +56,11 @@
 // promised what cannot be kept; [Client.Explain] tells what each rule says. Deflect
 // asks those rules again that protect who is texted. An [Offer] is the session of its call,
 // and counts how that ends, once; calls without one are counted by [Client.CountOutcome].
+//
+// A backend can have to be asked about a caller before the offer ([Asker]), within
+// Config.AskDeadline, since that caller hears nothing yet; its answer is used for the text, or,
+// when it has grown old, asked for again. Policies can have backends of their own
+// (Config.Backends), each with a breaker.
 //
 // What is shared between calls (cooldowns, budgets, the breaker) is kept by the Client, in
 // memory; [Client.Reload] goes on with another configuration and keeps it. Several processes

@@ -100,21 +100,27 @@ func (h *hour) add(now time.Time, families []*dto.MetricFamily) {
 
 func (h *hour) slotAt(now time.Time) int { return max(0, int(now.Sub(h.epoch)/slotLength)) }
 
-// count adds up what is alike.
+// count adds up what is alike. How long requests took is of those for a text alone, for which
+// a caller waits who has pressed the key.
 func count(into map[what]uint64, f *dto.MetricFamily, own string) {
 	for _, m := range f.GetMetric() {
-		k := what{name: f.GetName()}
+		k, call := what{name: f.GetName()}, "invite"
 		for _, l := range m.GetLabel() {
 			switch l.GetName() {
 			case "profile":
 				k.profile = l.GetValue()
 			case "outcome":
 				k.outcome = l.GetValue()
+			case "call":
+				call = l.GetValue()
 			case own:
 				k.label = l.GetValue()
 			}
 		}
 		if hist := m.GetHistogram(); hist != nil {
+			if call != "invite" {
+				continue
+			}
 			for _, b := range hist.GetBucket() {
 				k.bound = b.GetUpperBound()
 				into[k] += b.GetCumulativeCount()

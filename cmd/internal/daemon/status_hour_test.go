@@ -105,3 +105,27 @@ func TestStatusTexts(t *testing.T) {
 		}
 	}
 }
+
+// How long requests take is that of texts, and not of what was asked before.
+func TestStatusLatencyIsOfTexts(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	took := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "deflect_request_duration_seconds", Buckets: []float64{.1, 1}}, []string{"call"})
+	reg.MustRegister(took)
+	at := time.Date(2026, 11, 27, 2, 59, 48, 0, time.UTC)
+	h := newHour(at)
+	for range 2 {
+		took.WithLabelValues("eligibility").Observe(.05)
+		took.WithLabelValues("invite").Observe(.5)
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.add(at, families)
+		at = at.Add(time.Second)
+	}
+	all, _, _ := h.since(at)
+	name := "deflect_request_duration_seconds"
+	if all[what{name: name, bound: .1}] != 0 || all[what{name: name, bound: 1}] != 1 || all[what{name: name, label: "count"}] != 1 {
+		t.Errorf("%v", all)
+	}
+}
