@@ -733,13 +733,15 @@ func TestBackendOfAPolicy(t *testing.T) {
 		if _, err := c.Offer(t.Context(), of(sales)); ReasonOf(err) != ReasonBreakerOpen {
 			t.Errorf("while it is open: %v", err)
 		}
-		explained := func(p *Policy) RuleAnswer {
+		explained := func(p *Policy, answer RuleAnswer, detail string) {
+			t.Helper()
 			vs := c.Explain(t.Context(), of(p), time.Now())
-			return vs[len(vs)-1].Answer
+			if v := vs[len(vs)-1]; v.Answer != answer || v.Detail != detail {
+				t.Errorf("explained: %+v, want %s: %s", v, answer, detail)
+			}
 		}
-		if explained(sales) != RuleRefuse || explained(old) != RulePass {
-			t.Errorf("explained: %s, %s", explained(sales), explained(old))
-		}
+		explained(sales, RuleRefuse, ErrBreakerOpen.Error())
+		explained(old, RulePass, "closed")
 		wantWent(t, d, "while it is open")
 		if _, err := must(c.Offer(t.Context(), of(old))).Deflect(t.Context()); err != nil {
 			t.Errorf("of the other: %v", err)
@@ -751,6 +753,8 @@ func TestBackendOfAPolicy(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		wantWent(t, d, "later", "ask", "send id-2") // by its own backend
+		explained(sales, RulePass, "closed; the API is asked about the caller after the rules")
+		wantWent(t, d, "explained")
 		states(closed)
 
 		// A profile can change its API; what was asked of one is sent by that one.

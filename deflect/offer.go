@@ -225,6 +225,7 @@ func (c *Client) Preview(ctx context.Context, call Call) (*Text, error) {
 // Explain answers the question of [Client.Offer] for a moment of one's choice,
 // with the verdict of every rule, in the order in which they are asked. The first
 // one that refuses decides. Cooldowns, budgets and the breaker are those of this Client, now.
+// A backend that has to be asked ([Asker]) is not.
 func (c *Client) Explain(ctx context.Context, call Call, at time.Time) []Verdict {
 	if !c.made() {
 		return []Verdict{{Rule: "client", Answer: RuleRefuse, Reason: ReasonInternal, Detail: errNotMade.Error(), err: errNotMade}}

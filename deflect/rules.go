@@ -428,5 +428,8 @@ func (q *inquiry) breaker() Verdict {
 		}
 		return q.pass("half open: one caller at a time")
 	}
+	if q.setup.asker != nil {
+		return q.pass("closed; the API is asked about the caller after the rules")
+	}
 	return q.pass("closed")
 }
