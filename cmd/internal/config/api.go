@@ -59,7 +59,7 @@ func (f *File) liveDeflect() value {
 		{"site_id", "SiteID", text(&api.SiteID).needing(onChange),
 			"LivePerson account id. Required."},
 		{"domain", "Domain", text(&api.Domain).needing(onChange),
-			"Where the account lives: `va` (North America), `lo` (EMEA) or `sy` (APAC) of `https://va.ivrdeflect.liveperson.net`, or a whole host name. Required, unless there is a `base_url`."},
+			"Where the account lives: `va` (North America), `lo` (EMEA) or `sy` (APAC) of `https://va.ivrdeflect.liveperson.net`, or a whole host name. Without it and `base_url`, the Domain API is asked for the region of the account."},
 		{"base_url", "BaseURL", text(&api.BaseURL).needing(onChange),
 			"Instead of `domain`: https, or plain http to this machine."},
 	}

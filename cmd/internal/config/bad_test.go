@@ -23,11 +23,12 @@ func env(pairs ...string) func(string) string {
 }
 
 var (
-	nothing  = env()
-	consumer = env(consumerSecretEnv, secret)
-	client   = env(clientSecretEnv, secret)
-	both     = env(consumerSecretEnv, secret, tokenSecretEnv, secret)
-	switches = env(consumerSecretEnv, secret, "DEFLECT_FREESWITCH_PASSWORD_FS1", secret, "DEFLECT_FREESWITCH_PASSWORD_FS2", secret,
+	nothing    = env()
+	consumer   = env(consumerSecretEnv, secret)
+	client     = env(clientSecretEnv, secret)
+	keysOfBoth = env(consumerSecretEnv, secret, clientSecretEnv, secret)
+	both       = env(consumerSecretEnv, secret, tokenSecretEnv, secret)
+	switches   = env(consumerSecretEnv, secret, "DEFLECT_FREESWITCH_PASSWORD_FS1", secret, "DEFLECT_FREESWITCH_PASSWORD_FS2", secret,
 		"DEFLECT_FREESWITCH_PASSWORD_FS3", secret, "DEFLECT_FREESWITCH_PASSWORD_FS_1", secret)
 	twoLines = env(consumerSecretEnv, secret+"\n"+secret)
 )
@@ -38,6 +39,57 @@ var badFiles = []struct {
 	getenv func(string) string
 	want   string // line: path: text
 }{
+	{"c2m_urls", keysOfBoth, `5: c2m.base_url: is plain http to another machine: requests carry numbers; use https
+6: c2m.sentinel_url: may hold scheme, host, port and path only
+7: c2m.reporting_url: has no host; it looks like https://host
+8: c2m.shift_status_url: must be https (or http to a loopback address)
+9: c2m.domain_url: is plain http to another machine: requests carry numbers; use https`},
+	{"c2m_keys_of_other_auth", keysOfBoth, `5: livedeflect.consumer_key: is of auth: oauth1, and auth is oauth2: remove it, or write auth: oauth1
+6: livedeflect.token_secret_file: is of auth: oauth1, and auth is oauth2: remove it, or write auth: oauth1
+8: c2m.consumer_key: is missing: the app key of the account's API keys
+12: c2m.client_id: is of auth: oauth2, and auth is oauth1: remove it, or write auth: oauth2
+13: c2m.sentinel_url: is of auth: oauth2, and auth is oauth1: remove it, or write auth: oauth2`},
+	{"c2m_missing", nothing, `1: c2m.client_id: is missing: the id of the app whose tokens are used
+1: c2m.client_secret_file: is missing: name a file that holds the secret, or set DEFLECT_CLIENT_SECRET
+1: c2m.account: is missing: the LivePerson account id
+4: profiles[0].handoff_id: is missing: the id of a handoff, such as H123456789, here or in c2m for all profiles`},
+	{"c2m_secret_in_file", nothing, `5: c2m.client_secret: does not belong in this file: write it to a file of its own and name that in c2m.client_secret_file, or set DEFLECT_CLIENT_SECRET`},
+	{"c2m_secret_twice", client, `1: c2m.client_secret_file: and DEFLECT_CLIENT_SECRET in the environment are both given: keep one`},
+	{"c2m_channels", keysOfBoth, `3: c2m.handoff_id: is not a handoff id such as H123456789 (at most 16 characters)
+5: c2m.channels[0]: must be sms, wa or inapp
+5: c2m.channels[1]: must be sms, wa or inapp`},
+	{"c2m_channels_alone", keysOfBoth, `5: c2m.channels[1]: inapp stands alone: a handoff that has it has no other channel
+5: c2m.channels[2]: "sms" comes twice
+6: c2m.ivr_number: is not a number (digits, with a plus sign or without)`},
+	{"c2m_channels_empty", keysOfBoth, `1: c2m.channels: is empty; remove the key for those of the handoff`},
+	{"c2m_bounds", keysOfBoth, `2: c2m.account: is not an account id (letters and digits)
+6: c2m.eligibility_deadline: is 3s; must not be longer than live_deadline (2s)
+7: c2m.ticket_age: is 2h0m0s; must be between 1s and 1h
+8: c2m.rate: is 1001; must be between 1 and 1000
+9: c2m.max_text_length: is 1601; at most 1600 with c2m, which takes no longer text`},
+	{"c2m_two_values", keysOfBoth, `12: c2m.live_deadline: is not as in livedeflect.live_deadline, and it is one for both: remove one of them
+13: c2m.max_text_length: is not as in livedeflect.max_text_length, and it is one for both: remove one of them
+14: c2m.domain_url: is not as in livedeflect.domain_url, and it is one for both: remove one of them`},
+	{"c2m_two_accounts", keysOfBoth, `3: c2m.account: is another one than livedeflect.site_id, and hosts are asked for of one account only: give the URLs of one of them (base_url, sentinel_url)`},
+	{"c2m_site_id", keysOfBoth, `1: c2m.client_id: is missing: the id of the app whose tokens are used
+1: c2m.account: is missing: the LivePerson account id
+2: c2m.site_id: is not a known key; known here: account, handoff_id, base_url, auth, consumer_key, consumer_secret_file, token, token_secret_file, client_id, client_secret_file, sentinel_url, domain_url, reporting_url, shift_status_url, live_deadline, eligibility_deadline, ticket_age, rate, channels, ivr_number, max_text_length
+3: c2m.domain: is not a known key; known here: account, handoff_id, base_url, auth, consumer_key, consumer_secret_file, token, token_secret_file, client_id, client_secret_file, sentinel_url, domain_url, reporting_url, shift_status_url, live_deadline, eligibility_deadline, ticket_age, rate, channels, ivr_number, max_text_length
+5: profiles[0].handoff_id: is missing: the id of a handoff, such as H123456789, here or in c2m for all profiles`},
+	{"api_without_section", keysOfBoth, `3: profiles[0].api: needs the section c2m, which is missing
+4: profiles[1].api: must be livedeflect or c2m`},
+	{"handoff_form", keysOfBoth, `5: profiles[0].handoff_id: has 17 characters; at most 16
+6: profiles[0].template_variables: has a name that is not of one to three digits, such as 1
+11: profiles[1].template_variables.2: must be text: put it in quotes
+11: profiles[1].template_variables.1: holds invalid UTF-8 or control characters
+12: profiles[2].handoff_id: is missing: the id of a handoff, such as H123456789, here or in c2m for all profiles`},
+	{"agents_without_token", keysOfBoth, `3: profiles[0].agents: is on_shift, which is told for a token only: it needs auth: oauth2 in livedeflect
+4: profiles[1].skill_id: is missing: the number of the skill, as LivePerson's API of skills has it, in quotes, for agents: on_shift
+5: profiles[2].skill_id: must be the number of the skill, as LivePerson's API of skills has it, in quotes
+6: profiles[3].agents: must be any or on_shift
+6: profiles[3].agents_unknown: must be offer or refuse`},
+	{"split_over", consumer, `5: profiles[2].dialed: are the numbers of profile "sales" too, and percent is 101 together: at most 100, so that each call has one profile`},
+	{"split_numbers", consumer, `4: profiles[1].dialed: has some numbers of profile "sales": profiles that split calls have all their numbers in common`},
 	{"accept_digit_form", consumer, `11: profiles[0].accept_digit: must be one of 0-9, * and #`},
 	{"alias_without_anchor", consumer, `4: is not YAML: an alias has no anchor (put text that begins with * in quotes)`},
 	{"allow_address", consumer, `7: freeswitch.outbound.allow[0]: is an address, not a network: add /32 for this address alone
@@ -68,7 +120,6 @@ var badFiles = []struct {
 	{"digits_same", consumer, `11: profiles[0].decline_digit: is the accept digit too`},
 	{"domain_and_base_url", consumer, `5: livedeflect.base_url: and domain are both given: keep one`},
 	{"domain_form", consumer, `3: livedeflect.domain: is not a label such as va, nor a host name`},
-	{"domain_missing", consumer, `1: livedeflect.domain: is missing: the first label of the API's host, such as va, lo or sy (or give base_url)`},
 	{"duplicate_key", consumer, `5: livedeflect.domain: is given twice, first in line 3: keep one`},
 	{"duplicate_section", consumer, `13: livedeflect: is given twice, first in line 1: keep one`},
 	{"duration_is_bare", consumer, `5: livedeflect.live_deadline: is a bare number: give it a unit, such as 4s or 500ms`},

@@ -89,11 +89,7 @@ func (f *File) checkLater(d *decoder, at string, p freeswitch.Profile) {
 
 func (f *File) checkEndpoint(d *decoder) {
 	api := f.LiveDeflect
-	switch {
-	case !f.Speaks(LiveDeflect) || d.blames("livedeflect.domain") || d.blames("livedeflect.base_url"):
-	case api.Domain == "" && api.BaseURL == "":
-		d.badAt("livedeflect.domain", "is missing: the first label of the API's host, such as va, lo or sy (or give base_url)")
-	case api.Domain != "" && api.BaseURL != "":
+	if api.Domain != "" && api.BaseURL != "" && !d.blames("livedeflect.domain") && !d.blames("livedeflect.base_url") {
 		d.badAt("livedeflect.base_url", "and domain are both given: keep one")
 	}
 }

@@ -31,7 +31,6 @@ func (f *File) finishAPIs(d *decoder, src source) {
 		}
 		f.C2M = &cfg
 	}
-	f.Domains = f.askDomains()
 }
 
 // authenticate is what lets requests of an API in.
@@ -64,33 +63,35 @@ func (f File) auths() []liveperson.Authenticator {
 	return all
 }
 
-// account is the one that the Domain API is asked about.
-func (f *File) account() string {
-	if f.Speaks(C2M) {
+// account is that of an API.
+func (f *File) account(api string) string {
+	if api == C2M {
 		return f.c2m.Account
 	}
 	return f.LiveDeflect.SiteID
 }
 
+// asking are the APIs of which hosts are asked for.
+func (f *File) asking() []string {
+	return slices.DeleteFunc(f.apis(), func(api string) bool {
+		host := f.c2m.BaseURL
+		if api == LiveDeflect {
+			host = f.LiveDeflect.Domain + f.LiveDeflect.BaseURL
+		}
+		a := f.access(api)
+		shifts := f.Shifts != nil && f.Shifts.URL == "" && api == f.tokens()
+		return host != "" && !(a.bearer && a.sentinelURL == "") && !shifts
+	})
+}
+
 // askDomains says whom to ask for the hosts that the file does not name, nil where it names
 // all of them.
 func (f *File) askDomains() *liveperson.DomainsConfig {
-	named := true
-	for _, auth := range f.auths() {
-		if a, _ := auth.(*liveperson.OAuth2); a != nil && a.URL == "" {
-			named = false
-		}
-	}
-	if f.Speaks(C2M) && (f.c2m.BaseURL == "" || f.hosts.reporting == "") {
-		named = false
-	}
-	if f.Shifts != nil && f.Shifts.URL == "" {
-		named = false
-	}
-	if named {
+	asking := f.asking()
+	if len(asking) == 0 {
 		return nil
 	}
-	return &liveperson.DomainsConfig{Account: f.account(), URL: f.hosts.domain}
+	return &liveperson.DomainsConfig{Account: f.account(asking[0]), URL: f.hosts.domain}
 }
 
 // WithDomains returns f with who was made of Domains, which tells it hosts of the account.
@@ -103,6 +104,9 @@ func (f File) WithDomains(domains *liveperson.Domains) File {
 		return &liveperson.OAuth2{Account: a.Account, ClientID: a.ClientID, ClientSecret: a.ClientSecret, Domains: domains}
 	}
 	f.LiveDeflect.Auth = asking(f.LiveDeflect.Auth)
+	if f.Speaks(LiveDeflect) && f.LiveDeflect.Domain == "" && f.LiveDeflect.BaseURL == "" {
+		f.LiveDeflect.Domains = domains
+	}
 	if f.C2M != nil {
 		cfg := *f.C2M
 		cfg.Domains = domains
@@ -136,8 +140,8 @@ func (f *File) checkAPIs(d *decoder) {
 			d.badAt(u.at, "%s", err)
 		}
 	}
-	if f.Speaks(LiveDeflect) && f.Speaks(C2M) && f.Domains != nil && f.LiveDeflect.SiteID != f.c2m.Account && f.asks(LiveDeflect) {
-		d.badAt("c2m.account", "is another account than livedeflect.site_id, and the Domain API is asked for hosts of one: name the hosts of one of them (sentinel_url)")
+	if len(f.asking()) > 1 && f.LiveDeflect.SiteID != f.c2m.Account && !d.blames("c2m.account") {
+		d.badAt("c2m.account", "is another one than livedeflect.site_id, and hosts are asked for of one account only: give the URLs of one of them (base_url, sentinel_url)")
 	}
 	const at = "c2m.eligibility_deadline"
 	if wait, most := f.Deflect.AskDeadline, f.Deflect.LiveDeadline; wait > most && !d.blames(at) {
@@ -150,9 +154,6 @@ func (f *File) checkAPIs(d *decoder) {
 
 // maxC2MText is the longest text that the API takes.
 const maxC2MText = 1600
-
-// asks reports whether hosts of an API are asked for.
-func (f *File) asks(api string) bool { return f.access(api).bearer && f.access(api).sentinelURL == "" }
 
 // checkURL says what is wrong with a URL, as it is said of those of the APIs.
 func checkURL(u string) error {
@@ -178,6 +179,9 @@ func (f *File) validateAPIs() error {
 		cfg := f.LiveDeflect
 		if f.secrets.live.bearer {
 			cfg.Auth = anyToken
+		}
+		if cfg.Domain == "" && cfg.BaseURL == "" {
+			cfg.Domains = new(liveperson.Domains) // not asked yet
 		}
 		errs = append(errs, inSection("LiveDeflect", cfg.Validate()))
 	}

@@ -100,8 +100,8 @@ func sameTrust(t *testing.T, f File, again *File) {
 func TestNothingShowsSecrets(t *testing.T) {
 	f := load(t, "full.yaml", nothing)
 	var logged strings.Builder
-	slog.New(slog.NewTextHandler(&logged, nil)).Info("loaded", "file", f, "api", f.LiveDeflect)
-	slog.New(slog.NewJSONHandler(&logged, nil)).Info("loaded", "auth", f.LiveDeflect.Auth)
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("loaded", "file", f, "api", f.LiveDeflect, "c2m", f.C2M, "shifts", f.Shifts)
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("loaded", "auth", f.LiveDeflect.Auth, "bearer", f.C2M.Auth)
 	asJSON, err := json.Marshal(f.LiveDeflect.Auth)
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +111,8 @@ func TestNothingShowsSecrets(t *testing.T) {
 		"%v":        fmt.Sprintf("%v", f),
 		"%+v":       fmt.Sprintf("%+v", f),
 		"%#v":       fmt.Sprintf("%#v", f),
+		"C2M":       fmt.Sprintf("%v %+v %#v", f.C2M, *f.C2M, *f.C2M),
+		"Shifts":    fmt.Sprintf("%v %+v %#v", f.Shifts, *f.Shifts, *f.Shifts),
 		"slog":      logged.String(),
 		"JSON":      string(asJSON),
 	} {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
-	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone/numberplan"
@@ -47,9 +46,7 @@ func (f *File) finishProfiles(d *decoder) {
 		f.finishAPI(d, at, i)
 		f.finishShift(d, at, i)
 	}
-	if f.Shifts != nil {
-		f.Domains = f.askDomains()
-	}
+	f.Domains = f.askDomains()
 }
 
 // finishAPI is about the API that sends a profile's texts.
@@ -100,23 +97,25 @@ func (f *File) finishShift(d *decoder, at string, i int) {
 		return
 	}
 	f.FreeSWITCH.Profiles[i].Agents = nobodyAsked{}
-	auth, account := f.token()
-	if auth == nil {
+	api := f.tokens()
+	if api == "" {
 		d.badAt(at+".agents", "is on_shift, which is told for a token only: it needs auth: oauth2 in %s", strings.Join(f.apis(), " or "))
 		return
 	}
-	f.Shifts = &liveperson.ShiftsConfig{Account: account, Auth: auth, URL: f.hosts.shiftStatus}
+	f.Shifts = &liveperson.ShiftsConfig{Account: f.account(api), Auth: f.LiveDeflect.Auth, URL: f.hosts.shiftStatus}
+	if api == C2M {
+		f.Shifts.Auth = f.C2M.Auth
+	}
 }
 
-// token returns who fetches tokens, nil for nobody, and for which account.
-func (f *File) token() (liveperson.Authenticator, string) {
-	if f.C2M != nil && f.secrets.c2m.bearer {
-		return f.C2M.Auth, f.C2M.Account
+// tokens is the API for which tokens are fetched, C2M before the other; "" for none.
+func (f *File) tokens() string {
+	for _, api := range []string{C2M, LiveDeflect} {
+		if f.Speaks(api) && f.access(api).bearer {
+			return api
+		}
 	}
-	if f.Speaks(LiveDeflect) && f.secrets.live.bearer {
-		return f.LiveDeflect.Auth, f.LiveDeflect.SiteID
-	}
-	return nil, ""
+	return ""
 }
 
 // split gives the profiles of the same numbers their shares of the calls, one after the
@@ -165,5 +164,3 @@ func (f *File) numbersOf(p freeswitch.Profile) (numbers []string) {
 	slices.Sort(numbers)
 	return slices.Compact(numbers)
 }
-
-var _ deflect.Agents = nobodyAsked{}
