@@ -42,7 +42,7 @@ func TestCheckBadFile(t *testing.T) {
 	}
 	for _, part := range []string{
 		name + ":2: livedeflect.consumer_secret: does not belong in this file", name + ":3: breaker.failures: must be",
-		"deflectctl: 7 problems in the configuration",
+		"deflectctl: 6 problems in the configuration",
 	} {
 		if !strings.Contains(stderr, part) {
 			t.Errorf("stderr does not have %q:\n%s", part, stderr)
