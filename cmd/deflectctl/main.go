@@ -157,6 +157,7 @@ func vars() kong.Vars {
 	return kong.Vars{
 		"version": version(),
 		"formats": strings.Join(formats, ","), "formats_listed": list(formats, "or"),
+		"apis_listed":      list(each(reportAPIs, func(api *reportAPI) string { return api.name }), "or"),
 		"groupings":        strings.Join(each(groupings, func(g grouping) string { return g.name }), ","),
 		"groupings_listed": list(each(groupings, func(g grouping) string { return g.words }), "or"),
 		"modes":            strings.Join(each(programmes, func(p programme) string { return p.mode }), ","),

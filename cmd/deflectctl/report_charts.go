@@ -49,12 +49,12 @@ func chartTheme() charts.ColorPalette {
 
 // funnelChart draws how many calls reached each stage.
 func funnelChart(f funnel.Funnel) (template.HTML, error) {
-	counts := make([]float64, len(f.Stages))
-	labels := make([]string, len(f.Stages))
-	for i, s := range f.Stages {
-		// Horizontal bars are drawn from below.
-		at := len(f.Stages) - 1 - i
-		counts[at], labels[at] = float64(s.Calls), stageNames[s.Stage]
+	var counts []float64
+	var labels []string
+	for _, s := range slices.Backward(f.Stages) { // horizontal bars are drawn from below
+		if !s.Untold {
+			counts, labels = append(counts, float64(s.Calls)), append(labels, stageNames[s.Stage])
+		}
 	}
 	opt := charts.NewBarChartOptionWithData([][]float64{counts})
 	opt.Horizontal = true
@@ -84,7 +84,7 @@ func timeLine(r *reportResult) (svg template.HTML, step string, err error) {
 		return "", step, nil // a point is no line
 	}
 	var names []string
-	for _, c := range counts() {
+	for _, c := range r.counts() {
 		names = append(names, c.name)
 	}
 	series := make([][]float64, len(names))
@@ -171,10 +171,10 @@ func timeSlots(r *reportResult) (slots []timeSlot, step string) {
 		if by == funnel.ByDay {
 			next = startOfDay(t, days)
 		}
-		slot := timeSlot{start: t, counts: make([]int, len(counts()))}
+		slot := timeSlot{start: t, counts: make([]int, len(r.counts()))}
 		for _, g := range groups {
 			if !g.Start.IsZero() && !g.Start.Before(t) && g.Start.Before(next) {
-				for i, c := range counts() {
+				for i, c := range r.counts() {
 					slot.counts[i] += c.count(g.Funnel)
 				}
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,11 +9,11 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
 // reportResult is what there is to print.
 type reportResult struct {
+	API         *reportAPI // nil is LiveDeflect
 	From, To    time.Time
 	By          string
 	Zone        *time.Location
@@ -46,16 +45,16 @@ var reportFormats = []reportFormat{
 func (r *reportResult) Partial() bool { return len(r.Gaps) > 0 }
 
 // collectReport reads the report, with a progress bar for a person who waits.
-func collectReport(a *app, client *livedeflect.Client, from, to time.Time) *reportResult {
+func collectReport(a *app, source reportSource, from, to time.Time) *reportResult {
 	r := &reportResult{From: from, To: to}
-	q := livedeflect.ReportQuery{From: from, To: to}
+	var progress func(done, total int)
 	if a.watched() {
-		progress, done := progressBar(a.stderr)
+		bar, done := progressBar(a.stderr)
 		defer done()
-		q.Progress = progress
+		progress = bar
 	}
-	r.Calls = funnel.Collect(client.Report(a.ctx, q), func(err error) {
-		if malformed := (*livedeflect.EventError)(nil); errors.As(err, &malformed) {
+	r.Calls = source.collect(a.ctx, from, to, progress, func(err error) {
+		if malformed(err) {
 			if r.Bad++; r.Bad <= maxComplaints {
 				r.BadOf = append(r.BadOf, err)
 			}
@@ -99,8 +98,15 @@ var groupings = []grouping{
 	{"dialed", "dialed number", funnel.ByDialed},
 }
 
+func (r *reportResult) api() *reportAPI {
+	if r.API == nil {
+		return reportAPIs[0]
+	}
+	return r.API
+}
+
 func (r *reportResult) count() {
-	r.Total = funnel.Of(r.Calls)
+	r.Total = r.api().of(r.Calls)
 	for _, g := range groupings {
 		if g.name == r.By {
 			r.Groups = funnel.By(r.Calls, g.by, r.Zone)

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
@@ -16,8 +18,8 @@ import (
 // writeReportJSON writes one object. Its names are API.
 func writeReportJSON(w io.Writer, r *reportResult) error {
 	counted := func(o object, f funnel.Funnel) object {
-		for _, c := range reportColumns {
-			o = append(o, c.json(f))
+		for _, c := range r.columns() {
+			o = append(o, c.json(r, f)...)
 		}
 		return o
 	}
@@ -58,6 +60,12 @@ func writeNDJSON(w io.Writer, r *reportResult) error {
 	}
 	for i := range r.Calls {
 		j := &r.Calls[i]
+		if r.api().name == config.C2M {
+			if err := enc.Encode(r.transaction(j, told)); err != nil {
+				return err
+			}
+			continue
+		}
 		line := callJSON{
 			CallID: r.words(j.CallID), ExternalCallID: r.words(j.ExternalCallID), Skill: r.words(j.Skill),
 			Dialed: r.number(j.Dialed), Customer: r.number(j.Customer), Begin: told(j.Begin),
@@ -78,19 +86,35 @@ func writeNDJSON(w io.Writer, r *reportResult) error {
 	return buffered.Flush()
 }
 
+// transaction is one line of the format ndjson of Connect to Messaging. Its names are API.
+func (r *reportResult) transaction(j *funnel.Journey, told func(time.Time) *time.Time) object {
+	stages := object{}
+	for _, s := range funnel.StagesC2M() {
+		if at, ok := j.Reached(s); ok {
+			stages = append(stages, member{string(s), told(at)})
+		}
+	}
+	return object{
+		{"call_id", r.words(j.CallID)}, {"skill", r.words(j.Skill)}, {"channel", r.words(j.Channel)}, {"handoff_id", r.words(j.HandoffID)},
+		{"begin", told(j.Begin)}, {"conversation_id", orNull(j.ConversationID)}, {"stages", stages},
+		{"skipped", j.Skipped}, {"failed", j.Failed}, {"opted_out", j.OptedOut},
+		{"error", orNull(r.words(j.Error))}, {"meaning", orNull(c2m.Meaning(j.Error))},
+	}
+}
+
 // writeCSV writes a row a group.
 func writeCSV(w io.Writer, r *reportResult) error {
 	out := csv.NewWriter(w)
 	row := func(first string, cells func(c column) []string) {
 		row := []string{first}
-		for _, c := range reportColumns {
+		for _, c := range r.columns() {
 			row = append(row, cells(c)...)
 		}
 		out.Write(row)
 	}
-	row("key", func(c column) []string { names, _ := c.csv(r.Total); return names })
+	row("key", func(c column) []string { names, _ := c.csv(r, r.Total); return names })
 	for _, g := range r.Groups {
-		row(spreadsheetText(visible(r.key(g), 1000)), func(c column) []string { _, cells := c.csv(g.Funnel); return cells })
+		row(spreadsheetText(visible(r.key(g), 1000)), func(c column) []string { _, cells := c.csv(r, g.Funnel); return cells })
 	}
 	out.Flush()
 	return out.Error()

@@ -28,15 +28,18 @@ type reportPage struct {
 	Heads          []string
 	Rows           []pageRow
 	Stages         []pageStage
+	Errors         []shownError
+	API            *reportAPI
 }
 
 type pageTile struct{ Value, Name, Note string }
 
 type pageStage struct {
-	Name        string
-	Type        livedeflect.EventType
-	Calls, Lost int
-	Share       string
+	Name  string
+	Type  livedeflect.EventType
+	Calls string
+	Lost  int
+	Share string
 }
 
 type pageRow struct {
@@ -51,16 +54,16 @@ func writeHTML(w io.Writer, r *reportResult) error {
 		Headline: headline(r),
 		Span:     r.From.In(r.Zone).Format(shownTime) + " to " + r.To.In(r.Zone).Format(shownTime),
 		Partial:  r.Partial(), Bad: r.Bad, Missing: firstOf(r.Gaps, len(r.Gaps)), By: r.By,
+		Tiles: r.tiles(), Errors: r.errors(), API: r.api(),
 	}
 	for _, s := range f.Stages {
-		page.Stages = append(page.Stages, pageStage{stageNames[s.Stage], s.Stage, s.Calls, s.Lost, percent(s.Calls, f.Calls)})
-	}
-	for _, c := range reportColumns {
-		if !c.stages {
-			page.Tiles = append(page.Tiles, c.tile(f))
+		share := percent(s.Calls, f.Calls)
+		if s.Untold {
+			share = "-"
 		}
+		page.Stages = append(page.Stages, pageStage{stageNames[s.Stage], s.Stage, shownCount(s.Calls, !s.Untold), s.Lost, share})
 	}
-	columns := shownColumns()
+	columns := r.shownColumns()
 	for _, c := range columns {
 		page.Heads = append(page.Heads, c.title)
 	}

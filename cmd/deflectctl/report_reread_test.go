@@ -43,7 +43,7 @@ func TestReportConversationOpensWhileItIsRead(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		api.InjectReport(livedeflecttest.Fault{Delay: 10 * time.Second})
-		r := collectReport(&app{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard, getenv: secretEnv}, backend, seam.Add(-time.Minute), seam.Add(2*time.Second))
+		r := collectReport(&app{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard, getenv: secretEnv}, liveSource(backend), seam.Add(-time.Minute), seam.Add(2*time.Second))
 		r.By, r.Zone = "skill", time.UTC
 		r.count()
 		if r.Total.Calls != 1 || r.Total.Texts != 1 || r.Total.Conversations != 1 || r.Partial() {

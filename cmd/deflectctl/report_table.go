@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 )
 
@@ -20,7 +22,7 @@ func writeTable(w io.Writer, r *reportResult) error {
 	if r.Partial() {
 		fmt.Fprint(w, "PARTIAL: not all of this span could be read; the messages say what is missing.\n\n")
 	}
-	fmt.Fprintf(w, "LiveDeflect report, %s to %s\n", r.From.In(r.Zone).Format(shownTime), r.To.In(r.Zone).Format(shownTime))
+	fmt.Fprintf(w, "%s report, %s to %s\n", r.api().title, r.From.In(r.Zone).Format(shownTime), r.To.In(r.Zone).Format(shownTime))
 	if r.Bad > 0 {
 		fmt.Fprintf(w, "\n%d malformed entries were skipped.\n", r.Bad)
 	}
@@ -29,11 +31,11 @@ func writeTable(w io.Writer, r *reportResult) error {
 		return err
 	}
 	if f.Calls == 0 {
-		_, err := fmt.Fprintln(w, "\nNo calls. Check the span, and site_id in the configuration: a report is of one account.")
+		_, err := fmt.Fprintf(w, "\nNo calls. Check the span, and %s in the configuration: a report is of one account.\n", r.api().account)
 		return err
 	}
 	var words []string
-	for _, c := range counts() {
+	for _, c := range r.counts() {
 		words = append(words, c.inWords(f))
 	}
 	fmt.Fprintf(w, "\n%s\n\n", strings.Join(words, ", "))
@@ -41,7 +43,7 @@ func writeTable(w io.Writer, r *reportResult) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	for _, c := range reportColumns {
+	for _, c := range r.columns() {
 		if c.took == nil {
 			continue
 		}
@@ -50,7 +52,36 @@ func writeTable(w io.Writer, r *reportResult) error {
 		}
 	}
 	fmt.Fprintln(w)
+	if errors := r.errors(); len(errors) > 0 {
+		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(tw, "error\t calls")
+		for _, e := range errors {
+			fmt.Fprintf(tw, "%s\t%6d\t%s\n", e.Code, e.Calls, e.Meaning)
+		}
+		fmt.Fprintln(tw)
+		if err := tw.Flush(); err != nil {
+			return err
+		}
+	}
 	return writeGroups(w, r)
+}
+
+// shownError is an error by its code, for people.
+type shownError struct {
+	Code, Meaning string
+	Calls         int
+}
+
+func (r *reportResult) errors() (list []shownError) {
+	for _, c := range r.columns() {
+		if !c.errors {
+			continue
+		}
+		for _, e := range r.Total.Errors {
+			list = append(list, shownError{visible(r.words(e.Code), 40), cmp.Or(c2m.Meaning(e.Code), "not in the vendor's dictionary"), e.Calls})
+		}
+	}
+	return list
 }
 
 // writeStages draws the funnel.
@@ -58,7 +89,15 @@ func writeStages(w io.Writer, f funnel.Funnel) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "stage\t\t calls\t\t  lost")
 	for _, s := range f.Stages {
-		fmt.Fprintf(tw, "%s\t%s\t%6d\t%5s\t%6d\t%s\n", s.Stage, stageNames[s.Stage], s.Calls, percent(s.Calls, f.Calls), s.Lost, bar(s.Calls, f.Calls, barWidth))
+		share := percent(s.Calls, f.Calls)
+		if s.Untold {
+			share = "-"
+		}
+		row := fmt.Sprintf("%s\t%s\t%6s\t%5s\t%6d", s.Stage, stageNames[s.Stage], shownCount(s.Calls, !s.Untold), share, s.Lost)
+		if drawn := bar(s.Calls, f.Calls, barWidth); drawn != "" {
+			row += "\t" + drawn
+		}
+		fmt.Fprintln(tw, row)
 	}
 	return tw.Flush()
 }
@@ -72,7 +111,7 @@ func bar(n, of, width int) string {
 
 func writeGroups(w io.Writer, r *reportResult) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	columns := shownColumns()
+	columns := r.shownColumns()
 	row := func(first string, cell func(shownColumn) string) {
 		fmt.Fprint(tw, first)
 		for _, c := range columns {

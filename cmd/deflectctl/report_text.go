@@ -13,13 +13,16 @@ import (
 )
 
 // stageNames say what the report's stages are taken to mean.
-var stageNames = map[livedeflect.EventType]string{
+var stageNames = map[funnel.Stage]string{
 	livedeflect.EventCallStart:    "reached LiveDeflect",
 	livedeflect.EventSkillChoice:  "skill chosen",
 	livedeflect.EventOvrChan:      "channel chosen",
 	livedeflect.EventDeflResponse: "accepted",
 	livedeflect.EventSendText:     "text sent",
 	livedeflect.EventConversation: "conversation opened",
+
+	funnel.Attempted: "asked about", funnel.Eligible: "eligible", funnel.Invited: "accepted", funnel.Sent: "text sent",
+	funnel.Delivered: "text delivered", funnel.Read: "text read", funnel.Conversation: "conversation opened",
 }
 
 // number shows a telephone number, masked unless it may be seen.

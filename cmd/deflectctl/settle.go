@@ -6,26 +6,31 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 )
 
 type settleCmd struct {
 	Config     string `required:"" env:"DEFLECT_CONFIG" placeholder:"FILE" help:"Configuration of deflectd."`
 	ExternalID string `required:"" name:"external-id" placeholder:"ID" help:"Your id of the call: external_id of 'deflectctl send', call_id in the log (which masks what may be a telephone number)."`
+	CallID     string `name:"call-id" placeholder:"ID" help:"The API's id of the call, deflect_call_id in the log. Connect to Messaging finds a text by it alone."`
 	At         string `required:"" placeholder:"TIME" help:"When the text was asked for, to some minutes: RFC 3339, or seconds or milliseconds since 1970."`
 }
 
 // Help is shown below the usage.
 func (settleCmd) Help() string {
-	return `Looks into LiveDeflect's report for a text of which nobody knew whether it went out, and prints the result as JSON.
+	return `Looks into the API's report for a text of which nobody knew whether it went out, and prints the result as JSON.
 
   sent      the report shows the text
   not_sent  the report, read without a gap, shows none, and settle.limit has passed since
+            (25 minutes at least with Connect to Messaging, whose report must know the call)
   unknown   the report could not be read, or it is too early to say
 
 Exit code 0: sent or not_sent. 1: unknown. 2: usage or configuration.
 
-  deflectctl settle --config deflectd.yaml --external-id 3e0068c6-dcda-4c96 --at 2026-11-21T09:30:00Z`
+  deflectctl settle --config deflectd.yaml --external-id 3e0068c6-dcda-4c96 --at 2026-11-21T09:30:00Z
+  deflectctl settle --config deflectd.yaml --external-id 3e0068c6-dcda-4c96 --call-id b52403dc-b140-45cc-a9ca-d749a39b1b56 --at 2026-11-21T09:30:00Z`
 }
 
 // settleResult is what settle prints.
@@ -56,12 +61,10 @@ func (c *settleCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	client, err := newClient(file)
+	v, err := c.look(a, file, at)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	v := client.Settle(a.ctx, c.ExternalID, at)
 	out := settleResult{Result: v.Result, ExternalID: v.ExternalCallID, CallID: v.CallID}
 	if !v.SentAt.IsZero() {
 		sent := v.SentAt.UTC()
@@ -77,6 +80,51 @@ func (c *settleCmd) Run(a *app) error {
 		return &exit{code: exitFailed}
 	}
 	return nil
+}
+
+// look asks the API that can tell.
+func (c *settleCmd) look(a *app, file config.File, at time.Time) (v deflect.Settlement, err error) {
+	switch {
+	case c.CallID != "" && !file.Speaks(config.C2M):
+		return v, usage("--call-id is for Connect to Messaging, and the configuration has no section c2m")
+	case c.CallID != "":
+		return c.lookByCallID(a, file, at)
+	case !file.Speaks(config.LiveDeflect):
+		return v, usage("--call-id is missing: Connect to Messaging finds a text by its own callId alone, which is deflect_call_id in the log")
+	}
+	client, err := newClient(file)
+	if err != nil {
+		return v, err
+	}
+	defer client.Close()
+	v = client.Settle(a.ctx, c.ExternalID, at)
+	if v.Result == deflect.SettledNotSent && file.Speaks(config.C2M) {
+		v.Result, v.Err = deflect.SettledUnknown, fmt.Errorf("LiveDeflect shows no text, and it may have been sent by the other API: %w", c2m.ErrNoCallID)
+	}
+	return v, nil
+}
+
+// lookByCallID asks Connect to Messaging.
+func (c *settleCmd) lookByCallID(a *app, file config.File, at time.Time) (v deflect.Settlement, err error) {
+	client, err := c2mClient(file)
+	if err != nil {
+		return v, err
+	}
+	defer client.Close()
+	limit := max(file.Deflect.Settle.Limit, client.Lag())
+	early := time.Since(at) < limit
+	told := client.Find(a.ctx, c.ExternalID, c.CallID, at, limit)
+	v = deflect.Settlement{ExternalCallID: c.ExternalID, Result: deflect.SettledUnknown, CallID: told.CallID, SentAt: told.SentAt, Err: told.Err}
+	switch {
+	case told.Sent:
+		v.Result = deflect.SettledSent
+	case told.Err != nil:
+	case early:
+		v.Err = deflect.ErrTooEarly
+	default:
+		v.Result = deflect.SettledNotSent
+	}
+	return v, nil
 }
 
 // wholeID refuses what is not the id of any call, and is easily given as one.
