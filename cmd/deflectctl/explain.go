@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/apis"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -29,8 +30,9 @@ type explainCmd struct {
 func (explainCmd) Help() string {
 	return `Each rule with its verdict, by the code that serves calls; the first NO decides. With state.dir, what is remembered of
 the caller (a cooldown, a text that waits or is in doubt) is told as by 'deflectctl state list'; with redis, the fleet is
-asked for cooldowns, the budget and its do-not-text list. The breaker is known to the running deflectd alone. Numbers are
-masked. Nothing else is contacted. Exit code 0 for any verdict.
+asked for cooldowns, the budget and its do-not-text list; with agents: on_shift, LivePerson is asked who is, for now. The
+breaker is known to the running deflectd alone, and whether the caller is eligible to Connect to Messaging, which is asked
+when a call comes. Numbers are masked. Nothing else is contacted. Exit code 0 for any verdict.
 
   deflectctl explain --config deflectd.yaml --from +14043438646 --to +18005550100 --at 2026-12-25T10:00:00-05:00`
 }
@@ -45,7 +47,7 @@ func (c *explainCmd) Run(a *app) error {
 		}
 		in.At = at
 	}
-	file, err := loadKeyless(a, c.Config)
+	file, keyed, err := c.loadToAsk(a)
 	if err != nil {
 		return err
 	}
@@ -61,25 +63,75 @@ func (c *explainCmd) Run(a *app) error {
 		}
 	}
 	// By the rules of texts that wait, without those that do: nothing may be sent from here.
+	all, file, err := openAPIs(file, apis.Options{})
+	if err != nil {
+		return err
+	}
 	if file.Deflect.Policies, err = file.Policies(); err != nil {
 		return err
 	}
 	file.Deflect.Journal = noJournal{}
-	client, err := newClient(file)
+	client, err := newClient(file, all)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	file.FreeSWITCH.Client = client.Client
 	explained, err := freeswitch.Explain(a.ctx, file.FreeSWITCH, in)
+	if p := profileOf(file, explained.Profile); err == nil && keyed && p.Agents != nil && hasShift(a.ctx, p) {
+		explained, err = freeswitch.Explain(a.ctx, file.FreeSWITCH, in)
+	}
 	if err != nil {
 		return err
 	}
 	known := c.remembered(a, file, in)
-	known.shared = shared
+	known.shared, known.shift = shared, keyed
 	known.judge(&explained, file, in.At)
 	fmt.Fprint(a.stdout, c.text(file, in, explained, known))
 	return nil
+}
+
+// shiftWait is how long an explanation waits for the shift status.
+const shiftWait = 4 * time.Second
+
+// hasShift waits until it is known who is on shift for a profile: the first question is never
+// answered at once.
+func hasShift(ctx context.Context, p freeswitch.Profile) (known bool) {
+	ctx, cancel := context.WithTimeout(ctx, shiftWait)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, known := p.Agents.OnShift(); known || ctx.Err() != nil {
+			return known
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+// loadToAsk is a configuration with its secrets, if they are needed here and can be read.
+func (c *explainCmd) loadToAsk(a *app) (file config.File, keyed bool, err error) {
+	file, err = loadKeyless(a, c.Config)
+	if err != nil || file.Shifts == nil {
+		return file, false, err
+	}
+	if full, err := config.Load(c.Config, a.getenv); err == nil {
+		return full, true, nil
+	}
+	file.Shifts = nil
+	return file, false, nil
+}
+
+func profileOf(file config.File, name string) (p freeswitch.Profile) {
+	for _, p = range file.FreeSWITCH.Profiles {
+		if p.Name == name {
+			return p
+		}
+	}
+	return freeswitch.Profile{}
 }
 
 // noJournal is a journal that nothing is in, and that takes nothing.
@@ -99,6 +151,7 @@ type memory struct {
 	err  error  // why nobody did
 
 	shared error // why the fleet does not tell what it knows, nil where it does
+	shift  bool  // the secrets are there, with which it is asked who is on shift
 }
 
 // remembered asks the state about the numbers of a call: the caller's, and the one that
@@ -131,8 +184,13 @@ func (c *explainCmd) remembered(a *app, file config.File, in freeswitch.Inquiry)
 }
 
 // judge corrects the verdict on the cooldown, which only the state knows, unless the fleet
-// does.
+// does; and on a shift that is not known here.
 func (m memory) judge(e *freeswitch.Explanation, file config.File, at time.Time) {
+	for i := range e.Verdicts {
+		if v := &e.Verdicts[i]; v.Reason == deflect.ReasonShiftUnknown {
+			v.Answer, v.Reason = deflect.RulePass, ""
+		}
+	}
 	if m.from == "" || file.Fleet != nil {
 		return
 	}
@@ -179,6 +237,9 @@ func (c *explainCmd) text(file config.File, in freeswitch.Inquiry, e freeswitch.
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Rule, answer, detail)
 	}
+	if e.Profile != "" && apis.Of(file, e.Profile) == config.C2M {
+		fmt.Fprintln(w, "eligibility\t?\tasked of Connect to Messaging when a caller comes whom all other rules let through")
+	}
 	w.Flush()
 	switch {
 	case known.err != nil:
@@ -195,14 +256,18 @@ var answers = map[deflect.RuleAnswer]string{
 
 // elsewhere says who knows what a rule goes by; "" where it is known here.
 func (m memory) elsewhere(rule, profile string, file config.File) string {
-	var p freeswitch.Profile
-	for _, other := range file.FreeSWITCH.Profiles {
-		if other.Name == profile {
-			p = other
-		}
-	}
+	p := profileOf(file, profile)
 	shared := false // with the fleet
 	switch rule {
+	case "agents":
+		if p.Agents == nil {
+			return ""
+		} else if _, known := p.Agents.OnShift(); known {
+			return ""
+		} else if !m.shift {
+			return "known to the running deflectd: here the secrets cannot be read, with which the shift status is asked"
+		}
+		return "the shift status could not be asked: deflectctl doctor"
 	case "breaker":
 		return "known to the running deflectd: deflect_breaker_state"
 	case "cooldown":

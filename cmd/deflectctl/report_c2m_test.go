@@ -120,8 +120,8 @@ func TestC2MReportShowsNoStranger(t *testing.T) {
 	}
 }
 
-// runC2M is the API with the client of c2mFile.
-func runC2M(t *testing.T, change func(*c2mtest.Config)) *c2mtest.Server {
+// reportC2M is the API with the client of c2mFile.
+func reportC2M(t *testing.T, change func(*c2mtest.Config)) *c2mtest.Server {
 	t.Helper()
 	cfg := c2mtest.Config{Account: "38856538", ClientID: "client", ClientSecret: "opensesame-client"}
 	if change != nil {
@@ -172,7 +172,7 @@ func post(t *testing.T, api *c2mtest.Server, path, body string) (callID string) 
 const askSales = `{"skill":"sales","consumerPhoneNumber":"+14043438646","handoffId":"H123456789"}`
 
 func TestReportOfC2M(t *testing.T) {
-	api := runC2M(t, func(c *c2mtest.Config) {
+	api := reportC2M(t, func(c *c2mtest.Config) {
 		c.Consumer = func(c2mtest.Invite) c2mtest.Consumer { return c2mtest.Consumer{Replies: true} }
 	})
 	config := c2mFile(t, api.URL(), "")
@@ -196,7 +196,7 @@ func TestReportOfC2M(t *testing.T) {
 
 func TestReportChoosesItsAPI(t *testing.T) {
 	live := runAPI(t)
-	api := runC2M(t, nil)
+	api := reportC2M(t, nil)
 	only := configFile(t, live.URL())
 	both := c2mFile(t, api.URL(), fmt.Sprintf("livedeflect: {site_id: \"38856538\", base_url: %q, consumer_key: appkey, token: apptoken}\n", live.URL()))
 	for args, want := range map[string]string{
@@ -222,7 +222,7 @@ func TestReportChoosesItsAPI(t *testing.T) {
 }
 
 func TestSettleOfC2M(t *testing.T) {
-	api := runC2M(t, nil)
+	api := reportC2M(t, nil)
 	config := c2mFile(t, api.URL(), "")
 	unsent, sent := post(t, api, "eligibility", askSales), post(t, api, "eligibility", askSales)
 	api.Inject(c2mtest.CallInvite, c2mtest.Fault{ResetAfter: true})

@@ -8,15 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/apis"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
 )
 
@@ -34,17 +37,19 @@ type sendCmd struct {
 	LastName             string   `placeholder:"NAME" help:"The caller's last name."`
 	CustomerID           string   `name:"customer-id" placeholder:"ID" help:"The brand's id of the customer."`
 	CustomerIDDescriptor string   `name:"customer-id-descriptor" placeholder:"KIND" help:"What kind of id that is; the two go together."`
+	ConsumerID           string   `name:"consumer-id" placeholder:"NAME" help:"The caller's name as a user of the brand's app (channel inapp)."`
 	Info                 []string `sep:"none" placeholder:"KEY=JSON" help:"Shown to the agent; repeat it for more. What is not JSON is a text."`
 	ExternalID           string   `name:"external-id" placeholder:"ID" help:"Your id of this call (default: a new one)."`
 
-	DryRun      bool `help:"Print the request instead of sending it."`
+	DryRun      bool `help:"Print the requests instead of sending them."`
 	ShowNumbers bool `help:"Do not mask telephone numbers in a dry run."`
 }
 
 // Help is shown below the usage.
 func (sendCmd) Help() string {
 	return `Sends what deflectd would send for such a call, and prints the result as JSON. Exit code 0: sent. 1: not sent, or
-nobody knows ("uncertain": do not simply repeat it). 2: usage or configuration.
+nobody knows ("uncertain": do not simply repeat it). 2: usage or configuration. Connect to Messaging is asked first whether
+the caller can be texted. A dry run asks nobody but the Domain API, for hosts that the configuration does not name.
 
   deflectctl send --config deflectd.yaml --from +14043438646 --to +18005550100 --info 'vip=true' --dry-run`
 }
@@ -83,32 +88,31 @@ func (c *sendCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	api := file.LiveDeflect
+	file.Deflect.Settle.Disabled = true // settle is a command of its own
+	file.Deflect.Policies = []*deflect.Policy{call.Policy}
 	var seen *captured
+	var o apis.Options
 	if c.DryRun {
 		seen = &captured{}
-		api.Transport = seen
+		file, o.Transport = withoutTokens(file), seen
 	}
-	file.LiveDeflect = api
-	file.Deflect.Settle.Disabled = true // settle is a command of its own
-	client, err := newClient(file)
+	all, file, err := openAPIs(file, o)
+	if err != nil {
+		return err
+	}
+	client, err := newClient(file, all)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 
-	res, err := client.Deflect(a.ctx, call)
-	if c.DryRun && seen.request != nil {
-		if err := seen.print(a.stdout, c.ShowNumbers); err != nil {
+	if c.DryRun {
+		shown, err := client.dryRun(a, seen, call, c.ShowNumbers)
+		if shown || err != nil {
 			return err
 		}
-		hidden := "keys and numbers are hidden"
-		if c.ShowNumbers {
-			hidden = "keys are hidden"
-		}
-		fmt.Fprintf(a.stderr, "deflectctl: a dry run: nothing was sent (%s above)\n", hidden)
-		return nil
 	}
+	res, err := client.Deflect(a.ctx, call)
 	out := sendResult{
 		Outcome: res.Outcome, Reason: res.Reason, CallID: res.CallID, ExternalID: call.ExternalCallID,
 		Attempts: res.Attempts, Status: res.Status, DurationMS: res.Duration.Milliseconds(),
@@ -226,27 +230,52 @@ func (e escaping) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// client is a client and its backend, which it closes too.
+// client is a client and its APIs, which it closes too.
 type client struct {
 	*deflect.Client
-	api *livedeflect.Client
+	apis *apis.APIs
+	file config.File
 }
 
 func (c *client) Close() {
 	c.Client.Close()
-	c.api.Close()
+	c.apis.Close()
 }
 
-// newClient returns a client of a configuration, for one run of a command.
-func newClient(file config.File) (*client, error) {
-	api, err := livedeflect.New(file.LiveDeflect)
+// openAPIs returns the APIs of a configuration, for one run of a command, and the
+// configuration with them. What deflectd was told of hosts is known, and kept by nobody.
+func openAPIs(file config.File, o apis.Options) (*apis.APIs, config.File, error) {
+	if file.StateDir != "" {
+		o.Store = keptHosts(file.StateDir)
+	}
+	return apis.Open(file, o)
+}
+
+// keptHosts are those beside the journal in a folder.
+type keptHosts string
+
+func (keptHosts) Save([]byte) error { return nil }
+
+func (dir keptHosts) Load() []byte {
+	content, err := journal.LoadHosts(string(dir))
 	if err != nil {
+		return nil // they are asked for
+	}
+	return content
+}
+
+// newClient returns a client of a configuration, for one run of a command. It has the
+// backends of the policies that are set.
+func newClient(file config.File, all *apis.APIs) (*client, error) {
+	engine := file.Deflect
+	engine.Backend, engine.Backends = all.Backend(), all.Backends(file)
+	maps.DeleteFunc(engine.Backends, func(policy string, _ deflect.Backend) bool {
+		return !slices.ContainsFunc(engine.Policies, func(p *deflect.Policy) bool { return p.Name() == policy })
+	})
+	c, err := deflect.New(engine)
+	if err != nil {
+		all.Close()
 		return nil, err
 	}
-	file.Deflect.Backend = api
-	c, err := deflect.New(file.Deflect)
-	if err != nil {
-		return nil, err
-	}
-	return &client{c, api}, nil
+	return &client{c, all, file}, nil
 }

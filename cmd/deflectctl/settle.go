@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/apis"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 )
 
 type settleCmd struct {
@@ -92,16 +92,16 @@ func (c *settleCmd) look(a *app, file config.File, at time.Time) (v deflect.Sett
 	case !file.Speaks(config.LiveDeflect):
 		return v, usage("--call-id is missing: Connect to Messaging finds a text by its own callId alone, which is deflect_call_id in the log")
 	}
-	client, err := newClient(file)
+	all, file, err := openAPIs(file, apis.Options{})
+	if err != nil {
+		return v, err
+	}
+	client, err := newClient(file, all)
 	if err != nil {
 		return v, err
 	}
 	defer client.Close()
-	v = client.Settle(a.ctx, c.ExternalID, at)
-	if v.Result == deflect.SettledNotSent && file.Speaks(config.C2M) {
-		v.Result, v.Err = deflect.SettledUnknown, fmt.Errorf("LiveDeflect shows no text, and it may have been sent by the other API: %w", c2m.ErrNoCallID)
-	}
-	return v, nil
+	return client.Settle(a.ctx, c.ExternalID, at), nil
 }
 
 // lookByCallID asks Connect to Messaging.

@@ -170,6 +170,17 @@ func (a *APIs) Names() []string {
 // Backend is that of profiles which say nothing of it, for deflect.Config.
 func (a *APIs) Backend() deflect.Backend { return a.backends[a.first] }
 
+// Of is the name of the API by which callers of a profile are texted, and of those whom none
+// serves.
+func Of(file config.File, profile string) string {
+	for i, p := range file.FreeSWITCH.Profiles {
+		if p.Name == profile {
+			return file.APIs[i]
+		}
+	}
+	return file.API()
+}
+
 // Backends are those of the profiles that have another one, for deflect.Config.
 func (a *APIs) Backends(file config.File) map[string]deflect.Backend {
 	others := map[string]deflect.Backend{}
