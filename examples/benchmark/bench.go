@@ -53,7 +53,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		run  func(context.Context) error
 	}{
 		{"saturation", l.saturation}, {"latency", l.latency}, {"memory", l.memory}, {"load", l.load}, {"core", l.coreAlone}, {"journal", l.journal}, {"fleet", l.fleet},
-		{"status", l.status},
+		{"c2m", l.c2m}, {"status", l.status},
 	} {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, t.name) {
 			continue

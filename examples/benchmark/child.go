@@ -44,7 +44,7 @@ func start(ctx context.Context, subject string, cores int, rec *recording, a *ap
 		process: exec.CommandContext(ctx, self, childCommand, subject, a.url, store),
 	}
 	c.process.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(cores), "GOGC=100")
-	if subject != deflectd && subject != withJournal && subject != withRedis && subject != coreSubject {
+	if subject != deflectd && subject != withJournal && subject != withRedis && subject != withC2M && subject != coreSubject {
 		// In tests with the race detector: the races of the libraries are theirs.
 		c.process.Env = append(c.process.Env, "GORACE="+os.Getenv("GORACE")+" exitcode=0")
 	}

@@ -51,86 +51,23 @@ func (l *lab) fleet(ctx context.Context) error {
 
 // fleetCalls compares calls with Redis to those without.
 func (l *lab) fleetCalls(ctx context.Context, r *redisProcess) error {
-	type at struct {
-		name     string
-		rate     int    // 0 is saturation
-		file     string // how the name of its profile ends
-		cpu, got map[string]figures
-		redis    figures
-	}
-	rates := []*at{{name: "saturation"}}
-	for _, rate := range []int{l.Rate, 2 * l.Rate} {
-		rates = append(rates, &at{name: thousands(int64(rate)) + " calls/s", rate: rate, file: fmt.Sprint(".", rate)})
-	}
-	for _, at := range rates {
-		at.cpu, at.got = map[string]figures{}, map[string]figures{}
-	}
-	request := newWaits()
-	names := []string{deflectd, withRedis}
-	err := l.each(ctx, "fleet", names, l.warm(func(c *child, run int) error {
-		for _, at := range rates {
-			err := l.profiled(c, run, at.file, func() error {
-				before, err := r.cpu(ctx)
-				if err != nil {
-					return err
-				}
-				p, used, err := c.spend(func() (*phase, error) {
-					if at.rate == 0 {
-						return c.closed(l.Calls, parallel)
-					}
-					return c.open(at.rate, l.Time)
-				})
-				if err != nil {
-					return err
-				}
-				after, err := r.cpu(ctx)
-				if err != nil {
-					return err
-				}
-				at.cpu[c.subject] = append(at.cpu[c.subject], float64(used)/float64(len(p.marks)))
-				at.got[c.subject] = append(at.got[c.subject], p.rate())
-				if c.subject == withRedis {
-					at.redis = append(at.redis, float64(after-before)/float64(len(p.marks)))
-				}
-				if at.rate == l.Rate {
-					requests, _ := p.since()
-					request.add(c.subject, requests)
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		if c.subject == withRedis {
-			took, err := r.roundTrips(ctx, l.Time/4)
-			request.add(aRoundTrip, took)
+	b := l.beside(withRedis)
+	b.other = func() (time.Duration, error) { return r.cpu(ctx) }
+	err := l.each(ctx, "fleet", b.names, l.warm(func(c *child, run int) error {
+		if err := b.measure(c, run); err != nil || c.subject != withRedis {
 			return err
 		}
-		return nil
+		took, err := r.roundTrips(ctx, l.Time/4)
+		b.request.add(aRoundTrip, took)
+		return err
 	}))
 	if err != nil {
 		return err
 	}
 	l.title("Fleet: from the DTMF event to the request at the API, at %d calls/s, %s a run; and what is more with Redis.", l.Rate, l.Time)
-	more50 := request.p50[withRedis].less(request.p50[deflectd])
-	more99 := request.p99[withRedis].less(request.p99[deflectd])
-	t := newTable("", "p50", "more", "p90", "p99", "more")
-	for _, name := range append(slices.Clone(names), aRoundTrip) {
-		row := []string{name, request.p50[name].show(ms), "", request.p90[name].show(ms), request.p99[name].show(ms), ""}
-		if name == withRedis {
-			row[2], row[5] = more50.spread(ms), more99.spread(ms)
-		}
-		t.add(row...)
-	}
-	t.print(l.out)
+	b.latency(aRoundTrip, "").print(l.out)
 	l.title("Fleet: CPU and calls, of %d callers who call again at once, and at a rate. A ratio is that with Redis to that without.", parallel)
-	t = newTable("", "without: CPU a call", "calls/s", "with: CPU a call", "ratio", "calls/s", "CPU of Redis a call")
-	for _, at := range rates {
-		t.add(at.name, at.cpu[deflectd].show(ms), at.got[deflectd].show(digits),
-			at.cpu[withRedis].show(ms), at.cpu[withRedis].over(at.cpu[deflectd]).spread(ratio), at.got[withRedis].show(digits), at.redis.show(micro))
-	}
-	t.print(l.out)
+	b.cost("CPU of Redis a call").print(l.out)
 	return nil
 }
 

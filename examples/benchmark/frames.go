@@ -19,7 +19,12 @@ const (
 // identity is what tells a call from others.
 type identity struct{ uuid, number string }
 
-const uuidStem = "3e0068c6-dcda-4c96-a87d-"
+const (
+	uuidStem   = "3e0068c6-dcda-4c96-a87d-"
+	numberStem = "1404"
+	firstOfAll = 2_000_000 // behind it
+	numbers    = 8_000_000
+)
 
 // identify returns the identity of the n-th call. Every call has a caller of its own,
 // because deflectd texts nobody twice within the cooldown. The numbers may be real ones;
@@ -27,7 +32,7 @@ const uuidStem = "3e0068c6-dcda-4c96-a87d-"
 func identify(n int) identity {
 	return identity{
 		uuid:   fmt.Sprintf("%s%012d", uuidStem, n),
-		number: fmt.Sprintf("1404%07d", 2_000_000+n%8_000_000),
+		number: fmt.Sprintf("%s%07d", numberStem, firstOfAll+n%numbers),
 	}
 }
 
@@ -36,6 +41,13 @@ func callOf(uuid string) (n int, ok bool) {
 	digits, ok := strings.CutPrefix(uuid, uuidStem)
 	n, err := strconv.Atoi(digits)
 	return n, ok && err == nil
+}
+
+// callFrom is the reverse for a number, of the first calls.
+func callFrom(number string) (n int, ok bool) {
+	digits, ok := strings.CutPrefix(number, numberStem)
+	n, err := strconv.Atoi(digits)
+	return n - firstOfAll, ok && err == nil
 }
 
 // frame is something that the switch sends, and where it names the call.

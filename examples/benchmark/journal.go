@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"time"
 )
 
@@ -17,74 +16,22 @@ const aSync = "a sync of the disk"
 func (l *lab) journal(ctx context.Context) error {
 	// As for latency: nobody has to wait for a core of its own.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU()))
-	type at struct {
-		name     string
-		rate     int    // 0 is saturation
-		file     string // how the name of its profile ends
-		cpu, got map[string]figures
-	}
-	rates := []*at{{name: "saturation"}}
-	for _, rate := range []int{l.Rate, 2 * l.Rate} {
-		rates = append(rates, &at{name: thousands(int64(rate)) + " calls/s", rate: rate, file: fmt.Sprint(".", rate)})
-	}
-	for _, r := range rates {
-		r.cpu, r.got = map[string]figures{}, map[string]figures{}
-	}
-	request := newWaits()
-	names := []string{deflectd, withJournal}
-	err := l.each(ctx, "journal", names, l.warm(func(c *child, run int) error {
-		for _, r := range rates {
-			err := l.profiled(c, run, r.file, func() error {
-				p, used, err := c.spend(func() (*phase, error) {
-					if r.rate == 0 {
-						return c.closed(l.Calls, parallel)
-					}
-					return c.open(r.rate, l.Time)
-				})
-				if err != nil {
-					return err
-				}
-				r.cpu[c.subject] = append(r.cpu[c.subject], float64(used)/float64(len(p.marks)))
-				r.got[c.subject] = append(r.got[c.subject], p.rate())
-				if r.rate == l.Rate {
-					requests, _ := p.since()
-					request.add(c.subject, requests)
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		if c.subject == withJournal {
-			took, err := syncs(l.Disk, l.Time/4)
-			request.add(aSync, took)
+	b := l.beside(withJournal)
+	err := l.each(ctx, "journal", b.names, l.warm(func(c *child, run int) error {
+		if err := b.measure(c, run); err != nil || c.subject != withJournal {
 			return err
 		}
-		return nil
+		took, err := syncs(l.Disk, l.Time/4)
+		b.request.add(aSync, took)
+		return err
 	}))
 	if err != nil {
 		return err
 	}
 	l.title("Journal: from the DTMF event to the request at the API, at %d calls/s, %s a run; and what is more with a journal.", l.Rate, l.Time)
-	more50 := request.p50[withJournal].less(request.p50[deflectd])
-	more99 := request.p99[withJournal].less(request.p99[deflectd])
-	t := newTable("", "p50", "more", "p90", "p99", "more", "in syncs")
-	for _, name := range append(slices.Clone(names), aSync) {
-		row := []string{name, request.p50[name].show(ms), "", request.p90[name].show(ms), request.p99[name].show(ms), "", ""}
-		if name == withJournal {
-			row[2], row[5], row[6] = more50.spread(ms), more99.spread(ms), more99.over(request.p50[aSync]).spread(digits)
-		}
-		t.add(row...)
-	}
-	t.print(l.out)
+	b.latency(aSync, "in syncs").print(l.out)
 	l.title("Journal: CPU and calls, of %d callers who call again at once, and at a rate. A ratio is that with a journal to that without.", parallel)
-	t = newTable("", "without: CPU a call", "calls/s", "with: CPU a call", "ratio", "calls/s")
-	for _, r := range rates {
-		t.add(r.name, r.cpu[deflectd].show(ms), r.got[deflectd].show(digits),
-			r.cpu[withJournal].show(ms), r.cpu[withJournal].over(r.cpu[deflectd]).spread(ratio), r.got[withJournal].show(digits))
-	}
-	t.print(l.out)
+	b.cost("").print(l.out)
 	return nil
 }
 

@@ -10,8 +10,8 @@
 //
 // # What is measured
 //
-// Four subjects serve the same call; two more are deflectd again, with a journal in a file, and
-// with a Redis. deflectd is the project's packages, set up as the
+// Four subjects serve the same call; three more are deflectd again, with a journal in a file,
+// with a Redis, and with Connect to Messaging (C2M) instead of LiveDeflect. deflectd is the project's packages, set up as the
 // daemon does it, with metrics, JSON log lines and cooldowns. Two are handlers of the
 // kind that one writes in an afternoon, on github.com/fiorix/go-eventsocket and on
 // github.com/percipia/eslgo. Those play the same prompts and send the same text, signed,
@@ -27,10 +27,10 @@
 //
 // Each subject runs in a child process with one core (--cores), so that CPU time and memory
 // are its own. This process plays the switch, with the recorded frames of a real
-// FreeSWITCH (events of 7 KB, each in a write of its own), and the LiveDeflect API. It
+// FreeSWITCH (events of 7 KB, each in a write of its own), and both APIs. It
 // checks what it is told: a call that is not answered, offered, texted and given back in the
 // right order fails the run, and so does a call that is texted twice. The
-// first requests of every run are judged by the strict double of the API, signature included.
+// first requests of every run are judged by the strict double of the API, signature or token included.
 //
 // Runs are interleaved, each with a new child that was warmed up. A ratio is deflectd's
 // figure divided by the other's of the same run; its spread is over the runs. What matters
@@ -54,6 +54,9 @@
 //   - fleet: deflectd with the cooldowns of a fleet in a Redis of this machine, against deflectd
 //     without, in the same way; what a round trip to Redis takes; what is asked of Redis, counted
 //     there; and what a cooldown takes of its memory, of --keys of them. It needs redis-server.
+//   - c2m: deflectd that asks Connect to Messaging about each caller before the offer, and
+//     for the text after the key, against deflectd with LiveDeflect, in the same way: two
+//     requests with a token, against a signed one.
 //   - status: the program deflectd, built here, at twice --rate: while its status page is loaded
 //     each second and ten pages stay open, against nobody who looks. Both are of one process, in
 //     turns of a second that follow one another, so that a ratio compares nothing else; a third
@@ -75,13 +78,13 @@ import (
 
 const description = `Measures what a call costs deflectd, next to handlers written by hand with other event-socket libraries.
 
-Each subject serves calls in a child process of one core; this process plays FreeSWITCH and the LiveDeflect API.
+Each subject serves calls in a child process of one core; this process plays FreeSWITCH and the APIs.
 Prints Markdown tables of medians. A ratio is deflectd's figure divided by the other's of the same run, with its spread over the runs.
 Linux only. Close other programs first; 10,000 held calls need some 10,200 file descriptors (ulimit -n).`
 
 // options are what is measured, and how long.
 type options struct {
-	Only      []string      `enum:"saturation,latency,memory,load,core,journal,fleet,status" placeholder:"TABLE" help:"Only these tables: saturation, latency, memory, load, core, journal, fleet, status."`
+	Only      []string      `enum:"saturation,latency,memory,load,core,journal,fleet,c2m,status" placeholder:"TABLE" help:"Only these tables: saturation, latency, memory, load, core, journal, fleet, c2m, status."`
 	Runs      int           `default:"5" help:"Runs of each subject."`
 	Calls     int           `default:"4000" help:"Calls of a run at saturation."`
 	Time      time.Duration `default:"4s" help:"Length of a run at a fixed rate; for status four times as long, with and without pages."`
@@ -93,7 +96,7 @@ type options struct {
 	WarmUp    int           `default:"500" help:"Calls before a run that do not count."`
 	Cores     int           `default:"1" help:"Cores of a subject (GOMAXPROCS)."`
 	Quick     bool          `help:"One short run of everything, to see whether it works."`
-	Profile   string        `type:"path" placeholder:"FILE" help:"Write CPU profiles of the last run, for go tool pprof: FILE for deflectd at saturation, FILE.floor for the floor, and FILE.RATE for deflectd at each rate of load, journal and fleet, and .journal or .redis after that for deflectd with a journal or Redis."`
+	Profile   string        `type:"path" placeholder:"FILE" help:"Write CPU profiles of the last run, for go tool pprof: FILE for deflectd at saturation, FILE.floor for the floor, and FILE.RATE for deflectd at each rate of load, journal, fleet and c2m, and .journal, .redis or .c2m after that for deflectd with a journal, Redis or C2M."`
 	Disk      string        `type:"existingdir" default:"." help:"Folder of the disk that a journal is on, with some MB of room."`
 	Recording string        `type:"path" default:"../../adapters/freeswitch/testdata/transcripts/accept.jsonl" help:"The recorded call."`
 }

@@ -52,14 +52,14 @@ func TestQuick(t *testing.T) {
 			}
 		}
 	}
-	want, profiles := 11, []string{profile, profile + ".floor", profile + ".journal", profile + ".500.journal"} // memory, latency, core and journal have two tables each
+	want, profiles := 13, []string{profile, profile + ".floor", profile + ".journal", profile + ".500.journal", profile + ".c2m"} // memory, latency, core, journal and c2m have two tables each
 	if _, err := exec.LookPath(redisServer); err == nil {
 		want, profiles = want+4, append(profiles, profile+".redis", profile+".500.redis")
 	}
 	if tables != want {
 		t.Errorf("%d tables:\n%s", tables, out.String())
 	}
-	for _, want := range []string{"Saturation: ", "Latency: ", "Memory: 50 ", "Memory: 100 ", "Load: ", "Core: ", "Journal: ", "Fleet: ", "Status: "} {
+	for _, want := range []string{"Saturation: ", "Latency: ", "Memory: 50 ", "Memory: 100 ", "Load: ", "Core: ", "Journal: ", "Fleet: ", "C2M: ", "Status: "} {
 		if !strings.Contains(out.String(), "\n"+want) {
 			t.Errorf("no table begins with %q:\n%s", want, out.String())
 		}

@@ -21,6 +21,7 @@ var subjects = map[string]func(ctx context.Context, api, store string) (address 
 	deflectd:         serveDeflectd,
 	withJournal:      serveWithJournal,
 	withRedis:        serveWithRedis,
+	withC2M:          serveWithC2M,
 	"go-eventsocket": serveEventSocket,
 	"eslgo":          serveESLGo,
 	coreSubject:      serveNothing,

@@ -45,10 +45,10 @@ func (l *lab) saturation(ctx context.Context) error {
 	return nil
 }
 
-// profiled profiles a measurement of the last run of deflectd, alone, with a journal or with
-// Redis, and of the floor, if that was asked for.
+// profiled profiles a measurement of the last run of deflectd, alone, with a journal, with
+// Redis or with C2M, and of the floor, if that was asked for.
 func (l *lab) profiled(c *child, run int, suffix string, measure func() error) error {
-	ending, is := map[string]string{deflectd: "", floor: ".floor", withJournal: ".journal", withRedis: ".redis"}[c.subject]
+	ending, is := map[string]string{deflectd: "", floor: ".floor", withJournal: ".journal", withRedis: ".redis", withC2M: ".c2m"}[c.subject]
 	if l.Profile == "" || !is || run != l.Runs-1 {
 		return measure()
 	}

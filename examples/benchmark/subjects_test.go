@@ -28,7 +28,7 @@ func TestSubjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.close()
-	for _, name := range append(slices.Clone(serving), withJournal, withRedis) {
+	for _, name := range append(slices.Clone(serving), withJournal, withRedis, withC2M) {
 		t.Run(name, func(t *testing.T) {
 			store := t.TempDir()
 			if name == withRedis {
@@ -60,11 +60,16 @@ func TestSubjects(t *testing.T) {
 			if err := c.stop(); err != nil {
 				t.Error(err)
 			}
-			if got := len(a.judge.Load().double.Sent()); got != judged {
+			if got := len(a.judge.Load().double.Sent()) + len(a.judge.Load().c2m.Invites()); got != judged {
 				t.Errorf("the double sent %d texts, want %d", got, judged)
 			}
+			for _, i := range a.judge.Load().c2m.Invites() {
+				if name != withC2M || i.Skill != skill || i.Message != textMessage || i.Number[:5] != "+1404" || len(i.Asked.SDEs) == 0 {
+					t.Fatalf("asked for %+v", i)
+				}
+			}
 			for _, d := range a.judge.Load().double.Sent() {
-				if d.Skill != skill || d.DeflectionText != textMessage || d.DeflectionHandle[:4] != "1404" {
+				if name == withC2M || d.Skill != skill || d.DeflectionText != textMessage || d.DeflectionHandle[:4] != "1404" {
 					t.Fatalf("asked for %+v", d)
 				}
 				var info struct{ Plan string }
