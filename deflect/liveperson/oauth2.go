@@ -37,7 +37,7 @@ type OAuth2 struct {
 	URL     string
 	Domains *Domains
 
-	tokens source[deflect.Secret]
+	tokens source[deflect.Secret] // as they are in a header
 	meter
 }
 
@@ -174,7 +174,7 @@ func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &wire.NoCredentials{Err: err}
 	}
 	ours := req.Clone(ctx)
-	ours.Header.Set("Authorization", "Bearer "+token.value.Reveal())
+	ours.Header.Set("Authorization", token.value.Reveal())
 	resp, err := b.base.RoundTrip(ours)
 	switch {
 	case err != nil:
@@ -219,7 +219,7 @@ func (b *bearer) fetch(ctx context.Context) (token *held[deflect.Secret], err er
 		return fail(r, fmt.Errorf("%w (X-Request-Id %s)", err, id))
 	}
 	reason = deflect.ReasonOK
-	return hold(deflect.NewSecret(t), asked, life-min(tokenEarly, life/2), life), nil
+	return hold(deflect.NewSecret("Bearer "+t), asked, life-min(tokenEarly, life/2), life), nil
 }
 
 func (a *OAuth2) root(ctx context.Context) (string, error) {
