@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m/c2mtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet/fleettest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
@@ -44,6 +45,7 @@ type deflectd struct {
 	text   string // of the configuration
 
 	api   *livedeflecttest.Server
+	c2m   *c2mtest.Server
 	redis *fleettest.Proxy
 	sw    *freeswitchtest.Switch
 
@@ -74,6 +76,7 @@ func newDeflectd(t *testing.T, binary, redis, name string, edit ...string) *defl
 		ConsumerKey: "key", ConsumerSecret: "opensesame",
 		Report: livedeflecttest.Report{Conversation: func(livedeflecttest.Deflection) (time.Duration, bool) { return time.Second, true }},
 	})
+	d.c2m = c2mtest.RunT(t, c2mtest.Config{ClientID: "id", ClientSecret: "opensesame"})
 	d.redis = fleettest.StartProxy(t, redis)
 	d.sw = &freeswitchtest.Switch{}
 	if err := d.sw.Start(); err != nil {
@@ -84,6 +87,7 @@ func newDeflectd(t *testing.T, binary, redis, name string, edit ...string) *defl
 	d.write(t, "list", listedNumber+"\n")
 	d.text = strings.NewReplacer(edit...).Replace(fmt.Sprintf(`
 livedeflect: {site_id: "1", base_url: %q, consumer_key: key}
+c2m: {account: "1", domain_url: %q, client_id: id, handoff_id: H1}
 breaker: {failures: 5, open_for: 3s}
 report: {every: 3s, lookback: 1m}
 settle: {after: 1s, limit: 1h}
@@ -96,7 +100,8 @@ http: {listen: "127.0.0.1:0"}
 profiles:
   - {name: %s, skill: sales, cooldown: 1s, do_not_text_file: list, later: {failed: 20s}}
   - {name: support, skill: support, cooldown: 0s, dialed: ["+18005550199"]}
-`, d.api.URL(), "redis://"+d.redis.Addr, name, d.sw.Addr(), d.profile()))
+  - {name: chat, api: c2m, skill: chat, cooldown: 0s, dialed: ["+18005550142"]}
+`, d.api.URL(), d.c2m.URL(), "redis://"+d.redis.Addr, name, d.sw.Addr(), d.profile()))
 	d.write(t, "deflectd.yaml", d.text)
 
 	ctx, hangUp := context.WithCancel(context.Background())
@@ -143,7 +148,7 @@ func (d *deflectd) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.cmd = exec.Command(d.binary, "--config", d.config)
-	d.cmd.Env = append(os.Environ(), "DEFLECT_CONSUMER_SECRET=opensesame", "DEFLECT_FREESWITCH_PASSWORD_FS1=ClueCon")
+	d.cmd.Env = append(os.Environ(), "DEFLECT_CONSUMER_SECRET=opensesame", "DEFLECT_CLIENT_SECRET=opensesame", "DEFLECT_FREESWITCH_PASSWORD_FS1=ClueCon")
 	d.cmd.Stderr, d.cmd.SysProcAttr = w, endsWithUs
 	err = d.cmd.Start()
 	w.Close() // so that the pipe ends with the process
@@ -207,8 +212,9 @@ func (d *deflectd) traffic(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		d.callers.Go(func() { d.call(ctx, freeswitchtest.Call{}) })
+		d.callers.Go(func() { d.call(ctx, freeswitchtest.Call{DNIS: "+18005550100"}) })
 		if n := d.calls.Load(); n%10 == 1 {
+			d.callers.Go(func() { d.call(ctx, freeswitchtest.Call{DNIS: "+18005550142"}) })
 			w := d.sw.Park(freeswitchtest.Call{ANI: caller(n), DNIS: "+18005550199"})
 			w.Announce()
 			w.Press("1")
@@ -221,7 +227,7 @@ func caller(n int64) string { return fmt.Sprintf("+1404343%04d", n%9000) }
 
 // call lets somebody call and press 1.
 func (d *deflectd) call(ctx context.Context, c freeswitchtest.Call) {
-	c.ANI, c.DNIS, c.SocketResume, c.Answered = caller(d.calls.Add(1)), "+18005550100", true, true
+	c.ANI, c.SocketResume, c.Answered = caller(d.calls.Add(1)), true, true
 	if c.Length == nil {
 		c.Length = func(string, string) time.Duration { return 100 * time.Millisecond }
 		c.Script = []freeswitchtest.Action{freeswitchtest.Press("1")}
@@ -247,7 +253,7 @@ func (d *deflectd) hold(t *testing.T, most int) (leave func()) {
 			case <-tick.C:
 			}
 			d.callers.Go(func() {
-				d.call(ctx, freeswitchtest.Call{Length: func(string, string) time.Duration { return time.Hour }})
+				d.call(ctx, freeswitchtest.Call{DNIS: "+18005550100", Length: func(string, string) time.Duration { return time.Hour }})
 			})
 		}
 	})

@@ -60,11 +60,18 @@ func newDashboard() (dashboard.Dashboard, error) {
 		WithPanel(spread("How long a text takes to send", "From handing the request to the network to its answer; the caller hears the wait prompt.", "deflect_request_duration_seconds", `,call="invite"`, "")).
 		WithPanel(states("Breaker over time", "Half open: the next caller tries.", breakerWords,
 			query{`clamp_max(2 * deflect_breaker_state{{of},state="open"} + on (job, instance) (deflect_breaker_state{{of},state="half_open"} > bool 0), 2)`, "{{instance}}"})).
+		WithPanel(lines("Of the callers it was asked about, how many can be texted", "Connect to Messaging is asked before the offer. The rest are not eligible, or it did not say, or not in time.", "percentunit",
+			query{`sum by (instance) (rate(deflect_requests_total{{of},call="eligibility",result="ok"}[$__rate_interval])) / sum by (instance) (rate(deflect_requests_total{{of},call="eligibility"}[$__rate_interval]))`, "{{instance}}"}).Max(1)).
+		WithPanel(spread("How long it takes to say so", "The caller waits for it before the call is answered. The dashed line is the default of c2m.eligibility_deadline: later, there is no offer.",
+			"deflect_request_duration_seconds", `,call="eligibility"`, "").
+			Thresholds(steps(green, from(.7, red))).ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))).
+		WithPanel(lines("Tokens and hosts that were not to be had", "Without a token no request is made: unauthorized. Hosts are remembered for long.", perMinute,
+			query{`60 * topk(8, sum by (call, result) (rate(deflect_requests_total{{of},call=~"token|domain",result!="ok"}[$__rate_interval])))`, "{{call}} {{result}}"})).
 		WithPanel(lines("Requests in progress, and doubts", "A doubt is a text of which only the report can tell whether it was sent.", "short",
 			query{"sum(deflect_requests_in_flight{{of}})", "requests"}, query{"sum(deflect_settle_open{{of}})", "doubts that are looked up"})).
 		WithPanel(stacked("What doubts came to", "unknown: the report could not tell.", perMinute,
 			query{"60 * sum by (result) (rate(deflect_settled_total{{of}}[$__rate_interval]))", "{{result}}"})).
-		WithPanel(lines("Requests for the report", "For doubts, and for the stages that texts reached, which are polled.", perMinute,
+		WithPanel(lines("Requests for the report", "For doubts, and for the stages that texts reached, which are polled. Those of Connect to Messaging are transactions above.", perMinute,
 			query{"60 * topk(8, sum by (result) (rate(deflect_report_requests_total{{of}}[$__rate_interval])))", "{{result}}"},
 			query{"60 * sum by (result) (rate(deflect_funnel_polls_total{{of}}[$__rate_interval]))", "polls: {{result}}"})).
 		WithPanel(lines("The breaker moves", "Open again and again: the API does not come back.", perMinute,
