@@ -38,7 +38,7 @@ func TestLoadRefusesRealTexts(t *testing.T) {
 	for _, tt := range []struct {
 		name, daemon, http, want string
 	}{
-		{"an account", production, httpOf(production), "is no simulator: it does not prove to be a simulator (status 200)"},
+		{"an account", production, httpOf(production), "is no simulator: LiveDeflect: it does not prove to be a simulator (status 200)"},
 		{"another one's HTTP port", production, httpOf(double), "takes no calls at " + production + ", but at " + double},
 		{"nobody's HTTP port", double, "127.0.0.1:1", "cannot be asked whether its API is a simulator"},
 		{"the usual HTTP port", "127.0.0.1:8", "", "127.0.0.1:9180"},

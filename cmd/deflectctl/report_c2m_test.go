@@ -120,7 +120,7 @@ func TestC2MReportShowsNoStranger(t *testing.T) {
 	}
 }
 
-// reportC2M is the API with the client of c2mFile.
+// reportC2M is the API with the client of reportFile.
 func reportC2M(t *testing.T, change func(*c2mtest.Config)) *c2mtest.Server {
 	t.Helper()
 	cfg := c2mtest.Config{Account: "38856538", ClientID: "client", ClientSecret: "opensesame-client"}
@@ -130,13 +130,17 @@ func reportC2M(t *testing.T, change func(*c2mtest.Config)) *c2mtest.Server {
 	return c2mtest.RunT(t, cfg)
 }
 
-const c2mSection = `c2m: {account: "38856538", client_id: client, handoff_id: H123456789, base_url: %[1]q, sentinel_url: %[1]q, reporting_url: %[1]q}
+const c2mSection = `c2m: {account: "38856538", client_id: client, client_secret_file: secret, handoff_id: H123456789, base_url: %[1]q, sentinel_url: %[1]q, reporting_url: %[1]q}
 `
 
-// c2mFile is a configuration with a section c2m, and with more.
-func c2mFile(t *testing.T, api, more string) string {
+// reportFile is a configuration with a section c2m, and with more.
+func reportFile(t *testing.T, api, more string) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "deflectd.yaml")
+	dir := t.TempDir()
+	name := filepath.Join(dir, "deflectd.yaml")
+	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("opensesame-client"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	data := fmt.Sprintf(c2mSection, api) + more + `freeswitch: {outbound: {listen: "127.0.0.1:0"}}
 http: {listen: "127.0.0.1:0"}
 profiles:
@@ -175,7 +179,7 @@ func TestReportOfC2M(t *testing.T) {
 	api := reportC2M(t, func(c *c2mtest.Config) {
 		c.Consumer = func(c2mtest.Invite) c2mtest.Consumer { return c2mtest.Consumer{Replies: true} }
 	})
-	config := c2mFile(t, api.URL(), "")
+	config := reportFile(t, api.URL(), "")
 	post(t, api, "eligibility", askSales)
 	id := post(t, api, "eligibility", askSales)
 	post(t, api, "invite", `{"callId":"`+id+`"}`)
@@ -198,7 +202,7 @@ func TestReportChoosesItsAPI(t *testing.T) {
 	live := runAPI(t)
 	api := reportC2M(t, nil)
 	only := configFile(t, live.URL())
-	both := c2mFile(t, api.URL(), fmt.Sprintf("livedeflect: {site_id: \"38856538\", base_url: %q, consumer_key: appkey, token: apptoken}\n", live.URL()))
+	both := reportFile(t, api.URL(), fmt.Sprintf("livedeflect: {site_id: \"38856538\", base_url: %q, consumer_key: appkey, token: apptoken}\n", live.URL()))
 	for args, want := range map[string]string{
 		"":                                      "the configuration has several APIs: choose one, with --api livedeflect or c2m",
 		"--api x":                               `--api "x" is no API: write livedeflect or c2m`,
@@ -208,7 +212,7 @@ func TestReportChoosesItsAPI(t *testing.T) {
 		"--api c2m --config " + only:            "--api c2m: the configuration has no section c2m",
 		"--config " + only:                      "LiveDeflect report",
 		"--api livedeflect --by day":            "LiveDeflect report",
-		"--config " + c2mFile(t, api.URL(), ""): "Connect to Messaging report",
+		"--config " + reportFile(t, api.URL(), ""): "Connect to Messaging report",
 	} {
 		all := append([]string{"report"}, strings.Fields(args)...)
 		if !strings.Contains(args, "--config") {
@@ -223,7 +227,7 @@ func TestReportChoosesItsAPI(t *testing.T) {
 
 func TestSettleOfC2M(t *testing.T) {
 	api := reportC2M(t, nil)
-	config := c2mFile(t, api.URL(), "")
+	config := reportFile(t, api.URL(), "")
 	unsent, sent := post(t, api, "eligibility", askSales), post(t, api, "eligibility", askSales)
 	api.Inject(c2mtest.CallInvite, c2mtest.Fault{ResetAfter: true})
 	post(t, api, "invite", `{"callId":"`+sent+`"}`)
@@ -251,12 +255,12 @@ func TestSettleOfC2M(t *testing.T) {
 func TestSettleUsageOfC2M(t *testing.T) {
 	live := runAPI(t)
 	only := configFile(t, live.URL())
-	both := c2mFile(t, "http://127.0.0.1:1", fmt.Sprintf("livedeflect: {site_id: \"38856538\", base_url: %q, consumer_key: appkey, token: apptoken}\n", live.URL()))
+	both := reportFile(t, "http://127.0.0.1:1", fmt.Sprintf("livedeflect: {site_id: \"38856538\", base_url: %q, consumer_key: appkey, token: apptoken}\n", live.URL()))
 	for _, tt := range []struct {
 		config, callID, want string
 		code                 int
 	}{
-		{c2mFile(t, "http://127.0.0.1:1", ""), "", "--call-id is missing: Connect to Messaging finds a text by its own callId alone", exitUsage},
+		{reportFile(t, "http://127.0.0.1:1", ""), "", "--call-id is missing: Connect to Messaging finds a text by its own callId alone", exitUsage},
 		{only, "473513", "--call-id is for Connect to Messaging, and the configuration has no section c2m", exitUsage},
 		// Nobody knows by which of the two it was sent.
 		{both, "", "may have been sent by the other API", exitFailed},

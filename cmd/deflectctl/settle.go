@@ -9,6 +9,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/apis"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 )
 
 type settleCmd struct {
@@ -101,7 +102,11 @@ func (c *settleCmd) look(a *app, file config.File, at time.Time) (v deflect.Sett
 		return v, err
 	}
 	defer client.Close()
-	return client.Settle(a.ctx, c.ExternalID, at), nil
+	v = client.Settle(a.ctx, c.ExternalID, at)
+	if v.Result == deflect.SettledNotSent && file.Speaks(config.C2M) {
+		v.Result, v.Err = deflect.SettledUnknown, fmt.Errorf("LiveDeflect shows no text, and it may have been sent by the other API: %w", c2m.ErrNoCallID)
+	}
+	return v, nil
 }
 
 // lookByCallID asks Connect to Messaging.

@@ -29,7 +29,7 @@ var tells = []string{"4043438646", "8005550100", "opensesame", demoConsumerSecre
 // secretEnv is an environment with both secrets.
 func secretEnv(name string) string {
 	return map[string]string{
-		"DEFLECT_CONSUMER_SECRET": "opensesame-consumer", "DEFLECT_TOKEN_SECRET": "opensesame-token", "DEFLECT_CLIENT_SECRET": "opensesame-client",
+		"DEFLECT_CONSUMER_SECRET": "opensesame-consumer", "DEFLECT_TOKEN_SECRET": "opensesame-token",
 	}[name]
 }
 
