@@ -9,18 +9,21 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/apis"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
-// visit is what an unsigned request to the API, which asks for nothing, has shown.
+// visit is what an unsigned request to a place, which asks for nothing, has shown.
 type visit struct {
+	place
 	err          error
 	proxy        string // its host, "" without
 	status       int
@@ -36,18 +39,16 @@ func (e *exam) transport() *http.Transport {
 	return t
 }
 
-func (e *exam) visitAPI(ctx context.Context) (v visit) {
-	ctx, cancel := context.WithTimeout(ctx, longest-time.Second)
+func (e *exam) visitPlace(ctx context.Context, p place) visit {
+	v := visit{place: p}
+	ctx, cancel := context.WithTimeout(ctx, longest-3*time.Second/2)
 	defer cancel()
 	t := e.transport()
 	defer t.CloseIdleConnections()
-	root, err := e.file.LiveDeflect.URL()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.root+"/", nil)
 	if err != nil {
-		return visit{err: err}
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, root+"/", nil)
-	if err != nil {
-		return visit{err: err}
+		v.err = err
+		return v
 	}
 	if proxy, err := t.Proxy(req); err == nil && proxy != nil {
 		v.proxy = proxy.Host
@@ -62,16 +63,6 @@ func (e *exam) visitAPI(ctx context.Context) (v visit) {
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 	v.status, v.date, v.tls = resp.StatusCode, resp.Header.Get("Date"), resp.TLS
 	return v
-}
-
-// host is the API's.
-func (e *exam) host() string {
-	root, _ := e.file.LiveDeflect.URL()
-	u, err := url.Parse(root)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
 }
 
 // names is about the addresses of all that is dialled by name.
@@ -108,14 +99,17 @@ func (e *exam) names(ctx context.Context) (found []Finding) {
 	return good("%s", strings.Join(told, ", "))
 }
 
-// hosts are those that a deflectd dials: the API, or the proxy before it, switches, Redis.
+// hosts are those that a deflectd dials: the APIs, or the proxy before them, switches, Redis.
 func (e *exam) hosts() []string {
-	hosts := []string{e.host()}
-	root, _ := e.file.LiveDeflect.URL()
-	if req, err := http.NewRequest(http.MethodGet, root, nil); err == nil {
-		if proxy, err := http.ProxyFromEnvironment(req); err == nil && proxy != nil {
-			hosts[0] = proxy.Hostname()
+	var hosts []string
+	for _, p := range e.places().all {
+		host := p.host()
+		if req, err := http.NewRequest(http.MethodGet, p.root, nil); err == nil {
+			if proxy, err := http.ProxyFromEnvironment(req); err == nil && proxy != nil {
+				host = proxy.Hostname()
+			}
 		}
+		hosts = append(hosts, host)
 	}
 	for _, sw := range e.named() {
 		hosts = append(hosts, hostOf(sw.Address))
@@ -146,32 +140,49 @@ func lookupCause(err error) string {
 	return err.Error()
 }
 
-// reach is about the way to the API.
+// reach is about the way to the APIs.
 func (e *exam) reach(context.Context) []Finding {
+	return e.each("the Domain API has to tell where it is first", reached)
+}
+
+// each is what is found at each place.
+func (e *exam) each(first string, at func(v visit) []Finding) (found []Finding) {
 	if !e.loaded {
 		return e.unread()
 	}
-	v := e.visit()
-	at, _ := e.file.LiveDeflect.URL()
+	for _, v := range e.visited() {
+		found = append(found, at(v)...)
+	}
+	if len(found) == 0 {
+		return skipped(first, "nobody tells where the API is")
+	}
+	return found
+}
+
+func reached(v visit) []Finding {
 	through := ""
 	if v.proxy != "" {
 		through = " through the proxy " + v.proxy
 	}
 	if _, isTLS := certificateError(v.err); v.err == nil || isTLS {
-		return good("%s answers%s", at, through)
+		return good("%s answers%s", v.root, through)
 	}
 	do := "open the way: a firewall may have to let this machine out to it"
 	switch dns, isDNS := errors.AsType[*net.DNSError](v.err); {
 	case isDNS && v.proxy == "":
-		return skipped("mend the name first", "%s has no address: %s", e.host(), dns.Err)
+		return skipped("mend the name first", "%s has no address: %s", v.host(), dns.Err)
 	case v.proxy != "":
 		do = "mend the proxy, or take it away: HTTPS_PROXY and NO_PROXY in the environment of deflectd say which one it takes"
 	case isTLSTrouble(v.err):
 		do = "look for what answers in its place: it speaks no TLS 1.2 or newer"
-	case loopbackName(e.host()):
-		do = "start what listens there (a simulator: deflectctl simulate livedeflect), or correct livedeflect.base_url"
+	case loopbackName(v.host()):
+		simulator := "c2m"
+		if strings.HasPrefix(v.key, "livedeflect.") {
+			simulator = "livedeflect"
+		}
+		do = "start what listens there (a simulator: deflectctl simulate " + simulator + "), or correct " + v.key
 	}
-	return bad(do, "%s does not answer%s: %s", at, through, netCause(v.err))
+	return bad(do, "%s does not answer%s: %s", v.root, through, netCause(v.err))
 }
 
 func loopbackName(host string) bool {
@@ -215,12 +226,12 @@ func (v visit) apart() (ahead time.Duration, told bool) {
 	return min(0, date.Add(time.Second).Sub(v.asked.Round(0))), true
 }
 
-// clock is about the clocks of the API and of this machine.
+// clock is about the clocks of LivePerson and of this machine.
 func (e *exam) clock(context.Context) []Finding {
 	if !e.loaded {
 		return e.unread()
 	}
-	ahead, told := e.visit().apart()
+	v, ahead, told := e.theirTime()
 	if !told {
 		return skipped("mend the way to the API first; meanwhile: timedatectl", "the API did not tell the time")
 	}
@@ -231,12 +242,23 @@ func (e *exam) clock(context.Context) []Finding {
 	}
 	off := ahead.Abs().Round(time.Second)
 	switch {
-	case off > otherClock:
+	case off > otherClock && v.signed:
 		return bad(do, "this machine's clock is %s %s the API's: it may refuse every request, for its signature holds the time", off, side)
 	case off > sameClock:
 		return warning(do, "this machine's clock is %s %s the API's: hours, and texts in doubt, are judged by both", off, side)
 	}
 	return good("that of the API, to %s", sameClock)
+}
+
+// theirTime is how much ahead the clock of LivePerson is, by the first who tells, and by one
+// whose requests are signed rather than by another.
+func (e *exam) theirTime() (by visit, ahead time.Duration, told bool) {
+	for _, v := range e.visited() {
+		if of, tells := v.apart(); tells && (!told || v.signed && !by.signed) {
+			by, ahead, told = v, of, true
+		}
+	}
+	return by, ahead, told
 }
 
 // once keeps the status that the API answers with, and ends a request that would be tried
@@ -260,31 +282,62 @@ func (o *once) RoundTrip(r *http.Request) (*http.Response, error) {
 // fails reports whether an answer says nothing of the request.
 func fails(status int) bool { return status >= 500 || status == http.StatusTooManyRequests }
 
-// credentials asks for the report of one second, which sends nothing.
-func (e *exam) credentials(ctx context.Context) []Finding {
-	switch v := e.visit(); {
+// credentials asks for the report of one second, which sends nothing, of each API.
+func (e *exam) credentials(ctx context.Context) (found []Finding) {
+	switch {
 	case !e.loaded:
 		return e.unread()
 	case !e.keyed:
 		return skipped("mend the secrets first", "the secrets cannot be read")
-	case v.err != nil:
-		return skipped("mend the way to the API first", "the API cannot be asked")
+	case len(e.places().silent) > 0:
+		return skipped("mend the way to the Domain API first", "nobody tells where the API is")
 	}
+	for _, v := range e.visited() {
+		if v.err != nil {
+			return skipped("mend the way to the API first", "the API cannot be asked")
+		}
+	}
+	if e.file.Speaks(config.LiveDeflect) {
+		found = append(found, e.tried(ctx, e.keysOfLiveDeflect)...)
+	}
+	if e.file.Speaks(config.C2M) {
+		found = append(found, e.tried(ctx, e.keysOfC2M)...)
+	}
+	return found
+}
+
+// tried asks an API with the credentials of the configuration.
+func (e *exam) tried(ctx context.Context, with func(ctx context.Context, all *apis.APIs, file config.File, heard *once) []Finding) []Finding {
 	t := e.transport()
 	defer t.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, longest-time.Second)
 	defer cancel()
 	heard := &once{RoundTripper: t, end: cancel}
-	cfg := e.file.LiveDeflect
-	cfg.Transport = heard
-	api, err := livedeflect.New(cfg)
+	all, file, err := apis.Open(e.file, apis.Options{Transport: heard})
 	if err != nil {
-		return bad("correct it", "livedeflect: %v", err)
+		return bad("correct it", "%v", err)
 	}
-	defer api.Close()
+	defer all.Close()
+	return with(ctx, all, file, heard)
+}
+
+const askedAgain = "look again in a minute; if it stays so, ask LivePerson. Callers are not offered a text meanwhile"
+
+// unsaid is about an API that does not say.
+func (o *once) unsaid() []Finding {
+	if o.status > 0 {
+		return warning(askedAgain, "the API does not say: it answers with HTTP %d", o.status)
+	}
+	return warning(askedAgain, "the API did not say in time")
+}
+
+func (e *exam) keysOfLiveDeflect(ctx context.Context, all *apis.APIs, file config.File, heard *once) []Finding {
+	if no := e.token(ctx, file.LiveDeflect.Auth, config.LiveDeflect, heard); no != nil {
+		return no
+	}
 	now := time.Now().Truncate(time.Second)
 	var failed *livedeflect.ReportError
-	for _, err := range api.Report(ctx, livedeflect.ReportQuery{From: now.Add(-time.Second), To: now}) {
+	for _, err := range all.Live.Report(ctx, livedeflect.ReportQuery{From: now.Add(-time.Second), To: now}) {
 		if failed == nil {
 			failed, _ = errors.AsType[*livedeflect.ReportError](err)
 		}
@@ -300,7 +353,9 @@ func (e *exam) credentials(ctx context.Context) []Finding {
 	case deflect.ReasonUnauthorized, deflect.ReasonInvalidNonce:
 		do := "compare livedeflect.consumer_key and token, and the secrets in their files, with the API keys of the account at LivePerson. " +
 			"If all are the same, ask LivePerson whether these keys may use LiveDeflect and read its report"
-		if ahead, _ := e.visit().apart(); ahead.Abs() > otherClock {
+		if e.bearer(file.LiveDeflect.Auth) {
+			do = "ask LivePerson whether the app of livedeflect.client_id may use LiveDeflect and read its report"
+		} else if _, ahead, _ := e.theirTime(); ahead.Abs() > otherClock {
 			do = "set the clock first: a signature holds the time. Then look again"
 		}
 		return bad(do, "the API refuses these keys%s", said)
@@ -311,9 +366,66 @@ func (e *exam) credentials(ctx context.Context) []Finding {
 		return bad("correct livedeflect.domain or base_url, or look for a proxy that answers in the place of the API",
 			"what answers is no LiveDeflect API%s", said)
 	}
-	do := "look again in a minute; if it stays so, ask LivePerson. Callers are not offered a text meanwhile"
-	if heard.status > 0 {
-		return warning(do, "the API does not say: it answers with HTTP %d", heard.status)
+	return heard.unsaid()
+}
+
+func (e *exam) keysOfC2M(ctx context.Context, all *apis.APIs, file config.File, heard *once) []Finding {
+	if no := e.token(ctx, file.C2M.Auth, config.C2M, heard); no != nil {
+		return no
 	}
-	return warning(do, "the API did not say in time")
+	now := time.Now().Truncate(time.Second)
+	var failed *c2m.ReportError
+	for _, err := range all.C2M.Transactions(ctx, c2m.TransactionQuery{From: now.Add(-time.Second), To: now}) {
+		if failed == nil {
+			failed, _ = errors.AsType[*c2m.ReportError](err)
+		}
+	}
+	if failed == nil {
+		return good("accepted: Connect to Messaging gave the report of one second, which sends nothing. " +
+			"Handoff and skill show only when it is asked about a number: deflectctl send, to a phone of yours")
+	}
+	said := ""
+	if answer, ok := errors.AsType[*c2m.APIError](failed); ok {
+		said = " (" + answer.Error() + ")"
+	}
+	switch failed.Reason {
+	case deflect.ReasonUnauthorized, deflect.ReasonInvalidNonce:
+		do := "ask LivePerson whether the app of c2m.client_id may use Connect to Messaging and its report"
+		if !e.bearer(file.C2M.Auth) {
+			do = "compare c2m.consumer_key and token, and the secrets in their files, with the API keys of the account at LivePerson"
+			if _, ahead, _ := e.theirTime(); ahead.Abs() > otherClock {
+				do = "set the clock first: a signature holds the time. Then look again"
+			}
+		}
+		return bad(do, "the report of Connect to Messaging refuses these credentials%s", said)
+	case deflect.ReasonRejected:
+		return bad("correct c2m.account: it is the number of the account at LivePerson, and the credentials are of that account",
+			"the report of Connect to Messaging takes the credentials, and refuses the request%s", said)
+	case deflect.ReasonRedirected, deflect.ReasonBadResponse:
+		return bad("correct c2m.base_url and reporting_url, or look for a proxy that answers in the place of the API",
+			"what answers is no report of Connect to Messaging%s", said)
+	}
+	return heard.unsaid()
+}
+
+func (e *exam) bearer(auth liveperson.Authenticator) bool {
+	_, is := auth.(*liveperson.OAuth2)
+	return is
+}
+
+// token gets one, and says why there is none; nil where all is well, or none is used.
+func (e *exam) token(ctx context.Context, auth liveperson.Authenticator, section string, heard *once) []Finding {
+	a, is := auth.(*liveperson.OAuth2)
+	if !is {
+		return nil
+	}
+	err := a.Check(ctx, heard)
+	switch {
+	case err == nil:
+		return nil
+	case heard.status > 0 || ctx.Err() != nil:
+		return heard.unsaid()
+	}
+	do := fmt.Sprintf("compare %s.client_id, the account, and the secret in its file with the app at LivePerson, and correct %[1]s.sentinel_url if there is one", section)
+	return bad(do, "there is no token: %v", err)
 }

@@ -79,6 +79,7 @@ var checks = []struct {
 }{
 	{"configuration", (*exam).configuration},
 	{"secrets", (*exam).secrets},
+	{"domains", (*exam).told},
 	{"names", (*exam).names},
 	{"api", (*exam).reach},
 	{"certificate", (*exam).certificate},
@@ -111,7 +112,8 @@ func Examine(ctx context.Context, o Options) []Finding {
 		o.Room = room
 	}
 	e := read(ctx, o)
-	e.visit = sync.OnceValue(func() visit { return e.visitAPI(ctx) })
+	e.places = sync.OnceValue(func() places { return e.findPlaces(ctx) })
+	e.visited = sync.OnceValue(func() []visit { return e.visits(ctx) })
 	e.running = sync.OnceValue(func() running { return e.askDaemon(ctx) })
 	e.first = map[string]func() error{}
 	for _, sw := range e.switches() {
@@ -190,7 +192,8 @@ type exam struct {
 	keyed  bool // and so are they
 	about  struct{ configuration, secrets []Finding }
 
-	visit   func() visit
+	places  func() places
+	visited func() []visit // one of each place
 	running func() running
 	// first dials a switch once, by its address, before all checks of it do: who guesses
 	// passwords may be shut out.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/doctor"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m/c2mtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
@@ -37,6 +38,7 @@ const (
 type rig struct {
 	t       *testing.T
 	api     *livedeflecttest.Server
+	c2m     *c2mtest.Server // nil where LiveDeflect is spoken
 	sw      *freeswitchtest.Switch
 	dir     string
 	prefix  string // sound_prefix of the switch
@@ -98,6 +100,19 @@ profiles:
 		},
 		Room: func(string) (uint64, doctor.Kind, error) { return 50 << 30, doctor.OnDisk, nil },
 	}
+	return r
+}
+
+// newC2MRig is a rig on which Connect to Messaging is spoken, whose double has all hosts.
+func newC2MRig(t *testing.T) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.c2m = c2mtest.RunT(t, c2mtest.Config{Account: "38856538", ClientID: "CLIENT", ClientSecret: "opensesame-client"})
+	r.write(filepath.Join(r.dir, "client"), "opensesame-client")
+	text, err := os.ReadFile(r.config())
+	must(t, err)
+	_, rest, _ := strings.Cut(string(text), "state: ")
+	r.write(r.config(), fmt.Sprintf("c2m:\n  account: \"38856538\"\n  client_id: CLIENT\n  client_secret_file: client\n  handoff_id: H123456789\n  domain_url: %s\nstate: %s", r.c2m.URL(), rest))
 	return r
 }
 
@@ -183,6 +198,9 @@ func (r *rig) examine(check string) (of []doctor.Finding) {
 		if f.Check == check {
 			of = append(of, f)
 		}
+	}
+	if r.c2m != nil && len(r.c2m.Invites())+len(r.c2m.Eligibilities()) > 0 {
+		r.t.Error("Connect to Messaging was asked about a caller")
 	}
 	if sent := r.api.Sent(); len(sent) > 0 {
 		r.t.Errorf("a text was sent: %+v", sent)
