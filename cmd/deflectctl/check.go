@@ -13,13 +13,17 @@ import (
 type checkCmd struct {
 	File   string `arg:"" optional:"" placeholder:"FILE" help:"Configuration of deflectd."`
 	Config string `placeholder:"FILE" help:"The same, as for the other commands."`
+	As     string `enum:"c2m," default:"" placeholder:"API" help:"Tell instead what is missing and what changes with another API, c2m, in place of livedeflect."`
 }
 
 // Help is shown below the usage.
 func (checkCmd) Help() string {
 	return `Prints every problem with its line and key on standard error and exits with 2. A configuration without problems is
 printed with every default filled in; it can be loaded again. Secrets are read, but not shown. Nothing is contacted but the
-Redis of a fleet, to tell what of it endangers that a caller is texted once; where it does not answer, that is a warning.`
+Redis of a fleet, to tell what of it endangers that a caller is texted once; where it does not answer, that is a warning.
+
+With --as c2m the file is not printed: what a section c2m in place of livedeflect needs and what becomes of each key is, and
+the exit code is 1 while something is missing. Nothing is contacted and nothing is changed.`
 }
 
 // Run checks a configuration.
@@ -34,6 +38,9 @@ func (c *checkCmd) Run(a *app) error {
 	file, err := loadConfig(a, name)
 	if err != nil {
 		return err
+	}
+	if c.As != "" {
+		return checkMove(a, name, file)
 	}
 	fmt.Fprintf(a.stdout, "# %s is in order.\n", name)
 	for _, t := range file.Texts {
@@ -55,6 +62,30 @@ func (c *checkCmd) Run(a *app) error {
 	checkFleet(a, file)
 	fmt.Fprintf(a.stdout, "# With every default filled in:\n%s", file.Effective())
 	return nil
+}
+
+// checkMove tells what becomes of a file with Connect to Messaging.
+func checkMove(a *app, name string, file config.File) error {
+	steps, err := file.ToC2M(a.getenv)
+	if err != nil {
+		return usage("%w", err)
+	}
+	missing := 0
+	fmt.Fprintf(a.stdout, "# %s with a section %s in place of %s:\n", name, config.C2M, config.LiveDeflect)
+	for _, s := range steps {
+		if s.Missing {
+			missing++
+		}
+		fmt.Fprintf(a.stdout, "%s: %s\n", s.Path, s.Text)
+	}
+	fmt.Fprint(a.stdout, "# Everything else stays as it is.\n")
+	switch missing {
+	case 0:
+		return nil
+	case 1:
+		return &exit{exitFailed, errors.New("1 of these is missing, or cannot stay")}
+	}
+	return &exit{exitFailed, fmt.Errorf("%d of these are missing, or cannot stay", missing)}
 }
 
 // loadConfig reads a configuration; problems and warnings go to stderr.

@@ -173,3 +173,55 @@ func TestCheckOfTheEnvironment(t *testing.T) {
 		}
 	}
 }
+
+// What moves to another API, key by key: the exit code says whether it can.
+func TestCheckAsC2M(t *testing.T) {
+	for _, tt := range []struct {
+		file   string
+		change func(string) string
+		secret string // of the client, in the environment
+		code   int
+		stderr string
+	}{
+		{"move", func(s string) string { return strings.Replace(s, "LONG", strings.Repeat("Hola. ", 300), 1) }, "", exitFailed,
+			"deflectctl: 4 of these are missing, or cannot stay\n"},
+		{"move_both", func(s string) string { return s }, "opensesame-client", 0, ""},
+		{"move_little", func(s string) string { return s }, "opensesame-client", 0, ""},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			raw, err := os.ReadFile(filepath.Join("testdata", tt.file+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := filepath.Join(t.TempDir(), "deflectd.yaml")
+			if err := os.WriteFile(name, []byte(tt.change(string(raw))), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var out, errOut strings.Builder
+			code := run([]string{"check", "--as", "c2m", name}, app{t.Context(), &out, &errOut, func(name string) string {
+				if name == "DEFLECT_CLIENT_SECRET" {
+					return tt.secret
+				}
+				return secretEnv(name)
+			}})
+			if shows(t, strings.ReplaceAll(out.String()+errOut.String(), dialed, "")); code != tt.code || !strings.HasSuffix(errOut.String(), tt.stderr) {
+				t.Errorf("exit code %d, stderr %q", code, errOut.String())
+			}
+			golden(t, tt.file+".txt", strings.ReplaceAll(out.String(), filepath.Dir(name)+string(filepath.Separator), ""))
+		})
+	}
+}
+
+// A file of Connect to Messaging alone has nothing to move, and there is no third API.
+func TestCheckAsNeedsSomethingToMove(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "deflectd.yaml")
+	if err := os.WriteFile(name, []byte("c2m: {account: \"1\", auth: oauth1, consumer_key: KEY, token: T, handoff_id: H1}\nprofiles: [{name: all, skill: s}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := invoke(t, "check", "--as=c2m", name); code != exitUsage || stdout != "" || stderr != "deflectctl: there is no section livedeflect: nothing has to move\n" {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+	if code, _, stderr := invoke(t, "check", "--as=sms", name); code != exitUsage || !strings.Contains(stderr, "--as") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}

@@ -171,7 +171,7 @@ func flagOf(node *kong.Node, word string) *kong.Flag {
 func valuesOf(v *kong.Value) []string {
 	switch {
 	case v.Enum != "":
-		return v.EnumSlice()
+		return slices.DeleteFunc(v.EnumSlice(), func(s string) bool { return s == "" }) // as without the flag
 	case v.Tag.PlaceHolder == "FILE", v.Tag.PlaceHolder == "DIR":
 		return []string{completeFiles}
 	}
