@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/apis"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
 
@@ -59,13 +60,13 @@ func (c *reportCmd) Run(a *app) error {
 	if c.By == api.lacks {
 		return usage("--by %s: the report of %s does not tell it", c.By, api.title)
 	}
-	source, err := api.open(file)
+	all, _, err := apis.Open(file, apis.Options{})
 	if err != nil {
 		return err
 	}
-	defer source.close()
+	defer all.Close()
 
-	r := collectReport(a, source, from, to)
+	r := collectReport(a, api.source(all), from, to)
 	r.API, r.By, r.Zone, r.ShowNumbers = api, c.By, zone, c.ShowNumbers
 	r.count()
 	for _, f := range reportFormats {

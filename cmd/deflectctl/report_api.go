@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/apis"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
 // reportAPI is an API that has a report.
@@ -20,60 +20,35 @@ type reportAPI struct {
 	notes       string // what a page says of its report
 	lacks       string // a grouping that it cannot tell
 	of          func([]funnel.Journey) funnel.Funnel
-	open        func(config.File) (reportSource, error)
+	source      func(*apis.APIs) reportSource
 }
 
 // reportSource reads the report of an account.
-type reportSource struct {
-	collect func(ctx context.Context, from, to time.Time, progress func(done, total int), failed func(error)) []funnel.Journey
-	close   func()
-}
+type reportSource func(ctx context.Context, from, to time.Time, progress func(done, total int), failed func(error)) []funnel.Journey
 
 var reportAPIs = []*reportAPI{
 	{
-		name: config.LiveDeflect, title: "LiveDeflect", account: "site_id", calls: "asked for a text", of: funnel.Of, open: openLiveDeflect,
-		notes: "It names its stages without explaining them; what they are taken to mean is written beside each.",
+		name: config.LiveDeflect, title: "LiveDeflect", account: "site_id", calls: "asked for a text", of: funnel.Of,
+		source: func(all *apis.APIs) reportSource { return liveSource(all.Live) },
+		notes:  "It names its stages without explaining them; what they are taken to mean is written beside each.",
 	},
 	{
-		name: config.C2M, title: "Connect to Messaging", account: "account", calls: "asked about", of: funnel.OfC2M, open: openC2M, lacks: "dialed",
-		notes: "It is up to 20 minutes late. A call begins when the API is asked whether it can be texted; SMS does not tell whether a text was read.",
+		name: config.C2M, title: "Connect to Messaging", account: "account", calls: "asked about", of: funnel.OfC2M, lacks: "dialed",
+		source: func(all *apis.APIs) reportSource { return c2mSource(all.C2M) },
+		notes:  "It is up to 20 minutes late. A call begins when the API is asked whether it can be texted; SMS does not tell whether a text was read.",
 	},
-}
-
-func openLiveDeflect(file config.File) (s reportSource, err error) {
-	client, err := livedeflect.New(file.LiveDeflect)
-	if err != nil {
-		return s, err
-	}
-	return liveSource(client), nil
 }
 
 func liveSource(client *livedeflect.Client) reportSource {
-	return reportSource{func(ctx context.Context, from, to time.Time, progress func(done, total int), failed func(error)) []funnel.Journey {
+	return func(ctx context.Context, from, to time.Time, progress func(done, total int), failed func(error)) []funnel.Journey {
 		return funnel.Collect(client.Report(ctx, livedeflect.ReportQuery{From: from, To: to, Progress: progress}), failed)
-	}, client.Close}
+	}
 }
 
-func openC2M(file config.File) (s reportSource, err error) {
-	client, err := c2mClient(file)
-	if err != nil {
-		return s, err
-	}
-	return reportSource{func(ctx context.Context, from, to time.Time, progress func(done, total int), failed func(error)) []funnel.Journey {
+func c2mSource(client *c2m.Client) reportSource {
+	return func(ctx context.Context, from, to time.Time, progress func(done, total int), failed func(error)) []funnel.Journey {
 		return funnel.CollectC2M(client.Transactions(ctx, c2m.TransactionQuery{From: from, To: to, Progress: progress}), failed)
-	}, client.Close}, nil
-}
-
-// c2mClient is a client that only reads reports.
-func c2mClient(file config.File) (*c2m.Client, error) {
-	if file.Domains != nil {
-		domains, err := liveperson.NewDomains(*file.Domains)
-		if err != nil {
-			return nil, err
-		}
-		file = file.WithDomains(domains)
 	}
-	return c2m.New(*file.C2M)
 }
 
 // Title and Notes are for the page.

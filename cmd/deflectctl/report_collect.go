@@ -53,7 +53,7 @@ func collectReport(a *app, source reportSource, from, to time.Time) *reportResul
 		defer done()
 		progress = bar
 	}
-	r.Calls = source.collect(a.ctx, from, to, progress, func(err error) {
+	r.Calls = source(a.ctx, from, to, progress, func(err error) {
 		if malformed(err) {
 			if r.Bad++; r.Bad <= maxComplaints {
 				r.BadOf = append(r.BadOf, err)

@@ -111,11 +111,12 @@ func (c *settleCmd) look(a *app, file config.File, at time.Time) (v deflect.Sett
 
 // lookByCallID asks Connect to Messaging.
 func (c *settleCmd) lookByCallID(a *app, file config.File, at time.Time) (v deflect.Settlement, err error) {
-	client, err := c2mClient(file)
+	all, _, err := apis.Open(file, apis.Options{})
 	if err != nil {
 		return v, err
 	}
-	defer client.Close()
+	defer all.Close()
+	client := all.C2M
 	limit := max(file.Deflect.Settle.Limit, client.Lag())
 	early := time.Since(at) < limit
 	told := client.Find(a.ctx, c.ExternalID, c.CallID, at, limit)

@@ -27,7 +27,7 @@ type access struct {
 }
 
 // hosts are those of neighbours of the APIs; "" for the Domain API to tell.
-type hosts struct{ domain, reporting, shiftStatus string }
+type hosts struct{ domain, shiftStatus string }
 
 func (f *File) access(api string) *access {
 	if api == C2M {
@@ -88,7 +88,7 @@ func (f *File) connectToMessaging() value {
 	}
 	rows = append(rows, f.credentials(C2M)...)
 	rows = append(rows,
-		row{"reporting_url", "", text(&f.hosts.reporting).needing(onChange),
+		row{"reporting_url", "ReportingURL", filled(&api.ReportingURL, "that beside the API"),
 			"Where the report is, such as `https://va.cx-reporting.liveperson.net`."},
 		row{"shift_status_url", "", text(&f.hosts.shiftStatus).needing(onChange),
 			"Who tells whether agents are on shift, for `agents` of a profile."},

@@ -131,7 +131,7 @@ func (f *File) checkAPIs(d *decoder) {
 	for _, u := range []struct{ at, url string }{
 		{"livedeflect.sentinel_url", f.secrets.live.sentinelURL}, {"livedeflect.domain_url", f.hosts.domain},
 		{"c2m.sentinel_url", f.secrets.c2m.sentinelURL}, {"c2m.domain_url", f.hosts.domain},
-		{"c2m.reporting_url", f.hosts.reporting}, {"c2m.shift_status_url", f.hosts.shiftStatus},
+		{"c2m.shift_status_url", f.hosts.shiftStatus},
 	} {
 		if u.url == "" || d.lines[u.at] == 0 || d.blames(u.at) {
 			continue

@@ -58,7 +58,8 @@ func TestLoadEveryKey(t *testing.T) {
 	}
 	wantC2M := &c2m.Config{
 		Account: "38856538", HandoffID: "H123456789", BaseURL: "https://va.connect-to-messaging.liveperson.net",
-		TicketAge: 5 * time.Minute, Channels: []c2m.Channel{c2m.WhatsApp, c2m.SMS}, IVRNumber: "+448005550100", RatePerSecond: 20,
+		ReportingURL: "https://va.cx-reporting.liveperson.net",
+		TicketAge:    5 * time.Minute, Channels: []c2m.Channel{c2m.WhatsApp, c2m.SMS}, IVRNumber: "+448005550100", RatePerSecond: 20,
 	}
 	if diff := cmp.Diff(wantC2M, f.C2M, cmpopts.IgnoreFields(c2m.Config{}, "Auth")); diff != "" {
 		t.Errorf("C2M (-want +got):\n%s", diff)

@@ -48,7 +48,7 @@ func TestReferenceTellsWhatNeedsARestart(t *testing.T) {
 	want := []string{"livedeflect.site_id", "livedeflect.base_url", "livedeflect.max_text_length", "livedeflect.domain_url"} // the last two are c2m's as well
 	for path, value := range map[string]string{
 		"c2m.account": "\"1\"", "c2m.base_url": "https://c2m.example", "c2m.domain_url": "https://domains.example", "c2m.max_text_length": "90",
-		"c2m.reporting_url": "https://report.example", "c2m.shift_status_url": "https://shift.example", "report.every": "0s", "default_region": "IE", "freeswitch.inbound": "[]",
+		"c2m.shift_status_url": "https://shift.example", "report.every": "0s", "default_region": "IE", "freeswitch.inbound": "[]",
 		"freeswitch.outbound.listen": "10.0.0.1:99", "http.listen": "0.0.0.0:99", "http.status": "true", "state.dir": "/srv/state", "log.format": "json",
 		"redis": "{url: \"redis://127.0.0.1:6379\", key_file: testdata/good/fleet.key}",
 	} {
