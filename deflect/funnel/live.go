@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/metric"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/period"
@@ -38,8 +39,11 @@ var (
 // LiveConfig says how the report is polled. The zero value of each field is the default
 // that its comment names; Every has none.
 type LiveConfig struct {
-	Every    time.Duration // how often; 1 s to 24 h
-	Lookback time.Duration // how far each poll reaches back, and so how late an event may get into the report and still be counted; 1 h
+	Every time.Duration // how often; 1 s to 24 h
+	// Lookback is how far each poll reaches back, and so how late an event may get into the
+	// report and still be counted; of Connect to Messaging, since the call's eligibility, with
+	// the 20 minutes that its report may lag; 1 h
+	Lookback time.Duration
 	// Logger gets a warning for each poll that did not get all of the report; nil discards.
 	Logger *slog.Logger
 	// Registerer gets the metrics; nil is a private registry. One Live a Registerer.
@@ -72,22 +76,29 @@ func (c LiveConfig) Validate() error {
 // counted once, and only if it was reached after the polling began: a restart
 // counts nothing for a second time. It is safe for concurrent use; make one with [NewLive].
 type Live struct {
-	api     *livedeflect.Client
+	reports []*polled
 	cfg     atomic.Pointer[LiveConfig]
 	polling sync.Mutex    // held by the one poller
 	changed chan struct{} // cfg may have been
-	began   time.Time     // by our clock, as is polled
-	polled  time.Time     // when the poll before began, and ...
-	shown   time.Time     // ... what the API's clock showed then
-	calls   map[string]*counted
+	began   time.Time     // by our clock
 
-	stages         map[livedeflect.EventType]prometheus.Counter
+	stages         map[Stage]prometheus.Counter
 	polls          map[string]prometheus.Counter
 	lastComplete   *prometheus.GaugeVec // of no labels: there is no series before there is a time
 	toText         prometheus.Histogram
 	toConversation prometheus.Histogram
 	collectors     []prometheus.Collector
 	closing        sync.Once
+}
+
+// polled is the report of one API.
+type polled struct {
+	scale   *scale
+	now     func(time.Time) time.Time // what the API's clock shows at a time of ours
+	collect func(ctx context.Context, spans []period.Span, failed func(error)) []Journey
+	at      time.Time // when the poll before began, by our clock, and ...
+	shown   time.Time // ... what the API's clock showed then
+	calls   map[string]*counted
 }
 
 // counted is a call of which something was counted.
@@ -97,26 +108,24 @@ type counted struct {
 	seen  time.Time            // when the report last told of it, by our clock
 }
 
-// NewLive returns a Live of the report of an account, which [Live.Run] polls. The error
-// lists every problem of the configuration.
-func NewLive(api *livedeflect.Client, cfg LiveConfig) (*Live, error) {
+// NewLive returns a Live of the reports of one API or of both, either of which may be nil;
+// [Live.Run] polls them. The error lists every problem of the configuration.
+func NewLive(live *livedeflect.Client, connect *c2m.Client, cfg LiveConfig) (*Live, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
 	reached := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_funnel_calls_total",
-		Help: "Calls by the stages that they reached since the start, as the report tells; conversationid is an open conversation.",
+		Help: "Calls by the stages that they reached since the start, as the report tells; conversationid, or conversation, is an open one.",
 	}, []string{"stage"})
 	polls := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "deflect_funnel_polls_total",
 		Help: "Polls of the report by whether all of it could be read.",
 	}, []string{"result"})
 	l := &Live{
-		api: api, calls: map[string]*counted{},
-
 		changed: make(chan struct{}, 1),
-		stages:  map[livedeflect.EventType]prometheus.Counter{},
+		stages:  map[Stage]prometheus.Counter{},
 		polls:   map[string]prometheus.Counter{},
 		lastComplete: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "deflect_funnel_last_complete_poll_timestamp_seconds",
@@ -133,8 +142,16 @@ func NewLive(api *livedeflect.Client, cfg LiveConfig) (*Live, error) {
 			Buckets: []float64{5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600},
 		})),
 	}
-	for _, s := range ofLiveDeflect.stages {
-		l.stages[s] = reached.WithLabelValues(string(s))
+	if live != nil || connect == nil {
+		l.reports = append(l.reports, &polled{scale: &ofLiveDeflect, now: live.Now, collect: collectLive(live), calls: map[string]*counted{}})
+	}
+	if connect != nil {
+		l.reports = append(l.reports, &polled{scale: &ofC2M, now: connect.Now, collect: collectConnect(connect), calls: map[string]*counted{}})
+	}
+	for _, p := range l.reports {
+		for _, s := range p.scale.stages {
+			l.stages[s] = reached.WithLabelValues(string(s))
+		}
 	}
 	for _, r := range []string{"complete", "incomplete"} {
 		l.polls[r] = polls.WithLabelValues(r)
@@ -206,56 +223,95 @@ func (l *Live) pollLocked(ctx context.Context) {
 	limited, cancel := context.WithTimeoutCause(ctx, max(pollWithin, cfg.Every), errLongPoll)
 	defer cancel()
 	now := time.Now()
-	asked := l.api.Now(now)
-	calls, problem := l.lookBack(limited, cfg.Lookback, now, asked)
-	shows := l.api.Now(now)
+	var problem error
+	for _, p := range l.reports {
+		problem = cmp.Or(problem, l.pollOneLocked(limited, cfg, p))
+	}
+	switch {
+	case ctx.Err() != nil:
+	case problem != nil:
+		l.polls["incomplete"].Inc()
+		cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "report poll incomplete", slog.Any("err", problem))
+	default:
+		l.polls["complete"].Inc()
+		l.lastComplete.WithLabelValues().Set(float64(now.UnixMilli()) / 1e3)
+	}
+}
+
+// pollOneLocked polls one report. The error is why it was not all of it.
+func (l *Live) pollOneLocked(ctx context.Context, cfg *LiveConfig, p *polled) (problem error) {
+	now := time.Now()
+	asked := p.now(now)
+	calls, problem := p.lookBack(ctx, cfg.Lookback, now, asked)
+	shows := p.now(now)
 	if period.Apart(shows, asked) > pollSlack {
 		// The answer told by which clock to ask.
-		calls, problem = l.lookBack(limited, cfg.Lookback, now, shows)
-		shows = l.api.Now(now)
+		calls, problem = p.lookBack(ctx, cfg.Lookback, now, shows)
+		shows = p.now(now)
 	}
-	if ctx.Err() != nil {
-		return
+	if ctx.Err() != nil && context.Cause(ctx) != errLongPoll {
+		return problem
 	}
-	if !l.polled.IsZero() && period.Apart(shows, l.shown.Add(now.Sub(l.polled))) > pollSlack {
+	if !p.at.IsZero() && period.Apart(shows, p.shown.Add(now.Sub(p.at))) > pollSlack {
 		problem = cmp.Or(problem, errStep)
 	}
-	l.polled, l.shown = now, shows
+	p.at, p.shown = now, shows
 	// By our clock are the times that were sent; it is the one that measures.
 	old, took := period.Later(l.began, now.Add(-2*cfg.Lookback)).Sub(now), time.Since(now)
 	sent, theirs := period.Span{From: now.Add(old), To: now.Add(took)}, period.Span{From: shows.Add(old), To: shows.Add(took)}
 	for i := range calls {
-		if !l.countLocked(&calls[i], sent, theirs, now) {
+		if !l.countLocked(p, &calls[i], sent, theirs, now) {
 			problem = cmp.Or(problem, errManyCalls)
 		}
 	}
-	l.forgetLocked(now.Add(-2 * cfg.Lookback))
-	if problem != nil {
-		l.polls["incomplete"].Inc()
-		cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "report poll incomplete", slog.Any("err", problem))
-		return
-	}
-	l.polls["complete"].Inc()
-	l.lastComplete.WithLabelValues().Set(float64(now.UnixMilli()) / 1e3)
+	p.forget(now.Add(-2 * cfg.Lookback))
+	return problem
 }
 
 // lookBack reads what the report tells of the time before each of two moments.
-func (l *Live) lookBack(ctx context.Context, lookback time.Duration, a, b time.Time) (calls []Journey, problem error) {
+func (p *polled) lookBack(ctx context.Context, lookback time.Duration, a, b time.Time) (calls []Journey, problem error) {
 	spans := period.Merge([]period.Span{{From: a.Add(-lookback), To: a}, {From: b.Add(-lookback), To: b}})
 	if period.Apart(a, b) <= pollSlack {
 		spans = []period.Span{{From: b.Add(-lookback), To: b}}
 	}
-	report := func(yield func(livedeflect.Event, error) bool) {
-		for _, s := range spans {
-			for e, err := range l.api.Report(ctx, livedeflect.ReportQuery{From: s.From, To: s.To}) {
-				if !yield(e, err) {
-					return
+	calls = p.collect(ctx, spans, func(err error) { problem = cmp.Or(problem, err) })
+	return calls, problem
+}
+
+func collectLive(api *livedeflect.Client) func(context.Context, []period.Span, func(error)) []Journey {
+	return func(ctx context.Context, spans []period.Span, failed func(error)) []Journey {
+		return Collect(slim(func(yield func(livedeflect.Event, error) bool) {
+			for _, s := range spans {
+				for e, err := range api.Report(ctx, livedeflect.ReportQuery{From: s.From, To: s.To}) {
+					if !yield(e, err) {
+						return
+					}
 				}
 			}
-		}
+		}), failed)
 	}
-	calls = Collect(slim(report), func(err error) { problem = cmp.Or(problem, err) })
-	return calls, problem
+}
+
+func collectConnect(api *c2m.Client) func(context.Context, []period.Span, func(error)) []Journey {
+	return func(ctx context.Context, spans []period.Span, failed func(error)) []Journey {
+		return CollectC2M(func(yield func(c2m.Transaction, error) bool) {
+			n := 0
+			for _, s := range spans {
+				for t, err := range api.Transactions(ctx, c2m.TransactionQuery{From: s.From, To: s.To}) {
+					if n++; n > maxLiveCalls {
+						yield(c2m.Transaction{}, errManyCalls)
+						return
+					}
+					if err == nil && !clean.IsCallID(t.CallID) {
+						continue
+					}
+					if !yield(t, err) {
+						return
+					}
+				}
+			}
+		}, failed)
+	}
 }
 
 // slim leaves of the events what is counted, and ends when there are too many
@@ -291,46 +347,46 @@ func slim(report iter.Seq2[livedeflect.Event, error]) iter.Seq2[livedeflect.Even
 // news: it may have been counted, and forgotten. The times of what comes before the
 // text are those that were sent, as a rule. It reports false for a call that there is
 // no room to remember.
-func (l *Live) countLocked(j *Journey, sent, theirs period.Span, now time.Time) bool {
-	known := l.calls[j.CallID]
-	for i, s := range ofLiveDeflect.stages {
+func (l *Live) countLocked(p *polled, j *Journey, sent, theirs period.Span, now time.Time) bool {
+	known := p.calls[j.CallID]
+	for i, s := range p.scale.stages {
 		at := j.at[i]
 		if at.IsZero() {
 			at = j.When()
 		}
 		// A time to come is counted when it has come: nothing has been reached yet.
-		if !j.reached[i] || !theirs.Has(at) && (i >= ofLiveDeflect.text || !sent.Has(at)) || known != nil && known.stage[i] {
+		if !j.reached[i] || !theirs.Has(at) && (i >= p.scale.text || !sent.Has(at)) || known != nil && known.stage[i] {
 			continue
 		}
 		if known == nil {
-			if len(l.calls) >= maxLiveCalls {
+			if len(p.calls) >= maxLiveCalls {
 				return false
 			}
 			known = &counted{}
-			l.calls[j.CallID] = known
+			p.calls[j.CallID] = known
 		}
 		known.stage[i] = true
 		l.stages[s].Inc()
 	}
 	if known != nil {
 		known.seen = now
-		l.observeLocked(known, j)
+		l.observeLocked(p.scale, known, j)
 	}
 	return true
 }
 
 // observeLocked takes the times between stages, each once: when the report has told of
 // both ends, perhaps in different polls.
-func (l *Live) observeLocked(known *counted, j *Journey) {
+func (l *Live) observeLocked(of *scale, known *counted, j *Journey) {
 	before := known.at
-	for i := range ofLiveDeflect.stages {
+	for i := range of.stages {
 		known.at[i] = period.Earlier(known.at[i], j.at[i])
 	}
 	for _, span := range []struct {
 		h          prometheus.Histogram
 		from, till int
 	}{
-		{l.toText, ofLiveDeflect.accept, ofLiveDeflect.text}, {l.toConversation, ofLiveDeflect.text, ofLiveDeflect.conversation},
+		{l.toText, of.accept, of.text}, {l.toConversation, of.text, of.conversation},
 	} {
 		_, done := lapse(before[span.from], before[span.till])
 		d, ok := lapse(known.at[span.from], known.at[span.till])
@@ -340,10 +396,10 @@ func (l *Live) observeLocked(known *counted, j *Journey) {
 	}
 }
 
-func (l *Live) forgetLocked(before time.Time) {
-	for id, k := range l.calls {
+func (p *polled) forget(before time.Time) {
+	for id, k := range p.calls {
 		if k.seen.Before(before) {
-			delete(l.calls, id)
+			delete(p.calls, id)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func newClient(t *testing.T, api http.RoundTripper, registry prometheus.Register
 // newLive returns the live funnel of a client, with its metrics on the registry.
 func newLive(t *testing.T, c *rig.Client, registry prometheus.Registerer, every, lookback time.Duration) *funnel.Live {
 	t.Helper()
-	live, err := funnel.NewLive(c.API, funnel.LiveConfig{Every: every, Lookback: lookback, Registerer: registry})
+	live, err := funnel.NewLive(c.API, nil, funnel.LiveConfig{Every: every, Lookback: lookback, Registerer: registry})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +359,7 @@ func TestLiveConfig(t *testing.T) {
 		"Every":    {},
 		"Lookback": {Every: time.Hour, Lookback: 30 * time.Minute},
 	} {
-		_, made := funnel.NewLive(api.API, cfg)
+		_, made := funnel.NewLive(api.API, nil, cfg)
 		for what, err := range map[string]error{"NewLive": made, "Reload": live.Reload(cfg)} {
 			var c *deflect.ConfigError
 			if !errors.As(err, &c) || c.Field != field {
@@ -374,7 +374,7 @@ func TestLiveCloses(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	api := newClient(t, livedeflecttest.New(keys), nil)
 	first := newLive(t, api, registry, time.Minute, 0)
-	if _, err := funnel.NewLive(api.API, funnel.LiveConfig{Every: time.Minute, Registerer: registry}); !errors.Is(err, deflect.ErrInvalidConfig) {
+	if _, err := funnel.NewLive(api.API, nil, funnel.LiveConfig{Every: time.Minute, Registerer: registry}); !errors.Is(err, deflect.ErrInvalidConfig) {
 		t.Errorf("a second funnel on the registerer: %v", err)
 	}
 	want := funnelMetrics(t, registry)
@@ -397,7 +397,7 @@ func TestLiveWithoutAPI(t *testing.T) {
 	for name, api := range map[string]*livedeflect.Client{"closed": closed, "zero": {}, "nil": nil} {
 		synctest.Test(t, func(t *testing.T) {
 			registry := prometheus.NewRegistry()
-			live, err := funnel.NewLive(api, funnel.LiveConfig{Every: time.Minute, Registerer: registry})
+			live, err := funnel.NewLive(api, nil, funnel.LiveConfig{Every: time.Minute, Registerer: registry})
 			if err != nil {
 				t.Fatal(err)
 			}

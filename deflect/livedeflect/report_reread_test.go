@@ -97,7 +97,7 @@ func TestPollConversationOpensWhileItIsRead(t *testing.T) {
 		c := newClient(t, api, func(c *rig.Config) {
 			c.Report.Window, c.Report.Parallel = time.Minute, 1
 		})
-		live, err := funnel.NewLive(c.API, funnel.LiveConfig{Every: time.Minute, Lookback: 2 * time.Minute, Registerer: registry})
+		live, err := funnel.NewLive(c.API, nil, funnel.LiveConfig{Every: time.Minute, Lookback: 2 * time.Minute, Registerer: registry})
 		if err != nil {
 			t.Fatal(err)
 		}

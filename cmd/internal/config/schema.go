@@ -33,7 +33,7 @@ func (f *File) rows() []row {
 				"How often the report is polled for the `deflect_funnel_*` metrics, such as `1m`; `0s` is never."},
 			row{"lookback", "Lookback", duration(&polls.Lookback, "1m to 744h, not shorter than `every`"),
 				"How far each of these polls reaches back. What a caller answers later than that after the call may be missed."},
-		), "LiveDeflect's report: what became of the texts."},
+		), "The report of the API: what became of the texts."},
 		{"settle", "Settle", section(
 			row{"disabled", "Disabled", boolean(&engine.Settle.Disabled),
 				"Leaves uncertain texts uncertain."},

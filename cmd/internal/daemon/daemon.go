@@ -131,9 +131,9 @@ func New(o Options) (_ *Daemon, err error) {
 	if engine.Policies, err = o.Config.Policies(); err != nil {
 		return nil, fmt.Errorf("daemon: configure the profiles: %w", err)
 	}
-	if polls := o.Config.Funnel; polls.Every > 0 && d.apis.Live != nil {
+	if polls := o.Config.Funnel; polls.Every > 0 {
 		polls.Logger, polls.Registerer = o.Logger, reg
-		if d.funnel, err = funnel.NewLive(d.apis.Live, polls); err != nil {
+		if d.funnel, err = funnel.NewLive(d.apis.Live, d.apis.C2M, polls); err != nil {
 			return nil, fmt.Errorf("daemon: configure the report: %w", err)
 		}
 	}
