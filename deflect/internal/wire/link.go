@@ -52,6 +52,9 @@ func (l *Link) ask(ctx context.Context, method, url string, body []byte) (*http.
 	if err != nil || !t.renewable(ctx, resp.StatusCode) {
 		return resp, t, err
 	}
+	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
+	_, _ = ReadAnswer(resp.Body) // to its end, so that the connection can be used again
+	stop()
 	resp.Body.Close()
 	return l.once(ctx, method, url, body)
 }
