@@ -244,6 +244,39 @@ func TestWhatFailedIsTriedAgain(t *testing.T) {
 	}
 }
 
+// Who gives out tokens can be down for a while, and a secret be wrong until somebody looks: a
+// promise outlasts both.
+func TestPromiseOutlastsRefusedCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rules := laterRules()
+		rules.Hours = Hours{}
+		policy := salesPolicy(t, rules)
+		api := &told{}
+		c := testClient(t, func(cfg *Config) {
+			cfg.Backend, cfg.Journal, cfg.Policies = api, newMemoryJournal(100), []*Policy{policy}
+			cfg.Breaker.Failures = 1000
+		})
+		call := callNow("a", 0)
+		call.Policy = policy
+		api.tell(always(Failed, ReasonUnreachable))
+		if res, _ := c.Deflect(t.Context(), call); res.Outcome != Deferred {
+			t.Fatalf("%+v", res)
+		}
+		api.tell(always(Failed, ReasonUnauthorized))
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		if n, _ := c.later.waiting(); n != 1 {
+			t.Errorf("%d wait", n)
+		}
+		api.tell(nil)
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"a +14043438600"}, api.went()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestOpenBreakerDefersWhoAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rules := laterRules()

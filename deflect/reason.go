@@ -221,7 +221,7 @@ var reasons = []reasonRow{
 	{reason: ReasonEligibilityUnknown, outcomes: []Outcome{Ineligible, Failed, Deferred}, class: ErrUnavailable},
 	{reason: ReasonBreakerOpen, outcomes: []Outcome{Ineligible, Failed, Deferred}, class: ErrBreakerOpen},
 
-	{reason: ReasonUnauthorized, outcomes: []Outcome{Failed}, class: ErrUnauthorized, health: sick, request: true},
+	{reason: ReasonUnauthorized, outcomes: []Outcome{Failed}, class: ErrUnauthorized, health: sick, request: true, ours: true},
 	{reason: ReasonRateLimited, outcomes: []Outcome{Ineligible, Failed, Deferred}, class: ErrRateLimited, health: sick, request: true, again: whenAsked},
 	{reason: ReasonRejected, outcomes: []Outcome{Failed}, class: ErrRejected, health: healthy, request: true},
 	{reason: ReasonRedirected, outcomes: []Outcome{Failed}, class: ErrRejected, health: sick, request: true},
