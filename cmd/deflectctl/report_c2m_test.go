@@ -204,14 +204,14 @@ func TestReportChoosesItsAPI(t *testing.T) {
 	only := configFile(t, live.URL())
 	both := reportFile(t, api.URL(), fmt.Sprintf("livedeflect: {site_id: \"38856538\", base_url: %q, consumer_key: appkey, token: apptoken}\n", live.URL()))
 	for args, want := range map[string]string{
-		"":                                      "the configuration has several APIs: choose one, with --api livedeflect or c2m",
-		"--api x":                               `--api "x" is no API: write livedeflect or c2m`,
-		"--api c2m":                             "Connect to Messaging report",
-		"--api livedeflect":                     "LiveDeflect report",
-		"--api c2m --by dialed":                 "--by dialed: the report of Connect to Messaging does not tell it",
-		"--api c2m --config " + only:            "--api c2m: the configuration has no section c2m",
-		"--config " + only:                      "LiveDeflect report",
-		"--api livedeflect --by day":            "LiveDeflect report",
+		"":                           "the configuration has several APIs: choose one, with --api livedeflect or c2m",
+		"--api x":                    `--api "x" is no API: write livedeflect or c2m`,
+		"--api c2m":                  "Connect to Messaging report",
+		"--api livedeflect":          "LiveDeflect report",
+		"--api c2m --by dialed":      "--by dialed: the report of Connect to Messaging does not tell it",
+		"--api c2m --config " + only: "--api c2m: the configuration has no section c2m",
+		"--config " + only:           "LiveDeflect report",
+		"--api livedeflect --by day": "LiveDeflect report",
 		"--config " + reportFile(t, api.URL(), ""): "Connect to Messaging report",
 	} {
 		all := append([]string{"report"}, strings.Fields(args)...)

@@ -87,7 +87,7 @@ func loads(t *testing.T, _ fs.FS, pages []page, _ page, b block) error {
 		var smallest string
 		for _, p := range pages {
 			for _, other := range p.blocks {
-				if whole(other) && (smallest == "" || len(other.text) < len(smallest)) {
+				if whole(other) && hasSection(other, "livedeflect") && !hasSection(other, "c2m") && (smallest == "" || len(other.text) < len(smallest)) {
 					smallest = other.text
 				}
 			}
@@ -123,8 +123,10 @@ func loads(t *testing.T, _ fs.FS, pages []page, _ page, b block) error {
 }
 
 func whole(b block) bool {
-	return b.language == "yaml" && strings.Contains("\n"+b.text, "\nlivedeflect:") && strings.Contains(b.text, "\nprofiles:")
+	return b.language == "yaml" && (hasSection(b, "livedeflect") || hasSection(b, "c2m")) && hasSection(b, "profiles")
 }
+
+func hasSection(b block, name string) bool { return strings.Contains("\n"+b.text, "\n"+name+":") }
 
 func wellFormed(_ *testing.T, _ fs.FS, _ []page, _ page, b block) error {
 	for d := xml.NewDecoder(strings.NewReader("<all>" + b.text + "</all>")); ; {
@@ -165,7 +167,7 @@ func printed(_ *testing.T, files fs.FS, _ []page, p page, b block) error {
 	}
 	for _, line := range p.prose {
 		for _, m := range link.FindAllStringSubmatch(line, -1) {
-			if path.Ext(m[1]) != ".txt" {
+			if ext := path.Ext(m[1]); ext != ".txt" && ext != ".table" {
 				continue
 			}
 			raw, err := fs.ReadFile(files, path.Join(path.Dir(p.name), m[1]))
@@ -226,6 +228,7 @@ profiles:
   - name: sales
     skill: sales
 `}
+	c2m := "c2m:\n  account: \"1\"\n  client_id: ID\n  client_secret_file: /run/secrets/client\n  handoff_id: H1\nprofiles:\n  - {name: sales, skill: sales}\n"
 	p := page{name: "a/README.md", prose: []string{"as in [main.go](main.go)", "and in [all](out.txt)"}, blocks: []block{smallest}}
 	tests := []struct {
 		language, text string
@@ -239,6 +242,9 @@ profiles:
 		{"yaml", "breaker: {failures: 7}\n", ""},
 		{"yaml", "breaker: {failure: 7}\n", "failure"},
 		{"yaml", "breaker: [\n", "yaml"},
+		{"yaml", c2m, ""},
+		{"yaml", strings.Replace(c2m, "account:", "acount:", 1), "acount"},
+		{"yaml", strings.Replace(smallest.text, "profiles:", strings.Replace(c2m, "sales,", "all, api: c2m, dialed: [\"+18005550142\"],", 1), 1), ""},
 		{"yaml", "profiles:\n  - {name: sales, skill: sales, text: \"a\", line_types: strict}\n", "warnings"},
 		{"xml", "<a/><b>c</b>\n", ""},
 		{"xml", "<a>\n", "XML"},
