@@ -252,6 +252,18 @@ func (g breakerGauge) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// Breakers returns the state of each API's breaker, closed, half_open or open, by the name of
+// its backend.
+func (c *Client) Breakers() map[string]string {
+	states := map[string]string{}
+	if c.made() {
+		for _, of := range c.setup.Load().setups {
+			states[of.name] = of.breaker.state()
+		}
+	}
+	return states
+}
+
 // CountOutcome counts a call that ended without [Client.Deflect] and without an [Offer]: not offered,
 // declined, abandoned and so on. Deflect counts its own calls; a call must be
 // counted once. It counts under the name of the call's policy, if that is one of

@@ -283,3 +283,65 @@ func TestAgentsOnShift(t *testing.T) {
 	}
 	b.end()
 }
+
+// The page tells both APIs apart: one that fails is no reason to say that nobody gets a text.
+func TestStatusOfBothAPIs(t *testing.T) {
+	f := busyFacts(t)
+	both := parsed(t, bothText("http://127.0.0.1:1", "c2m"))
+	policies, err := both.Policies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.setting = newSetting(both, policies, 500)
+	f.gauges[what{name: "deflect_breaker_state", label: "open"}] = 1
+	f.breakers = map[string]string{"livedeflect": "closed", "c2m": "open"}
+	f.grew(59, what{name: "deflect_requests_total", outcome: "eligibility", label: "ok"}, 70)
+	asked := byCall("deflect_request_duration_seconds", "eligibility")
+	f.grew(59, what{name: asked, bound: .1}, 70)
+	f.grew(59, what{name: asked, label: "count"}, 70)
+	v := f.view(true)
+	if v.Verdict.Head != "Callers get texts, and something needs a look." || v.Verdict.Notes[0].Text != "Callers of other are not offered a text, but for one who tries: Connect to Messaging fails." {
+		t.Errorf("verdict %+v", v.Verdict)
+	}
+	got := map[string]string{}
+	for _, s := range v.Sections {
+		if s.ID == "api" {
+			for _, l := range s.Lines {
+				got[l.Name] = l.Value
+			}
+		}
+	}
+	for name, want := range map[string]string{
+		"texts go by": "LiveDeflect and Connect to Messaging", "breaker of LiveDeflect": "closed", "breaker of Connect to Messaging": "open", "eligibility, 95 of 100": "95 ms",
+	} {
+		if got[name] != want {
+			t.Errorf("%s: %q, want %q", name, got[name], want)
+		}
+	}
+	f.breakers["livedeflect"] = "open"
+	f.gauges[what{name: "deflect_breaker_state", label: "closed"}] = 0
+	if v := f.verdict(); v.Title != "NO TEXTS" {
+		t.Errorf("with both open: %+v", v)
+	}
+}
+
+// A trace shows both requests.
+func TestTraceOfBothRequests(t *testing.T) {
+	api := newC2M(t)
+	b := speaking(t, strings.Replace(c2mText(api.URL()), "skill: sales", "skill: sales, trace: true", 1))
+	call := from(caller)
+	call.UUID = "3e0068c6-dcda-4c96-a87d-305d62b539f6"
+	b.one(call)
+	waitFor(t, func() bool {
+		all := b.daemon.traces.list(nil, false)
+		return len(all.Calls) == 1 && all.Calls[0].Ended != nil
+	})
+	_, all := traceOf(t, b, `{"call_id": "3e0068c6-dcda-4c96-a87d-305d62b539f6"}`)
+	text := text(all)
+	for _, want := range []string{"eligibility: whether a text can be offered to", "can be offered ok", "request to text ***46", "request sent ok, status 200", "text sent ok, call "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the trace does not say %q:\n%s", want, text)
+		}
+	}
+	b.end()
+}

@@ -147,6 +147,7 @@ func (s *statusPage) look() *snapshot {
 	d := s.d
 	f.stopping, f.full, f.calls = d.stopping.Load(), d.server.Refusing(), d.server.Calls()
 	f.unwritten, f.redis, f.away = d.unwritten(), d.away(), d.server.Away()
+	f.breakers = d.client.Breakers()
 	s.last = f.snapshot()
 	return s.last
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"sync"
@@ -22,9 +23,10 @@ type facts struct {
 
 	stopping, full bool
 	calls          int
-	unwritten      error    // why the journal is not written
-	redis          string   // what callers miss while it is away
-	away           []string // switches
+	unwritten      error             // why the journal is not written
+	redis          string            // what callers miss while it is away
+	away           []string          // switches
+	breakers       map[string]string // states, by API; nil where they are not known apart
 
 	gauges      map[what]float64
 	bounds      map[string][]float64 // of histograms
@@ -34,6 +36,7 @@ type facts struct {
 
 // setting is what the page needs of a configuration.
 type setting struct {
+	apis      []string // that are spoken
 	outbound  string
 	most      int // calls
 	openFor   time.Duration
@@ -49,6 +52,7 @@ type setting struct {
 // statusProfile is a profile, and what it cannot do without.
 type statusProfile struct {
 	name   string
+	api    string
 	policy *deflect.Policy
 	redis  bool // while that is away, nobody is texted
 	off    bool // percent: 0
@@ -59,12 +63,17 @@ func newSetting(f config.File, policies []*deflect.Policy, most int) *setting {
 		outbound: f.OutboundListen, most: most, openFor: f.Deflect.Breaker.OpenFor, switches: f.FreeSWITCH.Inbound,
 		dir: f.StateDir, optional: f.Deflect.JournalOptional, local: f.AwayLocal, effective: sync.OnceValue(func() string { return shownConfig(f) }),
 	}
+	for _, api := range []string{config.LiveDeflect, config.C2M} {
+		if f.Speaks(api) {
+			s.apis = append(s.apis, api)
+		}
+	}
 	if f.Fleet != nil {
 		s.redisAt = f.Fleet.Addresses
 	}
 	for i, p := range f.FreeSWITCH.Profiles {
 		needs := f.OptOutSet(p.Name) != "" || !f.AwayLocal && (!p.NoCooldown || p.Budget != deflect.Budget{})
-		s.profiles = append(s.profiles, statusProfile{p.Name, policies[i], f.Fleet != nil && needs, p.Withhold == 100})
+		s.profiles = append(s.profiles, statusProfile{p.Name, f.APIs[i], policies[i], f.Fleet != nil && needs, p.Withhold == 100})
 	}
 	return s
 }
@@ -148,12 +157,19 @@ func (g grown) byProfile() (text, trouble map[string]uint64) {
 	return text, trouble
 }
 
-// breaker is the state of the one that is worst off.
+// breaker is the state of the one that is best off: as long as one is closed, some callers
+// are offered a text.
 func (f *facts) breaker() string {
-	for _, s := range []string{"open", "half_open"} {
+	for _, s := range []string{"closed", "half_open"} {
 		if f.gauge("deflect_breaker_state", s) > 0 {
 			return s
 		}
 	}
+	if f.gauge("deflect_breaker_state", "open") > 0 {
+		return "open"
+	}
 	return "closed"
 }
+
+// breakerOf is the state of that of an API.
+func (f *facts) breakerOf(api string) string { return cmp.Or(f.breakers[api], f.breaker()) }

@@ -100,8 +100,16 @@ func (h *hour) add(now time.Time, families []*dto.MetricFamily) {
 
 func (h *hour) slotAt(now time.Time) int { return max(0, int(now.Sub(h.epoch)/slotLength)) }
 
-// count adds up what is alike. How long requests took is of those for a text alone, for which
-// a caller waits who has pressed the key.
+// byCall is the name of how long requests of a call took. Under the name of the metric it is
+// those for a text, for which a caller waits who has pressed the key.
+func byCall(name, call string) string {
+	if call == "invite" {
+		return name
+	}
+	return name + " of " + call
+}
+
+// count adds up what is alike. What became of a request has its call in place of an outcome.
 func count(into map[what]uint64, f *dto.MetricFamily, own string) {
 	for _, m := range f.GetMetric() {
 		k, call := what{name: f.GetName()}, "invite"
@@ -112,15 +120,13 @@ func count(into map[what]uint64, f *dto.MetricFamily, own string) {
 			case "outcome":
 				k.outcome = l.GetValue()
 			case "call":
-				call = l.GetValue()
+				call, k.outcome = l.GetValue(), l.GetValue()
 			case own:
 				k.label = l.GetValue()
 			}
 		}
 		if hist := m.GetHistogram(); hist != nil {
-			if call != "invite" {
-				continue
-			}
+			k.name, k.outcome = byCall(k.name, call), ""
 			for _, b := range hist.GetBucket() {
 				k.bound = b.GetUpperBound()
 				into[k] += b.GetCumulativeCount()

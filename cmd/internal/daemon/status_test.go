@@ -166,7 +166,7 @@ func TestStatusProfiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.profiles = append(f.profiles, statusProfile{name, policy, p.redis, p.off})
+		f.profiles = append(f.profiles, statusProfile{name, "livedeflect", policy, p.redis, p.off})
 		want[name] = p.want
 	}
 	got := map[string]string{}

@@ -237,6 +237,18 @@ func (f *facts) notes(redisSaid bool) []statusNote {
 		add(bad, fmt.Sprintf("Callers who wait in queues of %s are not offered a text: there is no connection.", strings.Join(f.away, ", ")),
 			"Check that FreeSWITCH runs, its event socket listens, and lets deflectd in (event_socket.conf: password, acl). It is tried again all the time.")
 	}
+	for _, api := range f.apis {
+		var of []string
+		for _, p := range f.profiles {
+			if p.api == api {
+				of = append(of, p.name)
+			}
+		}
+		if state := f.breakerOf(api); state != "closed" && f.breaker() == "closed" && len(of) > 0 {
+			add(bad, fmt.Sprintf("Callers of %s are not offered a text, but for one who tries: %s fails.", strings.Join(of, ", "), apiNames[api]),
+				"Calls go on without an offer, and it is tried again all the time; the log has the cause.")
+		}
+	}
 	if f.unwritten != nil && f.optional {
 		add(bad, fmt.Sprintf("Texts go out without being written down: %v.", f.unwritten),
 			"Make room on the disk, or mend it. Until then a crash can lead to a second text.")

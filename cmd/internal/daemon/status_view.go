@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
@@ -218,20 +219,53 @@ func (v *view) profiles(f *facts) {
 	}
 }
 
-func (f *facts) api() []statusLine {
-	state := map[string]statusLine{
-		"closed":    {Value: "closed", Note: "the API is not known to fail: texts are offered", Mark: good},
-		"half_open": {Value: "half open", Note: "one caller at a time is offered a text, until a request succeeds", Mark: warn},
-		"open":      {Value: "open", Note: "the API fails: nobody is offered a text for " + howLong(f.openFor), Mark: bad},
-	}[f.breaker()]
-	state.Name = "breaker"
-	if n := f.all.sum("deflect_breaker_transitions_total", labelIs("open")); n > 0 {
-		state.Note += "; it opened " + howMany(n, "time", "times") + " " + f.inHour()
+// apiNames are those of the APIs, for people.
+var apiNames = map[string]string{config.LiveDeflect: "LiveDeflect", config.C2M: "Connect to Messaging"}
+
+// breakerLines are the states of the breakers of all APIs.
+func (f *facts) breakerLines() (lines []statusLine) {
+	for _, api := range f.apis {
+		state := map[string]statusLine{
+			"closed":    {Value: "closed", Note: "the API is not known to fail: texts are offered", Mark: good},
+			"half_open": {Value: "half open", Note: "one caller at a time is offered a text, until a request succeeds", Mark: warn},
+			"open":      {Value: "open", Note: "the API fails: nobody is offered a text by it for " + howLong(f.openFor), Mark: bad},
+		}[f.breakerOf(api)]
+		state.Name = "breaker"
+		if len(f.apis) > 1 {
+			state.Name += " of " + apiNames[api]
+		}
+		lines = append(lines, state)
 	}
-	lines := []statusLine{state, {
+	if n := f.all.sum("deflect_breaker_transitions_total", labelIs("open")); n > 0 {
+		opened := "it opened "
+		if len(f.apis) > 1 {
+			opened = "they opened "
+		}
+		last := &lines[len(lines)-1]
+		last.Note += "; " + opened + howMany(n, "time", "times") + " " + f.inHour()
+	}
+	return lines
+}
+
+func (f *facts) api() []statusLine {
+	names := make([]string, len(f.apis))
+	for i, api := range f.apis {
+		names[i] = apiNames[api]
+	}
+	asks := slices.Contains(f.apis, config.C2M)
+	lines := []statusLine{{Name: "texts go by", Value: strings.Join(names, " and "), Note: strings.Join(f.apis, ", ")}}
+	lines = append(lines, f.breakerLines()...)
+	requests := statusLine{
 		Name: "requests", Value: thousands(f.all.sum("deflect_requests_total", nil)),
 		Note: f.inHour() + "; " + thousands(uint64(f.gauge("deflect_requests_in_flight", ""))) + " in flight",
-	}}
+	}
+	if asks {
+		of := func(call string) string {
+			return thousands(f.all.sum("deflect_requests_total", func(k what) bool { return k.outcome == call }))
+		}
+		requests.Note += "; whether a caller can be texted (eligibility): " + of("eligibility") + ", texts (invite): " + of("invite")
+	}
+	lines = append(lines, requests)
 	const took = "deflect_request_duration_seconds"
 	from, g := fmt.Sprintf("in the last %d minutes", recent), f.lately
 	if g[what{name: took, label: "count"}] == 0 {
@@ -245,6 +279,18 @@ func (f *facts) api() []statusLine {
 		l := statusLine{Name: q.name, Value: g.latency(took, q.q, f.bounds[took]), Note: q.note + ", " + from}
 		if g[what{name: took, label: "count"}] == 0 {
 			l.Note = "no request ended " + f.inHour()
+		}
+		lines = append(lines, l)
+	}
+	if asks {
+		asked := byCall(took, "eligibility")
+		g := f.lately
+		if g[what{name: asked, label: "count"}] == 0 {
+			g = f.all
+		}
+		l := statusLine{Name: "eligibility, 95 of 100", Value: g.latency(asked, .95, f.bounds[took]), Note: "within this time; callers wait for it unanswered, and eligibility_deadline ends it"}
+		if f.all[what{name: asked, label: "count"}] == 0 {
+			l.Note = "nobody was asked about " + f.inHour()
 		}
 		lines = append(lines, l)
 	}

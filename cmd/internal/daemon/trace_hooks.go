@@ -241,8 +241,8 @@ func (t *traces) engineHooks() *deflect.Trace {
 				t.add(c, step{kind: kindRule, masked: text + ", " + v.Detail})
 			}
 		},
-		Ask:     t.request("whether a text can be offered to"),
-		Attempt: t.request("to text"),
+		Ask:     t.request("eligibility: whether a text can be offered to", "can be offered"),
+		Attempt: t.request("to text", string(deflect.Sent)),
 		Settled: func(s deflect.Settlement) {
 			if c := t.ofID(s.ExternalCallID); c != nil {
 				t.add(c, step{kind: kindText, masked: caused(fmt.Sprintf("in doubt is settled: %s, after %d lookups in %s", s.Result, s.Lookups, s.Took.Round(time.Millisecond)), s.Err)})
@@ -272,8 +272,8 @@ func cause(err error) error {
 	return err
 }
 
-// request hears of one request.
-func (t *traces) request(what string) func(context.Context, *deflect.Text) (context.Context, func(deflect.Attempt)) {
+// request hears of one request; well is what it says of one that succeeds.
+func (t *traces) request(what, well string) func(context.Context, *deflect.Text) (context.Context, func(deflect.Attempt)) {
 	return func(ctx context.Context, text *deflect.Text) (context.Context, func(deflect.Attempt)) {
 		c := tracedCall(ctx)
 		if c == nil {
@@ -283,6 +283,9 @@ func (t *traces) request(what string) func(context.Context, *deflect.Text) (cont
 		t.add(c, step{kind: kindRequest, masked: what + " " + phone.Number(n).String(), whole: what + " " + n})
 		return ctx, func(a deflect.Attempt) {
 			words := fmt.Sprintf("%s %s", a.Outcome, a.Reason)
+			if a.Outcome == deflect.Sent {
+				words = well + " " + string(a.Reason)
+			}
 			if a.Status != 0 {
 				words += fmt.Sprintf(", status %d", a.Status)
 			}
