@@ -60,7 +60,7 @@ func (c *reportCmd) Run(a *app) error {
 	if c.By == api.lacks {
 		return usage("--by %s: the report of %s does not tell it", c.By, api.title)
 	}
-	all, _, err := apis.Open(file, apis.Options{})
+	all, _, err := openAPIs(file, apis.Options{})
 	if err != nil {
 		return err
 	}

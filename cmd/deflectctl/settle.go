@@ -111,7 +111,7 @@ func (c *settleCmd) look(a *app, file config.File, at time.Time) (v deflect.Sett
 
 // lookByCallID asks Connect to Messaging.
 func (c *settleCmd) lookByCallID(a *app, file config.File, at time.Time) (v deflect.Settlement, err error) {
-	all, _, err := apis.Open(file, apis.Options{})
+	all, _, err := openAPIs(file, apis.Options{})
 	if err != nil {
 		return v, err
 	}
