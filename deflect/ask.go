@@ -25,20 +25,29 @@ func (c *Client) askBefore(q *inquiry) (a Attempt, ran bool) {
 }
 
 // askAgain asks the backend before a text, unless the answer of before the offer still
-// counts. When it reports false, no text can be sent, as no says.
+// counts. It sends nothing, and the caller has asked for the text: what failed is repeated
+// while there is time. When it reports false, no text can be sent, as no says.
 func (c *Client) askAgain(ctx context.Context, q *inquiry) (no Attempt, h health, asked bool) {
 	asker := q.setup.asker
 	if asker == nil || q.asked && asker.Fresh(q.text) {
 		return no, silent, true
 	}
-	q.text.Ticket, q.text.CallID = nil, ""
-	switch a, h := c.ask(ctx, q); {
-	case a.Outcome != Sent:
-		return a.unsent(), h, false
-	case q.tooLate(ctx): // the API took all of it
-		return late(ctx, cutoff.BeforeRequest), sick, false
+	for n := 1; ; n++ {
+		q.text.Ticket, q.text.CallID = nil, ""
+		a, h := c.ask(ctx, q)
+		switch {
+		case a.Outcome != Sent:
+		case q.tooLate(ctx): // the API took all of it
+			return late(ctx, cutoff.BeforeRequest), sick, false
+		default:
+			return a, silent, true
+		}
+		no = a.unsent()
+		mayPass := no.Reason == ReasonEligibilityUnknown && (a.Outcome == Uncertain || a.Reason.row().again == soon)
+		if !mayPass || n == maxAttempts || !pause(ctx, pauseBefore(n)) {
+			return no, h, false
+		}
 	}
-	return no, silent, true
 }
 
 // tooLate reports whether the time that is left could hardly end in anything but doubt.

@@ -57,7 +57,7 @@ func (c *Client) attempts(ctx context.Context, s *setup, t *Text) (ending, int) 
 		var wait time.Duration
 		switch a.Reason.row().again {
 		case soon:
-			wait = time.Duration(n*n)*100*time.Millisecond + rand.N(50*time.Millisecond)
+			wait = pauseBefore(n)
 		case whenAsked:
 			if wait = a.RetryAfter; wait <= 0 {
 				return ending{Attempt: a}, n
@@ -76,6 +76,11 @@ func (c *Client) attempts(ctx context.Context, s *setup, t *Text) (ending, int) 
 			return e, n
 		}
 	}
+}
+
+// pauseBefore is how long nothing is done after the nth attempt.
+func pauseBefore(n int) time.Duration {
+	return time.Duration(n*n)*100*time.Millisecond + rand.N(50*time.Millisecond)
 }
 
 // pause waits, unless ctx would then have too little time left.

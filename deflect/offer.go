@@ -106,7 +106,8 @@ func (o *Offer) free() {
 // ended before they could all be asked, when the backend refused the credentials, and, with
 // [ErrClosed], after [Client.Close]. It is not counted: [Client.CountOutcome] does.
 //
-// Where the backend is asked, an offer takes at most Config.AskDeadline.
+// Where the backend is asked, an offer takes at most Config.AskDeadline. About a caller who
+// has asked for a text already (call.Accepted is set) it is not asked here: Deflect does.
 //
 // While the breaker is half open, one caller at a time is offered a text, and an offer has a
 // place in the budget: Release it as soon as its caller has decided.
@@ -115,7 +116,7 @@ func (c *Client) Offer(ctx context.Context, call Call) (*Offer, error) {
 		return nil, no
 	}
 	q := c.inquire(ctx, call, time.Now())
-	if q.setup.asker != nil {
+	if q.setup.asker != nil && call.Accepted.IsZero() {
 		q.until, q.over = q.until.Add(q.setup.AskDeadline-q.setup.LiveDeadline), cutoff.ErrAskDeadline
 	}
 	if c.trace.Offer != nil {
@@ -151,7 +152,7 @@ func (c *Client) offer(q *inquiry, call Call) (*Offer, error) {
 		}
 		o.release = release
 	}
-	if q.setup.asker != nil && !q.noNumber {
+	if q.setup.asker != nil && !q.noNumber && call.Accepted.IsZero() {
 		a, ran := c.askBefore(q)
 		switch {
 		case !ran:

@@ -236,7 +236,7 @@ func TestFieldsOfSomeBackends(t *testing.T) {
 func TestWaitingCallIsWhole(t *testing.T) {
 	c := testClient(t, nil)
 	call := validCall()
-	call.Start, call.Accepted = call.Start.Round(0), call.Accepted.Round(0)
+	call.Start, call.Accepted = call.Start.Round(0), time.Now().Round(0)
 	wait := time.Minute
 	call.NumberOverride, call.TextTag, call.FirstName, call.LastName = "+14043438647", "tag", "Ann", "Lee"
 	call.CustomerID, call.CustomerIDDescriptor, call.Wait, call.Consent = "7", "crm", &wait, true

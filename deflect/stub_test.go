@@ -28,7 +28,7 @@ func validConfig() Config { return Config{Backend: stub{}} }
 func validCall() Call {
 	return Call{
 		ANI: "+14043438646", DNIS: "+18005550100", Digits: "1234",
-		Start: time.Now().Add(-time.Minute), Accepted: time.Now(),
+		Start:          time.Now().Add(-time.Minute),
 		ExternalCallID: "1231", Skill: "sales", Text: "Welcome",
 	}
 }

@@ -57,10 +57,10 @@ func TestAskedBeforeTheOffer(t *testing.T) {
 		{"too many", "ineligible rate_limited", false, []deflect.Attempt{busy}, 1, 0, nil},
 		{"refused", "failed unauthorized", false, []deflect.Attempt{no(deflect.Failed, deflect.ReasonUnauthorized)}, 1, 0, nil},
 		{"from a menu", "sent ok", true, nil, 1, 1, []string{"sent.wav"}},
-		{"from a menu, not eligible", "ineligible not_eligible", true, []deflect.Attempt{no(deflect.Ineligible, deflect.ReasonNotEligible)}, 1, 0, nil},
+		{"from a menu, not eligible", "ineligible not_eligible", true, []deflect.Attempt{no(deflect.Ineligible, deflect.ReasonNotEligible)}, 1, 0, []string{"failed.wav"}},
 		{"from a menu, asked again", "sent ok", true, []deflect.Attempt{broken}, 2, 1, []string{"sent.wav"}},
-		{"from a menu, too many", "sent ok", true, []deflect.Attempt{busy}, 2, 1, []string{"sent.wav"}},
-		{"from a menu, asked in vain", "failed eligibility_unknown", true, []deflect.Attempt{broken, broken}, 2, 0, []string{"failed.wav"}},
+		{"from a menu, too many", "failed rate_limited", true, []deflect.Attempt{busy}, 1, 0, []string{"failed.wav"}},
+		{"from a menu, asked in vain", "failed eligibility_unknown", true, []deflect.Attempt{broken, broken, broken}, 3, 0, []string{"failed.wav"}},
 		{"from a menu, not eligible after all", "ineligible not_eligible", true, []deflect.Attempt{broken, no(deflect.Ineligible, deflect.ReasonNotEligible)}, 2, 0, []string{"failed.wav"}},
 	} {
 		b := &asking{answers: slices.Clone(tt.answers)}

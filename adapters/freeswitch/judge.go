@@ -2,6 +2,7 @@ package freeswitch
 
 import (
 	"errors"
+	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
@@ -23,6 +24,9 @@ func (s *session) judge() {
 	if j.no.Outcome != "" {
 		return
 	}
+	if s.ch.mode == modeAccepted {
+		s.ch.call.Accepted = time.Now()
+	}
 	j.offer, j.err = s.setup.Client.Offer(s.ctx, *s.ch.call)
 	if j.err == nil && textErr != nil {
 		j.no = endFor(deflect.Ineligible, deflect.ReasonInvalidCall, textErr)
@@ -36,16 +40,13 @@ func (s *session) judge() {
 }
 
 // owed reports whether a caller who has asked for a text is refused because of the API
-// alone: one that could not be asked about the caller in the short time of an offer is asked
-// again, and where the profile lets such a text wait, whether it does is for Deflect to say.
+// alone, and the profile lets such a text wait: whether it does is for Deflect to say.
 func (s *session) owed() bool {
 	var e *deflect.Error
-	if s.ch.mode != modeAccepted || !errors.As(s.judged.err, &e) {
+	if s.ch.mode != modeAccepted || !errors.As(s.judged.err, &e) || s.profile.Later.Failed == 0 {
 		return false
 	}
-	again := e.Reason == deflect.ReasonEligibilityUnknown || e.Reason == deflect.ReasonRateLimited
-	mayWait := s.profile.Later.Failed > 0 && (e.Reason == deflect.ReasonBreakerOpen || e.Outcome == deflect.Failed)
-	if !again && !mayWait {
+	if e.Reason != deflect.ReasonBreakerOpen && e.Outcome != deflect.Failed {
 		return false
 	}
 	return s.setup.Client.Check(s.ctx, *s.ch.call) == nil

@@ -52,7 +52,7 @@ func TestOfferAndPress(t *testing.T) {
 		"much later, and down": {func(_ *deflect.Offer, api *c2mtest.Server) {
 			time.Sleep(11 * time.Minute)
 			api.SetFault(c2mtest.CallEligibility, &c2mtest.Fault{Status: 503})
-		}, deflect.Failed, deflect.ReasonEligibilityUnknown, 2, 0},
+		}, deflect.Failed, deflect.ReasonEligibilityUnknown, 4, 0},
 		"reset once": {func(_ *deflect.Offer, api *c2mtest.Server) {
 			api.Inject(c2mtest.CallInvite, c2mtest.Fault{ConnRefused: true})
 		}, deflect.Sent, deflect.ReasonOK, 1, 1},
