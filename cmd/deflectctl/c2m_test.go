@@ -154,3 +154,31 @@ func TestExplainByConnectToMessaging(t *testing.T) {
 		t.Errorf("without secrets, after %d requests:\n%s", len(api.Requests())-asked, text)
 	}
 }
+
+func TestDemoOfConnectToMessagingIsOutbound(t *testing.T) {
+	if code, _, stderr := invoke(t, "demo", "--api", "c2m", "--mode", "inbound"); code != exitUsage || !strings.Contains(stderr, "leave out --mode") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
+// A demo of Connect to Messaging does not call a failure a success either.
+func TestDemoOfConnectToMessagingNotices(t *testing.T) {
+	t.Parallel()
+	bad := c2mScenes[0]
+	bad.optedOut = true
+	var out, errOut strings.Builder
+	err := programme{c2m: true, scenes: []scene{bad}}.play(&app{t.Context(), &out, &errOut, secretEnv})
+	if err == nil || !strings.Contains(err.Error(), "3 surprises") || !strings.Contains(out.String(), "NOT AS EXPECTED: the report shows 0 texts, not 1") {
+		t.Errorf("error %v:\n%s", err, out.String())
+	}
+}
+
+// Calls are made of a deflectd whose Connect to Messaging proves to be a double.
+func TestLoadByConnectToMessaging(t *testing.T) {
+	api := runC2M(t)
+	daemon := runDaemonWith(t, c2mFile(t, api.URL(), "cooldown: 0s", "cooldown: 0s, repeat: 1, gap: 100ms"))
+	code, s := loadWith(t, "--daemon", daemon, "--calls", "20", "--rate", "40")
+	if code != 0 || len(api.Invites()) == 0 || len(api.Eligibilities()) != 20 || len(api.Violations()) > 0 {
+		t.Errorf("exit code %d, %d invites, %d eligibilities, violations %+v: %+v", code, len(api.Invites()), len(api.Eligibilities()), api.Violations(), s)
+	}
+}

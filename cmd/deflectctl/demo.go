@@ -14,6 +14,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/cmd/internal/daemon"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m/c2mtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
@@ -29,11 +30,12 @@ const (
 
 type demoCmd struct {
 	Mode string `enum:"${modes}" default:"outbound" help:"Whether ${modes_listed}."`
+	API  string `name:"api" enum:"livedeflect,c2m" default:"livedeflect" help:"Which API sends the texts: LiveDeflect (livedeflect), or Connect to Messaging (c2m)."`
 }
 
 // Help is shown below the usage.
 func (demoCmd) Help() string {
-	return `Starts deflectd's own code and a LiveDeflect that behaves like the real one, and lets callers of a simulated
+	return `Starts deflectd's own code and an API that behaves like LivePerson's, and lets callers of a simulated
 FreeSWITCH go through it: over real connections, with real signatures, all on this machine. Takes some seconds. Exit
 code 1: a call did not end as it should.`
 }
@@ -44,6 +46,8 @@ type scene struct {
 	from           string
 	press          bool
 	fault          livedeflecttest.Fault
+	optedOut       bool   // of texts, as Connect to Messaging knows
+	converses      bool   // with the brand, as it knows
 	outcome, cause string // what has to come of it
 	texts          int    // how many of them the API sends
 	transfer       string // where a waiting caller has to end, "" for the queue
@@ -55,6 +59,7 @@ type programme struct {
 	when    string // in the words of the help
 	title   string
 	inbound bool // the callers wait in a queue
+	c2m     bool // Connect to Messaging sends the texts
 	scenes  []scene
 	next    string // what to do now
 }
@@ -72,6 +77,13 @@ FreeSWITCH, and 'deflectctl simulate --help' plays either side against your defl
 		next: `dialplan/README.md has the XML for mod_callcenter
 and fifo; the switch goes into deflectd's configuration, under freeswitch.inbound.`,
 	},
+}
+
+// c2mProgramme is what the demo of Connect to Messaging shows.
+var c2mProgramme = programme{
+	title: "press 1 to text, with Connect to Messaging", c2m: true, scenes: c2mScenes,
+	next: `deflectctl simulate c2m plays it against your own
+deflectd, and dialplan/README.md has the XML for your own FreeSWITCH.`,
 }
 
 var scenes = []scene{
@@ -126,24 +138,33 @@ var (
 
 // Run plays the demo.
 func (c demoCmd) Run(a *app) error {
+	switch {
+	case c.API == config.C2M && c.Mode != "outbound":
+		return usage("--api c2m is shown with calls that the dialplan hands over: leave out --mode")
+	case c.API == config.C2M:
+		return c2mProgramme.play(a)
+	}
 	i := slices.IndexFunc(programmes, func(p programme) bool { return p.mode == c.Mode })
 	return programmes[i].play(a)
 }
 
 func (p programme) play(a *app) (err error) {
 	began := time.Now()
-	s, err := openStage(a.ctx, p.inbound)
+	s, err := openStage(a.ctx, p.inbound, p.c2m)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 
-	title := "ivrdeflect demo: " + p.title
+	title, simulated := "ivrdeflect demo: "+p.title, "FreeSWITCH and LiveDeflect are simulated, deflectd is the real one. All of it runs"
+	if p.c2m {
+		simulated = "FreeSWITCH and Connect to Messaging (C2M) are simulated, deflectd is real. All runs"
+	}
 	fmt.Fprintf(a.stdout, `%s
 %s
-FreeSWITCH and LiveDeflect are simulated, deflectd is the real one. All of it runs
+%s
 on this machine, and no text reaches anybody.
-`, title, strings.Repeat("=", len(title)))
+`, title, strings.Repeat("=", len(title)), simulated)
 	wrong := 0
 	for i, sc := range p.scenes {
 		fmt.Fprintf(a.stdout, "\n%d. %s\n\n", i+1, sc.title)
@@ -157,7 +178,11 @@ on this machine, and no text reaches anybody.
 			wrong++
 		}
 	}
-	surprises, err := s.tellFunnel(a.ctx, a.stdout, began, p.scenes)
+	tellReport := s.tellFunnel
+	if p.c2m {
+		tellReport = s.tellTransactions
+	}
+	surprises, err := tellReport(a.ctx, a.stdout, began, p.scenes)
 	if err != nil {
 		return err
 	}
@@ -179,7 +204,9 @@ on this machine, and no text reaches anybody.
 // stage is the demo's deflectd and its neighbours.
 type stage struct {
 	config livedeflect.Config
-	api    *livedeflecttest.Server
+	file   config.File
+	api    *livedeflecttest.Server // nil where c2m sends the texts
+	c2m    *c2mtest.Server
 	queue  *freeswitchtest.Switch // nil unless callers wait
 	daemon *daemon.Daemon
 	log    *notebook
@@ -187,33 +214,29 @@ type stage struct {
 	ended  chan error
 }
 
-func openStage(ctx context.Context, inbound bool) (_ *stage, err error) {
-	file, err := config.Parse("demo.yaml", demoConfig, func(name string) string {
-		return map[string]string{
-			"DEFLECT_CONSUMER_SECRET": demoConsumerSecret, "DEFLECT_TOKEN_SECRET": demoTokenSecret,
-		}[name]
-	})
-	if err != nil {
-		return nil, err
-	}
+func openStage(ctx context.Context, inbound, byC2M bool) (_ *stage, err error) {
 	s := &stage{log: newNotebook(), ended: make(chan error, 1)}
-	s.api = livedeflecttest.New(livedeflecttest.Config{
-		SiteID: file.LiveDeflect.SiteID, ConsumerKey: "demo-key", ConsumerSecret: demoConsumerSecret,
-		Token: "demo-token", TokenSecret: demoTokenSecret,
-		Report: livedeflecttest.Report{Conversation: func(d livedeflecttest.Deflection) (time.Duration, bool) {
-			return 500 * time.Millisecond, "+"+d.DeflectionHandle == scenes[0].from // the first caller answers the text
-		}},
-	})
-	if err := s.api.Start(); err != nil {
-		return nil, err
-	}
 	defer func() {
 		if err != nil {
 			s.closeNeighbours()
 		}
 	}()
-	file.LiveDeflect.BaseURL = s.api.URL()
-	s.config = file.LiveDeflect
+	var file config.File
+	if byC2M {
+		if err := s.startC2M(); err != nil {
+			return nil, err
+		}
+		file, err = readDemo(demoC2MConfig, s.c2m.URL())
+	} else {
+		if err := s.startLiveDeflect(); err != nil {
+			return nil, err
+		}
+		file, err = readDemo(demoConfig, s.api.URL())
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.config, s.file = file.LiveDeflect, file
 	if inbound {
 		if err := s.openQueue(&file.FreeSWITCH); err != nil {
 			return nil, err
@@ -237,6 +260,17 @@ func openStage(ctx context.Context, inbound bool) (_ *stage, err error) {
 	return s, nil
 }
 
+func (s *stage) startLiveDeflect() error {
+	s.api = livedeflecttest.New(livedeflecttest.Config{
+		SiteID: "38856538", ConsumerKey: "demo-key", ConsumerSecret: demoConsumerSecret,
+		Token: "demo-token", TokenSecret: demoTokenSecret,
+		Report: livedeflecttest.Report{Conversation: func(d livedeflecttest.Deflection) (time.Duration, bool) {
+			return 500 * time.Millisecond, "+"+d.DeflectionHandle == scenes[0].from // the first caller answers the text
+		}},
+	})
+	return s.api.Start()
+}
+
 func (s *stage) close() error {
 	s.stop()
 	err := <-s.ended
@@ -245,7 +279,12 @@ func (s *stage) close() error {
 }
 
 func (s *stage) closeNeighbours() {
-	s.api.Close()
+	if s.api != nil {
+		s.api.Close()
+	}
+	if s.c2m != nil {
+		s.c2m.Close()
+	}
 	if s.queue != nil {
 		s.queue.Stop()
 	}
@@ -254,9 +293,15 @@ func (s *stage) closeNeighbours() {
 // play lets one caller call, tells the story, and says what was not as it
 // should be.
 func (s *stage) play(ctx context.Context, w io.Writer, sc scene) (complaints []string, err error) {
-	before, textsBefore := len(s.api.Requests()), len(s.api.Sent())
+	before, textsBefore := len(s.exchanges(sc.from)), s.texts()
 	if sc.fault != (livedeflecttest.Fault{}) {
 		s.api.Inject(sc.fault)
+	}
+	if sc.optedOut {
+		s.c2m.OptOut(sc.from, true)
+	}
+	if sc.converses {
+		s.c2m.OpenConversation(sc.from)
 	}
 	s.log.clear()
 	began := time.Now()
@@ -269,7 +314,7 @@ func (s *stage) play(ctx context.Context, w io.Writer, sc scene) (complaints []s
 	if err != nil {
 		return nil, err
 	}
-	story := tell(began, sc, seen, s.api.Requests()[before:], s.log.records())
+	story := tell(began, sc, seen, s.exchanges(sc.from)[before:], s.log.records())
 	fmt.Fprint(w, masker(sc.from, demoDialed).Replace(story))
 
 	complain := func(ok bool, format string, args ...any) {
@@ -282,7 +327,7 @@ func (s *stage) play(ctx context.Context, w io.Writer, sc scene) (complaints []s
 		"the outcome is %s (%s), not %s (%s)", outcome, cause, sc.outcome, sc.cause)
 	complain(seen.lost == "", "%s", seen.lost)
 	complain(len(seen.violations) == 0, "FreeSWITCH refuses commands: %q", seen.violations)
-	complain(len(s.api.Sent())-textsBefore == sc.texts, "%d texts were sent, not %d", len(s.api.Sent())-textsBefore, sc.texts)
+	complain(s.texts()-textsBefore == sc.texts, "%d texts were sent, not %d", s.texts()-textsBefore, sc.texts)
 	return complaints, nil
 }
 

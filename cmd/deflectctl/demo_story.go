@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // moment is one line of a story.
@@ -23,7 +21,7 @@ type moment struct {
 }
 
 // tell merges what the switch, the API and deflectd saw of one call.
-func tell(began time.Time, sc scene, seen sighting, requests []livedeflecttest.Received, log []slog.Record) string {
+func tell(began time.Time, sc scene, seen sighting, requests []exchange, log []slog.Record) string {
 	moments := []moment{{who: "caller", what: "dials " + demoDialed + ", from " + sc.from}}
 	for _, e := range seen.timeline {
 		if m, ok := seenBySwitch(e, seen.vars); ok {
@@ -36,11 +34,15 @@ func tell(began time.Time, sc scene, seen sighting, requests []livedeflecttest.R
 		}
 	}
 	for _, q := range requests {
-		moments = append(moments, moment{q.Time.Sub(began), "deflectd", fmt.Sprintf("-> LiveDeflect %s, signed, for %s", path.Base(q.Path), sc.from)})
+		moments = append(moments, moment{q.at.Sub(began), "deflectd", q.what})
 	}
 	for _, record := range log {
 		if record.Message == "request ended" {
-			moments = append(moments, moment{record.Time.Sub(began), "LiveDeflect", answered(record, requests)})
+			who := "LiveDeflect"
+			if attrs(record)["call"] == "eligibility" || len(requests) > 0 && strings.HasPrefix(requests[0].what, "-> C2M") {
+				who = "C2M"
+			}
+			moments = append(moments, moment{record.Time.Sub(began), who, answered(record, requests, who)})
 		}
 	}
 	if seen.stays {
@@ -86,12 +88,15 @@ func seenBySwitch(e freeswitchtest.Entry, vars map[string]string) (moment, bool)
 }
 
 // answered says what came of a request.
-func answered(record slog.Record, requests []livedeflecttest.Received) string {
+func answered(record slog.Record, requests []exchange, who string) string {
 	v := attrs(record)
+	if who == "C2M" && len(requests) > 0 {
+		return answeredC2M(v, requests[len(requests)-1].callID)
+	}
 	if len(requests) == 0 || v["outcome"] != string(deflect.Sent) {
 		return fmt.Sprintf("-> deflectd %s: %s, %s", v["status"], v["outcome"], v["reason"])
 	}
-	return fmt.Sprintf("-> deflectd %s: text sent, callId %s", v["status"], requests[len(requests)-1].CallID)
+	return fmt.Sprintf("-> deflectd %s: text sent, callId %s", v["status"], requests[len(requests)-1].callID)
 }
 
 func attrs(r slog.Record) map[string]string {

@@ -13,11 +13,12 @@ import (
 var (
 	offsets = regexp.MustCompile(`[0-9]+\.[0-9]{3}s`)
 	total   = regexp.MustCompile(`in [0-9]+\.[0-9]s`)
+	demoIDs = regexp.MustCompile(`callId [0-9a-f]{8}\.\.\.`)
 	sums    = regexp.MustCompile(`(_seconds_sum(?:\{\S*\})?) \S+`)
 )
 
 func TestDemoTellsItsStory(t *testing.T) {
-	for file, args := range map[string][]string{"demo.txt": {"demo"}, "demo_inbound.txt": {"demo", "--mode", "inbound"}} {
+	for file, args := range map[string][]string{"demo.txt": {"demo"}, "demo_inbound.txt": {"demo", "--mode", "inbound"}, "demo_c2m.txt": {"demo", "--api", "c2m"}} {
 		t.Run(file, func(t *testing.T) { testDemo(t, file, args) })
 	}
 }
@@ -34,9 +35,10 @@ func testDemo(t *testing.T, file string, args []string) {
 	}
 	stdout = offsets.ReplaceAllString(stdout, "_.___s")
 	stdout = total.ReplaceAllString(stdout, "in _._s")
+	stdout = demoIDs.ReplaceAllString(stdout, "callId ________...")
 	golden(t, file, sums.ReplaceAllString(stdout, "$1 _"))
 	for _, line := range strings.Split(stdout, "\n") {
-		if len(line) > 92 {
+		if len(line) > 95 {
 			t.Errorf("a line is too wide for a terminal: %q", line)
 		}
 	}

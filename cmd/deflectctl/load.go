@@ -36,7 +36,8 @@ func (loadCmd) Help() string {
 
 A deflectd with a real account would really send texts, so it is asked first, over its HTTP port (--http): unless its API
 proves to be a simulator, no call is made. For a load test, let base_url in its configuration point to
-'deflectctl simulate livedeflect', and set max_calls high enough. The callers' numbers belong to nobody: +1, an area code
+'deflectctl simulate livedeflect', and set max_calls high enough; with Connect to Messaging, domain_url to 'deflectctl simulate
+c2m --rate -1', and c2m.rate to what the test needs, for it bounds the offers of each second. The callers' numbers belong to nobody: +1, an area code
 of the United States, 555 0100 to 0199. After some 35,000 calls they repeat, and so they do in the next run, and a cooldown
 refuses them: set it to 0s, or use --from.
 

@@ -50,7 +50,7 @@ func (c *realTextFlags) refuses(ctx context.Context, daemon string) error {
 		}
 		if err := simulated(ctx, client, base, addr); err != nil {
 			return usage("no call was made: %w\n"+
-				"Callers who press the key could get real texts. Let base_url of deflectd point to 'deflectctl simulate livedeflect', and say where its HTTP port is (--http, --http.config.file); "+
+				"Callers who press the key could get real texts. Let base_url of deflectd point to 'deflectctl simulate livedeflect' (of c2m, all its URLs to 'deflectctl simulate c2m'), and say where its HTTP port is (--http, --http.config.file); "+
 				"or say that people may be texted (--real-texts)", err)
 		}
 	}

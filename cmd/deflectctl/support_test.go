@@ -24,7 +24,7 @@ const (
 )
 
 // tells are what must never be shown.
-var tells = []string{"4043438646", "8005550100", "opensesame", demoConsumerSecret, demoTokenSecret, demoPassword}
+var tells = []string{"4043438646", "8005550100", "opensesame", demoConsumerSecret, demoTokenSecret, demoClientSecret, demoPassword}
 
 // secretEnv is an environment with both secrets.
 func secretEnv(name string) string {
