@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -194,6 +195,7 @@ func (m memory) judge(e *freeswitch.Explanation, file config.File, at time.Time)
 	if m.from == "" || file.Fleet != nil {
 		return
 	}
+	keeper := cmp.Or(profileOf(file, e.Profile).Shared, e.Profile) // of the cooldown
 	for i := range e.Verdicts {
 		v := &e.Verdicts[i]
 		if v.Rule != "cooldown" || v.Answer != deflect.RulePass || file.Cooldown(e.Profile) == 0 {
@@ -201,7 +203,7 @@ func (m memory) judge(e *freeswitch.Explanation, file config.File, at time.Time)
 		}
 		v.Detail = "not texted lately, by the state"
 		for _, c := range m.Cooldowns {
-			if c.Profile == e.Profile && c.Until.After(at) && !at.Before(c.Until.Add(-file.Cooldown(e.Profile))) {
+			if c.Profile == keeper && c.Until.After(at) && !at.Before(c.Until.Add(-file.Cooldown(e.Profile))) {
 				v.Answer, v.Reason = deflect.RuleRefuse, deflect.ReasonCooldown
 				v.Detail = "was, or may have been, texted: until " + when(&c.Until)
 			}

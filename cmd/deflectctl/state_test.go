@@ -255,6 +255,27 @@ func TestExplainKnowsTheState(t *testing.T) {
 	}
 }
 
+// Profiles that split the calls of a number share the cooldown, also where explain looks.
+func TestExplainKnowsTheSharedCooldown(t *testing.T) {
+	name, dir := stateFile(t)
+	replace(t, name, "{name: sales,", "{name: sales, percent: 90,")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := string(data) + `  - {name: trial, dialed: ["+18005550100"], skill: sales, percent: 10, cooldown: 1h}` + "\n"
+	if err := os.WriteFile(name, []byte(more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	remember(t, dir)
+	for uuid, profile := range map[string]string{"call-0": "sales", "call-4": "trial"} {
+		code, stdout, stderr := invoke(t, "explain", "--config", name, "--from", caller, "--to", dialed, "--var", "uuid="+uuid)
+		if code != 0 || stderr != "" || !strings.Contains(stdout, " "+profile+"; other calls of this number are of ") || !strings.Contains(stdout, "cooldown: was, or may have been, texted: until 20") {
+			t.Errorf("%s: exit code %d, stderr %q\n%s", uuid, code, stderr, stdout)
+		}
+	}
+}
+
 // A text that can wait until the team is back is offered, and is so by explain.
 func TestExplainKnowsOfLater(t *testing.T) {
 	const hours = `hours: {zone: UTC, week: {mon-fri: ["09:00-17:00"]}}, `
