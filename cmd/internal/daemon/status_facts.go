@@ -79,7 +79,7 @@ func newSetting(f config.File, policies []*deflect.Policy, most int) *setting {
 }
 
 var (
-	keysForm    = regexp.MustCompile(`(?m)^(\s*(?:consumer_key|token): ).*$`)
+	keysForm    = regexp.MustCompile(`(?m)^(\s*(?:consumer_key|token|client_id): ).*$`)
 	numbersForm = regexp.MustCompile(`\+?[0-9(][0-9 ()-]{7,}[0-9]`)
 )
 

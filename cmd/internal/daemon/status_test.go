@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/config"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 )
 
@@ -458,6 +459,11 @@ func TestStatusIsNotAllForStrangers(t *testing.T) {
 	if text := statusSetting(t, 1).effective(); !strings.Contains(text, `"***00"`) || !strings.Contains(text, `Call ***00.`) || !strings.Contains(text, `site_id: "38856538"`) ||
 		!regexp.MustCompile(`consumer_key: "\[hidden\]"\n.*\n? *token: "\[hidden\]"`).MatchString(text) {
 		t.Errorf("the configuration shown:\n%s", text)
+	}
+	c, err := config.Parse("x.yaml", []byte("c2m: {account: \"38856538\", client_id: CLIENT, handoff_id: H1}\nprofiles: [{name: all, skill: s}]\n"),
+		func(string) string { return "opensesame" })
+	if text := shownConfig(c); err != nil || !strings.Contains(text, `client_id: "[hidden]"`) || strings.Contains(text, "CLIENT\n") {
+		t.Errorf("with C2M: %v\n%s", err, text)
 	}
 }
 
