@@ -66,7 +66,8 @@ var badFiles = []struct {
 6: c2m.eligibility_deadline: is 3s; must not be longer than live_deadline (2s)
 7: c2m.ticket_age: is 2h0m0s; must be between 1s and 1h
 8: c2m.rate: is 1001; must be between 1 and 1000
-9: c2m.max_text_length: is 1601; at most 1600 with c2m, which takes no longer text`},
+9: c2m.max_text_length: is 1601; at most 1600 with c2m, which takes no longer text
+10: report.window: is 500ms; must be between 1s and 744h`},
 	{"c2m_two_values", keysOfBoth, `12: c2m.live_deadline: is not as in livedeflect.live_deadline, and it is one for both: remove one of them
 13: c2m.max_text_length: is not as in livedeflect.max_text_length, and it is one for both: remove one of them
 14: c2m.domain_url: is not as in livedeflect.domain_url, and it is one for both: remove one of them`},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
+	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/liveperson"
 )
 
@@ -181,9 +182,11 @@ func (f *File) validateAPIs() error {
 			cfg.Auth = anyToken
 		}
 		if cfg.Domain == "" && cfg.BaseURL == "" {
-			cfg.Domains = new(liveperson.Domains) // not asked yet
+			cfg.Domains = noDomains
 		}
 		errs = append(errs, inSection("LiveDeflect", cfg.Validate()))
+	} else { // report is a section of its own
+		errs = append(errs, livedeflect.Config{SiteID: "1", Domain: "va", Auth: anyToken, Report: f.LiveDeflect.Report}.Validate())
 	}
 	if f.C2M != nil {
 		cfg := *f.C2M

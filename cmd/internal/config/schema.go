@@ -26,9 +26,9 @@ func (f *File) rows() []row {
 		), "When callers are no longer offered a text, because the API fails. A breaker whose settings a reload changes begins closed."},
 		{"report", "Report", section(
 			row{"window", "Window", duration(&api.Report.Window, "1s to 744h"),
-				"Longest span that one request asks for."},
+				"Longest span that one request asks LiveDeflect for; C2M is asked for a day at most."},
 			row{"parallel", "Parallel", count(&api.Report.Parallel, "1 to 16"),
-				"Requests at once."},
+				"Requests to LiveDeflect at once."},
 			row{"every", "Every", durationOrNone(&polls.Every, "0s, or 1s to 24h").needing(onSwitch),
 				"How often the report is polled for the `deflect_funnel_*` metrics, such as `1m`; `0s` is never."},
 			row{"lookback", "Lookback", duration(&polls.Lookback, "1m to 744h, not shorter than `every`"),

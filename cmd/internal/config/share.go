@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,8 +16,6 @@ type shift struct {
 	only    bool
 	skillID string
 }
-
-var skillIDForm = regexp.MustCompile(`^[0-9]{1,20}$`)
 
 // nobodyAsked is a shift that nobody has connected.
 type nobodyAsked struct{}
@@ -92,7 +89,7 @@ func (f *File) finishShift(d *decoder, at string, i int) {
 	case s.skillID == "":
 		d.badAt(at+".skill_id", "is missing: %s, for agents: on_shift", id)
 		return
-	case !skillIDForm.MatchString(s.skillID):
+	case !liveperson.ValidSkillID(s.skillID):
 		d.badAt(at+".skill_id", "must be %s", id)
 		return
 	}
