@@ -294,7 +294,8 @@ func TestClientSecretIsASecret(t *testing.T) {
 		}
 		return f
 	}
-	if load(secret).Hash() == load("another").Hash() || load(secret).Hash() != load(secret).Hash() {
+	hash := load(secret).Hash()
+	if hash == load("another").Hash() || hash != load(secret).Hash() {
 		t.Error("another client secret makes no other hash")
 	}
 }
