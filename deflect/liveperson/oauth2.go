@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
@@ -153,8 +154,11 @@ func (a *OAuth2) Check(ctx context.Context, base http.RoundTripper) error {
 
 // token returns one that may be used, and for which there is time.
 func (b *bearer) token(ctx context.Context) (*held[deflect.Secret], error) {
+	late := wire.Late(ctx)
 	token, waited, err := b.auth.tokens.get(ctx, b.refused.Load(), b.fetch)
 	switch {
+	case late && waited && (err == nil || err == errSlow):
+		return nil, cutoff.ErrNoTime // others took it
 	case err == errSlow:
 		return nil, errors.New("no token, and nothing was sent: sentinel has not answered in time; look at what is on the way to it")
 	case err == nil && waited && wire.Late(ctx):

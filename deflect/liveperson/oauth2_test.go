@@ -94,6 +94,10 @@ func app() *OAuth2 {
 func send(l *wire.Link) deflect.Attempt {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
+	return sendWithin(ctx, l)
+}
+
+func sendWithin(ctx context.Context, l *wire.Link) deflect.Attempt {
 	return l.Send(ctx, "https://example.net/x", []byte("{}"), func(status int, _ http.Header, _ []byte, _ error) deflect.Attempt {
 		switch status {
 		case 200:
@@ -191,6 +195,50 @@ func TestTokenTooLateIsNotUsed(t *testing.T) {
 			t.Errorf("%q was posted", used)
 		}
 		wantSent(t, send(l))
+	})
+}
+
+// Whoever comes with hardly any time left, and without a token, was kept by others: that is
+// neither sentinel's fault nor the credentials', and no sign of the API's health. The token is
+// there for the next one.
+func TestNoTimeForAToken(t *testing.T) {
+	for _, left := range []time.Duration{0, time.Millisecond, 199 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			v := &vendor{token: func(context.Context, int) (*http.Response, error) {
+				time.Sleep(100 * time.Millisecond)
+				return answer(200, `{"access_token":"t1"}`), nil
+			}}
+			l := link(app(), v)
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			defer cancel()
+			a := sendWithin(ctx, l)
+			if a.Outcome != deflect.Failed || a.Reason != deflect.ReasonDeadline || !a.NoSign || !errors.Is(a.Err, context.DeadlineExceeded) || strings.Contains(a.Err.Error(), "sentinel") {
+				t.Errorf("with %s left: %+v", left, a)
+			}
+			time.Sleep(time.Second)
+			if used := v.take(); used != nil {
+				t.Errorf("%q was posted", used)
+			}
+			wantSent(t, send(l))
+			if n := v.asked(); n != 1 {
+				t.Errorf("%d tokens", n)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		l := link(app(), &vendor{})
+		if a := sendWithin(ctx, l); a.Outcome != deflect.Failed || a.Reason != deflect.ReasonCanceled {
+			t.Errorf("canceled: %+v", a)
+		}
+	})
+	// What sentinel refuses it refuses also whoever is late.
+	synctest.Test(t, func(t *testing.T) {
+		l := link(app(), &vendor{token: func(context.Context, int) (*http.Response, error) { return answer(401, "{}"), nil }})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		wantNoToken(t, sendWithin(ctx, l), "sentinel refuses the app")
 	})
 }
 

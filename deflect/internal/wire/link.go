@@ -105,7 +105,7 @@ func (l *Link) sendOnce(ctx context.Context, url string, body []byte, judge Judg
 	if err != nil {
 		a := Broken(ctx, t, err)
 		// The end of one stream of HTTP/2 is that of one request.
-		a.NoSign = !strings.Contains(err.Error(), "stream error") && l.lose(t, a.Reason)
+		a.NoSign = a.NoSign || !strings.Contains(err.Error(), "stream error") && l.lose(t, a.Reason)
 		return a, t
 	}
 	defer resp.Body.Close()
@@ -145,6 +145,9 @@ func Broken(ctx context.Context, t *Trip, err error) deflect.Attempt {
 	a := deflect.Attempt{Err: clean.BeyondNetwork(err)}
 	var none *NoCredentials
 	switch left := t.left(); {
+	case !left && !t.handedOver() && errors.Is(err, cutoff.ErrNoTime) && (ctx.Err() == nil || !cutoff.Wish(ctx)):
+		// Its time was gone before the API, or who gives credentials, was asked for anything.
+		a.Outcome, a.Reason, a.Err, a.NoSign = deflect.Failed, deflect.ReasonDeadline, cutoff.Error(ctx, cutoff.BeforeSent, cutoff.ErrNoTime), true
 	case !left && !t.handedOver() && errors.As(err, &none) && (ctx.Err() == nil || !cutoff.Wish(ctx)):
 		a.Outcome, a.Reason, a.Err = deflect.Failed, deflect.ReasonUnauthorized, cutoff.Error(ctx, cutoff.BeforeSent, none)
 	case !left && ctx.Err() != nil:
