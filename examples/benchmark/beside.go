@@ -14,6 +14,7 @@ type beside struct {
 	names   []string
 	rates   []*besideAt
 	request waits // from the key, at --rate
+	offer   waits // from the call, at --rate
 
 	// other is the CPU time of a program that works for the one with more, nil for none.
 	other func() (time.Duration, error)
@@ -27,7 +28,7 @@ type besideAt struct {
 }
 
 func (l *lab) beside(with string) *beside {
-	b := &beside{lab: l, with: with, names: []string{deflectd, with}, request: newWaits(), other: func() (time.Duration, error) { return 0, nil }}
+	b := &beside{lab: l, with: with, names: []string{deflectd, with}, request: newWaits(), offer: newWaits(), other: func() (time.Duration, error) { return 0, nil }}
 	for _, rate := range []int{0, l.Rate, 2 * l.Rate} {
 		at := &besideAt{
 			name: thousands(int64(rate)) + " calls/s", rate: rate, file: fmt.Sprint(".", rate),
@@ -69,6 +70,7 @@ func (b *beside) measure(c *child, run int) error {
 			if at.rate == b.Rate {
 				requests, _ := p.since()
 				b.request.add(c.subject, requests)
+				b.offer.add(c.subject, p.untilOffered())
 			}
 			return nil
 		})
@@ -79,12 +81,11 @@ func (b *beside) measure(c *child, run int) error {
 	return nil
 }
 
-// latency is the table of the way from the key to the request. reference is a row of what the
-// other subject waits for, "" for none; inThese is the name of a column that counts in them,
-// "" for none.
-func (b *beside) latency(reference, inThese string) *table {
-	more50 := b.request.p50[b.with].less(b.request.p50[deflectd])
-	more99 := b.request.p99[b.with].less(b.request.p99[deflectd])
+// latency is the table of a wait. reference is a row of what the other subject waits for, ""
+// for none; inThese is the name of a column that counts in them, "" for none.
+func (b *beside) latency(w waits, reference, inThese string) *table {
+	more50 := w.p50[b.with].less(w.p50[deflectd])
+	more99 := w.p99[b.with].less(w.p99[deflectd])
 	t := newTable("", "p50", "more", "p90", "p99", "more")
 	if inThese != "" {
 		t.head = append(t.head, inThese)
@@ -94,9 +95,9 @@ func (b *beside) latency(reference, inThese string) *table {
 		names = append(names, reference)
 	}
 	for _, name := range names {
-		row := []string{name, b.request.p50[name].show(ms), "", b.request.p90[name].show(ms), b.request.p99[name].show(ms), "", ""}
+		row := []string{name, w.p50[name].show(ms), "", w.p90[name].show(ms), w.p99[name].show(ms), "", ""}
 		if name == b.with {
-			row[2], row[5], row[6] = more50.spread(ms), more99.spread(ms), more99.over(b.request.p50[reference]).spread(digits)
+			row[2], row[5], row[6] = more50.spread(ms), more99.spread(ms), more99.over(w.p50[reference]).spread(digits)
 		}
 		t.add(row[:len(t.head)]...)
 	}

@@ -60,7 +60,9 @@ func (l *lab) c2m(ctx context.Context) error {
 	l.title("C2M: CPU and calls, of %d callers who call again at once, and at a rate. A ratio is that with Connect to Messaging to that with LiveDeflect.", parallel)
 	b.cost("").print(l.out)
 	l.title("C2M: from the DTMF event to the request for the text, at %d calls/s, %s a run; and what is more with Connect to Messaging.", l.Rate, l.Time)
-	b.latency("", "").print(l.out)
+	b.latency(b.request, "", "").print(l.out)
+	l.title("C2M: from the call to the offer, in the same runs.")
+	b.latency(b.offer, "", "").print(l.out)
 	return nil
 }
 

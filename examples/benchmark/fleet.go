@@ -65,7 +65,7 @@ func (l *lab) fleetCalls(ctx context.Context, r *redisProcess) error {
 		return err
 	}
 	l.title("Fleet: from the DTMF event to the request at the API, at %d calls/s, %s a run; and what is more with Redis.", l.Rate, l.Time)
-	b.latency(aRoundTrip, "").print(l.out)
+	b.latency(b.request, aRoundTrip, "").print(l.out)
 	l.title("Fleet: CPU and calls, of %d callers who call again at once, and at a rate. A ratio is that with Redis to that without.", parallel)
 	b.cost("CPU of Redis a call").print(l.out)
 	return nil

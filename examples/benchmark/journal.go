@@ -29,7 +29,7 @@ func (l *lab) journal(ctx context.Context) error {
 		return err
 	}
 	l.title("Journal: from the DTMF event to the request at the API, at %d calls/s, %s a run; and what is more with a journal.", l.Rate, l.Time)
-	b.latency(aSync, "in syncs").print(l.out)
+	b.latency(b.request, aSync, "in syncs").print(l.out)
 	l.title("Journal: CPU and calls, of %d callers who call again at once, and at a rate. A ratio is that with a journal to that without.", parallel)
 	b.cost("").print(l.out)
 	return nil

@@ -92,6 +92,14 @@ func (p *phase) since() (requests, commands []time.Duration) {
 	return requests, commands
 }
 
+// untilOffered returns how long after they came the calls were offered a text.
+func (p *phase) untilOffered() (took []time.Duration) {
+	for i := range p.marks {
+		took = append(took, time.Duration(p.marks[i].offered-p.marks[i].rung))
+	}
+	return took
+}
+
 // during returns the same for the requests of calls whose key came in a time.
 func (p *phase) during(from, to int64) (requests []time.Duration) {
 	for i := range p.marks {

@@ -61,6 +61,7 @@ var errNotWhole = errors.New("not all of this was done: answer, offer, break, pr
 
 // ring hands a call over to a subject.
 func ring(rec *recording, address string, n int, m *marks) (*leg, error) {
+	m.rung = now()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, err

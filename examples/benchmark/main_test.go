@@ -52,7 +52,7 @@ func TestQuick(t *testing.T) {
 			}
 		}
 	}
-	want, profiles := 13, []string{profile, profile + ".floor", profile + ".journal", profile + ".500.journal", profile + ".c2m"} // memory, latency, core, journal and c2m have two tables each
+	want, profiles := 14, []string{profile, profile + ".floor", profile + ".journal", profile + ".500.journal", profile + ".c2m"} // memory, latency, core and journal have two tables each, c2m has three
 	if _, err := exec.LookPath(redisServer); err == nil {
 		want, profiles = want+4, append(profiles, profile+".redis", profile+".500.redis")
 	}

@@ -110,7 +110,7 @@ func (l *leg) execute(c order) error {
 		if c.data != offerPrompt || c.id == "" {
 			return errors.New("the first prompt is the offer, with an Event-UUID")
 		}
-		l.playing = c.id
+		l.playing, l.marks.offered = c.id, now()
 		l.done |= offered
 		return l.write(replyOK)
 	case c.app == "playback" && l.playing != "":

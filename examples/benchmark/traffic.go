@@ -16,6 +16,8 @@ func now() int64 { return int64(time.Since(began)) + 1 }
 
 // marks are the moments of one call; 0 is never.
 type marks struct {
+	rung    int64        // the switch began to connect
+	offered int64        // it was told to play the offer; both are the leg's own until it ends
 	pressed atomic.Int64 // the switch wrote the DTMF event
 	request atomic.Int64 // the API got the request
 	command atomic.Int64 // the switch got the next command
