@@ -123,8 +123,8 @@ func (l *leg) transferTo(extension string, park bool) {
 // otherSocket ends the socket of another program on the same call, and with it the
 // socket application.
 func (l *leg) otherSocket(resume bool) {
-	if !l.ch.up() || l.away {
-		return
+	if !l.ch.up() || l.away || l.leaving {
+		return // the dialplan goes on already, or soon
 	}
 	l.note("another program ends its socket: the dialplan goes on")
 	l.queue = nil

@@ -41,6 +41,20 @@ func TestEndOfAMovedCall(t *testing.T) {
 	}
 }
 
+// The end of another socket changes nothing for a call that was given back a moment before.
+func TestOtherSocketEndsWhileTheCallIsGivenBack(t *testing.T) {
+	for before := time.Millisecond; before < 2*frameTime; before += 3 * time.Millisecond {
+		bubble(t, before.String(), func(t *testing.T) {
+			began := time.Now()
+			p, results := start(t, Call{SocketResume: true, Script: []Action{OtherSocket(true).SinceConnect(time.Second)}})
+			p.offer("offer.wav")
+			time.Sleep(time.Until(began.Add(time.Second - before)))
+			p.send("resume", exec("unset", "socket_resume", "u-1"), "exit")
+			equal(t, "the end", ending(<-results), "continued")
+		})
+	}
+}
+
 // Whoever holds the socket until the call is over costs nobody the call.
 func TestMovedCallIsHeld(t *testing.T) {
 	bubble(t, "held", func(t *testing.T) {
