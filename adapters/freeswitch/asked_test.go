@@ -2,13 +2,16 @@ package freeswitch_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch"
+	fst "github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 )
@@ -19,9 +22,11 @@ type asking struct {
 	mu      sync.Mutex
 	answers []deflect.Attempt // the next ones; then yes
 	asked   int
+	takes   time.Duration
 }
 
 func (b *asking) Ask(context.Context, *deflect.Text) deflect.Attempt {
+	time.Sleep(b.takes)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked++
@@ -90,4 +95,72 @@ func TestAskedBeforeTheOffer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever moves the call away while the API is asked, or hangs up: what is said of the caller
+// comes too late to be told to the call, which goes on where it is.
+func TestMovedWhileTheAPIIsAsked(t *testing.T) {
+	moves := map[string]fst.Action{
+		"to an extension":     fst.Transfer("3001"),
+		"to a park":           fst.TransferToPark("3002"),
+		"by another resume":   fst.OtherSocket(true),
+		"by the end of other": fst.OtherSocket(false),
+		"hung up":             fst.HangUp(),
+	}
+	for move, action := range moves {
+		for name, answer := range map[string]deflect.Attempt{
+			"offered":     {Outcome: deflect.Sent, Reason: deflect.ReasonOK},
+			"not offered": {Outcome: deflect.Ineligible, Reason: deflect.ReasonNotEligible},
+		} {
+			for _, dies := range []bool{false, true} {
+				if move == "to a park" && dies {
+					continue // the end of any socket ends a park
+				}
+				t.Run(fmt.Sprintf("%s %s, dies %t", move, name, dies), func(t *testing.T) {
+					b := &asking{answers: []deflect.Attempt{answer}, takes: 600 * time.Millisecond}
+					change := func(d *deflect.Config, _ *freeswitch.Config) {
+						b.Client = d.Backend.(*livedeflect.Client)
+						d.Backend = b
+					}
+					inBubble(t, change, func(t *testing.T, r *rig) {
+						conn := r.ln.dial(t)
+						if dies {
+							conn = &dyingConn{Conn: conn}
+						}
+						res, err := caller(action.SinceConnect(300*time.Millisecond)).Run(context.Background(), conn)
+						if err != nil {
+							t.Fatal(err)
+						}
+						r.clean(res)
+						if len(res.Played) > 0 || res.Answered && !res.Transferred {
+							t.Errorf("answered, or played %v: %v", res.Played, res.Timeline)
+						}
+						r.drain()
+						r.wantTexts(0)
+						r.wantSum(1)
+					})
+				})
+			}
+		}
+	}
+}
+
+// Keys of the menu before that arrive while the API is asked are no answers to an offer that
+// nobody has heard.
+func TestKeysWhileTheAPIIsAskedAreNoAnswers(t *testing.T) {
+	b := &asking{takes: 600 * time.Millisecond}
+	change := func(d *deflect.Config, _ *freeswitch.Config) {
+		b.Client = d.Backend.(*livedeflect.Client)
+		d.Backend = b
+	}
+	inBubble(t, change, func(t *testing.T, r *rig) {
+		c := caller(fst.Press("1").SinceConnect(300 * time.Millisecond))
+		c.Answered, c.Queued = true, "147"
+		res := r.run(c)
+		r.wantOutcome(res, deflect.NoInput, deflect.ReasonNoKey)
+		r.wantTexts(0)
+		if res.Vars["deflect_digits"] != "" {
+			t.Errorf("digits %q", res.Vars["deflect_digits"])
+		}
+	})
 }

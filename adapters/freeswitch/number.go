@@ -64,7 +64,7 @@ func (s *session) checkNumber(call deflect.Call) error {
 		return &deflect.Error{Outcome: deflect.Ineligible, Reason: deflect.ReasonNumberInvalid, Err: errFewDigits}
 	}
 	var err error
-	aside(func() { err = s.setup.Client.Check(s.ctx, call) })
+	s.aside(func() { err = s.setup.Client.Check(s.ctx, call) })
 	return err
 }
 

@@ -102,16 +102,21 @@ func (s *session) handedOver() bool {
 // open gets to know the call, and judges it. It reports false when there is none.
 func (s *session) open() (ok bool) {
 	s.talk.open(s.setup.FirstFrameTimeout)
+	judge := false
 	aside(func() {
-		switch s.ch, ok = s.talk.line.call(); {
-		case !ok:
-		case s.ch.unheard == nil && s.stop.Err() == nil:
-			s.judge()
-		default:
+		s.ch, ok = s.talk.line.call()
+		judge = ok && s.ch.unheard == nil && s.stop.Err() == nil
+		if ok && !judge {
 			s.profile = s.setup.profiles.serving(&s.ch)
 			s.known()
 		}
 	})
+	if judge {
+		s.aside(s.judge)
+		if s.handedOver() {
+			s.talk.keys = nil // pressed for a menu before: nobody has heard an offer
+		}
+	}
 	return ok
 }
 
