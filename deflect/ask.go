@@ -26,28 +26,41 @@ func (c *Client) askBefore(q *inquiry) (a Attempt, ran bool) {
 
 // askAgain asks the backend before a text, unless the answer of before the offer still
 // counts. It sends nothing, and the caller has asked for the text: what failed is repeated
-// while there is time. When it reports false, no text can be sent, as no says.
-func (c *Client) askAgain(ctx context.Context, q *inquiry) (no Attempt, h health, asked bool) {
+// while there is time. When it reports false, no text can be sent, as no says. That is before
+// the cooldown begins: a process that dies while it asks would leave it behind without a text.
+func (c *Client) askAgain(ctx context.Context, q *inquiry) (no Attempt, asked bool) {
 	asker := q.setup.asker
 	if asker == nil || q.asked && asker.Fresh(q.text) {
-		return no, silent, true
+		return no, true
 	}
-	for n := 1; ; n++ {
-		q.text.Ticket, q.text.CallID = nil, ""
-		a, h := c.ask(ctx, q)
-		switch {
-		case a.Outcome != Sent:
-		case q.tooLate(ctx): // the API took all of it
-			return late(ctx, cutoff.BeforeRequest), sick, false
-		default:
-			return a, silent, true
+	ran := q.setup.breaker.run(func() health {
+		for n := 1; ; n++ {
+			q.text.Ticket, q.text.CallID = nil, ""
+			if q.tooLate(ctx) {
+				no = late(ctx, cutoff.BeforeRequest)
+				return silent
+			}
+			a, h := c.ask(ctx, q)
+			switch {
+			case a.Outcome != Sent:
+			case q.tooLate(ctx): // the API took all of it
+				no = late(ctx, cutoff.BeforeRequest)
+				return sick
+			default:
+				asked = true
+				return silent
+			}
+			no = a.unsent()
+			mayPass := no.Reason == ReasonEligibilityUnknown && (a.Outcome == Uncertain || a.Reason.row().again == soon)
+			if !mayPass || n == maxAttempts || !pause(ctx, pauseBefore(n)) {
+				return h
+			}
 		}
-		no = a.unsent()
-		mayPass := no.Reason == ReasonEligibilityUnknown && (a.Outcome == Uncertain || a.Reason.row().again == soon)
-		if !mayPass || n == maxAttempts || !pause(ctx, pauseBefore(n)) {
-			return no, h, false
-		}
+	})
+	if !ran {
+		no = failed(ReasonBreakerOpen, nil)
 	}
+	return no, asked
 }
 
 // tooLate reports whether the time that is left could hardly end in anything but doubt.

@@ -386,6 +386,40 @@ func TestAskedBeforeAText(t *testing.T) {
 	}
 }
 
+// takenCooldowns count what was taken.
+type takenCooldowns struct {
+	Cooldowns
+	taken int
+}
+
+func (c *takenCooldowns) Take(ctx context.Context, key, token string, lasts time.Duration) (bool, error) {
+	c.taken++
+	return c.Cooldowns.Take(ctx, key, token, lasts)
+}
+
+// A process that dies while it asks the API leaves nothing behind: the caller would be in a
+// cooldown without a text, and one that was promised would be dropped by the next process.
+func TestNothingIsTakenWhileAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cooldowns := &takenCooldowns{Cooldowns: NewMemoryCooldowns()}
+		d := &desk{name: "desk"}
+		d.says(func(context.Context, *Text) Attempt {
+			d.note("%d taken", cooldowns.taken)
+			return Attempt{Outcome: Sent, Reason: ReasonOK}
+		})
+		c := testClient(t, func(cfg *Config) { cfg.Backend, cfg.Cooldowns = d, cooldowns })
+		call := callNow("a", 1)
+		call.Policy = salesPolicy(t, Rules{})
+		if res, err := c.Deflect(t.Context(), call); err != nil {
+			t.Errorf("%+v, %v", res, err)
+		}
+		wantWent(t, d, "the call", "ask", "0 taken", "send id-1")
+		if cooldowns.taken != 1 {
+			t.Errorf("%d taken", cooldowns.taken)
+		}
+	})
+}
+
 // A text that waited and that the API does not let be sent any more is dropped.
 func TestWaitsAndIsNotEligible(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -278,6 +278,9 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 	if o != nil && o.asked != "" && o.asked == q.text.Customer.E164 {
 		q.text.Ticket, q.text.CallID, q.asked = o.ticket, o.callID, true
 	}
+	if no, asked := c.askAgain(ctx, q); !asked {
+		return ending{Attempt: no}, 0
+	}
 	e.Attempt = c.once(ctx, q, func() Attempt {
 		if no := q.takePlace(ctx); no.Answer == RuleRefuse {
 			e.Attempt = failed(no.Reason, no.err)
@@ -290,10 +293,6 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 			if q.tooLate(ctx) { // for waiting
 				e.Attempt = late(ctx, cutoff.BeforeRequest)
 				return silent
-			}
-			if no, sign, asked := c.askAgain(ctx, q); !asked {
-				e.Attempt = no
-				return sign
 			}
 			var ok bool
 			if e, ok = c.begin(ctx, q, from); !ok {
