@@ -20,25 +20,50 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m/c2mtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // Thousands call while the API fails in every way, and deflectd is killed again and again:
 // each call goes on, nobody is texted twice, and in the end it is known who was.
 func TestKilledAgainAndAgain(t *testing.T) {
-	killAgainAndAgain(t, 2000, 10, nil)
+	t.Run("livedeflect", func(t *testing.T) { killAgainAndAgain(t, failingLiveDeflect, 2000, 10, nil) })
+	t.Run("c2m", func(t *testing.T) {
+		calls, kills := 800, 5
+		if *fullFleet {
+			calls, kills = 2000, 12
+		}
+		killAgainAndAgain(t, failingC2M, calls, kills, func(l *lives, _ *rand.Rand) {
+			l.api.c2m.ExpireTokens()
+			if len(l.logs) > 0 { // what it told in the first life is kept
+				l.api.c2m.SetFault(c2mtest.CallDomain, &c2mtest.Fault{Status: http.StatusServiceUnavailable})
+			}
+		})
+	})
 }
 
-// killAgainAndAgain makes calls of half as many callers, and kills deflectd about every two
-// seconds of them. In each life there is trouble, unless that is nil.
-func killAgainAndAgain(t *testing.T, calls, kills int, trouble func(l *lives, random *rand.Rand)) {
+// failingLiveDeflect and failingC2M are APIs that fail by chance.
+func failingLiveDeflect(_ *testing.T, f *faults) *watchedAPI {
+	f.api = newWatchedAPI(livedeflecttest.Config{FaultFor: f.strike})
+	return f.api
+}
+
+func failingC2M(t *testing.T, f *faults) *watchedAPI {
+	f.api = newWatchedC2M(t, c2mtest.Config{FaultFor: f.strikeC2M})
+	return f.api
+}
+
+// killAgainAndAgain makes calls of half as many callers, one of nine of whom presses no key,
+// and kills deflectd about every two seconds of them. In each life there is trouble, unless
+// that is nil.
+func killAgainAndAgain(t *testing.T, newAPI func(*testing.T, *faults) *watchedAPI, calls, kills int, trouble func(l *lives, random *rand.Rand)) {
 	t.Parallel()
 	const every = 2 * time.Second
 	random := rand.New(rand.NewPCG(16, uint64(calls)))
 	faults := &faults{random: rand.New(rand.NewPCG(17, uint64(calls)))}
-	api := newWatchedAPI(livedeflecttest.Config{FaultFor: faults.strike})
-	faults.api = api
+	api := newAPI(t, faults)
 	l := newLives(t, api, api.serve(t), 8*time.Second)
+	l.silent = func(id int) bool { return id%9 == 8 }
 	l.start()
 
 	var all sync.WaitGroup
@@ -85,21 +110,21 @@ func killAgainAndAgain(t *testing.T, calls, kills int, trouble func(l *lives, ra
 	l.untilSettled()
 	l.stop()
 	l.settled()
-
-	texted := map[string]bool{}
-	for _, d := range api.double.Sent() {
-		texted[d.ExternalCallID] = true
+	if t.Failed() {
+		l.tellOfWaiting(0)
 	}
+
+	texted := api.sent()
 	outcomes, later := map[string]int{}, 0
 	for id, c := range l.calls {
 		vars := c.vars[len(c.vars)-1]
 		outcomes[vars["deflect_outcome"]+" "+vars["deflect_reason"]]++
-		if vars["deflect_outcome"] == "deferred" && texted[id] {
+		if vars["deflect_outcome"] == "deferred" && texted[id] != "" {
 			later++ // in another life: no text is tried again before that
 		}
 	}
-	t.Logf("texted %d, %d of them after they had waited; killed %v; told %v", len(texted), later, hit, outcomes)
-	if hit[whileOut] == 0 || hit[beforeRecorded] == 0 || later == 0 || len(texted) < calls/8 {
+	t.Logf("texted %d, %d of them after they had waited; killed %v; told %v; in doubt %d", len(texted), later, hit, outcomes, len(l.journal().texts))
+	if hit[whileOut] == 0 || api.c2m == nil && hit[beforeRecorded] == 0 || later == 0 || len(texted) < calls/8 {
 		t.Error("it was no such test")
 	}
 }
@@ -128,53 +153,6 @@ func (l *lives) await(kind int, most time.Duration) {
 	for end := time.Now().Add(most); !is() && time.Now().Before(end); {
 		time.Sleep(500 * time.Microsecond)
 	}
-}
-
-// faults are those of the API, by chance.
-type faults struct {
-	api  *watchedAPI
-	over atomic.Bool // all is well from now on
-
-	mu     sync.Mutex
-	random *rand.Rand
-}
-
-func (f *faults) strike(d livedeflecttest.Deflection) (livedeflecttest.Fault, bool) {
-	if f.over.Load() {
-		return livedeflecttest.Fault{}, true
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delay := time.Duration(f.random.IntN(150)) * time.Millisecond
-	fault := livedeflecttest.Fault{Delay: delay}
-	switch n := f.random.IntN(100); {
-	case n < 45:
-	case n < 60:
-		fault.Status = http.StatusTooManyRequests
-	case n < 65:
-		fault.Status = http.StatusServiceUnavailable
-	case n < 70:
-		fault.Status, fault.StatusAfterProcessing = http.StatusBadGateway, true
-	case n < 75:
-		fault.ResetBefore = true
-	case n < 80:
-		fault.ResetAfter = true
-	case n < 84:
-		fault.Garbage = true
-	case n < 88:
-		fault.Truncate = true
-	case n < 91:
-		fault.Hang = true
-	case n < 94:
-		fault.HangAfterProcessing = true
-	case n < 96:
-		fault.DeliveredTwice = true
-	case n < 98:
-		fault.InvalidNonce = true
-	case f.api.before(d.ExternalCallID) < 3*time.Second:
-		fault.SuccessFalse = true // which ends a text that waited, although it was promised
-	}
-	return fault, true
 }
 
 // A kill at each moment of a text's way: it is never sent again, and it is settled what
@@ -233,28 +211,181 @@ func TestKilledAtEachMoment(t *testing.T) {
 	}
 	t.Run(beforeRecorded, func(t *testing.T) {
 		t.Parallel()
-		api := newWatchedAPI(livedeflecttest.Config{})
-		l := newLives(t, api, api.serve(t), 3*time.Second)
-		sent := make(chan struct{}, 100)
-		l.hears = func(file string) {
-			if strings.HasSuffix(file, "/sent.wav") {
-				sent <- struct{}{}
-			}
+		killedBeforeRecorded(t, newWatchedAPI(livedeflecttest.Config{}))
+	})
+}
+
+func killedBeforeRecorded(t *testing.T, api *watchedAPI) {
+	l := newLives(t, api, api.serve(t), 3*time.Second)
+	sent := make(chan struct{}, 100)
+	l.hears = func(file string) {
+		if strings.HasSuffix(file, "/sent.wav") {
+			sent <- struct{}{}
 		}
-		// What became of a text is on the disk a tenth of a second later.
-		for i := range 20 {
+	}
+	// What became of a text is on the disk a tenth of a second later.
+	for i := range 20 {
+		l.start()
+		var call sync.WaitGroup
+		call.Go(func() { l.call(i, caller(i), hourly) })
+		<-sent
+		open := l.kill()
+		call.Wait()
+		if open[callID(i)].at == beforeRecorded {
+			l.goesOn(t, i, deflect.Sent)
+			return
+		}
+	}
+	t.Error("no kill came before the answer was recorded")
+}
+
+// The same with Connect to Messaging, which is asked before there is an offer, and whose
+// report finds a text by what that told.
+func TestKilledAtEachMomentOfC2M(t *testing.T) {
+	t.Parallel()
+	const offered = "between eligibility and the key press"
+	for _, at := range []string{whileAsked, offered} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			came := make(chan struct{}, 100)
+			var over atomic.Bool
+			api := newWatchedC2M(t, c2mtest.Config{FaultFor: func(a c2mtest.Asked) (c2mtest.Fault, bool) {
+				if a.Call != c2mtest.CallEligibility || at != whileAsked || over.Load() {
+					return c2mtest.Fault{}, false
+				}
+				came <- struct{}{}
+				return c2mtest.Fault{Hang: true}, true
+			}})
+			l := newLives(t, api, api.serve(t), 3*time.Second)
+			l.silent = func(int) bool { return !over.Load() }
+			l.hears = func(string) {
+				if at == offered {
+					came <- struct{}{}
+				}
+			}
 			l.start()
 			var call sync.WaitGroup
-			call.Go(func() { l.call(i, caller(i), hourly) })
-			<-sent
-			open := l.kill()
+			call.Go(func() { l.call(1, caller(1), hourly) })
+			<-came
+			want := moment{}
+			if at == whileAsked {
+				want.at = at
+			}
+			if open := l.kill(); open[callID(1)] != want {
+				t.Errorf("killed at %v, want %v", open, want)
+			}
 			call.Wait()
-			if open[callID(i)].at == beforeRecorded {
-				l.goesOn(t, i, deflect.Sent)
-				return
+			if n := len(api.askedFor()); n > 0 {
+				t.Errorf("%d texts were asked for", n)
+			}
+			// Nothing is left of it: whoever is asked once more can have the text.
+			over.Store(true)
+			l.hears = nil
+			l.start()
+			if vars := l.call(1, caller(1), hourly); vars["deflect_outcome"] != "sent" {
+				t.Errorf("then the caller is told %v", vars)
+			}
+			l.ends(t, 1, deflect.Sent)
+			if n := len(api.askedFor()); n != 1 {
+				t.Errorf("%d texts were asked for", n)
+			}
+		})
+	}
+	for _, tt := range []struct {
+		name   string
+		waited bool
+		fault  c2mtest.Fault // what the invite meets
+		end    deflect.Outcome
+	}{
+		{name: "while the invite is out, and not processed", fault: c2mtest.Fault{Hang: true}, end: deflect.Uncertain},
+		{name: "while the invite is out, and processed", fault: c2mtest.Fault{HangAfterProcessing: true}, end: deflect.Sent},
+		{name: "while a waiting invite is out, and not processed", waited: true, fault: c2mtest.Fault{Hang: true}, end: deflect.Uncertain},
+		{name: "while a waiting invite is out, and processed", waited: true, fault: c2mtest.Fault{HangAfterProcessing: true}, end: deflect.Sent},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			came := make(chan struct{}, 100)
+			var invites atomic.Int32
+			api := newWatchedC2M(t, c2mtest.Config{FaultFor: func(a c2mtest.Asked) (c2mtest.Fault, bool) {
+				switch {
+				case a.Call != c2mtest.CallInvite:
+					return c2mtest.Fault{}, false
+				case invites.Add(1) == 1 && tt.waited:
+					return c2mtest.Fault{Status: http.StatusTooManyRequests}, true
+				}
+				came <- struct{}{}
+				return tt.fault, true
+			}})
+			l := newLives(t, api, api.serve(t), 3*time.Second)
+			l.killedAt(t, whileOut, tt.waited, tt.end, func() {
+				<-came
+				l.until("the request is known", func() bool { return len(api.askedFor()) == int(invites.Load()) })
+			}, func() {})
+		})
+	}
+	t.Run("while a waiting text is asked for", func(t *testing.T) {
+		t.Parallel()
+		came := make(chan struct{}, 100)
+		var asked atomic.Int32
+		api := newWatchedC2M(t, c2mtest.Config{FaultFor: func(a c2mtest.Asked) (c2mtest.Fault, bool) {
+			switch {
+			case a.Call == c2mtest.CallInvite && asked.Load() == 1:
+				return c2mtest.Fault{Status: http.StatusTooManyRequests}, true
+			case a.Call == c2mtest.CallEligibility && asked.Add(1) == 2:
+				came <- struct{}{}
+				return c2mtest.Fault{Hang: true}, true
+			}
+			return c2mtest.Fault{}, false
+		}})
+		l := newLives(t, api, api.serve(t), 3*time.Second)
+		l.start()
+		if vars := l.call(1, caller(1), hourly); vars["deflect_outcome"] != "deferred" {
+			t.Fatalf("the caller is told %v", vars)
+		}
+		<-came
+		time.Sleep(300 * time.Millisecond) // what was taken by now is on the disk
+		if open := l.kill(); open[callID(1)] != (moment{whileAsked, true}) {
+			t.Errorf("killed at %v", open)
+		}
+		// It is still promised.
+		l.start()
+		l.ends(t, 1, deflect.Sent)
+	})
+	t.Run("while a doubt is looked up", func(t *testing.T) {
+		t.Parallel()
+		came := make(chan struct{}, 100)
+		var invites, lookups atomic.Int32
+		api := newWatchedC2M(t, c2mtest.Config{FaultFor: func(a c2mtest.Asked) (c2mtest.Fault, bool) {
+			switch {
+			case a.Call == c2mtest.CallInvite && invites.Add(1) == 1:
+				return c2mtest.Fault{ResetAfter: true}, true
+			case a.Call == c2mtest.CallInvite:
+				return c2mtest.Fault{ResetBefore: true}, true
+			case a.Call == c2mtest.CallTransactions && lookups.Add(1) == 1:
+				came <- struct{}{}
+				return c2mtest.Fault{Hang: true}, true
+			}
+			return c2mtest.Fault{}, false
+		}})
+		l := newLives(t, api, api.serve(t), 3*time.Second)
+		l.start()
+		for id := range 2 {
+			if vars := l.call(id, caller(id), hourly); vars["deflect_outcome"] != "uncertain" {
+				t.Errorf("the caller is told %v", vars)
 			}
 		}
-		t.Error("no kill came before the answer was recorded")
+		<-came
+		l.kill()
+		l.start()
+		l.until("both are looked up", func() bool { return lookups.Load() > 2 })
+		l.ends(t, 0, deflect.Sent)
+		if e := l.journal().find(callID(1)); e.State != deflect.Doubted || e.CallID == "" {
+			t.Errorf("the journal says %s (%s) of the text that was not sent", e.State, e.Reason)
+		}
+	})
+	t.Run(beforeRecorded, func(t *testing.T) {
+		t.Parallel()
+		killedBeforeRecorded(t, newWatchedC2M(t, c2mtest.Config{}))
 	})
 }
 
@@ -298,10 +429,24 @@ func (l *lives) goesOn(t *testing.T, id int, end deflect.Outcome) {
 	if vars := l.call(id+1000, caller(id), hourly); vars["deflect_outcome"] != "ineligible" || vars["deflect_reason"] != "cooldown" {
 		t.Errorf("another call of the caller is told %v", vars)
 	}
+	l.ends(t, id, end)
+}
+
+// ends waits until all has come to its end, and looks at how the text of a call did.
+func (l *lives) ends(t *testing.T, id int, end deflect.Outcome) {
+	t.Helper()
 	l.untilSettled()
 	l.stop()
 	l.settled()
-	if e := l.journal().find(callID(id)); e.State != deflect.Ended || e.Outcome != end {
+	e := l.journal().find(callID(id))
+	if l.api.c2m != nil && end == deflect.Uncertain {
+		// Its report proves it much later. What it will be asked for is there.
+		if e.State != deflect.Doubted || e.CallID == "" {
+			t.Errorf("the journal says %s (%s) of callId %q, want a doubt", e.State, e.Reason, e.CallID)
+		}
+		return
+	}
+	if e.State != deflect.Ended || e.Outcome != end {
 		t.Errorf("the journal says %s, %s (%s), want %s", e.State, e.Outcome, e.Reason, end)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/c2m/c2mtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/fleet/fleettest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
@@ -144,10 +145,14 @@ func (f *fleet) traffic(calls, rate int, enough <-chan struct{}) {
 	}
 }
 
-// size is how many calls are made, and how many a second.
-func size() (calls, rate int) {
-	if *fullFleet {
+// size is how many calls are made, and how many a second. What is tested is for the most part
+// the same with both APIs, and the second one does twice as much for a call.
+func size(api *watchedAPI) (calls, rate int) {
+	switch {
+	case *fullFleet:
 		return 20_000, 300
+	case api.c2m != nil:
+		return 800, 50
 	}
 	return 2000, 100
 }
@@ -183,13 +188,7 @@ func (f *fleet) quiet() {
 func (f *fleet) tellOfWaiting() {
 	f.t.Helper()
 	for i, l := range f.daemons {
-		for life, log := range append(l.logs[:len(l.logs):len(l.logs)], l.log) {
-			for line := range strings.Lines(log.String()) {
-				if strings.Contains(line, "text that wait") || strings.Contains(line, "cooldown not given back") {
-					f.t.Logf("daemon %d, life %d: %s", i, life, line)
-				}
-			}
-		}
+		l.tellOfWaiting(i)
 	}
 	if f.redis == nil {
 		return
@@ -199,6 +198,18 @@ func (f *fleet) tellOfWaiting() {
 		value, _ := f.redis.Do("EVAL", "local v = redis.pcall('GET', KEYS[1]) return type(v) == 'string' and v or ''", "1", fmt.Sprint(key)).(string)
 		if strings.HasPrefix(value, "p") {
 			f.t.Logf("a cooldown was taken, and nobody said how that ended: %s", value)
+		}
+	}
+}
+
+// tellOfWaiting is that of one daemon.
+func (l *lives) tellOfWaiting(daemon int) {
+	l.t.Helper()
+	for life, log := range append(l.logs[:len(l.logs):len(l.logs)], l.log) {
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, "text that wait") || strings.Contains(line, "cooldown not given back") {
+				l.t.Logf("daemon %d, life %d: %s", daemon, life, line)
+			}
 		}
 	}
 }
@@ -223,8 +234,8 @@ func joined(all []contents) contents {
 // texted is how many callers have a text.
 func (f *fleet) texted() int {
 	callers := map[string]bool{}
-	for _, d := range f.api.double.Sent() {
-		callers[d.DeflectionHandle] = true
+	for _, text := range f.api.texts() {
+		callers[text.caller] = true
 	}
 	return len(callers)
 }
@@ -242,9 +253,14 @@ func (f *fleet) only(told ...string) {
 // Every caller who calls gets one text, whichever of three daemons the calls reach.
 func TestFleetTextsACallerOnce(t *testing.T) {
 	t.Parallel()
-	api := newWatchedAPI(livedeflecttest.Config{})
+	bothAPIs(t, fleetTextsACallerOnce)
+}
+
+func fleetTextsACallerOnce(t *testing.T, newAPI func() *watchedAPI) {
+	t.Parallel()
+	api := newAPI()
 	f := newFleet(t, api, ", timeout: 1s") // also where a busy machine has no moment for Redis
-	calls, rate := size()
+	calls, rate := size(api)
 	f.traffic(calls, rate, nil)
 	f.quiet()
 	f.only("sent ok", "ineligible cooldown")
@@ -260,11 +276,16 @@ func TestFleetTextsACallerOnce(t *testing.T) {
 // Daemons are killed, one every five seconds, while the API fails in every way.
 func TestFleetKilled(t *testing.T) {
 	t.Parallel()
+	t.Run("livedeflect", func(t *testing.T) { fleetKilled(t, failingLiveDeflect) })
+	t.Run("c2m", func(t *testing.T) { fleetKilled(t, failingC2M) })
+}
+
+func fleetKilled(t *testing.T, newAPI func(*testing.T, *faults) *watchedAPI) {
+	t.Parallel()
 	faults := &faults{random: rand.New(rand.NewPCG(20, 0))}
-	api := newWatchedAPI(livedeflecttest.Config{FaultFor: faults.strike})
-	faults.api = api
+	api := newAPI(t, faults)
 	f := newFleet(t, api, ", timeout: 1s") // also where a busy machine has no moment for Redis
-	calls, rate := size()
+	calls, rate := size(api)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -328,11 +349,17 @@ var troubles = []trouble{
 // held; while it is away nobody is offered one, and then all is well by itself.
 func TestFleetRedisInTrouble(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, newWatchedAPI(livedeflecttest.Config{}), "")
+	bothAPIs(t, fleetRedisInTrouble)
+}
+
+func fleetRedisInTrouble(t *testing.T, newAPI func() *watchedAPI) {
+	t.Parallel()
+	api := newAPI()
+	f := newFleet(t, api, "")
 	done, enough := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		calls, rate := size()
+		calls, rate := size(api)
 		if !*fullFleet {
 			calls = 100 * rate // until it is enough
 		}
@@ -404,19 +431,24 @@ func (f *fleet) befalls(trouble trouble, next *int) {
 func TestFleetFailover(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
+		c2m   bool
 		wait  int
 		first string // what is told before the failover
 		texts int
 	}{
 		{wait: 0, first: "sent ok", texts: 2},
 		{wait: 1, first: "failed cooldown_unknown", texts: 1},
+		{c2m: true, wait: 1, first: "failed cooldown_unknown", texts: 1},
 	} {
-		t.Run(fmt.Sprint("wait_replicas ", tt.wait), func(t *testing.T) {
+		t.Run(fmt.Sprint("wait_replicas ", tt.wait, ", c2m ", tt.c2m), func(t *testing.T) {
 			t.Parallel()
 			master := fleettest.Start(t)
 			replicas := []*fleettest.Server{fleettest.StartReplica(t, master), fleettest.StartReplica(t, master)}
 			sentinels := fleettest.StartSentinels(t, master, 3)
 			api := newWatchedAPI(livedeflecttest.Config{})
+			if tt.c2m {
+				api = newWatchedC2M(t, c2mtest.Config{})
+			}
 			f := startFleet(t, api, fmt.Sprintf("addresses: [%s], master_name: %s, wait_replicas: %d, timeout: 1s",
 				strings.Join(fleettest.Addrs(sentinels...), ", "), fleettest.MasterName, tt.wait))
 			calls := 0
@@ -451,10 +483,10 @@ func TestFleetFailover(t *testing.T) {
 				l.untilSettled()
 				l.stop()
 			}
-			if got := len(api.double.Sent()); got != tt.texts {
+			if got := len(api.texts()); got != tt.texts {
 				t.Errorf("the caller has %d texts, want %d", got, tt.texts)
 			}
-			t.Logf("%d texts; told %v", len(api.double.Sent()), f.told)
+			t.Logf("%d texts; told %v", len(api.texts()), f.told)
 		})
 	}
 }

@@ -117,7 +117,7 @@ func TestStartsWithFullDisk(t *testing.T) {
 
 // A deflectd that is killed while the disk is full.
 func TestKilledWithFullDisk(t *testing.T) {
-	killAgainAndAgain(t, 500, 4, func(l *lives, random *rand.Rand) {
+	killAgainAndAgain(t, failingLiveDeflect, 500, 4, func(l *lives, random *rand.Rand) {
 		info, err := os.Stat(filepath.Join(l.dir, "journal.db"))
 		if err != nil {
 			t.Fatal(err)

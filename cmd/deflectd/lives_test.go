@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,9 +21,9 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/adapters/freeswitch/freeswitchtest"
+	"github.com/ivrdeflect/ivrdeflect/cmd/internal/state"
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/journal"
-	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 )
 
 // lives is a deflectd that is killed and started again with its journal, on the same
@@ -44,18 +43,19 @@ type lives struct {
 	logs  []*lockedBuffer // of the lives before
 	ended chan struct{}   // closed when the process has ended
 
-	hears func(file string) // is told what a caller begins to hear; may be nil
+	hears  func(file string) // is told what a caller begins to hear; may be nil
+	silent func(id int) bool // whether a caller presses no key; may be nil
 
 	mu    *sync.Mutex
 	calls map[string]*placed // by external id
-
 }
 
 // placed is a call that was made.
 type placed struct {
-	number string
-	dialed string              // when it was made first
-	vars   []map[string]string // what the dialplan was told, each time that it asked
+	number  string
+	dialed  string              // when it was made first
+	vars    []map[string]string // what the dialplan was told, each time that it asked
+	pressed bool                // the key that asks for a text, at any time
 }
 
 // newLives settles for good what is as old as settle; nothing may reach the API later.
@@ -75,7 +75,7 @@ func newLives(t *testing.T, api *watchedAPI, url string, settle time.Duration) *
 	home := t.TempDir()
 	l.config, l.dir = filepath.Join(home, "deflectd.yaml"), filepath.Join(home, "state")
 	text := fmt.Sprintf(`
-livedeflect: {site_id: "1", base_url: %q, consumer_key: key, live_deadline: 2s}
+%s
 breaker: {failures: 1000000}
 settle: {after: 1s, limit: %s}
 freeswitch: {outbound: {listen: %q}}
@@ -84,9 +84,12 @@ state: {dir: state}
 profiles:
   - {name: hourly, skill: sales, cooldown: 1h, later: {failed: 1h}, prompts: {offer: offer.wav, wait: ""}}
   - {name: always, skill: sales, cooldown: 0s, later: {failed: 1h}, prompts: {offer: offer.wav, wait: ""}, dialed: ["+18005550101"]}
-`, url, settle, l.outbound, l.web)
+`, api.section(url), settle, l.outbound, l.web)
 	if err := os.WriteFile(l.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if api.c2m != nil {
+		l.env = append(l.env, "DEFLECT_CLIENT_SECRET=opensesame")
 	}
 	t.Cleanup(func() {
 		if l.cmd != nil {
@@ -144,14 +147,23 @@ func (l *lives) kill() map[string]moment {
 	<-l.ended
 	l.noTells()
 	open := map[string]moment{}
+	for id, r := range seen {
+		if r.asking > 0 {
+			open[id] = moment{at: whileAsked}
+		}
+	}
 	for _, e := range l.journal().texts {
+		if m, asking := open[e.ExternalCallID]; asking && e.State == deflect.Waiting {
+			m.waited = true
+			open[e.ExternalCallID] = m
+		}
 		if e.State != deflect.Sending {
 			continue
 		}
-		r, asked := seen[e.ExternalCallID]
+		r := seen[e.ExternalCallID]
 		m := moment{waited: r.tries > 1 && r.last.Sub(r.first) > 3*time.Second}
 		switch {
-		case !asked:
+		case r.tries == 0:
 			m.at = beforeRequest
 		case r.out > 0:
 			m.at = whileOut
@@ -170,6 +182,7 @@ type moment struct {
 }
 
 const (
+	whileAsked     = "while it is asked who is eligible"
 	beforeRequest  = "before the request"
 	whileOut       = "while it is out"
 	beforeRecorded = "before the answer is recorded"
@@ -199,8 +212,8 @@ func (l *lives) noTells() {
 }
 
 // tells finds what no log may have: more of a caller's number than two digits, too, which a
-// fraction of a second is not.
-var tells = regexp.MustCompile(`opensesame|[^.0-9]1?404343[0-9*]{4}|DATA RACE|panic`)
+// fraction of a second is not. Tokens begin like that.
+var tells = regexp.MustCompile(`opensesame|eyJhbGci|[^.0-9]1?404343[0-9*]{4}|DATA RACE|panic`)
 
 func (l *lives) get(path string) (status int, body string) {
 	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -224,17 +237,21 @@ func (l *lives) until(what string, is func() bool) {
 	}
 }
 
-// untilSettled waits until no text waits or is in doubt.
+// untilSettled waits until no text waits or is in doubt. A report that comes late proves only
+// then that there is none: what was not sent may stay in doubt.
 func (l *lives) untilSettled() {
 	l.t.Helper()
 	l.until("no text waits or is in doubt", func() bool {
 		time.Sleep(50 * time.Millisecond)
 		status, body := l.get("/state")
-		var listing struct{ Texts []any }
+		var listing struct{ Texts []state.Text }
 		if err := json.Unmarshal([]byte(body), &listing); status != http.StatusOK || err != nil {
 			l.t.Fatalf("/state: %d %s, %v", status, body, err)
 		}
-		return len(listing.Texts) == 0
+		sent := l.api.sent()
+		return !slices.ContainsFunc(listing.Texts, func(t state.Text) bool {
+			return l.api.c2m == nil || t.State != string(deflect.Doubted) || sent[t.ExternalID] != ""
+		})
 	})
 }
 
@@ -249,15 +266,20 @@ func (l *lives) call(id int, number, dialed string) map[string]string {
 // callAt is call, of the first of these hosts that listens.
 func (l *lives) callAt(hosts string, id int, number, dialed string) freeswitchtest.Result {
 	uuid := callID(id)
+	script := []freeswitchtest.Action{freeswitchtest.Press("1")}
+	if l.silent != nil && l.silent(id) {
+		script = nil
+	}
 	r, err := freeswitchtest.Call{
 		UUID: uuid, ANI: number, DNIS: dialed, SocketResume: true, Answered: true,
+		Vars: map[string]string{"deflect_customer_id": uuid, "deflect_customer_id_descriptor": "call"},
 		Length: func(file, _ string) time.Duration {
 			if l.hears != nil {
 				l.hears(file)
 			}
 			return 40 * time.Millisecond
 		},
-		Script: []freeswitchtest.Action{freeswitchtest.Press("1")},
+		Script: script,
 	}.Dial(context.Background(), hosts)
 	if err != nil || r.Lost || !r.Continued || len(r.Violations) > 0 {
 		l.t.Errorf("a call did not survive: %v, lost %v, continued %v, %v\n%v", err, r.Lost, r.Continued, r.Violations, r.Timeline)
@@ -267,7 +289,11 @@ func (l *lives) callAt(hosts string, id int, number, dialed string) freeswitchte
 	if l.calls[uuid] == nil {
 		l.calls[uuid] = &placed{number: number, dialed: dialed}
 	}
-	l.calls[uuid].vars = append(l.calls[uuid].vars, r.Vars)
+	c := l.calls[uuid]
+	c.vars = append(c.vars, r.Vars)
+	c.pressed = c.pressed || slices.ContainsFunc(r.Moments, func(m freeswitchtest.Moment) bool {
+		return m.Kind == freeswitchtest.KeyPressed && m.Name == "1"
+	})
 	return r
 }
 
@@ -297,8 +323,8 @@ func (l *lives) journal() contents {
 		l.t.Fatal(err)
 	}
 	ended := map[string]deflect.Entry{}
-	for _, d := range l.api.double.Sent() {
-		ids = append(ids, d.ExternalCallID)
+	for _, text := range l.api.texts() {
+		ids = append(ids, text.call)
 	}
 	for _, id := range ids {
 		if ended[id], err = j.Find(l.t.Context(), id); err != nil {
@@ -308,19 +334,18 @@ func (l *lives) journal() contents {
 	return contents{all.Texts, func(id string) deflect.Entry { return ended[id] }, len(all.Cooldowns)}
 }
 
-// never is what must be true at every time: no call and no caller is texted twice, and
-// nobody is texted of whom the journal does not know.
+// never is what must be true at every time: no call and no caller is texted twice, nobody is
+// texted of whom the journal does not know, and nothing is asked for that nobody may ask for.
 func (l *lives) never() { l.t.Helper(); l.judge(l.journal()) }
 
 // judge is never, with what journals have.
 func (l *lives) judge(is contents) {
 	l.t.Helper()
-	sent := l.api.double.Sent()
 	calls, callers := map[string]int{}, map[string]int{}
-	for _, d := range sent {
-		calls[d.ExternalCallID]++
-		if "+"+d.DialedCountryCode+d.DialedPhoneNumber == hourly {
-			callers[d.DeflectionHandle]++
+	for _, text := range l.api.texts() {
+		calls[text.call]++
+		if text.dialed == hourly {
+			callers[text.caller]++
 		}
 	}
 	for id, n := range calls {
@@ -338,6 +363,11 @@ func (l *lives) judge(is contents) {
 			l.t.Errorf("call %s was texted, and the journal knows nothing of it", id)
 		}
 	}
+	if l.api.c2m != nil {
+		for _, v := range l.api.c2m.Violations() {
+			l.t.Errorf("the API was asked for what nobody may ask for: %+v", v)
+		}
+	}
 }
 
 // settled is never, and what must be true when all has come to its end: the journal says
@@ -348,15 +378,19 @@ func (l *lives) settled() { l.t.Helper(); l.judgeSettled(l.journal()) }
 func (l *lives) judgeSettled(is contents) {
 	l.t.Helper()
 	l.judge(is)
+	texted, known := l.api.sent(), map[string]bool{}
 	for _, e := range is.texts {
-		l.t.Errorf("the text of call %s is still %s", e.ExternalCallID, e.State)
-	}
-	texted, known := map[string]bool{}, map[string]bool{}
-	for _, d := range l.api.double.Sent() {
-		texted[d.ExternalCallID] = true
+		if l.api.c2m == nil || e.State != deflect.Doubted || texted[e.ExternalCallID] != "" {
+			l.t.Errorf("the text of call %s is still %s", e.ExternalCallID, e.State)
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, id := range l.api.askedFor() {
+		if c := l.calls[id]; c == nil || !c.pressed {
+			l.t.Errorf("call %s pressed no key, and a text was asked for", id)
+		}
+	}
 	for id, c := range l.calls {
 		if is.find(id).State != "" && c.dialed == hourly {
 			known[c.number] = true
@@ -364,14 +398,17 @@ func (l *lives) judgeSettled(is contents) {
 	}
 	for id, c := range l.calls {
 		e := is.find(id)
-		if texted[id] != (e.Outcome == deflect.Sent) {
-			l.t.Errorf("call %s: texted %v, and the journal says %q (%s)", id, texted[id], e.Outcome, e.Reason)
+		if (texted[id] != "") != (e.Outcome == deflect.Sent) {
+			l.t.Errorf("call %s: texted %q, and the journal says %q (%s)", id, texted[id], e.Outcome, e.Reason)
+		}
+		if l.api.c2m != nil && texted[id] != "" && texted[id] != e.CallID {
+			l.t.Errorf("call %s was texted as %s, and the journal says %q", id, texted[id], e.CallID)
 		}
 		for _, vars := range c.vars {
 			switch outcome := vars["deflect_outcome"]; {
-			case outcome == "sent" && !texted[id]:
+			case outcome == "sent" && texted[id] == "":
 				l.t.Errorf("call %s was told that a text was sent, and none was", id)
-			case outcome == "failed" && len(c.vars) == 1 && texted[id]:
+			case (outcome == "failed" || outcome == "ineligible") && len(c.vars) == 1 && texted[id] != "":
 				l.t.Errorf("call %s was told that no text was sent (%s), and one was", id, vars["deflect_reason"])
 			case outcome == "deferred" && e.State == "" && !known[c.number]:
 				l.t.Errorf("call %s was promised a text, and it is forgotten", id)
@@ -384,84 +421,6 @@ func (l *lives) judgeSettled(is contents) {
 			}
 		}
 	}
-}
-
-// watchedAPI is the API, and what is seen of it.
-type watchedAPI struct {
-	double *livedeflecttest.Server
-	hold   func(id string, done <-chan struct{}) // holds a request that has arrived; may be nil
-
-	mu       sync.Mutex
-	requests map[string]request
-	answered int
-}
-
-// request is what is known of the requests of a call.
-type request struct {
-	first, last time.Time
-	tries, out  int
-}
-
-func newWatchedAPI(c livedeflecttest.Config) *watchedAPI {
-	c.ConsumerKey, c.ConsumerSecret = "key", "opensesame"
-	return &watchedAPI{double: livedeflecttest.New(c), requests: map[string]request{}}
-}
-
-func (a *watchedAPI) serve(t *testing.T) (url string) {
-	s := httptest.NewServer(a)
-	t.Cleanup(s.Close)
-	return s.URL
-}
-
-func (a *watchedAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body) // what has arrived counts, whoever dies then
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	var asks struct {
-		ID string `json:"externalCallId"`
-	}
-	if json.Unmarshal(body, &asks) == nil && asks.ID != "" {
-		a.note(asks.ID, 1)
-		defer a.note(asks.ID, -1)
-		if a.hold != nil {
-			a.hold(asks.ID, r.Context().Done())
-		}
-	}
-	a.double.ServeHTTP(w, r)
-}
-
-func (a *watchedAPI) note(id string, n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	r := a.requests[id]
-	r.out += n
-	if n > 0 {
-		r.last = time.Now()
-		if r.tries++; r.tries == 1 {
-			r.first = r.last
-		}
-	} else {
-		a.answered++
-	}
-	a.requests[id] = r
-}
-
-func (a *watchedAPI) look() map[string]request {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return maps.Clone(a.requests)
-}
-
-// before says how long ago a call's text was asked for first.
-func (a *watchedAPI) before(id string) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if r, ok := a.requests[id]; ok {
-		return time.Since(r.first)
-	}
-	return 0
 }
 
 // lockedBuffer keeps the beginning of a log that one process writes and another reads.
