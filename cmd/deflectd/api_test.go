@@ -28,7 +28,7 @@ type watchedAPI struct {
 	c2m    *c2mtest.Server         // of Connect to Messaging, or nil
 	url    string                  // where it is, if it is there already
 
-	hold func(id string, done <-chan struct{}) // holds a request that has arrived; may be nil
+	hold func() // holds a request for a text that has arrived; may be nil
 
 	mu       sync.Mutex
 	requests map[string]request // by the external id of the call
@@ -185,12 +185,13 @@ func (a *watchedAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	if id, forText := a.about(r.URL.Path, body); id != "" {
+	id, forText := a.about(r.URL.Path, body)
+	if id != "" {
 		a.note(id, forText, 1)
 		defer a.note(id, forText, -1)
-		if a.hold != nil {
-			a.hold(id, r.Context().Done())
-		}
+	}
+	if forText && a.hold != nil {
+		a.hold()
 	}
 	if a.c2m != nil {
 		a.c2m.ServeHTTP(w, r)

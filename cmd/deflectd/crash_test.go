@@ -29,7 +29,7 @@ import (
 func TestKilledAgainAndAgain(t *testing.T) {
 	t.Run("livedeflect", func(t *testing.T) { killAgainAndAgain(t, failingLiveDeflect, 2000, 10, nil) })
 	t.Run("c2m", func(t *testing.T) {
-		calls, kills := 800, 5
+		calls, kills := 600, 4 // twice as much for a call
 		if *fullFleet {
 			calls, kills = 2000, 12
 		}

@@ -152,7 +152,7 @@ func size(api *watchedAPI) (calls, rate int) {
 	case *fullFleet:
 		return 20_000, 300
 	case api.c2m != nil:
-		return 800, 50
+		return 500, 50
 	}
 	return 2000, 100
 }
@@ -319,15 +319,16 @@ type trouble struct {
 	lasts  time.Duration
 	mend   func(f *fleet)
 	short  bool // it is over before everybody must have noticed
+	both   bool // also in short with Connect to Messaging, whose rate is in the store too
 }
 
 var troubles = []trouble{
 	{name: "a short stall", lasts: 500 * time.Millisecond, short: true, befall: func(f *fleet) { f.redis.Stall(300 * time.Millisecond) }},
-	{name: "a stall", lasts: 5200 * time.Millisecond, befall: func(f *fleet) { f.redis.Stall(5 * time.Second) }},
+	{name: "a stall", both: true, lasts: 5200 * time.Millisecond, befall: func(f *fleet) { f.redis.Stall(5 * time.Second) }},
 	{name: "a restart", lasts: 500 * time.Millisecond, short: true, befall: func(f *fleet) { f.redis.Restart() }},
-	{name: "away", lasts: 3 * time.Second, befall: func(f *fleet) { f.redis.Kill() }, mend: func(f *fleet) { f.redis.Restart() }},
+	{name: "away", both: true, lasts: 3 * time.Second, befall: func(f *fleet) { f.redis.Kill() }, mend: func(f *fleet) { f.redis.Restart() }},
 	{name: "resets", lasts: 500 * time.Millisecond, short: true, befall: func(f *fleet) { f.proxy.Cut() }},
-	{name: "answers that get lost", lasts: 500 * time.Millisecond, short: true, befall: func(f *fleet) {
+	{name: "answers that get lost", both: true, lasts: 500 * time.Millisecond, short: true, befall: func(f *fleet) {
 		for range 20 {
 			f.proxy.Swallow()
 		}
@@ -365,10 +366,13 @@ func fleetRedisInTrouble(t *testing.T, newAPI func() *watchedAPI) {
 		}
 		f.traffic(calls, rate, enough)
 	}()
-	next := 3000 // traffic has callers below
+	next, befell := 3000, 0 // traffic has callers below
 	for more := true; more; {
 		for _, trouble := range troubles {
-			f.befalls(trouble, &next)
+			if trouble.both || api.c2m == nil || *fullFleet {
+				f.befalls(trouble, &next)
+				befell++
+			}
 		}
 		if !*fullFleet {
 			close(enough)
@@ -383,7 +387,7 @@ func fleetRedisInTrouble(t *testing.T, newAPI func() *watchedAPI) {
 	f.quiet()
 	// A disk with much to do can have no moment for a journal.
 	f.only("sent ok", "ineligible cooldown", "ineligible cooldown_unknown", "failed cooldown_unknown", "failed journal")
-	if f.told["sent ok"] < len(troubles)*len(f.daemons) || f.told["ineligible cooldown_unknown"] == 0 {
+	if f.told["sent ok"] < befell*len(f.daemons) || f.told["ineligible cooldown_unknown"] == 0 {
 		t.Error("it was no such test")
 	}
 }
@@ -442,6 +446,9 @@ func TestFleetFailover(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint("wait_replicas ", tt.wait, ", c2m ", tt.c2m), func(t *testing.T) {
 			t.Parallel()
+			if tt.c2m && !*fullFleet {
+				t.Skip("the store decides before the API is asked: in full, see -fleet")
+			}
 			master := fleettest.Start(t)
 			replicas := []*fleettest.Server{fleettest.StartReplica(t, master), fleettest.StartReplica(t, master)}
 			sentinels := fleettest.StartSentinels(t, master, 3)

@@ -88,9 +88,6 @@ profiles:
 	if err := os.WriteFile(l.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if api.c2m != nil {
-		l.env = append(l.env, "DEFLECT_CLIENT_SECRET=opensesame")
-	}
 	t.Cleanup(func() {
 		if l.cmd != nil {
 			l.cmd.Process.Kill()

@@ -89,19 +89,25 @@ func command(t *testing.T, config string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(name, "--config", config)
-	cmd.Env = append(os.Environ(), "DEFLECT_CONSUMER_SECRET=opensesame", "GORACE=exitcode=66")
+	cmd.Env = append(os.Environ(), "DEFLECT_CONSUMER_SECRET=opensesame", "DEFLECT_CLIENT_SECRET=opensesame", "GORACE=exitcode=66")
 	return cmd
 }
 
 func configFile(t *testing.T, api, more string) string {
 	t.Helper()
+	return configOf(t, fmt.Sprintf("livedeflect: {site_id: \"1\", base_url: %q, consumer_key: key, live_deadline: 1m}", api), more)
+}
+
+// configOf is configFile with the section of any API.
+func configOf(t *testing.T, section, more string) string {
+	t.Helper()
 	name := filepath.Join(t.TempDir(), "deflectd.yaml")
 	data := fmt.Sprintf(`
-livedeflect: {site_id: "1", base_url: %q, consumer_key: key, live_deadline: 1m}
+%s
 freeswitch: {outbound: {listen: "127.0.0.1:0"}}
 profiles: [{name: all, skill: sales, cooldown: 0s, prompts: {offer: offer.wav, wait: ""}}]
 %s
-`, api, more)
+`, section, more)
 	if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -204,17 +210,19 @@ var accepting = freeswitchtest.Call{
 
 // TestTermDrains stops deflectd while callers wait for their texts.
 func TestTermDrains(t *testing.T) {
+	bothAPIs(t, termDrains)
+}
+
+func termDrains(t *testing.T, newAPI func() *watchedAPI) {
 	const n = 20
-	double := livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"})
+	api := newAPI()
 	arrived, open := make(chan struct{}, n), make(chan struct{})
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	api.hold = func() {
 		arrived <- struct{}{}
 		<-open
-		double.ServeHTTP(w, r)
-	}))
-	defer api.Close()
-
-	p, outbound, web := launch(t, api.URL, freePort)
+	}
+	section := strings.Replace(api.section(api.serve(t)), "live_deadline: 2s", "live_deadline: 1m", 1)
+	p, outbound, web := launchCommand(t, command(t, configOf(t, section, freePort)))
 	results := dial(t, n, outbound, accepting)
 	for range n {
 		<-arrived
@@ -235,7 +243,7 @@ func TestTermDrains(t *testing.T) {
 	if code := p.exitCode(); code != 0 {
 		t.Errorf("exit code %d, want 0:\n%s", code, p.stderr.String())
 	}
-	if sent := len(double.Sent()); sent != n {
+	if sent := len(api.texts()); sent != n {
 		t.Errorf("%d texts were sent, want %d", sent, n)
 	}
 }
@@ -317,16 +325,24 @@ func TestHangupReloads(t *testing.T) {
 
 // What is in the journal outlives a kill -9. It is for one process, and for its user alone.
 func TestJournalOutlivesAKill(t *testing.T) {
-	api := httptest.NewServer(livedeflecttest.New(livedeflecttest.Config{ConsumerKey: "key", ConsumerSecret: "opensesame"}))
-	defer api.Close()
-	name := configFile(t, api.URL, freePort+"\nstate: {dir: made/state}")
-	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(name, []byte(strings.Replace(string(data), "cooldown: 0s", "cooldown: 1h", 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	bothAPIs(t, func(t *testing.T, newAPI func() *watchedAPI) {
+		api := newAPI()
+		name := configOf(t, api.section(api.serve(t)), freePort+"\nstate: {dir: made/state}")
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(strings.Replace(string(data), "cooldown: 0s", "cooldown: 1h", 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		outlivesAKill(t, name)
+		if texts := api.texts(); len(texts) != 1 {
+			t.Errorf("%d texts were sent", len(texts))
+		}
+	})
+}
+
+func outlivesAKill(t *testing.T, name string) {
 	p, outbound, _ := launchCommand(t, command(t, name))
 	expect(t, 1, dial(t, 1, outbound, accepting), "sent", "ok")
 
