@@ -1,5 +1,5 @@
 // Command deflectd offers a text to callers that FreeSWITCH's dialplan hands
-// over through the event socket, and asks LivePerson's LiveDeflect to send it.
+// over through the event socket, and asks LivePerson to send it, by LiveDeflect or Connect to Messaging.
 //
 //	deflectd --config /etc/deflectd/deflectd.yaml
 //
@@ -38,7 +38,7 @@ type flags struct {
 	Version   kong.VersionFlag `help:"Print the version and exit."`
 }
 
-const description = `Offers a text to callers that FreeSWITCH hands over, and asks LiveDeflect to send it.
+const description = `Offers a text to callers that FreeSWITCH hands over, and asks LivePerson to send it.
 
 SIGHUP, or POST /-/reload from this machine, loads the configuration anew; a bad one is refused and the old one stays.
 The first SIGTERM or SIGINT drains: no new calls, live ones go on. The second, unless it comes within 100 ms, gives live calls back to the dialplan at once.
