@@ -266,9 +266,9 @@ func (w *chaosWorld) pass(c *chaosCaller, p *chaosPass) {
 		w.count("calls that were moved while they were spoken to", 1)
 		res.Violations = nil
 	}
-	if res.Lost && crossed(res, "the call was given back") {
+	if (res.Lost || res.ResumeLeft) && crossed(res, "the call was given back") {
 		w.count("calls that were moved while they were given back", 1)
-		res.Lost = false
+		res.Lost, res.ResumeLeft = false, false
 	}
 	w.clean(res)
 	p.result, p.played = res, true
@@ -278,12 +278,16 @@ func (w *chaosWorld) pass(c *chaosCaller, p *chaosPass) {
 // no program can keep that from harming it.
 func crossed(res fst.Result, what string) bool {
 	const moment = 50 * time.Millisecond
-	moved := slices.IndexFunc(res.Timeline, func(e fst.Entry) bool {
-		return strings.HasPrefix(e.Text, "the call is sent to") || strings.HasPrefix(e.Text, "another program ends its socket")
-	})
-	return moved >= 0 && slices.ContainsFunc(res.Timeline[moved:], func(e fst.Entry) bool {
-		return e.Text == what && e.At < res.Timeline[moved].At+moment
-	})
+	var moved, came []time.Duration
+	for _, e := range res.Timeline {
+		switch {
+		case e.Text == what:
+			came = append(came, e.At)
+		case strings.HasPrefix(e.Text, "the call is sent to"), strings.HasPrefix(e.Text, "another program ends its socket"):
+			moved = append(moved, e.At)
+		}
+	}
+	return len(moved) > 0 && len(came) > 0 && (moved[0]-came[0]).Abs() < moment
 }
 
 // chaosLongest is longer than any call.
