@@ -227,6 +227,13 @@ func (a *watchedAPI) look() map[string]request {
 	return maps.Clone(a.requests)
 }
 
+// answers is how many requests for a text were answered.
+func (a *watchedAPI) answers() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.answered
+}
+
 // before says how long ago the API was first asked for something for a call.
 func (a *watchedAPI) before(id string) time.Duration {
 	a.mu.Lock()
