@@ -389,7 +389,9 @@ var cures = []struct {
 			must(r.t, os.Remove(filepath.Join(r.prefix, "ivrdeflect/en/offer.wav")))
 			must(r.t, os.Remove(filepath.Join(r.prefix, "ivrdeflect/en/number.wav")))
 		},
-		func(r *rig, do string) { r.shell(do, "in the folder of the project, on the switch (the package has them in /usr/share/deflectd/sounds): ") }},
+		func(r *rig, do string) {
+			r.shell(do, "in the folder of the project, on the switch (the package has them in /usr/share/deflectd/sounds): ")
+		}},
 	{"a prompt of one's own", "prompts", doctor.Bad, "ivr/ours.wav: callers hear nothing",
 		func(r *rig) { r.edit("number: ask", "number: ask\n    prompts: {offer: ivr/ours.wav}") },
 		func(r *rig, do string) {
