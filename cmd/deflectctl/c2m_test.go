@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -68,8 +67,6 @@ func TestSendByConnectToMessaging(t *testing.T) {
 		t.Errorf("%d invites, violations %+v", n, api.Violations())
 	}
 }
-
-var callIDs = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
 
 // A dry run asks nobody but the Domain API, and shows both requests without what is secret.
 func TestDryRunByConnectToMessaging(t *testing.T) {
