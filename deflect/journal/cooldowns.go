@@ -31,7 +31,7 @@ type cooldowns struct {
 
 type cooldown struct {
 	key   cooldownKey
-	token string        // of this process: another's is not given back
+	token string        // of who took it
 	end   time.Duration // since the start of the journal
 	at    int           // in the heap
 }
@@ -56,16 +56,18 @@ func (j *Journal) heldLocked(k cooldownKey, now time.Duration) bool {
 }
 
 // Take implements [deflect.Cooldowns]. It does not wait for the disk: the next Change does.
+// One that a process took which was killed is its token's again.
 func (j *Journal) Take(_ context.Context, key, token string, lasts time.Duration) (bool, error) {
 	k, policy, number := j.keys.cooldown(key)
 	now := time.Since(j.start)
 	j.mu.Lock()
 	held, err := j.heldLocked(k, now), j.closedLocked()
+	mine := held && err == nil && j.byKey[k].token == token
 	j.mu.Unlock()
 	if held || err != nil {
-		return false, err
+		return mine, err
 	}
-	rest := appendField(appendField(nil, policy), phone.Number(number).String())
+	rest := appendField(appendField(appendField(nil, policy), phone.Number(number).String()), token)
 	fresh := &freshCooldown{j.keys.seal(cooldownBucket, k[:], newHead(time.Now().Add(lasts)), rest)}
 
 	var evicted int
@@ -204,32 +206,44 @@ func (j *Journal) dropNumber(number numberHash) (n int) {
 // load reads all cooldowns into memory. Those that are over are erased with the next
 // commit.
 func (j *Journal) load(tx *bbolt.Tx) error {
-	add := func(k cooldownKey, v []byte) {
-		c := &cooldown{key: k, end: min(headOf(v).until().Sub(j.start), longestCooldown), at: len(j.byEnd)}
+	add := func(k cooldownKey, v []byte) error {
+		rest, err := j.keys.open(cooldownBucket, k[:], v, headSize)
+		if err != nil {
+			return err
+		}
+		c := &cooldown{key: k, token: tokenIn(rest), end: min(headOf(v).until().Sub(j.start), longestCooldown), at: len(j.byEnd)}
 		if c.end <= 0 {
 			j.freshCooldowns[c.key] = &freshCooldown{}
-			return
+			return nil
 		}
 		j.byKey[c.key] = c
 		j.byEnd = append(j.byEnd, c)
+		return nil
 	}
 	err := tx.Bucket([]byte(cooldownBucket)).ForEach(func(k, v []byte) error {
 		if j.logged.cooldowns[cooldownKey(k)] != nil {
 			return nil
 		}
-		_, err := j.keys.open(cooldownBucket, k, v, headSize)
-		if err == nil {
-			add(cooldownKey(k), v)
-		}
-		return err
+		return add(cooldownKey(k), v)
 	})
 	for k, c := range j.logged.cooldowns {
-		if c.value != nil {
-			add(k, c.value)
+		if c.value != nil && err == nil {
+			err = add(k, c.value)
 		}
 	}
 	heap.Init(&j.byEnd)
 	return err
+}
+
+// tokenIn reads who took a cooldown; "" where an earlier version kept it.
+func tokenIn(rest []byte) (token string) {
+	for range 3 { // policy, number, token
+		var err error
+		if token, rest, err = cutField(rest); err != nil {
+			return ""
+		}
+	}
+	return token
 }
 
 func (c *cooldown) Before(other *cooldown) bool { return c.end < other.end }

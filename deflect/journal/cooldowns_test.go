@@ -29,6 +29,26 @@ func take(t *testing.T, j *journal.Journal, key, token string, lasts time.Durati
 	}
 }
 
+// A process that was killed in a try of a text that waits left the caller's cooldown behind:
+// the next one tries again, and is not held up by it. Nobody else gets it.
+func TestCooldownOfAKilledProcess(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir)
+	take(t, j, "sales "+alice, "mine", time.Hour)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, dir)
+	if took, err := j.Take(t.Context(), "sales "+alice, "another", time.Hour); took || err != nil {
+		t.Errorf("another's: %t, %v", took, err)
+	}
+	take(t, j, "sales "+alice, "mine", time.Hour)
+	if err := j.Release(t.Context(), "sales "+alice, "mine"); err != nil || heldNow(t, j, "sales "+alice) {
+		t.Errorf("it is not given back: %v", err)
+	}
+	take(t, j, "sales "+alice, "another", time.Hour)
+}
+
 // A cooldown lasts as long as it was to, whatever starts there are in between.
 func TestCooldownsSurvive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -53,7 +73,7 @@ func TestCooldownsSurvive(t *testing.T) {
 				t.Error("it is not as it was")
 			}
 			restart()
-			if err := j.Release(t.Context(), "sales "+alice, "mine"); err != nil { // a token of another life
+			if err := j.Release(t.Context(), "sales "+alice, "another"); err != nil {
 				t.Error(err)
 			}
 		}

@@ -283,7 +283,7 @@ func logged(t testing.TB, dir string) []byte {
 	}
 	for i := range someTexts {
 		j.Note(textOf(i))
-		if took, err := j.Take(t.Context(), cooldownOf(i), "token", time.Hour); took != (i > 0) || err != nil {
+		if took, err := j.Take(t.Context(), cooldownOf(i), "another", time.Hour); took != (i > 0) || err != nil {
 			t.Fatal(took, err)
 		}
 		if i%10 == 9 {
