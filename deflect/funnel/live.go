@@ -220,12 +220,13 @@ func (l *Live) Run(ctx context.Context) {
 
 func (l *Live) pollLocked(ctx context.Context) {
 	cfg := l.cfg.Load()
-	limited, cancel := context.WithTimeoutCause(ctx, max(pollWithin, cfg.Every), errLongPoll)
-	defer cancel()
 	now := time.Now()
 	var problem error
 	for _, p := range l.reports {
+		// Each has time of its own: a report that hangs is not to hide the other one.
+		limited, cancel := context.WithTimeoutCause(ctx, max(pollWithin, cfg.Every), errLongPoll)
 		problem = cmp.Or(problem, l.pollOneLocked(limited, cfg, p))
+		cancel()
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -305,13 +306,21 @@ func collectConnect(api *c2m.Client) func(context.Context, []period.Span, func(e
 					if err == nil && !clean.IsCallID(t.CallID) {
 						continue
 					}
-					if !yield(t, err) {
+					if !yield(slimC2M(t), err) {
 						return
 					}
 				}
 			}
 		}, failed)
 	}
+}
+
+// slimC2M leaves of a transaction what is counted: its other texts may be as long as an item
+// of the report, and many.
+func slimC2M(t c2m.Transaction) c2m.Transaction {
+	t.Channel, t.InitialChannel, t.Skill, t.InitialSkill, t.HandoffID, t.IVRNumber = "", "", "", "", "", ""
+	t.ErrorSource, t.ErrorCode, t.ErrorMessage = "", "", ""
+	return t
 }
 
 // slim leaves of the events what is counted, and ends when there are too many

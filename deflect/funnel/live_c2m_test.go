@@ -15,6 +15,7 @@ import (
 	"github.com/ivrdeflect/ivrdeflect/deflect/c2m"
 	"github.com/ivrdeflect/ivrdeflect/deflect/c2m/c2mtest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/funnel"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/rig"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/livedeflect/livedeflecttest"
 	"github.com/ivrdeflect/ivrdeflect/deflect/phone"
@@ -139,6 +140,43 @@ func TestLiveOfBoth(t *testing.T) {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s lacks %s", got, want)
 			}
+		}
+	})
+}
+
+// A report that hangs costs a poll all of its time, and the other report none of its own.
+func TestLiveOfOneThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := roundTrip(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})
+		api, err := livedeflect.New(livedeflect.Config{SiteID: "38856538", Domain: "va", Auth: rig.Auth(), Transport: silent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(api.Close)
+		connect, engine := newConnect(t, c2mtest.New(c2mtest.Config{ClientID: "client", ClientSecret: "secret"}))
+		registry := prometheus.NewRegistry()
+		live, err := funnel.NewLive(api, connect, funnel.LiveConfig{Every: time.Minute, Lookback: 10 * 24 * time.Hour, Registerer: registry})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(live.Close)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { live.Run(ctx); close(ended) }()
+		time.Sleep(time.Second)
+		k := call()
+		k.ExternalCallID, k.Start = "call-1", time.Now()
+		if _, err := engine.Deflect(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Minute)
+		cancel()
+		<-ended
+		if got := funnelMetrics(t, registry); !strings.Contains(got, string(funnel.Sent)+" 1") {
+			t.Error(got)
 		}
 	})
 }
