@@ -386,6 +386,31 @@ func TestAskedBeforeAText(t *testing.T) {
 	}
 }
 
+// An API that is asked before, and is asked too much, is left alone while the caller is on the
+// line, however long that may take.
+func TestRateLimitedAskerIsLeftToTheBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{name: "desk"}
+		d.sends = func(context.Context, *Text) Attempt {
+			return Attempt{Outcome: Failed, Reason: ReasonRateLimited, RetryAfter: 5 * time.Second}
+		}
+		policy := salesPolicy(t, Rules{Later: Later{Failed: time.Hour}})
+		c := testClient(t, func(cfg *Config) {
+			cfg.Backend, cfg.Policies, cfg.LiveDeadline, cfg.Journal = d, []*Policy{policy}, 30*time.Second, newMemoryJournal(10)
+		})
+		call := callNow("a", 1)
+		call.Policy = policy
+		began := time.Now()
+		res, err := c.Deflect(t.Context(), call)
+		if res.Outcome != Deferred || res.Reason != ReasonRateLimited || time.Since(began) > time.Second {
+			t.Errorf("%+v after %s: %v", res, time.Since(began), err)
+		}
+		wantWent(t, d, "the call", "ask", "send id-1")
+		time.Sleep(6 * time.Second)
+		wantWent(t, d, "later", "ask", "send id-2")
+	})
+}
+
 // takenCooldowns count what was taken.
 type takenCooldowns struct {
 	Cooldowns

@@ -59,7 +59,8 @@ func (c *Client) attempts(ctx context.Context, s *setup, t *Text) (ending, int) 
 		case soon:
 			wait = pauseBefore(n)
 		case whenAsked:
-			if wait = a.RetryAfter; wait <= 0 {
+			// Of an Asker's API the caller was waited for already: it is left to the background.
+			if wait = a.RetryAfter; wait <= 0 || s.asker != nil {
 				return ending{Attempt: a}, n
 			}
 		default:

@@ -154,7 +154,7 @@ var errNotMade = fmt.Errorf("%w: this Client was not made by New", ErrInternal)
 // At most one request that the API may have processed is sent: an attempt is
 // repeated only when nothing of it left this machine, when HTTP/2 says that it was not
 // processed, or when a 429 names a time
-// that fits the deadline. An [Uncertain]
+// that fits the deadline, unless the backend is an [Asker]. An [Uncertain]
 // outcome means that a text may be on its way, so do not call Deflect again for
 // the same key press.
 //
