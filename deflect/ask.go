@@ -45,10 +45,10 @@ func (c *Client) askAgain(ctx context.Context, q *inquiry) (no Attempt, asked bo
 			case a.Outcome != Sent:
 			case q.tooLate(ctx): // the API took all of it
 				no = late(ctx, cutoff.BeforeRequest)
-				return sick
+				return unanswered
 			default:
 				asked = true
-				return silent
+				return h
 			}
 			no = a.unsent()
 			mayPass := no.Reason == ReasonEligibilityUnknown && (a.Outcome == Uncertain || a.Reason.row().again == soon)
@@ -78,10 +78,14 @@ func (c *Client) ask(ctx context.Context, q *inquiry) (Attempt, health) {
 	if !clean.IsCallID(q.text.CallID) {
 		q.text.CallID = ""
 	}
-	if sign(ctx, ending{Attempt: a}, q.now, asked, wait.end()) == sick {
-		return a, sick
+	switch h := sign(ctx, ending{Attempt: a}, q.now, asked, wait.end()); h {
+	case healthy:
+		return a, answered
+	case sick:
+		return a, unanswered
+	default:
+		return a, h
 	}
-	return a, silent
 }
 
 // unoffered is what a question before an offer, that was not answered with yes, makes of it.

@@ -564,6 +564,39 @@ func TestQuestionsAndTheBreaker(t *testing.T) {
 	})
 }
 
+// Questions that fail now and then, among others that are answered, are no row of failures;
+// and those that are answered end none of texts that fail.
+func TestQuestionsFailInARow(t *testing.T) {
+	n := 0
+	d := &desk{name: "desk", answers: func(context.Context, *Text) Attempt {
+		if n++; n%3 > 0 && n < 100 {
+			return Attempt{Outcome: Uncertain, Reason: ReasonServerError}
+		}
+		return Attempt{Outcome: Sent, Reason: ReasonOK}
+	}}
+	c := testClient(t, func(cfg *Config) { cfg.Backend, cfg.Breaker.Failures = d, 3 })
+	for range 99 {
+		o, _ := c.Offer(t.Context(), callNow("a", 1))
+		o.Release()
+	}
+	if s := c.setup.Load().breaker.state(); s != "closed" {
+		t.Errorf("with questions that are answered in between the breaker is %s", s)
+	}
+	d.sends = ends(Uncertain, ReasonServerError)
+	for i := range 3 {
+		o, err := c.Offer(t.Context(), callNow(fmt.Sprint(i), i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res, _ := o.Deflect(t.Context()); res.Outcome != Uncertain {
+			t.Errorf("%+v", res)
+		}
+	}
+	if s := c.setup.Load().breaker.state(); s != "open" {
+		t.Errorf("with texts that fail the breaker is %s", s)
+	}
+}
+
 // The journal knows the API's id of a call, and which API it is, from before the request on:
 // after a crash that one is asked about the text.
 func TestCallIDIsKeptBeforeTheText(t *testing.T) {

@@ -29,8 +29,8 @@ type Backend interface {
 	Send(ctx context.Context, t *Text) Attempt
 }
 
-// Asker is a [Backend] that has to be asked before a caller is offered a text. A failure
-// counts for the breaker as that of Send does, a success does not: no text was seen to work.
+// Asker is a [Backend] that has to be asked before a caller is offered a text. Failures in a
+// row open the breaker as those of Send do; a success closes none: no text was seen to work.
 type Asker interface {
 	// Ask returns an Attempt that is [Sent] for a caller who can be offered a text, and
 	// keeps in Text.Ticket what Send will need of it; [Ineligible] for one who cannot; and

@@ -51,20 +51,23 @@ var breakerStates = []string{"closed", "half_open", "open"}
 type health int
 
 const (
-	silent  health = iota // it tells nothing
-	healthy               // it is alive
-	sick                  // callers should not be offered a text
+	silent     health = iota // it tells nothing
+	healthy                  // it is alive
+	sick                     // callers should not be offered a text
+	answered                 // it answers what is asked before a text: none was seen to work
+	unanswered               // it does not
 )
 
 // localBreaker is the breaker of one process. While it has a suspicion, it says that it is
 // half open, which is for offers: texts that were promised go out as when it is closed.
 type localBreaker struct {
-	cb      *gobreaker.CircuitBreaker[struct{}]
-	openFor time.Duration
-	api     string // name of its backend
-	log     *slog.Logger
-	moved   func(to string)
-	opened  func() // told of an opening of one's own
+	cb       *gobreaker.CircuitBreaker[struct{}]
+	failures int
+	openFor  time.Duration
+	api      string // name of its backend
+	log      *slog.Logger
+	moved    func(to string)
+	opened   func() // told of an opening of one's own
 
 	mu     sync.Mutex
 	closed bool     // as gobreaker has it
@@ -74,6 +77,7 @@ type localBreaker struct {
 	doubt  *suspicion
 	deaf   time.Time // until then warnings are not listened to
 	trip   bool      // the next failure opens it
+	unsaid int       // questions in a row that were not answered
 }
 
 // suspicion is what came of a warning, while no request that began after it has told how
@@ -89,7 +93,7 @@ var (
 )
 
 func newLocalBreaker(cfg BreakerConfig, api string, log *slog.Logger, moved func(to string), opened func()) *localBreaker {
-	b := &localBreaker{openFor: cfg.OpenFor, api: api, log: log, moved: moved, opened: opened, closed: true}
+	b := &localBreaker{failures: cfg.Failures, openFor: cfg.OpenFor, api: api, log: log, moved: moved, opened: opened, closed: true}
 	b.cb = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Timeout: cfg.OpenFor,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
@@ -101,7 +105,7 @@ func newLocalBreaker(cfg BreakerConfig, api string, log *slog.Logger, moved func
 		OnStateChange: func(_ string, _, to gobreaker.State) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.closed, b.doubt, b.trip = to == gobreaker.StateClosed, nil, false
+			b.closed, b.doubt, b.trip, b.unsaid = to == gobreaker.StateClosed, nil, false, 0
 			if b.closed {
 				b.deaf = time.Now().Add(b.openFor) // it was seen to work
 			}
@@ -118,7 +122,7 @@ func (b *localBreaker) run(fn func() health) (ran bool) {
 		ran = true
 		h := sick // that of a panic
 		defer func() { b.tell(doubt, h) }()
-		switch h = fn(); h {
+		switch h = b.rowOf(doubt, fn()); h {
 		case healthy:
 			return struct{}{}, errHealthy
 		case silent:
@@ -127,6 +131,27 @@ func (b *localBreaker) run(fn func() health) (ran bool) {
 		return struct{}{}, errSick
 	})
 	return ran
+}
+
+// rowOf judges questions, which are a row of their own: that they are answered does not end one
+// of texts that fail, and between two that failed a thousand may have been answered.
+func (b *localBreaker) rowOf(doubt *suspicion, h health) health {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch h {
+	case healthy:
+		b.unsaid = 0
+	case answered:
+		b.unsaid = 0
+		return silent
+	case unanswered:
+		if b.unsaid++; b.closed && doubt == nil && b.unsaid < b.failures {
+			return silent
+		}
+		b.trip = b.trip || b.closed
+		return sick
+	}
+	return h
 }
 
 func (b *localBreaker) state() string {
