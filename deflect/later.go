@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/clean"
-	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/period"
 )
 
@@ -255,7 +254,7 @@ func (c *Client) tryLaterText(ctx context.Context, entry Entry, traced bool) (e 
 	call.Policy = policy
 	q := c.inquire(ctx, call, now)
 	q.final, q.traced, q.hadPlace, q.token = true, traced, had, tokenOf(entry)
-	ctx, cancel := context.WithDeadlineCause(q.ctx, q.until, cutoff.ErrLiveDeadline)
+	ctx, cancel := q.bound(q.ctx)
 	defer cancel()
 	again := now.Add(pauseAfter(entry.Tries + 1))
 	if b := q.setup.breaker; b.state() == "half_open" && b.offered() {

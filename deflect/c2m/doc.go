@@ -9,7 +9,10 @@
 //		Account:   "38856538",
 //		HandoffID: "H123456789",
 //		BaseURL:   "https://va.connect-to-messaging.liveperson.net",
-//		Auth:      liveperson.OAuth1{ConsumerKey: key, ConsumerSecret: secret, Token: token, TokenSecret: tokenSecret},
+//		Auth: &liveperson.OAuth2{
+//			Account: "38856538", ClientID: id, ClientSecret: secret,
+//			URL: "https://va.sentinel.liveperson.net",
+//		},
 //	})
 //	...
 //	defer api.Close()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
 	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/wire"
 )
 
 // Rate bounds how many requests are made in a second. It is safe for concurrent use.
@@ -77,9 +78,6 @@ func (c *Client) takeNow(ctx context.Context, s *setup) (no deflect.Attempt, ok 
 	return no, true
 }
 
-// leastTime is what a request needs: with less it could hardly end in anything but doubt.
-const leastTime = 200 * time.Millisecond
-
 // takeTurn waits for the place of an invite, as long as the deadline leaves time for the
 // request itself.
 func (c *Client) takeTurn(ctx context.Context, s *setup) (no deflect.Attempt, ok bool) {
@@ -91,7 +89,7 @@ func (c *Client) takeTurn(ctx context.Context, s *setup) (no deflect.Attempt, ok
 	pause := time.Second / time.Duration(s.RatePerSecond)
 	for {
 		wait := pause/2 + rand.N(pause)
-		if deadline, has := ctx.Deadline(); has && time.Until(deadline)-leastTime < wait {
+		if deadline, has := ctx.Deadline(); has && time.Until(deadline)-wire.LeastTime < wait {
 			return limited(errTurn), false
 		}
 		select {

@@ -16,13 +16,13 @@ func (e *NoCredentials) Error() string { return e.Err.Error() }
 // Unwrap returns why.
 func (e *NoCredentials) Unwrap() error { return e.Err }
 
-// leastTime is what a request needs: with less it could hardly end in anything but doubt.
-const leastTime = 200 * time.Millisecond
+// LeastTime is what a request needs: with less it could hardly end in anything but doubt.
+const LeastTime = 200 * time.Millisecond
 
 // Late reports whether too little time is left for a request.
 func Late(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
-	return ctx.Err() != nil || ok && time.Until(deadline) < leastTime
+	return ctx.Err() != nil || ok && time.Until(deadline) < LeastTime
 }
 
 // Renewable notes, for an authenticator, that the request of a context was refused for its
