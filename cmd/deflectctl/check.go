@@ -23,7 +23,8 @@ printed with every default filled in; it can be loaded again. Secrets are read, 
 Redis of a fleet, to tell what of it endangers that a caller is texted once; where it does not answer, that is a warning.
 
 With --as c2m the file is not printed: what a section c2m in place of livedeflect needs and what becomes of each key is, and
-the exit code is 1 while something is missing. Nothing is contacted and nothing is changed.`
+the exit code is 1 while something is missing. LiveDeflect's secrets need not be here. Nothing is contacted and nothing is
+changed.`
 }
 
 // Run checks a configuration.
@@ -35,12 +36,12 @@ func (c *checkCmd) Run(a *app) error {
 	case c.File != "" && c.Config != "":
 		return usage("FILE and --config are both given: keep one")
 	}
+	if c.As != "" {
+		return checkMove(a, name)
+	}
 	file, err := loadConfig(a, name)
 	if err != nil {
 		return err
-	}
-	if c.As != "" {
-		return checkMove(a, name, file)
 	}
 	fmt.Fprintf(a.stdout, "# %s is in order.\n", name)
 	for _, t := range file.Texts {
@@ -64,8 +65,16 @@ func (c *checkCmd) Run(a *app) error {
 	return nil
 }
 
-// checkMove tells what becomes of a file with Connect to Messaging.
-func checkMove(a *app, name string, file config.File) error {
+// checkMove tells what becomes of a file with Connect to Messaging. The secrets of what goes
+// are not missed: they may be on another machine.
+func checkMove(a *app, name string) error {
+	file, err := config.LoadKeyless(name, a.getenv)
+	if err == nil && file.Speaks(config.C2M) {
+		file, err = config.Load(name, a.getenv)
+	}
+	if file, err = told(a, name, file, err); err != nil {
+		return err
+	}
 	steps, err := file.ToC2M(a.getenv)
 	if err != nil {
 		return usage("%w", err)

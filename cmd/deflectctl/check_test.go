@@ -212,6 +212,19 @@ func TestCheckAsC2M(t *testing.T) {
 	}
 }
 
+// What moves can be told where LiveDeflect's secrets are not; those of a section that stays
+// are looked for.
+func TestCheckAsC2MWithoutSecrets(t *testing.T) {
+	if code, stdout, stderr := invoke(t, "check", "--as=c2m", "../../examples/freeswitch/deflectd.yaml"); code != exitFailed || !strings.Contains(stdout, "c2m.client_id: is missing") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+	var out, errOut strings.Builder
+	code := run([]string{"check", "--as=c2m", "testdata/move_both.yaml"}, app{t.Context(), &out, &errOut, secretEnv})
+	if code != exitUsage || !strings.Contains(errOut.String(), "c2m.client_secret_file: is missing") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, out.String(), errOut.String())
+	}
+}
+
 // A file of Connect to Messaging alone has nothing to move, and there is no third API.
 func TestCheckAsNeedsSomethingToMove(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "deflectd.yaml")
