@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -323,6 +324,20 @@ func TestStatusOfBothAPIs(t *testing.T) {
 	f.gauges[what{name: "deflect_breaker_state", label: "closed"}] = 0
 	if v := f.verdict(); v.Title != "NO TEXTS" {
 		t.Errorf("with both open: %+v", v)
+	}
+	// One by which nobody is texted does not tell of callers.
+	f.breakers["livedeflect"] = "closed"
+	f.gauges[what{name: "deflect_breaker_state", label: "closed"}] = 1
+	f.profiles = slices.Clone(f.profiles)
+	for i := range f.profiles {
+		f.profiles[i].off = f.profiles[i].api == "livedeflect"
+	}
+	if v := f.verdict(); v.Title != "NO TEXTS" {
+		t.Errorf("with the one open that is used: %+v", v)
+	}
+	delete(f.breakers, "c2m") // as where no profile has it
+	if state := f.breakerOf("c2m"); state != "closed" {
+		t.Errorf("the breaker of an API that is not used is %q", state)
 	}
 }
 

@@ -157,19 +157,32 @@ func (g grown) byProfile() (text, trouble map[string]uint64) {
 	return text, trouble
 }
 
-// breaker is the state of the one that is best off: as long as one is closed, some callers
-// are offered a text.
+// breaker is the state of the one that is best off, of those by which callers are texted: as
+// long as one is closed, some are offered a text.
 func (f *facts) breaker() string {
-	for _, s := range []string{"closed", "half_open"} {
-		if f.gauge("deflect_breaker_state", s) > 0 {
-			return s
+	seen := map[string]bool{}
+	for _, p := range f.profiles {
+		if !p.off && f.breakers[p.api] != "" {
+			seen[f.breakers[p.api]] = true
 		}
 	}
-	if f.gauge("deflect_breaker_state", "open") > 0 {
-		return "open"
+	if len(seen) == 0 { // they are not known apart, or nobody is texted
+		for _, s := range []string{"closed", "half_open", "open"} {
+			seen[s] = f.gauge("deflect_breaker_state", s) > 0
+		}
+	}
+	for _, s := range []string{"closed", "half_open", "open"} {
+		if seen[s] {
+			return s
+		}
 	}
 	return "closed"
 }
 
-// breakerOf is the state of that of an API.
-func (f *facts) breakerOf(api string) string { return cmp.Or(f.breakers[api], f.breaker()) }
+// breakerOf is the state of that of an API. One by which nobody is texted has none yet.
+func (f *facts) breakerOf(api string) string {
+	if f.breakers == nil {
+		return f.breaker()
+	}
+	return cmp.Or(f.breakers[api], "closed")
+}
