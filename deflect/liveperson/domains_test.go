@@ -274,6 +274,7 @@ func TestDomainsKeptOtherwise(t *testing.T) {
 			"of tomorrow":       {`{"account":"38856538","hosts":{"sentinel":{"host":"sy.sentinel.liveperson.net","at":"2031-12-31T00:00:00Z"}}}`, true},
 			"another account":   {`{"account":"1","hosts":{"sentinel":{"host":"sy.sentinel.liveperson.net","at":"1999-12-31T00:00:00Z"}}}`, false},
 			"a stranger's host": {`{"account":"38856538","hosts":{"sentinel":{"host":"sy.example.net","at":"1999-12-31T00:00:00Z"}}}`, false},
+			"told by a double":  {`{"account":"38856538","by":"http://127.0.0.1:8091","hosts":{"sentinel":{"host":"sy.sentinel.liveperson.net","at":"1999-12-31T00:00:00Z"}}}`, false},
 			"a double":          {`{"account":"38856538","hosts":{"sentinel":{"host":"127.0.0.1:8091","at":"1999-12-31T00:00:00Z"}}}`, false},
 			"cut":               {`{"account":"38856538","hosts":{"sentinel":{"host":"sy.sentinel.live`, false},
 			"nothing":           {"\x00\x00", false},
@@ -508,4 +509,16 @@ func FuzzReadHost(f *testing.F) {
 			t.Errorf("requests go to %s", req.URL)
 		}
 	})
+}
+
+// Hosts that LivePerson told are not those of a double of the same account: requests that
+// should stay on this machine would leave it.
+func TestKeptHostsAreOfWhoTold(t *testing.T) {
+	r, s := newRegistry(), &shelf{text: []byte(`{"account":"38856538","hosts":{"sentinel":{"host":"va.sentinel.liveperson.net","at":"2026-01-01T00:00:00Z"}}}`)}
+	r.set("sentinel", "127.0.0.1:8091")
+	double := func(c *DomainsConfig) { c.URL, c.Store = "http://127.0.0.1:8091", s }
+	wantHost(t, domains(t, r, double), "sentinel", "127.0.0.1:8091")
+	r.fails(func(*http.Request) (*http.Response, error) { return nil, errors.New("down") })
+	wantHost(t, domains(t, r, double), "sentinel", "127.0.0.1:8091") // kept
+	wantNoHost(t, domains(t, r, func(c *DomainsConfig) { c.Store = s }), "")
 }

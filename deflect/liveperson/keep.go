@@ -12,7 +12,8 @@ import (
 // told is what a Store keeps: what the Domain API told last.
 type told struct {
 	Account string              `json:"account"`
-	Hosts   map[string]toldHost `json:"hosts"` // by service
+	By      string              `json:"by,omitempty"` // URL of who told, unless it was LivePerson's: a double's account is another one
+	Hosts   map[string]toldHost `json:"hosts"`        // by service
 }
 
 type toldHost struct {
@@ -40,7 +41,7 @@ func (d *Domains) load() {
 		d.cfg.Logger.Warn("kept hosts of services cannot be read, they are asked for again")
 		return
 	}
-	if kept.Account != d.cfg.Account {
+	if kept.Account != d.cfg.Account || kept.By != d.by() {
 		return
 	}
 	now := time.Now()
@@ -70,13 +71,21 @@ func (d *Domains) save(service string, h *held[string]) {
 		}
 	}()
 	d.kept[service] = toldHost{h.value, h.wall.UTC()}
-	text, err := json.Marshal(told{d.cfg.Account, d.kept}, json.Deterministic(true))
+	text, err := json.Marshal(told{d.cfg.Account, d.by(), d.kept}, json.Deterministic(true))
 	if err == nil {
 		err = d.cfg.Store.Save(text)
 	}
 	if err != nil {
 		d.saveFailed(err)
 	}
+}
+
+// by is the URL of the Domain API, "" for LivePerson's.
+func (d *Domains) by() string {
+	if d.root == domainAPI {
+		return ""
+	}
+	return d.root
 }
 
 func (d *Domains) saveFailed(err error) {

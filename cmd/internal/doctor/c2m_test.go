@@ -50,7 +50,7 @@ var c2mCures = []struct {
 			j, err := journal.Open(dir, journal.Options{})
 			must(r.t, err)
 			host := `{"host":"` + strings.TrimPrefix(r.c2m.URL(), "http://") + `","at":"` + time.Now().Format(time.RFC3339) + `"}`
-			must(r.t, j.SaveHosts([]byte(`{"account":"38856538","hosts":{"connectToMessagingDomain":`+host+`,"sentinel":`+host+`}}`)))
+			must(r.t, j.SaveHosts([]byte(`{"account":"38856538","by":"`+r.c2m.URL()+`","hosts":{"connectToMessagingDomain":`+host+`,"sentinel":`+host+`}}`)))
 			must(r.t, j.Close())
 			r.c2m.SetFault(c2mtest.CallDomain, &c2mtest.Fault{Status: 500})
 		},
