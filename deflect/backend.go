@@ -95,6 +95,9 @@ type Text struct {
 	// Journal keeps it, if it has the form of Attempt.CallID, so that Doubt is given it also
 	// after a restart.
 	CallID string
+	// Live says that its caller has asked for the text and waits for what becomes of it: where
+	// Ask needs a place among other requests, it waits for one as Send does.
+	Live bool
 }
 
 // Attempt is what became of asking an API once.

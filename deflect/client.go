@@ -278,6 +278,7 @@ func (c *Client) send(ctx context.Context, q *inquiry, o *Offer, from State) (e 
 	if o != nil && o.asked != "" && o.asked == q.text.Customer.E164 {
 		q.text.Ticket, q.text.CallID, q.asked = o.ticket, o.callID, true
 	}
+	q.text.Live = from == ""
 	if no, asked := c.askAgain(ctx, q); !asked {
 		return ending{Attempt: no}, 0
 	}

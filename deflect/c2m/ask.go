@@ -38,7 +38,7 @@ func (c *Client) Ask(ctx context.Context, t *deflect.Text) deflect.Attempt {
 	if err != nil {
 		return wire.NoAddress(ctx, err)
 	}
-	if no, ok := c.takeNow(ctx, r.setup); !ok {
+	if no, ok := c.takeQuestion(ctx, r.setup, t.Live); !ok {
 		return no
 	}
 	r.encode(t)

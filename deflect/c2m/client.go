@@ -21,7 +21,8 @@ type Client struct {
 	reloading sync.Mutex
 	own       *wire.Renewing // set when the transport is ours to close
 	clock     wire.Clock
-	queue     atomic.Int64 // texts that wait for their turn
+	invites   atomic.Int64 // those that wait for their turn
+	questions atomic.Int64 // the same of callers who have asked for a text
 	left      leftOut
 	reports   *bucket                                      // the rate of requests for transactions
 	hears     atomic.Pointer[func(string, deflect.Reason)] // who hears of other requests

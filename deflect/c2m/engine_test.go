@@ -106,6 +106,32 @@ func TestAcceptedWithoutOffer(t *testing.T) {
 	})
 }
 
+// Who has asked for a text waits for the places of both requests, as long as there is time.
+func TestFloodOfAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := c2mtest.New(keys)
+		client := engineOver(t, api, nil)
+		const calls = 50 // 100 requests: for the last ones there are places after three seconds
+		for i := range calls {
+			go func() {
+				if res, err := client.Deflect(t.Context(), engineCall(i)); err != nil {
+					t.Errorf("%+v, %v", res, err)
+				}
+			}()
+		}
+		for range 250 {
+			time.Sleep(10 * time.Millisecond)
+			if _, err := client.Offer(t.Context(), engineCall(calls)); deflect.ReasonOf(err) != deflect.ReasonRateLimited {
+				t.Fatalf("an offer while others wait for the text they asked for: %v", err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		if n := countCalls(api, c2mtest.CallEligibility); n != calls || len(api.Invites()) != calls || len(api.Requests()) != 2*calls {
+			t.Errorf("%d eligibilities, %d texts, %d requests", n, len(api.Invites()), len(api.Requests()))
+		}
+	})
+}
+
 // A flood of callers is held back by our own rate: it opens no breaker, and whoever was
 // offered a text gets it.
 func TestFlood(t *testing.T) {

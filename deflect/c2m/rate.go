@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect"
@@ -69,23 +70,27 @@ func (s *setup) take(ctx context.Context) bool {
 	return ok
 }
 
-// takeNow takes a place for an eligibility. Texts that were promised go first: while one of
-// them waits nobody is offered another.
-func (c *Client) takeNow(ctx context.Context, s *setup) (no deflect.Attempt, ok bool) {
-	if c.queue.Load() > 0 || !s.take(ctx) {
+// takeQuestion takes a place for an eligibility. Texts that were promised go first: while one
+// of them waits nobody is offered another, and who has asked for one waits for a place too.
+func (c *Client) takeQuestion(ctx context.Context, s *setup, live bool) (no deflect.Attempt, ok bool) {
+	if live {
+		return c.takeTurn(ctx, s, &c.questions)
+	}
+	if c.invites.Load() > 0 || c.questions.Load() > 0 || !s.take(ctx) {
 		return limited(errRate), false
 	}
 	return no, true
 }
 
-// takeTurn waits for the place of an invite, as long as the deadline leaves time for the
-// request itself.
-func (c *Client) takeTurn(ctx context.Context, s *setup) (no deflect.Attempt, ok bool) {
-	if s.take(ctx) {
+// takeTurn waits in a queue for a place, as long as the deadline leaves time for the request
+// itself. Invites go before questions, which are in vain without them.
+func (c *Client) takeTurn(ctx context.Context, s *setup, queue *atomic.Int64) (no deflect.Attempt, ok bool) {
+	turn := func() bool { return (queue == &c.invites || c.invites.Load() == 0) && s.take(ctx) }
+	if turn() {
 		return no, true
 	}
-	c.queue.Add(1)
-	defer c.queue.Add(-1)
+	queue.Add(1)
+	defer queue.Add(-1)
 	pause := time.Second / time.Duration(s.RatePerSecond)
 	for {
 		wait := pause/2 + rand.N(pause)
@@ -101,7 +106,7 @@ func (c *Client) takeTurn(ctx context.Context, s *setup) (no deflect.Attempt, ok
 			return a, false
 		case <-time.After(wait):
 		}
-		if s.take(ctx) {
+		if turn() {
 			return no, true
 		}
 	}

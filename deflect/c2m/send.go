@@ -28,7 +28,7 @@ func (c *Client) Send(ctx context.Context, t *deflect.Text) deflect.Attempt {
 	if err != nil {
 		return wire.NoAddress(ctx, err)
 	}
-	if no, ok := c.takeTurn(ctx, r.setup); !ok {
+	if no, ok := c.takeTurn(ctx, r.setup, &c.invites); !ok {
 		return no
 	}
 	k.spent = true
