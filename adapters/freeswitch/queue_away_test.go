@@ -130,10 +130,7 @@ func TestWatchGoesOnAfterARestart(t *testing.T) {
 		}
 		moved.Transfer("voicemail")
 
-		next := newWatchRig(t, []string{"fs1"}, nil)
-		next.mu.Lock()
-		next.switches = r.switches
-		next.mu.Unlock()
+		next := watchRigOf(t, r.switches, []string{"fs1"}, nil)
 		settled()
 		for _, w := range []*fst.Waiting{answered, moved, open} {
 			w.Press("1")

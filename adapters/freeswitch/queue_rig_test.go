@@ -170,6 +170,12 @@ func inWatchBubble(t *testing.T, names []string, change func(*deflect.Config, *f
 
 func newWatchRig(t *testing.T, names []string, change func(*deflect.Config, *freeswitch.Config)) *watchRig {
 	t.Helper()
+	return watchRigOf(t, map[string]*fst.Switch{}, names, change)
+}
+
+// watchRigOf watches switches that are there, and makes those that are not.
+func watchRigOf(t *testing.T, switches map[string]*fst.Switch, names []string, change func(*deflect.Config, *freeswitch.Config)) *watchRig {
+	t.Helper()
 	fc, api, log := testConfig(t, func(dc *deflect.Config, fc *freeswitch.Config) {
 		fc.Profiles[0].OnSent.Transfer = "9999 XML default"
 		inbound(names...)(fc)
@@ -185,7 +191,7 @@ func newWatchRig(t *testing.T, names []string, change func(*deflect.Config, *fre
 	reg, _ := fc.Registerer.(*prometheus.Registry)
 	r := &watchRig{
 		rig:      &rig{t: t, api: api, srv: srv, reg: reg, log: log, stop: stop},
-		switches: map[string]*fst.Switch{}, watched: make(chan error, 1), down: map[string]bool{},
+		switches: switches, watched: make(chan error, 1), down: map[string]bool{},
 	}
 	for _, sw := range fc.Inbound {
 		if r.switches[sw.Address] == nil {
