@@ -37,6 +37,7 @@ type fields struct {
 var (
 	errNotAnswer    = errors.New("the answer is not a JSON object")
 	errSaysNothing  = errors.New("the answer does not say whether the caller is eligible")
+	errNotSaidWhy   = errors.New("the caller is not eligible; why, the API does not say")
 	errNoCallID     = errors.New("the answer has no callId that can be used")
 	errContradicted = errors.New("the answer has a callId and an error")
 )
@@ -47,7 +48,10 @@ func judgeEligibility(status int, header http.Header, body []byte, readErr error
 	return judge(status, header, body, readErr, func(f *fields) (deflect.Outcome, deflect.Reason, error) {
 		switch strings.ToLower(strings.TrimSpace(wire.Scalar(f.Eligible))) {
 		case "false":
-			return deflect.Ineligible, deflect.ReasonNotEligible, nil
+			if f.code() != 0 || wire.Scalar(f.Message) != "" {
+				return deflect.Ineligible, deflect.ReasonNotEligible, nil
+			}
+			return deflect.Ineligible, deflect.ReasonNotEligible, errNotSaidWhy
 		case "true":
 		default:
 			return deflect.Uncertain, deflect.ReasonBadResponse, errSaysNothing

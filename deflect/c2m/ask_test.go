@@ -197,6 +197,21 @@ func TestPanicUsesTheTicket(t *testing.T) {
 	}
 }
 
+// The log tells why a caller is not eligible, or that nobody said so.
+func TestNotEligibleIsExplained(t *testing.T) {
+	for body, says := range map[string]string{
+		`{"eligible":false}`: "HTTP 200: " + errNotSaidWhy.Error(),
+		`{"eligible":false,"errorCode":1300,"errorMessage":"No engagement"}`: `HTTP 200, code 1300 "No engagement" (` + hints[1300] + ")",
+	} {
+		c := testClient(t, &stub{eligibility: reply{status: http.StatusOK, body: body}}, nil)
+		a := c.Ask(t.Context(), read(t, c, testCall()))
+		want(t, a, deflect.Ineligible, deflect.ReasonNotEligible)
+		if a.Err == nil || a.Err.Error() != says {
+			t.Errorf("%s: %v, want %s", body, a.Err, says)
+		}
+	}
+}
+
 // What becomes of a request that gets no answer.
 func TestNoAnswer(t *testing.T) {
 	dial := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}

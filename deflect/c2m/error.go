@@ -7,7 +7,7 @@ type APIError struct {
 	Status  int    // HTTP status
 	Code    int    // the answer's errorCode, or 0
 	Message string // the answer's errorMessage, cleaned, cut to 256 bytes, digits masked; may be empty
-	Err     error  // why the answer could not be read, or nil
+	Err     error  // what an answer without an error says, or why it could not be read; or nil
 }
 
 func (e *APIError) Error() string {
@@ -27,7 +27,7 @@ func (e *APIError) Error() string {
 	return s
 }
 
-// Unwrap returns why the answer could not be read.
+// Unwrap returns Err.
 func (e *APIError) Unwrap() error { return e.Err }
 
 // The vendor's codes that say more of a caller, or of the credentials, than that the request
