@@ -87,6 +87,10 @@
 //	a 2xx that is cut, unreadable or says nothing; a 4xx that
 //	is cut or encoded otherwise than in gzip                   uncertain   bad_response
 //
+// An invite that something on the way delivers twice is known by its nonce where requests are
+// signed (OAuth 1.0). With a token it is not: should the vendor answer the copy with code
+// 1400, the text that the first one sent is taken for none.
+//
 // Where the context was cancelled the reason is canceled, and the outcome failed as long as
 // no byte had left. WhatsApp is eligible always, whoever is asked for, and an opt-out shows
 // in the vendor's report only.
