@@ -343,7 +343,7 @@ func TestWatchStopTellsWhoPressed(t *testing.T) {
 func TestWatchManyRestartsDecideOnce(t *testing.T) {
 	inWatchBubble(t, []string{"steady", "shaky"}, nil, func(t *testing.T, r *watchRig) {
 		rng := rand.New(rand.NewPCG(1, 2))
-		const calls = 1000
+		const calls = 400
 		var waiting []*fst.Waiting
 		for i := range calls {
 			name := "steady"
