@@ -93,7 +93,7 @@ var reportEnds = map[deflect.Reason]reportEnd{
 func (e *ReportError) hopeless() bool { return reportEnds[e.Reason].hopeless }
 
 // LongestReport is the longest span of a report: ten years. The vendor keeps 13 months.
-const LongestReport = 10 * 366 * 24 * time.Hour
+const LongestReport = period.LongestReport
 
 const (
 	longestWindow = 24 * time.Hour // of one request
@@ -101,18 +101,9 @@ const (
 	maxPages      = 10_000         // of one window: more is no report of a day
 	idsPerRequest = 100            // the vendor names no limit
 	reportRate    = 10             // requests a second
-	lastSecond    = 253402300799   // of the year 9999
-	maxRetryAfter = 2 * time.Minute
 )
 
-// reportPauses is the vendor's schedule for what is not live.
-var reportPauses = [...]time.Duration{5 * time.Second, 10 * time.Second, 15 * time.Second}
-
-var (
-	errBadSpan = errors.New("a span must end after it begins, begin after 1970, end before the year 10000, and be no longer than ten years")
-	errNoEnd   = fmt.Errorf("the report has no end: %d pages of one day, and more", maxPages)
-	errStopped = errors.New("the reader wants no more")
-)
+var errNoEnd = fmt.Errorf("the report has no end: %d pages of one day, and more", maxPages)
 
 // Transactions returns what the API reports of the calls that it was asked about between two
 // instants, as it tells now: it lags by up to 20 minutes. It sends nothing before it is
@@ -138,12 +129,12 @@ func (c *Client) Transactions(ctx context.Context, q TransactionQuery) iter.Seq2
 			yield(Transaction{}, &ReportError{From: q.From, To: q.To, Reason: no.Reason, Err: no.Err})
 			return
 		}
-		from, to := q.From.Truncate(time.Millisecond), q.To.Truncate(time.Millisecond)
-		if !to.After(from) || from.UnixMilli() < 0 || to.Unix() > lastSecond || to.Sub(from) > LongestReport {
-			yield(Transaction{}, &ReportError{From: q.From, To: q.To, Reason: deflect.ReasonInvalidCall, Err: errBadSpan})
+		span, err := period.OfReport(q.From, q.To)
+		if err != nil {
+			yield(Transaction{}, &ReportError{From: q.From, To: q.To, Reason: deflect.ReasonInvalidCall, Err: err})
 			return
 		}
-		windows := windowsOf(period.Span{From: from, To: to})
+		windows := windowsOf(span)
 		r := &reportRun{client: c, setup: c.setup.Load()}
 		for done := range len(windows) + 1 {
 			if q.Progress != nil {
@@ -161,7 +152,7 @@ func (c *Client) Transactions(ctx context.Context, q TransactionQuery) iter.Seq2
 				}
 				if err != nil {
 					if err.hopeless() {
-						err.To = to
+						err.To = span.To
 					}
 					if !yield(Transaction{}, err) || err.hopeless() {
 						return
@@ -243,14 +234,14 @@ func (r *reportRun) page(ctx context.Context, w period.Span, ids []string, offse
 		r.setup.Logger.LogAttrs(ctx, slog.LevelDebug, "report request ended",
 			slog.Time("from", w.From), slog.Time("to", w.To), slog.Int("offset", offset), slog.String("reason", string(v.Reason)),
 			slog.Int("status", v.Status), slog.Any("err", v.Err))
+		pause, again := wire.ReportPause(n, v.RetryAfter)
 		switch {
 		case r.stopped:
 			return p, nil
 		case v.Reason == deflect.ReasonOK:
 			r.gaveUp = false
 			return p, nil
-		case n < len(reportPauses) && !r.gaveUp && reportEnds[v.Reason].again && v.RetryAfter <= maxRetryAfter:
-			pause := max(v.RetryAfter, reportPauses[n])
+		case again && !r.gaveUp && reportEnds[v.Reason].again:
 			n++
 			select {
 			case <-time.After(pause):
@@ -297,11 +288,6 @@ func (c *Client) ask(ctx context.Context, s *setup, w period.Span, body []byte, 
 			return page{}, deflect.Attempt{Reason: deflect.ReasonCanceled, Err: cutoff.Error(ctx, cutoff.InReport, nil)}
 		}
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	silence := time.AfterFunc(wire.FirstByteWithin, func() { cancel(cutoff.ErrSilent) })
-	defer silence.Stop()
-
 	root, err := s.reportRoot(ctx)
 	if err != nil {
 		v := deflect.Attempt{Reason: deflect.ReasonUnreachable, Err: err}
@@ -311,37 +297,14 @@ func (c *Client) ask(ctx context.Context, s *setup, w period.Span, body []byte, 
 		return page{}, v
 	}
 	at := fmt.Sprintf("%s/api/account/%s/app/c2m/transactions/?attemptedStartTime=%d&attemptedEndTime=%d&v=2.0", root, s.Account, w.From.UnixMilli(), w.To.UnixMilli())
-	resp, trip, err := s.link.Post(ctx, at, body)
-	if err != nil {
-		v := wire.Broken(ctx, trip, err)
-		if v.Reason == deflect.ReasonDeadline {
-			v.Reason = deflect.ReasonTimeout // nobody waits for whether anything left
-		}
-		return page{}, v
-	}
-	defer resp.Body.Close()
-	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
-	defer stop()
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		answer, err := wire.ReadAnswer(wire.Plain(resp.Header, resp.Body))
-		return page{}, judgeReport(resp.StatusCode, resp.Header, answer, err)
-	}
-	src := &wire.Watched{R: resp.Body, Silence: silence}
-	p, err := readPage(wire.Plain(resp.Header, src), emit)
-	// The decoder's errors tell where they are, with names of the answer.
-	v := deflect.Attempt{Status: resp.StatusCode, Reason: deflect.ReasonBadResponse, Err: &APIError{Status: resp.StatusCode, Err: clean.Error{Err: err}}}
-	switch {
-	case err == nil:
-		return p, deflect.Attempt{Status: resp.StatusCode, Reason: deflect.ReasonOK}
-	case ctx.Err() != nil:
-		v.Reason, v.Err = wire.Waiting(ctx), cutoff.Error(ctx, cutoff.InReport, v.Err)
-	case err == errStopped:
-		v.Reason = deflect.ReasonCanceled
-	case src.Err != nil:
-		v.Reason = wire.Broken(ctx, trip, src.Err).Reason
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		v.Reason = deflect.ReasonConnectionLost
-	}
+	var p page
+	v := s.link.Report(ctx, at, body, judgeReport, func(r io.Reader) error {
+		p, err = readPage(r, emit)
+		return err
+	}, func(status int, err error) deflect.Attempt {
+		// The decoder's errors tell where they are, with names of the answer.
+		return deflect.Attempt{Status: status, Reason: deflect.ReasonBadResponse, Err: &APIError{Status: status, Err: clean.Error{Err: err}}}
+	})
 	return p, v
 }
 
@@ -452,7 +415,7 @@ func readPage(r io.Reader, emit func(Transaction, error) bool) (p page, err erro
 					t, wrong = Transaction{}, &TransactionError{CallID: t.CallID, Index: p.items - 1, Err: wrong}
 				}
 				if !emit(t, wrong) {
-					return errStopped
+					return wire.ErrStopped
 				}
 				return nil
 			})

@@ -105,11 +105,7 @@ var reportEnds = map[deflect.Reason]reportEnd{
 func (e *ReportError) hopeless() bool { return reportEnds[e.Reason].hopeless }
 
 // LongestReport is the longest span of a report: ten years.
-const LongestReport = 10 * 366 * 24 * time.Hour
-
-const lastSecond = 253402300799 // of the year 9999
-
-var errBadSpan = errors.New("a span must end after it begins, begin after 1970, end before the year 10000, and be no longer than ten years")
+const LongestReport = period.LongestReport
 
 // Report returns the events of the account between two instants, as LiveDeflect
 // tells them now. It sends nothing before it is iterated over, and may be
@@ -139,12 +135,12 @@ func (c *Client) Report(ctx context.Context, q ReportQuery) iter.Seq2[Event, err
 			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: no.Reason, Err: no.Err})
 			return
 		}
-		from, to := q.From.Truncate(time.Millisecond), q.To.Truncate(time.Millisecond)
-		if !to.After(from) || from.UnixMilli() < 0 || to.Unix() > lastSecond || to.Sub(from) > LongestReport {
-			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: deflect.ReasonInvalidCall, Err: errBadSpan})
+		span, err := period.OfReport(q.From, q.To)
+		if err != nil {
+			yield(Event{}, &ReportError{From: q.From, To: q.To, Reason: deflect.ReasonInvalidCall, Err: err})
 			return
 		}
-		r := &reportRun{client: c, setup: c.setup.Load(), query: q, from: from, to: to}
+		r := &reportRun{client: c, setup: c.setup.Load(), query: q, from: span.From, to: span.To}
 		r.iterate(ctx, yield)
 	}
 }

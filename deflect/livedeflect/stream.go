@@ -26,8 +26,6 @@ type entry struct {
 	size  int // about how many bytes it holds
 }
 
-var errStopped = errors.New("the reader wants no more")
-
 // refusedError is an answer with status 200 whose success is not true.
 type refusedError struct{ message string }
 
@@ -144,7 +142,7 @@ func (s *reportStream) call(id string) error {
 
 func (s *reportStream) give(e entry) error {
 	if !s.emit(e) {
-		return errStopped
+		return wire.ErrStopped
 	}
 	return nil
 }

@@ -263,7 +263,7 @@ func TestReportSplits(t *testing.T) {
 func TestReadReportStops(t *testing.T) {
 	n := 0
 	err := readReport(&manyCalls{left: 100}, func(entry) bool { n++; return n < 10 })
-	if err != errStopped || n != 10 {
+	if err != wire.ErrStopped || n != 10 {
 		t.Errorf("%d entries, %v", n, err)
 	}
 }

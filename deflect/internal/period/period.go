@@ -2,6 +2,7 @@
 package period
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -11,6 +12,24 @@ type Span struct{ From, To time.Time }
 
 // Has reports whether a time is in it, its ends included.
 func (s Span) Has(t time.Time) bool { return !t.Before(s.From) && !t.After(s.To) }
+
+// LongestReport is the longest span that a report is asked for: ten years.
+const LongestReport = 10 * 366 * 24 * time.Hour
+
+const lastSecond = 253402300799 // of the year 9999
+
+// ErrBadSpan is that of a span that no report can be of.
+var ErrBadSpan = errors.New("a span must end after it begins, begin after 1970, end before the year 10000, and be no longer than ten years")
+
+// OfReport returns the span that a report is asked for, cut to whole milliseconds. The error
+// is [ErrBadSpan].
+func OfReport(from, to time.Time) (Span, error) {
+	s := Span{from.Truncate(time.Millisecond), to.Truncate(time.Millisecond)}
+	if !s.To.After(s.From) || s.From.UnixMilli() < 0 || s.To.Unix() > lastSecond || s.To.Sub(s.From) > LongestReport {
+		return Span{}, ErrBadSpan
+	}
+	return s, nil
+}
 
 // Merge joins spans that touch.
 func Merge(all []Span) []Span {

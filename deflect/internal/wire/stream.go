@@ -2,11 +2,15 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect"
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/cutoff"
 )
 
 // MaxEntry bounds what is buffered of one entry of a report, or between two. Caller info
@@ -150,33 +154,95 @@ func (b *bounded) Read(p []byte) (int, error) {
 // How long an API may be silent within the answer to a request for a report. It may have
 // to collect a day before the first byte.
 const (
-	FirstByteWithin = 60 * time.Second
+	firstByteWithin = 60 * time.Second
 	nextByteWithin  = 30 * time.Second
 )
 
-// Watched notices when the API falls silent in the middle of an answer. The time
-// between two reads is the reader's own.
-type Watched struct {
-	R       io.Reader
-	Silence *time.Timer // began with [FirstByteWithin]
-	Err     error       // of the connection
-	begun   bool        // the first byte was there
+// ErrStopped is that of a reader who wants no more of a report.
+var ErrStopped = errors.New("the reader wants no more")
+
+// Report posts a request for a report, and has read read the answer while it arrives. judge
+// says what an answer means that is no success, unread what one does that read could not read
+// to its end: [deflect.ReasonBadResponse], unless the answer said something else. Only the
+// Reason of what it returns means anything where there was no answer.
+func (l *Link) Report(ctx context.Context, url string, body []byte, judge Judge, read func(io.Reader) error, unread func(status int, err error) deflect.Attempt) deflect.Attempt {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(firstByteWithin, func() { cancel(cutoff.ErrSilent) })
+	defer silence.Stop()
+
+	resp, trip, err := l.Post(ctx, url, body)
+	if err != nil {
+		v := Broken(ctx, trip, err)
+		if v.Reason == deflect.ReasonDeadline {
+			v.Reason = deflect.ReasonTimeout // nobody waits for whether anything left
+		}
+		return v
+	}
+	defer resp.Body.Close()
+	stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
+	defer stop()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		answer, err := ReadAnswer(Plain(resp.Header, resp.Body))
+		return judge(resp.StatusCode, resp.Header, answer, err)
+	}
+	src := &watched{r: resp.Body, silence: silence}
+	if err = read(Plain(resp.Header, src)); err == nil {
+		return deflect.Attempt{Status: resp.StatusCode, Reason: deflect.ReasonOK}
+	}
+	v := unread(resp.StatusCode, err)
+	switch {
+	case ctx.Err() != nil:
+		v.Reason, v.Err = Waiting(ctx), cutoff.Error(ctx, cutoff.InReport, v.Err)
+	case err == ErrStopped:
+		v.Reason = deflect.ReasonCanceled
+	case v.Reason != deflect.ReasonBadResponse:
+	case src.err != nil:
+		v.Reason = Broken(ctx, trip, src.err).Reason
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		v.Reason = deflect.ReasonConnectionLost
+	}
+	return v
 }
 
-// Read implements [io.Reader].
-func (w *Watched) Read(p []byte) (int, error) {
-	if w.begun {
-		w.Silence.Reset(nextByteWithin)
+// A longer Retry-After is not waited for.
+const maxRetryAfter = 2 * time.Minute
+
+// reportPauses is the vendor's schedule for what is not live.
+var reportPauses = [...]time.Duration{5 * time.Second, 10 * time.Second, 15 * time.Second}
+
+// ReportPause is how long to wait before a report is asked for again that was, so many times,
+// after an answer that asked for a pause itself, or for 0. It reports false when it is not
+// asked for again.
+func ReportPause(again int, retryAfter time.Duration) (time.Duration, bool) {
+	if again >= len(reportPauses) || retryAfter > maxRetryAfter {
+		return 0, false
 	}
-	n, err := w.R.Read(p)
+	return max(retryAfter, reportPauses[again]), true
+}
+
+// watched notices when the API falls silent in the middle of an answer. The time
+// between two reads is the reader's own.
+type watched struct {
+	r       io.Reader
+	silence *time.Timer
+	begun   bool  // the first byte was there
+	err     error // of the connection
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	if w.begun {
+		w.silence.Reset(nextByteWithin)
+	}
+	n, err := w.r.Read(p)
 	if n > 0 {
 		w.begun = true
 	}
 	if w.begun {
-		w.Silence.Stop()
+		w.silence.Stop()
 	}
 	if err != nil && err != io.EOF {
-		w.Err = err
+		w.err = err
 	}
 	return n, err
 }
