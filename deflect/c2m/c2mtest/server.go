@@ -91,22 +91,14 @@ func (s *Server) SetClock(ahead time.Duration) {
 func (s *Server) Eligibilities() []Eligibility {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]Eligibility, len(s.eligibilities.Items))
-	for i, e := range s.eligibilities.Items {
-		out[i] = e.clone()
-	}
-	return out
+	return s.eligibilities.Copies(Eligibility.clone)
 }
 
 // Invites gives the invites that were processed, in order, also if the answer was lost.
 func (s *Server) Invites() []Invite {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]Invite, len(s.invites.Items))
-	for i, inv := range s.invites.Items {
-		out[i] = inv.clone()
-	}
-	return out
+	return s.invites.Copies(Invite.clone)
 }
 
 // Eligibility gives what was asked for and answered with a callId.

@@ -15,3 +15,12 @@ func (h *History[T]) Add(item T) {
 	}
 	h.Items = append(h.Items, item)
 }
+
+// Copies returns the items, each as clone makes it.
+func (h *History[T]) Copies(clone func(T) T) []T {
+	out := make([]T, len(h.Items))
+	for i, item := range h.Items {
+		out[i] = clone(item)
+	}
+	return out
+}

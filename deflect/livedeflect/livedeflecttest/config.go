@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"strings"
+
+	"github.com/ivrdeflect/ivrdeflect/deflect/internal/double"
 )
 
 // Config says what a Server accepts and how it answers. The zero value of each
@@ -100,15 +101,6 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 	if err := c.Report.validate(); err != nil {
 		return c, nil, fmt.Errorf("Config.%w", err)
 	}
-	base, err := url.Parse(c.BaseURL)
-	switch {
-	case err != nil:
-		return c, nil, fmt.Errorf("Config.BaseURL: %w", err)
-	case base.Scheme != "http" && base.Scheme != "https", base.Host == "",
-		base.User != nil, base.RawQuery != "", base.Fragment != "":
-		return c, nil, fmt.Errorf("Config.BaseURL must be http(s)://host[/path]")
-	}
-	base.Path = strings.TrimRight(base.Path, "/")
-	base.RawPath = ""
-	return c, base, nil
+	base, err := double.ParseBase(c.BaseURL)
+	return c, base, err
 }

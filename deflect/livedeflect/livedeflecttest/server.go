@@ -71,11 +71,7 @@ func (s *Server) SetClock(ahead time.Duration) {
 func (s *Server) Sent() []Deflection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]Deflection, len(s.sent.Items))
-	for i, d := range s.sent.Items {
-		out[i] = d.clone()
-	}
-	return out
+	return s.sent.Copies(Deflection.clone)
 }
 
 // Requests gives every request that arrived, in order, with its verdict.
