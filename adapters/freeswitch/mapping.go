@@ -166,40 +166,38 @@ func waitTime(s string) *time.Duration {
 }
 
 func callerInfo(e *guarded) map[string]any {
-	prefix := variablePrefix + infoPrefix
-	var info map[string]any
-	e.Each(prefix, func(name, value string) bool {
-		key := clean(name[len(prefix):], maxName, "")
-		if key == "" || !e.counts(infoPrefix+key) {
-			return true
-		}
-		e.Get(name) // it may be there twice
-		if info == nil {
-			info = map[string]any{}
-		}
-		info[key] = clean(value, maxInfoValue, "\n")
-		return len(info) < maxInfoKeys
-	})
-	return info
+	return named(e, infoPrefix, maxInfoKeys, func(name string) string { return clean(name, maxName, "") },
+		func(value string) any { return clean(value, maxInfoValue, "\n") })
 }
 
 // templateVariables are those whose names are numbers: the rest is nobody's.
 func templateVariables(e *guarded) map[string]string {
-	prefix := variablePrefix + templatePrefix
-	var vars map[string]string
-	e.Each(prefix, func(name, value string) bool {
-		number := name[len(prefix):]
-		if variable := templatePrefix + number; !templateForm.MatchString(variable) || !e.counts(variable) {
+	return named(e, templatePrefix, maxTemplate, func(number string) string {
+		if !templateForm.MatchString(templatePrefix + number) {
+			return ""
+		}
+		return number
+	}, func(value string) string { return clean(value, maxValue, "") })
+}
+
+// named are the values of the variables that begin so, those that count, by what is left of
+// their names: key makes it fit, "" for none.
+func named[V any](e *guarded, prefix string, most int, key func(string) string, fit func(string) V) map[string]V {
+	whole := variablePrefix + prefix
+	var all map[string]V
+	e.Each(whole, func(name, value string) bool {
+		k := key(name[len(whole):])
+		if k == "" || !e.counts(prefix+k) {
 			return true
 		}
 		e.Get(name) // it may be there twice
-		if vars == nil {
-			vars = map[string]string{}
+		if all == nil {
+			all = map[string]V{}
 		}
-		vars[number] = clean(value, maxValue, "")
-		return len(vars) < maxTemplate
+		all[k] = fit(value)
+		return len(all) < most
 	})
-	return vars
+	return all
 }
 
 // clean makes a stranger's text fit to be sent: valid UTF-8, no control
