@@ -2,13 +2,11 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/ivrdeflect/ivrdeflect/deflect/c2m/c2mtest"
@@ -102,8 +100,8 @@ func (c *simulateC2MCmd) Run(a *app) error {
 			return c2mtest.Consumer{Replies: true, After: c.ConversationAfter}
 		}
 	}
-	lines := &c2mLines{w: a.stdout}
-	cfg.Logger = slog.New(lines)
+	lines := &c2mLines{}
+	cfg.Logger = slog.New(&requestLines{w: a.stdout, line: lines.line})
 	api := c2mtest.New(cfg)
 	lines.api = api
 	if err := c.prepare(api); err != nil {
@@ -160,40 +158,11 @@ func (c *simulateC2MCmd) introduce(w io.Writer, url string, cfg c2mtest.Config) 
 		url, shown(cfg.ClientSecret, simulatorClientSecret))
 }
 
-// c2mLines turns the log of the double into lines for people.
-type c2mLines struct {
-	api *c2mtest.Server
-	mu  sync.Mutex // guards w
-	w   io.Writer
-}
+// c2mLines tell of requests to Connect to Messaging's double.
+type c2mLines struct{ api *c2mtest.Server }
 
-// Enabled takes everything: the double logs good requests at debug level.
-func (*c2mLines) Enabled(context.Context, slog.Level) bool { return true }
-
-// WithAttrs is not used by the double.
-func (l *c2mLines) WithAttrs([]slog.Attr) slog.Handler { return l }
-
-// WithGroup is not used by the double.
-func (l *c2mLines) WithGroup(string) slog.Handler { return l }
-
-// Handle prints a line for a request.
-func (l *c2mLines) Handle(_ context.Context, r slog.Record) error {
-	if r.Message != "request answered" {
-		return nil
-	}
-	v := attrs(r)
-	what := []string{l.what(v)}
-	if v["fault"] != "" {
-		what = append(what, "fault "+v["fault"])
-	}
-	status := v["status"]
-	if status == "0" {
-		status = "---" // the client gets no answer
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, err := fmt.Fprintf(l.w, "%s  %s  %-12s  %s\n", r.Time.Format(time.TimeOnly), status, cmp.Or(v["call"], "?"), strings.Join(what, "; "))
-	return err
+func (l *c2mLines) line(v map[string]string) string {
+	return fmt.Sprintf("%-12s  %s", cmp.Or(v["call"], "?"), l.what(v))
 }
 
 // what tells of a request, without numbers.

@@ -82,8 +82,8 @@ func (c *simulateAPICmd) Run(a *app) error {
 	if c.ConversationAfter > 0 {
 		cfg.Report.Conversation = func(livedeflecttest.Deflection) (time.Duration, bool) { return c.ConversationAfter, true }
 	}
-	lines := &requestLines{w: a.stdout}
-	cfg.Logger = slog.New(lines)
+	lines := &liveLines{}
+	cfg.Logger = slog.New(&requestLines{w: a.stdout, line: lines.line})
 	api := livedeflecttest.New(cfg)
 	lines.api = api
 	if err := c.faults(api); err != nil {
@@ -156,20 +156,21 @@ func loopback(addr string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// requestLines turns the log of the double into lines for people.
+// requestLines turns the log of a double into lines for people.
 type requestLines struct {
-	api *livedeflecttest.Server
-	mu  sync.Mutex // guards w
-	w   io.Writer
+	line func(attrs map[string]string) string // of a request, without its time and what the client got
+
+	mu sync.Mutex // guards w
+	w  io.Writer
 }
 
-// Enabled takes everything: the double logs good requests at debug level.
+// Enabled takes everything: doubles log good requests at debug level.
 func (*requestLines) Enabled(context.Context, slog.Level) bool { return true }
 
-// WithAttrs is not used by the double.
+// WithAttrs is not used by doubles.
 func (l *requestLines) WithAttrs([]slog.Attr) slog.Handler { return l }
 
-// WithGroup is not used by the double.
+// WithGroup is not used by doubles.
 func (l *requestLines) WithGroup(string) slog.Handler { return l }
 
 // Handle prints a line for a request.
@@ -178,19 +179,9 @@ func (l *requestLines) Handle(_ context.Context, r slog.Record) error {
 		return nil
 	}
 	v := attrs(r)
-	var what []string
-	switch {
-	case v["calls"] != "":
-		what = append(what, fmt.Sprintf("report of %s calls, %s events", v["calls"], v["events"]))
-	case v["call_id"] != "":
-		what = append(what, l.text(v["call_id"]))
-	case v["reason"] != "":
-		what = append(what, "refused: "+v["reason"])
-	default:
-		what = append(what, "no text")
-	}
+	what := l.line(v)
 	if v["fault"] != "" {
-		what = append(what, "fault "+v["fault"])
+		what += "; fault " + v["fault"]
 	}
 	status := v["status"]
 	if status == "0" {
@@ -198,13 +189,28 @@ func (l *requestLines) Handle(_ context.Context, r slog.Record) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, err := fmt.Fprintf(l.w, "%s  %s  %s\n", r.Time.Format(time.TimeOnly), status, strings.Join(what, "; "))
+	_, err := fmt.Fprintf(l.w, "%s  %s  %s\n", r.Time.Format(time.TimeOnly), status, what)
 	return err
+}
+
+// liveLines tell of requests to LiveDeflect's double.
+type liveLines struct{ api *livedeflecttest.Server }
+
+func (l *liveLines) line(v map[string]string) string {
+	switch {
+	case v["calls"] != "":
+		return fmt.Sprintf("report of %s calls, %s events", v["calls"], v["events"])
+	case v["call_id"] != "":
+		return l.text(v["call_id"])
+	case v["reason"] != "":
+		return "refused: " + v["reason"]
+	}
+	return "no text"
 }
 
 // text describes a text that was sent, without the number. A request with a
 // callId and no text met the fault no-text.
-func (l *requestLines) text(callID string) string {
+func (l *liveLines) text(callID string) string {
 	sent := l.api.Sent()
 	for i := len(sent) - 1; i >= 0; i-- {
 		if sent[i].CallID == callID {
