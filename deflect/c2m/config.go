@@ -105,10 +105,7 @@ const (
 	maxMessage = 1600
 )
 
-var (
-	accountForm   = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
-	ivrNumberForm = regexp.MustCompile(`^\+?[0-9]{1,15}$`)
-)
+var ivrNumberForm = regexp.MustCompile(`^\+?[0-9]{1,15}$`)
 
 // Validate returns every problem of the configuration, each a [*deflect.ConfigError],
 // joined; nil when there is none.
@@ -121,7 +118,7 @@ func (c Config) Validate() error {
 	switch {
 	case c.Account == "":
 		bad("Account", "is missing: the LivePerson account id")
-	case !accountForm.MatchString(c.Account):
+	case !wire.IsAccount(c.Account):
 		bad("Account", "is not an account id (letters and digits)")
 	}
 	if !clean.Printable(c.HandoffID, "") || utf8.RuneCountInString(c.HandoffID) > maxHandoff {

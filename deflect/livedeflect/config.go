@@ -94,10 +94,7 @@ func def[T comparable](field *T, value T) {
 	}
 }
 
-var (
-	siteIDForm = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
-	hostForm   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
-)
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 
 // Validate returns every problem of the configuration, each a [*deflect.ConfigError],
 // joined; nil when there is none.
@@ -110,7 +107,7 @@ func (c Config) Validate() error {
 	switch {
 	case c.SiteID == "":
 		bad("SiteID", "is missing: the LivePerson account id")
-	case !siteIDForm.MatchString(c.SiteID):
+	case !wire.IsAccount(c.SiteID):
 		bad("SiteID", "is not an account id (letters and digits)")
 	}
 	if _, field, err := c.endpoint(); err != nil {

@@ -77,7 +77,7 @@ type Domains struct {
 // configuration is wrong. It does not touch the network.
 func NewDomains(cfg DomainsConfig) (*Domains, error) {
 	var errs []error
-	if !accountForm.MatchString(cfg.Account) {
+	if !wire.IsAccount(cfg.Account) {
 		errs = append(errs, &deflect.ConfigError{Field: "Account", Err: errors.New("is not an account id (letters and digits)")})
 	}
 	root, err := wire.Root(cmp.Or(cfg.URL, domainAPI))

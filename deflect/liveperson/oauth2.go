@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -77,8 +76,6 @@ func (a *OAuth2) OnRequest(f func(call string, r deflect.Reason)) {
 
 func (a *OAuth2) asksDomains() bool { return a.URL == "" && a.Domains != nil }
 
-var accountForm = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
-
 // Validate reports missing credentials, and a URL that cannot be one.
 func (a *OAuth2) Validate() error {
 	if a == nil {
@@ -89,7 +86,7 @@ func (a *OAuth2) Validate() error {
 	switch {
 	case a.Account == "":
 		bad("account is missing")
-	case !accountForm.MatchString(a.Account):
+	case !wire.IsAccount(a.Account):
 		bad("account is not an account id (letters and digits)")
 	}
 	if a.ClientID == "" {

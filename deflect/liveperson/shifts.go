@@ -61,7 +61,7 @@ type Shifts struct {
 func NewShifts(cfg ShiftsConfig) (*Shifts, error) {
 	var errs []error
 	bad := func(field string, err error) { errs = append(errs, &deflect.ConfigError{Field: field, Err: err}) }
-	if !accountForm.MatchString(cfg.Account) {
+	if !wire.IsAccount(cfg.Account) {
 		bad("Account", errors.New("is not an account id (letters and digits)"))
 	}
 	if cfg.Auth == nil {

@@ -5,8 +5,14 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 )
+
+var accountForm = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
+
+// IsAccount reports whether it can be the id of a LivePerson account.
+func IsAccount(id string) bool { return accountForm.MatchString(id) }
 
 // Root reads the URL under which an API is: https, or http to a loopback address. It is
 // returned without a slash at its end, and without the port of its scheme. The error
